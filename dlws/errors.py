@@ -1,0 +1,38 @@
+"""What can go wrong, each with the exit code that a caller can act on."""
+
+from __future__ import annotations
+
+
+class DeployError(Exception):
+    """A problem for the operator: what, where, why, and in `cure` what to do about it."""
+
+    code = 1
+
+    def __init__(self, message: str, cure: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.cure = cure
+
+
+class UsageError(DeployError):
+    """The command line or the configuration is wrong; nothing was changed."""
+
+    code = 2
+
+
+class SomeNodesFailed(DeployError):
+    """Some nodes failed; the rest are done."""
+
+    code = 3
+
+
+class Refused(DeployError):
+    """The action was refused: a lock is held, quorum would be lost, consent is missing."""
+
+    code = 4
+
+
+class CheckFailed(DeployError):
+    """A check ran to its end and found something."""
+
+    code = 5
