@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from dlws.bundle.manifest import Entry, Manifest
-from dlws.bundle.push import ensure, push
+from dlws.bundle.delivery import ensure, push
 
 __all__ = ["Entry", "Manifest", "ensure", "push"]

@@ -1,4 +1,4 @@
-"""A private apt: this machine's mirrors, but own lists and cache, so that /etc/apt stays as it is."""
+"""A private apt: this machine's mirrors, own lists and cache; /etc/apt stays as it is."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def beyond(full: Iterable[str], base: Iterable[str]) -> list[str]:
 
 
 def pool_name(file: str) -> str:
-    """A .deb's name without its epoch, as in a package archive: `%3a` in a path asks for trouble."""
+    """A .deb's name without its epoch, as in an archive: `%3a` in a path asks for trouble."""
     name, _, rest = file.partition("_")
     version, _, architecture = rest.rpartition("_")
     return f"{name}_{version.partition('%3a')[2] or version}_{architecture}"

@@ -62,7 +62,7 @@ class Debian:
             self._tiny("hello", "dlws/hello:1", "/hello"),
             self._image("k8s.gcr.io/etcd:3.4.13-0", self._etcd, ["etcd"], "etcd-server"),
             Unit("cni", recipe("containernetworking-plugins"), self._cni),
-            *(self._packages(codename) for codename in self.codenames),
+            *(self.packages(codename) for codename in self.codenames),
         ]
 
     def _program(self, name: str) -> Unit:
@@ -117,7 +117,7 @@ class Debian:
         (root / "usr/lib/cni").rename(out)
         remove(root)
 
-    def _packages(self, codename: str) -> Unit:
+    def packages(self, codename: str) -> Unit:
         def make(out: Path) -> None:
             out.mkdir()
             self._download(out, self._beyond(codename), codename)
@@ -228,12 +228,13 @@ def install_line(names: Sequence[str]) -> str:
     """Install packages on this machine, with fresh lists if those at hand are too old."""
     text = """root=; [ "$(id -u)" = 0 ] || root='sudo -n'
 get() { $root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qy "$@"; }
-get install --no-install-recommends "$@" || { get update && get install --no-install-recommends "$@"; }"""
+add() { get install --no-install-recommends "$@"; }
+add "$@" || { get update && add "$@"; }"""
     return script(text, *names)
 
 
 def _link_iptables(folder: Path) -> None:
-    # The names are Debian alternatives, made when a package is configured; nothing is configured here.
+    # In Debian these names are alternatives, made when the package is configured; here it is not.
     for name in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
             (folder / f"{name}{suffix}").symlink_to("xtables-nft-multi")

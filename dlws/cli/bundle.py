@@ -41,7 +41,7 @@ def bundle() -> None:
     "codenames",
     multiple=True,
     type=click.Choice(["bookworm", "trixie"]),
-    help="Releases whose packages to include. Repeatable; bookworm from debian, none from upstream.",
+    help="Releases whose packages to include. Repeatable; from debian: bookworm, else none.",
 )
 @click.option("--kubernetes-version", "version", metavar="X.Y.Z", help="Else config.yaml's.")
 @click.option(

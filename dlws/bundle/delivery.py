@@ -24,9 +24,9 @@ SUMS = "SHA256SUMS"
 
 KIND_OF_NODE = script('dpkg --print-architecture && . /etc/os-release && echo "$VERSION_CODENAME"')
 
-_HAVE = script('[ ! -d "$1" ] || find "$1" ! -type d -printf "%P\\n"', PLACE)
-_REMOVE = script('cd "$1" && tr "\\n" "\\0" | xargs -0r rm -f --', PLACE)
-_CHECK = script('cd "$1" && sha256sum --check --strict --quiet "$2" 2>&1', PLACE, SUMS)
+_HAVE = '[ ! -d "$1" ] || find "$1" ! -type d -printf "%P\\n"'
+_REMOVE = 'cd "$1" && tr "\\n" "\\0" | xargs -0r rm -f --'
+_CHECK = 'cd "$1" && sha256sum --check --strict --quiet "$2" 2>&1'
 
 
 def push(node: Node, directory: Path) -> list[str]:
@@ -66,18 +66,18 @@ def _same(file: File, entry: Entry) -> bool:
 
 def _remove_surplus(node: Node, paths: Sequence[str]) -> list[str]:
     # Files of an earlier bundle would be found and installed by their names.
-    have = node.read(_HAVE, sudo=True).text.splitlines()
+    have = node.read(script(_HAVE, PLACE), sudo=True).text.splitlines()
     surplus = sorted(set(have) - {*paths, NAME, SUMS})
     if surplus:
         lines = "".join(f"{path}\n" for path in surplus)
         title = f"remove from its bundle: {', '.join(surplus)}"
-        node.run(_REMOVE, stdin=lines.encode(), sudo=True, title=title)
+        node.run(script(_REMOVE, PLACE), stdin=lines.encode(), sudo=True, title=title)
     return surplus
 
 
 def _check(node: Node) -> None:
     """Hash everything on the node once more: what arrived is what counts."""
-    answer = node.read(_CHECK, sudo=True, check=False)
+    answer = node.read(script(_CHECK, PLACE, SUMS), sudo=True, check=False)
     if not answer.ok:
         raise CheckFailed(
             f"the bundle on the node is damaged: {answer.complaint}",
@@ -97,7 +97,7 @@ def directory(cluster: Cluster) -> Path:
 
 
 def ensure(cluster: Cluster, nodes: Sequence[Node]) -> None:
-    """Push the bundle to nodes where `kubernetes.source` is `bundle`; else there is none to push."""
+    """Push the bundle to nodes where `kubernetes.source` is `bundle`; else do nothing."""
     if cluster.config.kubernetes.source != "bundle":
         return
     source = directory(cluster)
