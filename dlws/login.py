@@ -16,8 +16,8 @@ from dlws.ssh import Keys, Ssh, Target
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from dlws.config import Config, Machine
-    from dlws.config.model import JumpHost
+    from dlws.config import Config
+    from dlws.config.model import JumpHost, Machine
     from dlws.output import Console
     from dlws.session import Options
 
