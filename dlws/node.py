@@ -11,7 +11,7 @@ from dlws.errors import DeployError
 from dlws.files import File
 
 if TYPE_CHECKING:
-    from dlws.config.model import Machine
+    from dlws.config import Machine
     from dlws.output import Console
 
 __all__ = ["CommandFailed", "File", "Node"]
