@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlws.bundle.manifest import Entry, Manifest
 from dlws.bundle.delivery import ensure, push
+from dlws.bundle.manifest import Entry, Manifest
 
 __all__ = ["Entry", "Manifest", "ensure", "push"]

@@ -1,4 +1,4 @@
-"""Fetch an image from a registry (API version 2) as an archive, every blob checked by its digest."""
+"""Fetch an image from a registry (API version 2) as an archive; every blob is checked."""
 
 from __future__ import annotations
 
