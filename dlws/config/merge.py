@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from dlws.config.problems import Path, Problem, Spot, dotted
+from dlws.config.problems import Level, Path, Problem, Spot, dotted
 from dlws.config.source import Document
 
 
@@ -44,7 +44,7 @@ class Sources:
 
     def report(
         self,
-        level: Literal["error", "warning"],
+        level: Level,
         path: Path,
         message: str,
         cure: str,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from dlws.errors import UsageError
 
+Level = Literal["error", "warning"]
 Path = tuple[str | int, ...]
 
 _SHOWN = 200
@@ -34,7 +35,7 @@ class Spot:
 class Problem:
     """One thing that is wrong, where it is, and what to do about it."""
 
-    level: Literal["error", "warning"]
+    level: Level
     file: str
     line: int
     column: int
