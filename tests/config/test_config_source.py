@@ -18,7 +18,7 @@ LIMITS = settings(
 
 def spot(text: str, *path: str | int, key: bool = False) -> tuple[int, int, int] | None:
     found = parse(text.encode(), "f").find(path, key)
-    return found and (found.line, found.column, found.width)
+    return (found.line, found.column, found.width) if found else None
 
 
 def test_places_of_values_and_keys() -> None:
@@ -121,11 +121,12 @@ def test_the_last_of_equal_keys_counts_and_the_first_is_named() -> None:
 ATOMS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.just("$(x)")
 )
-WORDS = (
-    "machines m1 role private-ip network domain kubernetes version jwt ssh jump_host kubelabels "
-    "mountpoints scale_up UserGroups k8s-gitbranch onpremise pod_ip_range etcd_node_num "
-    "apt_mirror_url WebUIadminGroups repair-manager custom_mounts registry_credential smtp password"
-).split()
+WORDS = [
+    *("machines", "m1", "role", "private-ip", "network", "domain", "kubernetes", "version", "jwt"),
+    *("ssh", "jump_host", "kubelabels", "mountpoints", "scale_up", "UserGroups", "k8s-gitbranch"),
+    *("onpremise", "pod_ip_range", "etcd_node_num", "apt_mirror_url", "WebUIadminGroups", "smtp"),
+    *("repair-manager", "custom_mounts", "registry_credential", "password"),
+]
 TREES = st.recursive(
     ATOMS,
     lambda inner: (
