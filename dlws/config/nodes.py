@@ -112,6 +112,7 @@ class Ssh(Section):
         default="deploy/sshkey/id_rsa", description="Private key, from this directory."
     )
     password: SecretText | None = Field(default=None, description="Password to log in with.")
+    agent: bool = Field(default=True, description="Whether keys of ssh-agent are tried as well.")
     sudo_password: SecretText | None = Field(
         default=None, description="Password for sudo on the nodes."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from dlws.config.load import Inspection, examine
@@ -23,7 +24,7 @@ def look(text: str | bytes, below: str = "", directory: Path = Path()) -> Inspec
 
 def minimal(text: str) -> str:
     """A config that has nothing wrong but what `text` says."""
-    name = "" if "cluster_name:" in text else "cluster_name: c1\n"
+    name = "" if re.search("^cluster_name:", text, re.MULTILINE) else "cluster_name: c1\n"
     machines = "" if "machines:" in text else MACHINES
     return text + "\n" + name + machines
 
