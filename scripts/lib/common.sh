@@ -64,15 +64,12 @@ in_container() {
 
 systemd_runs() { [ -d "$DLWS_ROOT/run/systemd/system" ]; }
 
-# write_file PATH MODE: standard input becomes the file, at once and only where something differs.
-write_file() {
-    local path=$1 mode=$2 new
-    mkdir -p "$(dirname "$path")"
-    new=$(mktemp "$path.dlws-XXXXXX")
-    cat >"$new"
+# place NEW PATH MODE: the file NEW takes the place of PATH, at once, and only where something differs.
+place() {
+    local new=$1 path=$2 mode=${3#0}
     if [ -f "$path" ] && [ ! -L "$path" ] && cmp -s "$new" "$path"; then
         rm -f "$new"
-        [ "$(stat -c %a "$path")" != "${mode#0}" ] || return 0
+        [ "$(stat -c %a "$path")" != "$mode" ] || return 0
         chmod "$mode" "$path"
         changed "mode of $path is now $mode"
         return 0
@@ -80,6 +77,29 @@ write_file() {
     chmod "$mode" "$new"
     mv -f "$new" "$path"
     changed "wrote $path"
+}
+
+# write_file PATH MODE: standard input becomes the file. Give it a here-document and not a pipe: behind a
+# pipe it would run in a subshell, and what it changed would not be counted.
+write_file() {
+    local new
+    mkdir -p "$(dirname "$1")"
+    new=$(mktemp "$1.dlws-XXXXXX")
+    cat >"$new"
+    place "$new" "$1" "$2"
+}
+
+# edit_file PATH COMMAND...: the file becomes what the command makes of it; it stays if the command fails.
+edit_file() {
+    local path=$1 new
+    shift
+    new=$(mktemp "$path.dlws-XXXXXX")
+    if ! "$@" <"$path" >"$new"; then
+        rm -f "$new"
+        die "$path could not be rewritten; it is unchanged" "look at the lines above"
+    fi
+    chown --reference="$path" "$new"
+    place "$new" "$path" "$(stat -c %a "$path")"
 }
 
 # kernel_setting NAME VALUE: sets a sysctl that differs. One that this kernel or container does not let
@@ -103,8 +123,23 @@ kernel_setting() {
 sysctl_file() {
     local lines key value
     lines=$(cat)
-    printf '%s\n' "$lines" | write_file "$DLWS_ROOT/etc/sysctl.d/$1" 0644
+    write_file "$DLWS_ROOT/etc/sysctl.d/$1" 0644 <<<"$lines"
     while IFS='= ' read -r key value; do
         [[ -z $key || $key == \#* ]] || kernel_setting "$key" "$value"
     done <<<"$lines"
+}
+
+# disable_units NAME...: stops and disables those of the units that are installed here.
+disable_units() {
+    local unit
+    systemd_runs || return 0
+    for unit in "$@"; do
+        systemctl cat "$unit" >/dev/null 2>&1 || continue
+        case $(systemctl is-enabled "$unit" 2>/dev/null) in
+            disabled | masked) systemctl is-active --quiet "$unit" || continue ;;
+        esac
+        systemctl disable --now "$unit" >/dev/null 2>&1 ||
+            die "$unit cannot be disabled" "look at 'systemctl status $unit' on this node"
+        changed "disabled $unit"
+    done
 }

@@ -35,13 +35,14 @@ apt_get() {
     return "$code"
 }
 
+apt_update() { apt_get update && DLWS_APT_UPDATED=yes; }
+
 # The package lists are fetched at most once per script, and only by one that has something to install.
 apt_update_once() {
     [ -z "$DLWS_APT_UPDATED" ] || return 0
     say "fetching the package lists"
-    apt_get update || die "apt-get update failed on this node" \
+    apt_update || die "apt-get update failed on this node" \
         "check the node's /etc/apt/sources.list* and its network, or use kubernetes.source: bundle"
-    DLWS_APT_UPDATED=yes
 }
 
 # bundle_source: makes an apt repository of the bundle's packages (links and an index, in a directory of
