@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from dlws.errors import DeployError
+from dlws.errors import DeployError, UsageError
 from dlws.files import File
 from dlws.shell import chain, script, sh
 
@@ -98,7 +98,7 @@ def device(machine: Machine) -> Device | None:
 
 
 def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Tree:
-    """`old` with `new` in it: tables are merged, any other value in `new` takes the old one's place."""
+    """`old` with `new` in it: tables are merged, any other value is replaced."""
     merged = dict(old)
     for key, value in new.items():
         mine = merged.get(key)
@@ -242,9 +242,16 @@ def parse(kind: str, content: bytes) -> Tree:
 
 def format(kind: str, tree: Tree) -> bytes:
     """A tree as a configuration file."""
-    if kind == "containerd":
-        return tomli_w.dumps(tree).encode()
-    return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode()
+    try:
+        if kind == "containerd":
+            return tomli_w.dumps(tree).encode()
+        return (json.dumps(tree, indent=2, ensure_ascii=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        key = "containerd" if kind == "containerd" else "docker_daemon"
+        raise UsageError(
+            f"{PATHS[kind]} cannot hold what {key} in config.yaml says: {error}",
+            f"give {key} only text, numbers, true, false, lists and tables",
+        ) from error
 
 
 def configure(node: Node, config: Config) -> bool:
@@ -265,7 +272,7 @@ def configure(node: Node, config: Config) -> bool:
 
 
 def _files(kind: str, new: Tree, seen: Present) -> list[File]:
-    """The new file, the old one once, and a marker that outlives an interruption before the restart."""
+    """The new file, the old one once, and a marker that outlives a failed restart."""
     path = PATHS[kind]
     files = [File(_marker(kind), b""), File(path, format(kind, new), seen.mode)]
     if seen.present and not seen.kept:

@@ -43,13 +43,15 @@ probed() {
 }
 
 # labelled_disk: a data disk that an earlier, interrupted run has formatted.
-labelled_disk() { blkid -t "LABEL=$DATA_LABEL" -o device 2>/dev/null | head -n 1; }
+labelled_disk() { { blkid -t "LABEL=$DATA_LABEL" -o device 2>/dev/null || true; } | head -n 1; }
 
 # choose_disk: sets CHOSEN to the one disk that is empty, or to nothing if there is none.
 choose_disk() {
     local disk why empty=()
     CHOSEN=
     while read -r disk; do
+        # A container sees the names of disks that it does not have.
+        [ -b "$disk" ] || continue
         why=$(what_it_carries "$disk" | paste -sd ';' -)
         [ -n "$why" ] || zero_ends "$disk" || why="its ends are not zero: it may hold raw data"
         if [ -z "$why" ]; then empty+=("$disk"); else say "left alone: $disk ($why)"; fi
@@ -71,8 +73,8 @@ with_line() { awk -v line="$1" '{ print } END { print line }'; }
 # keep_mount DIRECTORY DEVICE: mounts it at each boot. nofail: a node that lost its data disk still boots.
 keep_mount() {
     local uuid type
-    uuid=$(blkid -s UUID -o value "$2")
-    type=$(blkid -s TYPE -o value "$2")
+    uuid=$(blkid -p -s UUID -o value "$2") || true
+    type=$(blkid -p -s TYPE -o value "$2") || true
     [ -n "$uuid" ] || die "$2, mounted on $1, has no UUID to name it by in fstab" \
         "write its line into /etc/fstab on this node by hand"
     [ -f "$DLWS_ROOT/etc/fstab" ] || write_file "$DLWS_ROOT/etc/fstab" 0644 </dev/null
