@@ -1,0 +1,111 @@
+"""sandbox: real local nodes to rehearse an installation on, and the faults to test it with."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dlws.sandbox.state import Sandbox
+
+_FAULTS = {
+    "cut": "Pull the network cable of NODE: connections to it time out.",
+    "heal": "Undo cut, slow and lossy.",
+    "kill": "Crash NODE as if its power were cut.",
+    "start": "Switch NODE on again.",
+    "freeze": "Hang NODE: it takes connections and says nothing.",
+    "thaw": "Undo freeze.",
+    "slow": "Let the link of NODE carry 4 Mbit/s.",
+    "lossy": "Lose 30 % of the packets of NODE.",
+}
+
+
+@click.group()
+def sandbox() -> None:
+    """Real local nodes on this machine, to rehearse on and to test with (needs root)."""
+
+
+@sandbox.command()
+@click.option("--infra", type=click.IntRange(0, 240), help="Infrastructure nodes (default 1).")
+@click.option("--workers", type=click.IntRange(0, 240), help="Worker nodes (default 2).")
+@click.option("--config", type=click.Path(path_type=Path), help="Rehearse this config.yaml.")
+@click.option("--os", help="Debian release of the nodes: bookworm (default) or trixie.")
+@click.pass_obj
+def up(
+    session: Any, infra: int | None, workers: int | None, config: Path | None, os: str | None
+) -> None:
+    """Make local nodes, or what is missing of them, and a config.yaml that names them."""
+    from dlws.sandbox import lifecycle
+
+    started = time.monotonic()
+    wish = lifecycle.Wish(infra, workers, config, os)
+    made = lifecycle.up(_directory(session), wish, _say)
+    _say(f"{len(made.nodes)} nodes are up after {time.monotonic() - started:.1f} s")
+    _say("next: deploy.py sshkey install; then log in with deploy.py connect")
+
+
+@sandbox.command()
+@click.pass_obj
+def down(session: Any) -> None:
+    """Remove the nodes and every trace of them. config.yaml and deploy/ stay."""
+    from dlws.sandbox import lifecycle
+
+    gone = lifecycle.down(_directory(session), _say)
+    _say("removed" if gone else "nothing to do: this directory has no sandbox")
+
+
+@sandbox.command()
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+@click.pass_obj
+def status(session: Any, output: str) -> None:
+    """List the nodes, their addresses and what state they are in."""
+    from dlws.sandbox import lifecycle
+
+    rows = lifecycle.report(_found(session))
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max([4, *(len(row["name"]) for row in rows)])
+    for row in rows:
+        condition = ", ".join([row["state"], *row["link"]])
+        click.echo(f"{row['name']:<{width}}  {row['address']:<15}  {row['role']:<14}  {condition}")
+
+
+def _fault(name: str, text: str) -> None:
+    @sandbox.command(name, help=text)
+    @click.argument("node")
+    @click.pass_obj
+    def command(session: Any, node: str) -> None:
+        from dlws.sandbox import faults
+
+        found = _found(session)
+        target = found.node(node)
+        _say(f"{target.name}: {faults.FAULTS[name](found, target)}")
+
+
+for _name, _text in _FAULTS.items():
+    _fault(_name, _text)
+
+
+def _found(session: Any) -> Sandbox:
+    from dlws.sandbox import lifecycle, machine
+
+    machine.require_root()
+    return lifecycle.of(_directory(session))
+
+
+def _directory(session: Any) -> Path:
+    return Path(session.options.directory) if session else Path.cwd()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sandbox()
