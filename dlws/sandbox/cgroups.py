@@ -95,6 +95,16 @@ def is_frozen(found: Iterable[Path]) -> bool:
     return False
 
 
+def labels(id: str, root: Path = GROUPS) -> set[str]:
+    """The labels of a sandbox's nodes that have a control group, known or not."""
+    found = set()
+    for _, folders, _ in os.walk(root):
+        mine = [name for name in folders if name.startswith(f"dlws-{id}-")]
+        found |= {name.removeprefix("dlws-").removesuffix(".scope") for name in mine}
+        folders[:] = [name for name in folders if not name.startswith("dlws-")]
+    return found
+
+
 def end(label: str, deadline: float) -> None:
     """Kills all that runs in the node's groups and removes the groups."""
     while True:
@@ -110,8 +120,21 @@ def end(label: str, deadline: float) -> None:
             )
         kill(pids, deadline)
     for group in found:
-        for path, _, _ in os.walk(group, topdown=False):
-            os.rmdir(path)
+        _remove(group, deadline)
+
+
+def _remove(group: Path, deadline: float) -> None:
+    for path, _, _ in os.walk(group, topdown=False):
+        while True:
+            try:
+                os.rmdir(path)
+                break
+            except FileNotFoundError:  # systemd removes its empty scopes by itself
+                break
+            except OSError as error:  # busy: what was killed has not quite left yet
+                if time.monotonic() > deadline:
+                    raise DeployError(f"cannot remove {path}: {error.strerror}") from None
+                select.select([], [], [], 0.05)
 
 
 def kill(pids: Iterable[int], deadline: float) -> None:

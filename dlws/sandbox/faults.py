@@ -91,7 +91,8 @@ def lossy(sandbox: Sandbox, node: Node) -> str:
     table = _table(sandbox, node)
     rules = (
         f"table netdev {table}\ndelete table netdev {table}\ntable netdev {table} {{\n"
-        f'  chain loss {{\n    type filter hook ingress device "{_link(sandbox, node)}" priority 0;\n'
+        "  chain loss {\n"
+        f'    type filter hook ingress device "{_link(sandbox, node)}" priority 0;\n'
         f"    numgen random mod 100 < {LOSS} drop\n  }}\n}}\n"
     )
     run(sh("nft", "-f", "-"), stdin=rules.encode(), doing=f"making {node.name} lossy")

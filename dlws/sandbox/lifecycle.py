@@ -10,12 +10,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dlws.errors import DeployError
-from dlws.sandbox import configure, faults, machine, naming, network, nodes, plan, rootfs, state
+from dlws.sandbox import (
+    cgroups,
+    configure,
+    faults,
+    machine,
+    naming,
+    network,
+    nodes,
+    plan,
+    rootfs,
+    state,
+)
 from dlws.sandbox.machine import Say
 from dlws.sandbox.state import Node, Sandbox
+
+T = TypeVar("T")
 
 PARALLEL = 8
 """Nodes that boot at the same time: more only take the processors from each other."""
@@ -146,8 +159,8 @@ def _start(sandbox: Sandbox, password: str, say: Say) -> list[Node]:
     return missing
 
 
-def _each(chosen: list[Node], action: Callable[[Node], None]) -> None:
-    """Does something to each node, PARALLEL at a time; all are tried before the first error."""
+def _each(chosen: list[T], action: Callable[[T], None]) -> None:
+    """Does something to each, PARALLEL at a time; all are tried before the first error."""
     with ThreadPoolExecutor(PARALLEL) as pool:
         jobs = [pool.submit(action, node) for node in chosen]
     errors = [error for job in jobs if (error := job.exception())]
@@ -175,23 +188,24 @@ def _write_config(
 
 
 def down(directory: Path, say: Say) -> bool:
-    """Removes every trace of a directory's sandbox from this machine; False if there was none."""
+    """Removes every trace of a directory's sandbox from this machine; False if there was none.
+
+    Works from what is really there: a crash may have come before or after any note of it.
+    """
     machine.require_root()
     id = naming.sandbox_id(directory)
     with state.locked(id):
         sandbox = state.load(id)
-        if not sandbox:
+        home = state.REGISTRY / id
+        labels = cgroups.labels(id) | {path.name for path in home.glob(f"{id}-*")}
+        subnet = sandbox.subnet if sandbox else network.subnet_of(id)
+        if not labels and not subnet and not home.exists():
             return False
-        say(f"removing {len(sandbox.nodes)} nodes")
-        _each(list(sandbox.nodes), lambda node: _remove(sandbox, node))
-        network.down(sandbox)
+        say(f"removing {len(labels)} nodes")
+        _each(sorted(labels), lambda label: nodes.remove(label, home / label))
+        network.down(id, subnet)
         state.forget(id)
         return True
-
-
-def _remove(sandbox: Sandbox, node: Node) -> None:
-    if sandbox.folder(node).exists():
-        nodes.remove(sandbox.label(node), sandbox.folder(node))
 
 
 def report(sandbox: Sandbox) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def parse_nameservers(text: str) -> list[str]:
 
 
 def ruleset(sandbox: Sandbox, inside: Iterable[IPv4Network]) -> str:
-    """The sandbox's own table: NAT for its nodes, and nothing of theirs to where it has no business.
+    """The sandbox's own table: NAT for its nodes, and no way to where they have no business.
 
     `inside` are the networks of pods and services: a packet for one of them that no node has taken
     is lost, and must not leave by the default route. Other sandboxes are out of reach.
@@ -75,7 +75,7 @@ def ruleset(sandbox: Sandbox, inside: Iterable[IPv4Network]) -> str:
 
 
 def mac(sandbox: Sandbox) -> str:
-    """A fixed address for the bridge: else it is that of a link, and changes as nodes come and go."""
+    """The bridge's own address: else it is that of a link, and changes as nodes come and go."""
     return "02:dd:" + ":".join(f"{byte:02x}" for byte in sandbox.subnet.network_address.packed)
 
 
@@ -98,31 +98,68 @@ def up(sandbox: Sandbox, inside: Iterable[IPv4Network]) -> bool:
 
 def _let_through(sandbox: Sandbox) -> None:
     """A Docker daemon on this machine drops what others forward; nodes' packets are let through."""
-    for rule in _accept_rules(sandbox):
+    for rule in _accept_rules(sandbox.id):
         check = sh("iptables", "-w", "-C", "FORWARD", *rule)
         if not Local().run(check).ok:
             insert = sh("iptables", "-w", "-I", "FORWARD", *rule)
             run(insert, doing="letting the sandbox's packets through")
 
 
-def _accept_rules(sandbox: Sandbox) -> list[tuple[str, ...]]:
-    tag = ("-m", "comment", "--comment", f"dlws-{sandbox.id}", "-j", "ACCEPT")
-    return [("-i", sandbox.bridge, *tag), ("-o", sandbox.bridge, *tag)]
+def _accept_rules(id: str) -> list[tuple[str, ...]]:
+    tag = ("-m", "comment", "--comment", f"dlws-{id}", "-j", "ACCEPT")
+    return [("-i", naming.bridge(id), *tag), ("-o", naming.bridge(id), *tag)]
 
 
-def down(sandbox: Sandbox) -> None:
+def subnet_of(id: str) -> IPv4Network | None:
+    """The network of a sandbox as its bridge tells, for when no state file does."""
+    name = naming.bridge(id)
+    if not Path("/sys/class/net", name).exists():
+        return None
+    listing = run(sh("ip", "-4", "-j", "address", "show", "dev", name), doing="reading addresses")
+    for address in [one for entry in json.loads(listing.text) for one in entry["addr_info"]]:
+        return IPv4Network((address["local"], address["prefixlen"]), strict=False)
+    return None
+
+
+def down(id: str, subnet: IPv4Network | None) -> None:
     """Removes the network and everything that bears the sandbox's name, whatever of it is there."""
-    for name in _links(sandbox):
+    for name in _links(id):
         run(sh("ip", "link", "delete", name), doing=f"removing link {name}")
-    for rule in _accept_rules(sandbox):
+    for rule in _accept_rules(id):
         while Local().run(sh("iptables", "-w", "-C", "FORWARD", *rule)).ok:
             run(sh("iptables", "-w", "-D", "FORWARD", *rule), doing="removing an iptables rule")
     tables = run(sh("nft", "-j", "list", "tables"), doing="reading the packet rules").text
-    for family, table in tables_of(sandbox.id, tables):
+    for family, table in tables_of(id, tables):
         run(sh("nft", "delete", "table", family, table), doing=f"removing table {table}")
-    guard = ("unreachable", str(sandbox.subnet), "metric", GUARD_METRIC)
-    while "unreachable" in run(sh("ip", "route", "show", *guard), doing="reading routes").text:
+    _drop_empty_filter_table(tables)
+    if subnet:
+        _unguard(str(subnet))
+
+
+def _unguard(subnet: str) -> None:
+    show = sh("ip", "route", "show", "type", "unreachable", "exact", subnet)
+    if GUARD_METRIC in run(show, doing="reading the routes").text:
+        guard = ("unreachable", subnet, "metric", GUARD_METRIC)
         run(sh("ip", "route", "delete", *guard), doing="removing the guard route")
+
+
+def _drop_empty_filter_table(tables: str) -> None:
+    """iptables makes the table for its first rule and leaves it behind the last one."""
+    names = [entry["table"]["name"] for entry in json.loads(tables)["nftables"] if "table" in entry]
+    if "filter" in names:
+        content = Local().run(sh("nft", "-j", "list", "table", "ip", "filter")).text
+        if is_empty_table(content):
+            run(sh("nft", "delete", "table", "ip", "filter"), doing="removing an empty table")
+
+
+def is_empty_table(listing: str) -> bool:
+    """Whether a table in `nft -j list table` has no rule and only chains that let all pass."""
+    if not listing:
+        return False
+    entries = json.loads(listing)["nftables"]
+    chains = [entry["chain"] for entry in entries if "chain" in entry]
+    passing = all(chain.get("policy") == "accept" for chain in chains)
+    return passing and not any("rule" in entry for entry in entries)
 
 
 def tables_of(id: str, listing: str) -> list[tuple[str, str]]:
@@ -136,7 +173,7 @@ def tables_of(id: str, listing: str) -> list[tuple[str, str]]:
     ]
 
 
-def _links(sandbox: Sandbox) -> list[str]:
+def _links(id: str) -> list[str]:
     names = sorted(path.name for path in Path("/sys/class/net").iterdir())
-    prefix = naming.link(naming.label(sandbox.id, 0))[:-1]
-    return [name for name in names if name == sandbox.bridge or name.startswith(prefix)]
+    prefix = naming.link(f"{id}-")
+    return [name for name in names if name == naming.bridge(id) or name.startswith(prefix)]

@@ -120,7 +120,7 @@ def boot(sandbox: Sandbox, node: Node, base: Path) -> None:
     folder = sandbox.folder(node)
     label = sandbox.label(node)
     cgroups.end(label, time.monotonic() + 20)  # what a killed supervisor left behind
-    clean_runtime(label)
+    clean_runtime(label, folder / "root")
     supervise = resources.templates() / "sandbox/supervise.sh"
     words = ("sh", supervise, label, node.name, folder, base, sandbox.bridge, *BINDS)
     start = 'log=$1; shift; exec setsid "$@" </dev/null >"$log" 2>&1 &'
@@ -160,17 +160,22 @@ def last_words(sandbox: Sandbox, node: Node) -> str:
 def remove(label: str, folder: Path) -> None:
     """Ends a node in whatever state it is and removes its mounts, groups and files."""
     cgroups.end(label, time.monotonic() + 60)
-    clean_runtime(label)
+    clean_runtime(label, folder / "root")
     for mount in mounts_below(Path("/proc/self/mountinfo").read_text(), folder):
         run(sh("umount", mount), doing=f"unmounting {mount}")
-    shutil.rmtree(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
-def clean_runtime(label: str) -> None:
-    """nspawn leaves its folders behind where /run is no tmpfs, and its link when it was killed."""
+def clean_runtime(label: str, root: Path) -> None:
+    """Removes what a killed nspawn leaves in /run."""
     for kind in ("propagate", "unix-export"):
         Local().run(sh("umount", "--quiet", f"/run/systemd/nspawn/{kind}/{label}"))
         shutil.rmtree(f"/run/systemd/nspawn/{kind}/{label}", ignore_errors=True)
+    if root.exists():
+        place = root.stat()
+        lock = f"/run/systemd/nspawn/locks/inode-{place.st_dev}:{place.st_ino}"
+        Path(lock).unlink(missing_ok=True)
 
 
 def mounts_below(mountinfo: str, folder: Path) -> list[str]:

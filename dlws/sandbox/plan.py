@@ -116,7 +116,7 @@ def revived(config: Mapping[str, Any], path: Path) -> tuple[IPv4Network, tuple[N
         mine = False
     if not mine:
         raise Refused(
-            f"{path} is not the configuration of a sandbox: its machines have addresses of their own",
+            f"{path} is not the configuration of a sandbox: its machines have other addresses",
             "rehearse it in a directory of its own: "
             f"mkdir rehearsal && deploy.py --dir rehearsal sandbox up --config {path}",
         )

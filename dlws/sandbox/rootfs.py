@@ -15,10 +15,22 @@ from dlws.sandbox.machine import Say, run
 from dlws.shell import sh
 
 RELEASES = ("bookworm", "trixie")
-PACKAGES = (
-    "systemd systemd-sysv dbus libpam-systemd openssh-server iproute2 iputils-ping procps "
-    "ca-certificates curl sudo iptables kmod less"
-).split()
+PACKAGES = [
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "libpam-systemd",
+    "openssh-server",
+    "iproute2",
+    "iputils-ping",
+    "procps",
+    "ca-certificates",
+    "curl",
+    "sudo",
+    "iptables",
+    "kmod",
+    "less",
+]
 
 _LINE = re.compile(rb"[^\r\n]+")
 
@@ -40,7 +52,7 @@ def sources(targets: str, own: str, release: str) -> list[str]:
     """
     found: dict[tuple[str, str], list[str]] = {}
     for line in targets.splitlines():
-        uri, suite, component = (line.split() + ["", "", ""])[:3]
+        uri, suite, component = [*line.split(), "", "", ""][:3]
         if suite == own or suite.startswith(f"{own}-"):
             components = found.setdefault((uri, suite.replace(own, release, 1)), [])
             if component not in components:

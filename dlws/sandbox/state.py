@@ -99,7 +99,8 @@ def save(sandbox: Sandbox) -> None:
 
 def forget(id: str) -> None:
     """Removes a sandbox's folder, and the registry with the last one."""
-    shutil.rmtree(REGISTRY / id, ignore_errors=False)
+    if (REGISTRY / id).exists():
+        shutil.rmtree(REGISTRY / id)
     for folder in (REGISTRY, REGISTRY.parent):
         try:
             folder.rmdir()
@@ -116,9 +117,23 @@ def all_sandboxes() -> list[Sandbox]:
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Holds a lock of this machine; waits for whoever holds it."""
+    """Holds a lock of this machine; waits for whoever holds it. The file goes with the holder."""
     path = Path("/run/lock") / f"dlws-sandbox-{name}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_still(path, file.fileno()):
+                continue  # its holder removed it while we waited
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
