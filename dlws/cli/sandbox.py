@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from dlws.output import since
+
 if TYPE_CHECKING:
     from dlws.sandbox.state import Sandbox
+    from dlws.session import Session
 
 _FAULTS = {
     "cut": "Pull the network cable of NODE: connections to it time out.",
@@ -37,35 +39,40 @@ def sandbox() -> None:
 @click.option("--os", help="Debian release of the nodes: bookworm (default) or trixie.")
 @click.pass_obj
 def up(
-    session: Any, infra: int | None, workers: int | None, config: Path | None, os: str | None
+    session: Session, infra: int | None, workers: int | None, config: Path | None, os: str | None
 ) -> None:
     """Make local nodes, or what is missing of them, and a config.yaml that names them."""
     from dlws.sandbox import lifecycle
 
     started = time.monotonic()
     wish = lifecycle.Wish(infra, workers, config, os)
-    made = lifecycle.up(_directory(session), wish, _say)
-    _say(f"{len(made.nodes)} nodes are up after {time.monotonic() - started:.1f} s")
-    _say("next: deploy.py sshkey install; then log in with deploy.py connect")
+    made = lifecycle.up(session.options.directory, wish, session.console)
+    session.console.say(f"{len(made.nodes)} nodes are up after {since(started)}")
+    session.console.say("next: deploy.py build, deploy.py sshkey install, deploy.py connect worker")
 
 
 @sandbox.command()
 @click.pass_obj
-def down(session: Any) -> None:
+def down(session: Session) -> None:
     """Remove the nodes and every trace of them. config.yaml and deploy/ stay."""
     from dlws.sandbox import lifecycle
 
-    gone = lifecycle.down(_directory(session), _say)
-    _say("removed" if gone else "nothing to do: this directory has no sandbox")
+    gone = lifecycle.down(session.options.directory, session.console)
+    session.console.say("removed" if gone else "nothing to do: this directory has no sandbox")
 
 
 @sandbox.command()
 @click.option("--output", type=click.Choice(["text", "json"]), default="text")
+@click.option("--all", "everywhere", is_flag=True, help="List all sandboxes of this machine.")
 @click.pass_obj
-def status(session: Any, output: str) -> None:
+def status(session: Session, output: str, everywhere: bool) -> None:
     """List the nodes, their addresses and what state they are in."""
-    from dlws.sandbox import lifecycle
+    from dlws.sandbox import lifecycle, state
 
+    if everywhere:
+        for other in state.all_sandboxes():
+            click.echo(f"{other.network:<18}  {len(other.nodes):>3} nodes  {other.directory}")
+        return
     rows = lifecycle.report(_found(session))
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
@@ -80,32 +87,20 @@ def _fault(name: str, text: str) -> None:
     @sandbox.command(name, help=text)
     @click.argument("node")
     @click.pass_obj
-    def command(session: Any, node: str) -> None:
+    def command(session: Session, node: str) -> None:
         from dlws.sandbox import faults
 
         found = _found(session)
         target = found.node(node)
-        _say(f"{target.name}: {faults.FAULTS[name](found, target)}")
+        session.console.say(f"{target.name}: {faults.FAULTS[name](found, target)}")
 
 
 for _name, _text in _FAULTS.items():
     _fault(_name, _text)
 
 
-def _found(session: Any) -> Sandbox:
+def _found(session: Session) -> Sandbox:
     from dlws.sandbox import lifecycle, machine
 
     machine.require_root()
-    return lifecycle.of(_directory(session))
-
-
-def _directory(session: Any) -> Path:
-    return Path(session.options.directory) if session else Path.cwd()
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    sandbox()
+    return lifecycle.of(session.options.directory)

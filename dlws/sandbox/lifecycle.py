@@ -12,7 +12,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dlws.errors import DeployError
+from dlws.errors import DeployError, Refused
+from dlws.output import Console, since
 from dlws.sandbox import (
     cgroups,
     configure,
@@ -25,7 +26,6 @@ from dlws.sandbox import (
     rootfs,
     state,
 )
-from dlws.sandbox.machine import Say
 from dlws.sandbox.state import Node, Sandbox
 
 T = TypeVar("T")
@@ -52,24 +52,24 @@ def of(directory: Path) -> Sandbox:
     return found
 
 
-def up(directory: Path, wish: Wish, say: Say) -> Sandbox:
+def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
     """Makes the sandbox of a directory, or what is missing of it. All nodes answer at the end."""
     machine.require_root()
     with state.locked(naming.sandbox_id(directory)):
-        machine.install_packages(say)
+        machine.install_packages(console)
         theirs = plan.read(wish.config) if wish.config else {}
         before = state.load(naming.sandbox_id(directory))
         sandbox = _planned(directory, wish, theirs, before)
-        lower = rootfs.build(sandbox.os, say)
+        lower = rootfs.build(sandbox.os, console)
         sandbox = replace(sandbox, lower=sandbox.lower or str(lower))
         state.save(sandbox)
         machine.tune()
         if network.up(sandbox, _inside(theirs)):
-            say(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
-        started = _start(sandbox, _password(directory), say)
-        changed = _write_config(directory, sandbox, theirs, before, say)
+            console.say(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
+        started = _start(sandbox, _password(directory), console)
+        changed = _write_config(directory, sandbox, theirs, before, console)
         if not started and not changed:
-            say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
+            console.say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
         return sandbox
 
 
@@ -78,8 +78,13 @@ def _planned(
 ) -> Sandbox:
     """The sandbox as it shall be, its network reserved in the registry."""
     if before:
+        if wish.os not in (None, before.os):
+            raise Refused(
+                f"this sandbox has nodes with {before.os}",
+                f"deploy.py sandbox down, then sandbox up --os {wish.os}",
+            )
         return replace(before, nodes=plan.extended(before.nodes, _wanted(wish, theirs, before)))
-    id, release = naming.sandbox_id(directory), wish.os or rootfs.RELEASES[0]
+    id, release = naming.sandbox_id(directory), rootfs.known(wish.os or rootfs.RELEASES[0])
     left, wanted_subnet = directory / "config.yaml", None
     old: tuple[Node, ...] = ()
     domain = plan.domain(theirs) if theirs else plan.DOMAIN
@@ -137,21 +142,23 @@ def _write_private(path: Path, text: str) -> None:
         file.write(f"{text}\n")
 
 
-def _start(sandbox: Sandbox, password: str, say: Say) -> list[Node]:
+def _start(sandbox: Sandbox, password: str, console: Console) -> list[Node]:
     """Starts the nodes that do not run, some at a time; gives back which."""
     missing = [node for node in sandbox.nodes if not nodes.alive(sandbox, node)]
+    up: list[Node] = []
 
     def start(node: Node) -> None:
         began = time.monotonic()
         nodes.prepare(sandbox, node, sandbox.base, password)
-        say(f"{node.name}: booting")
         nodes.boot(sandbox, node, sandbox.base)
         nodes.answers(sandbox, node)
-        say(f"{node.name}: answers at {sandbox.address(node)} ({time.monotonic() - began:.1f} s)")
+        up.append(node)
+        console.say(f"answers at {sandbox.address(node)} ({since(began)})", node.name)
 
     if missing:
-        say(f"starting {len(missing)} of {len(sandbox.nodes)} nodes")
-    _each(missing, start)
+        console.say(f"starting {len(missing)} of {len(sandbox.nodes)} nodes")
+        with console.status(lambda: f"{len(up)} of {len(missing)} nodes are up ...", every=10):
+            _each(missing, start)
     for node in sandbox.nodes:
         if missing and node not in missing:
             root = sandbox.folder(node) / "root"
@@ -171,23 +178,27 @@ def _each(chosen: list[T], action: Callable[[T], None]) -> None:
 
 
 def _write_config(
-    directory: Path, sandbox: Sandbox, theirs: dict[str, Any], before: Sandbox | None, say: Say
+    directory: Path,
+    sandbox: Sandbox,
+    theirs: dict[str, Any],
+    before: Sandbox | None,
+    console: Console,
 ) -> bool:
     path = directory / "config.yaml"
     if not path.exists():
         text = configure.rehearsed(theirs, sandbox) if theirs else configure.generated(sandbox)
         _write_private(path, text.rstrip("\n"))
-        say(f"wrote {path}")
+        console.say(f"wrote {path}")
         return True
     known = dict(plan.named(plan.read(path)))
     new = tuple(node for node in sandbox.nodes if node.name not in known)
     if new:
-        say(f"{path} stays as it is; to use the new nodes, add under `machines`:")
-        say(configure.machines(sandbox, new).rstrip("\n"))
+        console.say(f"{path} stays as it is; to use the new nodes, add under `machines`:")
+        console.say(configure.machines(sandbox, new).rstrip("\n"))
     return False
 
 
-def down(directory: Path, say: Say) -> bool:
+def down(directory: Path, console: Console) -> bool:
     """Removes every trace of a directory's sandbox from this machine; False if there was none.
 
     Works from what is really there: a crash may have come before or after any note of it.
@@ -201,7 +212,7 @@ def down(directory: Path, say: Say) -> bool:
         subnet = sandbox.subnet if sandbox else network.subnet_of(id)
         if not labels and not subnet and not home.exists():
             return False
-        say(f"removing {len(labels)} nodes")
+        console.say(f"removing {len(labels)} nodes")
         _each(sorted(labels), lambda label: nodes.remove(label, home / label))
         network.down(id, subnet)
         state.forget(id)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from dlws.connection import Echo, Local, Result
 from dlws.errors import DeployError
+from dlws.output import Console
 from dlws.shell import sh
-
-Say = Callable[[str], None]
 
 PACKAGES = {
     "mmdebstrap": "mmdebstrap",
@@ -61,17 +59,18 @@ def missing_packages(path: str) -> list[str]:
     )
 
 
-def install_packages(say: Say) -> None:
+def install_packages(console: Console) -> None:
     """Installs what sandboxes need and this machine lacks."""
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # where ip and nft are, for a shell started by su
     missing = missing_packages(os.environ["PATH"])
     if not missing:
         return
-    say(f"installing with apt-get: {' '.join(missing)}")
+    console.say(f"installing with apt-get: {' '.join(missing)}")
     apt = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-oDPkg::Lock::Timeout=300", "-qy")
-    run(sh(*apt, "update"), doing="apt-get update")
     install = sh(*apt, "install", "--no-install-recommends", *missing)
-    run(install, doing=f"installing {' '.join(missing)}")
+    with console.status(lambda: f"installing {' '.join(missing)} ..."):
+        run(sh(*apt, "update"), doing="apt-get update")
+        run(install, doing=f"installing {' '.join(missing)}")
 
 
 def tune() -> None:

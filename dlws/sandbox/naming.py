@@ -52,6 +52,6 @@ def free_subnet(taken: Iterable[IPv4Network], wanted: IPv4Network | None = None)
             return candidate
     raise DeployError(
         f"no network is free for a sandbox ({wanted or 'all of 10.77, 172.27, 192.168'} is in use)",
-        "take another sandbox down (`deploy.py sandbox status` lists them all), or remove "
+        "take another sandbox down (`deploy.py sandbox status --all` lists them), or remove "
         "config.yaml to let this one get a new network",
     )

@@ -11,26 +11,15 @@ from pathlib import Path
 from dlws import resources
 from dlws.connection import Local
 from dlws.errors import DeployError, UsageError
-from dlws.sandbox.machine import Say, run
+from dlws.output import Console, since
+from dlws.sandbox.machine import run
 from dlws.shell import sh
 
 RELEASES = ("bookworm", "trixie")
-PACKAGES = [
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "libpam-systemd",
-    "openssh-server",
-    "iproute2",
-    "iputils-ping",
-    "procps",
-    "ca-certificates",
-    "curl",
-    "sudo",
-    "iptables",
-    "kmod",
-    "less",
-]
+PACKAGES = (
+    *("systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "sudo", "procps"),
+    *("iproute2", "iputils-ping", "iptables", "kmod", "ca-certificates", "curl", "less"),
+)
 
 _LINE = re.compile(rb"[^\r\n]+")
 
@@ -89,10 +78,15 @@ def machine_apt_settings() -> list[str]:
     return settings
 
 
-def build(release: str, say: Say) -> Path:
-    """The base file system of a release, built now if it is not there yet."""
+def known(release: str) -> str:
+    """The release itself, if nodes can have it."""
     if release not in RELEASES:
-        raise UsageError(f"unknown release {release!r}", f"choose one of: {', '.join(RELEASES)}")
+        raise UsageError(f"nodes cannot have {release!r}", f"choose one of: {', '.join(RELEASES)}")
+    return release
+
+
+def build(release: str, console: Console) -> Path:
+    """The base file system of a release, built now if it is not there yet."""
     target = base(release)
     if target.is_dir():
         return target
@@ -100,25 +94,27 @@ def build(release: str, say: Say) -> Path:
     lock = target.with_suffix(".lock")
     # The lock is flock's: it holds until mmdebstrap itself has ended, even if we are killed.
     if not Local().run(sh("flock", "--nonblock", lock, "true")).ok:
-        say("waiting for another command that is building the same base file system")
-    _build(release, target, lock, say)
+        console.say("waiting for another command that is building the same base file system")
+    console.say(f"building the file system of {release} nodes in {target} (once, half a minute)")
+    _build(release, target, lock, console)
+    if not target.is_dir():
+        raise DeployError(f"mmdebstrap ended well, but {target} is not there")
     return target
 
 
-def _build(release: str, target: Path, lock: Path, say: Say) -> None:
+def _build(release: str, target: Path, lock: Path, console: Console) -> None:
     script = resources.templates() / "sandbox/base.sh"
     options = [f"--aptopt={line}" for line in machine_apt_settings()]
     words = [*options, *machine_sources(release)]
-    say(f"building the base file system of {release} nodes in {target} (once, about a minute)")
-    started = time.monotonic()
+    started, last = time.monotonic(), "mmdebstrap"
 
     def progress(_: str, data: bytes) -> None:
+        nonlocal last
         for line in _LINE.findall(data):
-            text = line.decode(errors="replace").strip()
-            if text.startswith("I: "):
-                say(f"mmdebstrap: {text[3:]} ({time.monotonic() - started:.0f} s)")
+            last = line.decode(errors="replace").strip() or last
+            if last.startswith("I: "):
+                console.say(f"mmdebstrap: {last[3:]} ({since(started)})")
 
     build_it = sh("sh", script, target, release, ",".join(PACKAGES), *words)
-    run(sh("flock", lock, "sh", "-c", build_it), doing="mmdebstrap", echo=progress)
-    if not target.is_dir():
-        raise DeployError(f"mmdebstrap ended well, but {target} is not there")
+    with console.status(lambda: f"{since(started)}: {last}", every=10):
+        run(sh("flock", lock, "sh", "-c", build_it), doing="mmdebstrap", echo=progress)
