@@ -46,6 +46,9 @@ def up(
 
     started = time.monotonic()
     wish = lifecycle.Wish(infra, workers, config, os)
+    if session.options.dry_run:
+        lifecycle.preview(session.options.directory, wish, session.console)
+        return
     made = lifecycle.up(session.options.directory, wish, session.console)
     session.console.say(f"{len(made.nodes)} nodes are up after {since(started)}")
     session.console.say("next: deploy.py build, deploy.py sshkey install, deploy.py connect worker")
@@ -57,6 +60,10 @@ def down(session: Session) -> None:
     """Remove the nodes and every trace of them. config.yaml and deploy/ stay."""
     from dlws.sandbox import lifecycle
 
+    if session.options.dry_run:
+        for node in _found(session).nodes:
+            session.console.say("would be removed", node.name)
+        return
     gone = lifecycle.down(session.options.directory, session.console)
     session.console.say("removed" if gone else "nothing to do: this directory has no sandbox")
 
@@ -92,6 +99,9 @@ def _fault(name: str, text: str) -> None:
 
         found = _found(session)
         target = found.node(node)
+        if session.options.dry_run:
+            session.console.say(f"would be done: {name}", target.name)
+            return
         session.console.say(f"{target.name}: {faults.FAULTS[name](found, target)}")
 
 

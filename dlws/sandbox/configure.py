@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
@@ -78,8 +79,15 @@ def machines(sandbox: Sandbox, nodes: tuple[Node, ...]) -> str:
         f"  {scalar(node.name)}:\n"
         f"    role: {scalar(node.role)}\n"
         f"    private-ip: {sandbox.address(node)}\n"
+        f"    archtype: {architecture()}\n"
+        "    os: debian\n"
         for node in nodes
     )
+
+
+def architecture() -> str:
+    """This machine's architecture, which is that of its nodes, in the words of the config."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 
 
 def scalar(text: str) -> str:
@@ -115,7 +123,7 @@ def _moved(machine: Mapping[str, Any] | None, address: str) -> dict[str, Any]:
     """A machine's entry at its new address; how to reach the old one does not count any more."""
     elsewhere = ("private-ip", "private_ip", "public-ip", "port", "user", "jump_host", "host_key")
     kept = {key: value for key, value in (machine or {}).items() if key not in elsewhere}
-    return {**kept, "private-ip": address}
+    return {**kept, "private-ip": address, "archtype": architecture(), "os": "debian"}
 
 
 def merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

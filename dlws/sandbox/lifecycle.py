@@ -73,6 +73,20 @@ def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
         return sandbox
 
 
+def preview(directory: Path, wish: Wish, console: Console) -> None:
+    """Says what `up` would do, and does nothing."""
+    theirs = plan.read(wish.config) if wish.config else {}
+    before = state.load(naming.sandbox_id(directory))
+    old = before.nodes if before else ()
+    left = directory / "config.yaml"
+    if not before and left.exists():
+        old = plan.revived(plan.read(left), left)[1]
+    wanted = [] if old and not theirs and not before else _wanted(wish, theirs, before)
+    for node in plan.extended(old, wanted):
+        running = before and nodes.alive(before, node)
+        console.say(f"{node.role}: {'runs already' if running else 'would be started'}", node.name)
+
+
 def _planned(
     directory: Path, wish: Wish, theirs: dict[str, Any], before: Sandbox | None
 ) -> Sandbox:
