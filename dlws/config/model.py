@@ -1,0 +1,187 @@
+"""The configuration's typed shape: what every key means, takes and defaults to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from dlws.config.labels import KUBELABELS
+from dlws.config.nodes import Machine, Port, Ssh
+from dlws.config.sections import (
+    ClusterNetwork,
+    Dockers,
+    Jwt,
+    Kubelabels,
+    Kubernetes,
+    Mountpoint,
+    OnPremise,
+    Registry,
+    UserGroup,
+)
+from dlws.config.types import ClusterName, Freeform, SecretText, Section, Text, Texts, Url, User
+
+if TYPE_CHECKING:
+    from dlws.config.problems import Problem
+
+
+class Config(Section):
+    """Everything config.yaml and cluster.yaml say."""
+
+    cluster_name: ClusterName = Field(description="The cluster's name, unique.")
+    cluster_name_friendly: Text = Field(default="", description="The name shown to people.")
+    admin_username: User = Field(default="dlwsadmin", description="User on all nodes.")
+    network: ClusterNetwork = Field(
+        default_factory=ClusterNetwork, description="Names and ranges of the network."
+    )
+    machines: dict[str, Machine] = Field(
+        default={}, description="The machines: name, then what it is. scale_up adds to them."
+    )
+    ssh: Ssh = Field(default_factory=Ssh, description="How nodes are reached.")
+    kubernetes: Kubernetes = Field(
+        default_factory=Kubernetes, description="Which Kubernetes, and how."
+    )
+    etcd_node_num: int | None = Field(
+        default=None,
+        ge=1,
+        le=9,
+        description="Number of etcd nodes: as many as infrastructure machines.",
+    )
+    container_runtime: Literal["docker", "containerd"] | None = Field(
+        default=None, description="docker or containerd; default by Kubernetes version."
+    )
+    containerd: Freeform = Field(default={}, description="Merged into /etc/containerd/config.toml.")
+    docker_daemon: Freeform = Field(default={}, description="Merged into /etc/docker/daemon.json.")
+    apt_mirror_url: Url = Field(
+        default="", description="Mirror for apt, such as http://mirror.example."
+    )
+    kubelabels: Kubelabels = Field(
+        default=KUBELABELS, description="Label: which nodes carry it. Added to the built-in table."
+    )
+    kubemarks: Texts = Field(
+        default=["rack", "sku"], description="Machine keys that become labels."
+    )
+    dns_server: dict[str, Text] = Field(default={}, description="Name server per platform.")
+    supported_platform: Texts = Field(
+        default=[], description="Kind of cluster: onpremise or azure_cluster."
+    )
+    onpremise_cluster: OnPremise = Field(
+        default_factory=OnPremise, description="What the machines amount to."
+    )
+    azure_cluster: Freeform = Field(default={}, description="Azure: sizes, counts and location.")
+    useclusterfile: bool = Field(default=True, description="Machines are listed here (always so).")
+    deploy_method: Literal["kubeadm"] = Field(
+        default="kubeadm", description="How Kubernetes is set up."
+    )
+    dockerregistry: Text = Field(default="", description="Registry of the cluster's images.")
+    dockerprefix: Text = Field(default="", description="Prefix of the images' names.")
+    dockertag: Text = Field(default="latest", description="Tag of the cluster's images.")
+    dockers: Dockers = Field(
+        default_factory=Dockers, description="Where the system's own images come from."
+    )
+    registry_credential: dict[str, Registry] = Field(
+        default={}, description="Credentials per registry."
+    )
+    private_docker_credential: dict[str, Registry] = Field(
+        default={}, description="Credentials per private registry."
+    )
+    enable_custom_registry_secrets: bool = Field(
+        default=False, description="Users may bring registry secrets of their own."
+    )
+    mountpoints: dict[str, Mountpoint] = Field(
+        default={}, description="Shares that every node mounts."
+    )
+    mountconfig: Freeform = Field(default={}, description="Mount options per type of share.")
+    default_storage_folders: Texts = Field(
+        default=["jobfiles", "storage", "work"],
+        alias="default-storage-folders",
+        description="Folders of the default share.",
+    )
+    physical_mount_path: Text = Field(
+        default="/mntdlws", alias="physical-mount-path", description="Where shares are mounted."
+    )
+    storage_mount_path: Text = Field(
+        default="/dlwsdata", alias="storage-mount-path", description="Links that jobs use."
+    )
+    dltsdata_storage_mount_path: Text = Field(
+        default="/dltsdata",
+        alias="dltsdata-storage-mount-path",
+        description="Links per virtual cluster.",
+    )
+    nfs_disk_mnt: Freeform = Field(default={}, description="What each NFS server exports.")
+    nfs_mnt_setup: list[Freeform] = Field(default=[], description="Shares for az_tools to set up.")
+    nfs_client_cidr: Freeform = Field(
+        default={},
+        alias="nfs_client_CIDR",
+        description="Networks that may mount: node_range, samba_range.",
+    )
+    mounthomefolder: bool = Field(default=True, description="Jobs see the user's home.")
+    custom_mounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
+    deploymounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
+    datasource: Text = Field(default="MySQL", description="Database kind.")
+    mysql_password: SecretText | None = Field(
+        default=None, description="Password of the database's root."
+    )
+    mysql_username: Text = Field(default="root", description="User of the database.")
+    mysql_port: Port = Field(default=3306, description="Port of the database.")
+    mysql_node: Text = Field(default="", description="Node of the database; empty: by label.")
+    mysql_data_path: Text = Field(default="/var/lib/mysql", description="Its data directory.")
+    webuiport: Port = Field(default=3080, description="Port of the portal.")
+    restfulapiport: Port = Field(default=5000, description="Port of the REST API.")
+    user_groups: dict[str, UserGroup] = Field(
+        default={}, alias="UserGroups", description="Groups of users, by e-mail address."
+    )
+    webui_admin_groups: Texts = Field(
+        default=[], alias="WebUIadminGroups", description="Administrators."
+    )
+    webui_authorized_groups: Texts = Field(
+        default=[], alias="WebUIauthorizedGroups", description="Groups that may use the portal."
+    )
+    webui_register_groups: Texts = Field(
+        default=[], alias="WebUIregisterGroups", description="Groups that may register."
+    )
+    default_virtual_cluster_name: Text = Field(
+        default="platform", description="First virtual cluster."
+    )
+    authentications: dict[str, Freeform] = Field(
+        default={},
+        alias="Authentications",
+        description="Sign-in methods: Microsoft, Wechat, DingTalk.",
+    )
+    active_directory: Freeform = Field(
+        default={}, alias="activeDirectory", description="tenant, clientId, clientSecret."
+    )
+    jwt: Jwt = Field(default_factory=Jwt, description="How API tokens are signed.")
+    repair_manager: Freeform = Field(
+        default={}, alias="repair-manager", description="Repair of nodes: ecc_rule, alert."
+    )
+    other: Freeform = Field(default={}, description="Keys of older configurations; not used.")
+
+    _warnings: Sequence[Problem] = PrivateAttr(())
+
+    @property
+    def warnings(self) -> Sequence[Problem]:
+        """What was odd but understood."""
+        return self._warnings
+
+    @property
+    def domain(self) -> str:
+        return self.network.domain
+
+    @property
+    def runtime(self) -> Literal["docker", "containerd"]:
+        """The container runtime: Docker through 1.19, a choice through 1.23, then containerd."""
+        minor = int(self.kubernetes.version.split(".")[1])
+        default: Literal["docker", "containerd"] = "docker" if minor <= 19 else "containerd"
+        return self.container_runtime or default
+
+    @property
+    def dns_servers(self) -> list[str]:
+        """The name servers of this cluster's platform."""
+        chosen = [self.dns_server[name] for name in self.platforms if name in self.dns_server]
+        return list(dict.fromkeys(chosen or self.dns_server.values()))
+
+    @property
+    def platforms(self) -> list[str]:
+        return self.supported_platform or (["azure_cluster"] if self.azure_cluster else [])
