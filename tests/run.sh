@@ -32,6 +32,8 @@ install_missing() {
     local packages=() as_root=()
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     command -v ip >/dev/null || packages+=(iproute2)
+    [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
+    command -v ssh >/dev/null || packages+=(openssh-client)
     [ ${#packages[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || as_root=(sudo)
     "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update
@@ -63,6 +65,7 @@ obstacle() {
     elif [ "$(id -u)" != 0 ]; then
         echo "they need root"
     else
+        # shellcheck disable=SC2016  # its variables are for the inner shell
         unshare --mount --net sh -euc '
             try() { what=$1; shift; "$@" 2>/dev/null || { echo "this kernel refuses $what"; exit 0; }; }
             try "bridges" ip link add dlws-try type bridge
