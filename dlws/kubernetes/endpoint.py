@@ -1,0 +1,96 @@
+"""Where the API server answers: one name for all infra nodes, without a load balancer.
+
+With several infra nodes and no `kubernetes.endpoint` of the administrator's own, the control plane
+is called `CLUSTER-api`, and /etc/hosts of every node gives that name the addresses of all infra
+nodes. Everything written in Go (kubelet, kube-proxy, kubectl) tries the addresses of a name one
+after the other, so any one infra node may be gone.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config import Config
+    from dlws.node import Node
+
+_BEGIN, _END = "# dlws: the API server of this cluster", "# dlws: end"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Host and port of the API server, and whether /etc/hosts of the nodes must know the host."""
+
+    host: str
+    port: int
+    in_hosts: bool = False
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"https://{self}"
+
+
+def endpoint(config: Config, infra: Sequence[str]) -> Endpoint:
+    """The control-plane endpoint of a cluster whose infra nodes have these addresses."""
+    port = config.kubernetes.api_port
+    if config.kubernetes.endpoint:
+        host, colon, given = config.kubernetes.endpoint.rpartition(":")
+        if colon and given.isdigit() and (":" not in host or host.endswith("]")):
+            return Endpoint(host.strip("[]"), int(given))
+        return Endpoint(config.kubernetes.endpoint.strip("[]"), port)
+    if len(infra) > 1:
+        return Endpoint(api_name(config.cluster_name), port, in_hosts=True)
+    return Endpoint(infra[0], port)
+
+
+def api_name(cluster_name: str) -> str:
+    """`CLUSTER-api` as a host name."""
+    return re.sub(r"[^a-z0-9]+", "-", cluster_name.lower()).strip("-") + "-api"
+
+
+def of(cluster: Cluster) -> Endpoint:
+    return endpoint(cluster.config, [cluster.first.address, *(n.address for n in cluster.infra[1:])])
+
+
+def host_lines(cluster: Cluster, node: Node | None = None) -> list[str]:
+    """The lines of /etc/hosts that give the API server's name all infra addresses.
+
+    A node that runs an API server has its own address first; the others begin at different ones,
+    so that not all of them lean on the same.
+    """
+    chosen = of(cluster)
+    if not chosen.in_hosts:
+        return []
+    addresses = [other.address for other in cluster.infra]
+    start = 0
+    if node is not None:
+        own = node.address in addresses
+        start = addresses.index(node.address) if own else zlib.crc32(node.name.encode())
+    start %= len(addresses)
+    return [f"{address} {chosen.host}" for address in addresses[start:] + addresses[:start]]
+
+
+def with_block(hosts: str, lines: Sequence[str]) -> str:
+    """The text of a hosts file with these lines as its dlws block, whatever it held before."""
+    rest = re.sub(rf"(?ms)^{re.escape(_BEGIN)}$.*?^{re.escape(_END)}$\n?", "", hosts)
+    names = {line.split()[1] for line in lines}
+    # The same lines may have come by `copytoall deploy/etc/hosts /etc/hosts`.
+    kept = [row for row in rest.splitlines() if not (names & set(row.split("#")[0].split()[1:]))]
+    block = [_BEGIN, *lines, _END] if lines else []
+    return "".join(f"{row}\n" for row in [*kept, *block])
+
+
+def certificate_names(config: Config, infra: Sequence[tuple[str, str, str]]) -> list[str]:
+    """What API servers' certificates are for, apart from what kubeadm adds: (name, fqdn, address)."""
+    chosen = endpoint(config, [address for _, _, address in infra])
+    names = [chosen.host, *(word for node in infra for word in node), "127.0.0.1", "localhost"]
+    return list(dict.fromkeys(name for name in names if name))
