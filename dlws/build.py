@@ -1,0 +1,74 @@
+"""A cluster's identity on the devbox: its id and its SSH key, under deploy/."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from pathlib import Path
+
+from dlws.errors import UsageError
+
+KEY = "deploy/sshkey/id_ed25519"
+_IDENTITY = "deploy/clusterID.yml"
+
+
+def write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file of deploy/ whole or not at all; its mode is set before its content."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(path.name + ".dlws-new")
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def owner(directory: Path) -> str:
+    """The cluster that deploy/ was built for, or an empty string."""
+    path = directory / _IDENTITY
+    if not path.exists():
+        return ""
+    match = re.search(r"^cluster_name: *\"?([^\"\n]*)\"?$", path.read_text(), re.MULTILINE)
+    return match.group(1) if match else ""
+
+
+def check_owner(directory: Path, cluster_name: str) -> None:
+    """Raise UsageError where deploy/ belongs to another cluster."""
+    other = owner(directory)
+    if other and other != cluster_name:
+        raise UsageError(
+            f"{directory}/deploy belongs to the cluster {other}, config.yaml is of {cluster_name}",
+            f"use a directory of its own for {cluster_name} (--dir), or move deploy/ away",
+        )
+
+
+def build(directory: Path, cluster_name: str) -> list[str]:
+    """Make what is missing of the cluster's id and key; what was made, as paths."""
+    check_owner(directory, cluster_name)
+    (directory / "deploy").mkdir(mode=0o700, exist_ok=True)
+    made = []
+    if not (directory / _IDENTITY).exists():
+        text = f'clusterId: {uuid.uuid4()}\ncluster_name: "{cluster_name}"\n'
+        write(directory / _IDENTITY, text.encode(), 0o644)
+        made.append(_IDENTITY)
+    key = directory / KEY
+    if not key.exists() and not key.with_name("id_rsa").exists():
+        private, public = generate_key(f"dlws {cluster_name}")
+        write(key.with_name(key.name + ".pub"), public, 0o644)
+        write(key, private)
+        made.append(KEY)
+    return made
+
+
+def generate_key(comment: str) -> tuple[bytes, bytes]:
+    """A new Ed25519 key: the private one in OpenSSH form, and its public line."""
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+    public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+    return private, public + f" {comment}\n".encode()

@@ -1,0 +1,124 @@
+"""The command tree: global options, then a command."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import click
+
+from dlws import __version__
+from dlws.errors import DeployError
+from dlws.output import paint
+from dlws.session import Options, Session
+
+# The order is that of the help.
+MODULES = ("build", "nodes", "scripts")
+
+
+class Root(click.Group):
+    """Lists commands in the order of an installation, and turns our errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DeployError as error:
+            report(error)
+            ctx.exit(error.code)
+
+
+def report(error: DeployError) -> None:
+    """Show an error and its cure on standard error."""
+    click.echo(paint("error: ", "red", sys.stderr) + error.message, err=True)
+    if error.cure:
+        click.echo(paint("cure: ", "green", sys.stderr) + error.cure, err=True)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dlws")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=".",
+    metavar="DIR",
+    help="The cluster's directory: config.yaml, deploy/, hooks/.",
+)
+@click.option(
+    "--nodes",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only these nodes: names, roles, wildcards, gpu[01-12], re:REGEX. Repeatable.",
+)
+@click.option(
+    "--parallel",
+    type=click.IntRange(1, 1024),
+    default=32,
+    show_default=True,
+    help="How many nodes at a time.",
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; print what would be done.")
+@click.option("-y", "--yes", is_flag=True, help="Answer yes to questions (none that loses data).")
+@click.option("-v", "--verbose", is_flag=True, help="Show the output of every command.")
+@click.option("-s", "--sudo", is_flag=True, help="Run commands and scripts as root on the nodes.")
+@click.option("--background", is_flag=True, help="Leave scripts running on the nodes.")
+@click.option(
+    "--archtype", default="", metavar="ARCH", help="Architecture of images: amd64, arm64."
+)
+@click.option("--force", is_flag=True, help="Go on where a command would stop to be careful.")
+@click.option("-p", "--public", is_flag=True, help="Connect to public-ip instead of private-ip.")
+@click.option("--strict", is_flag=True, help="Treat warnings about config.yaml as errors.")
+@click.pass_context
+def cli(ctx: click.Context, directory: Path, **options: Any) -> None:
+    """Deploy a deep-learning cluster on machines of your own, or on Azure.
+
+    Options stand before the command. Start with `sandbox up` for a rehearsal on this machine, or
+    copy config.yaml.example to config.yaml and go through the steps that `steps` lists.
+    """
+    argv = tuple(sys.argv) if sys.argv[1:] else ("deploy.py",)
+    session = Session(Options(argv=argv, directory=directory.resolve(), **options))
+    ctx.obj = session
+    ctx.call_on_close(session.close)
+
+
+def top_level(module: ModuleType) -> list[click.Command]:
+    """The commands of a module that are in no group of it."""
+    found = [value for value in vars(module).values() if isinstance(value, click.Command)]
+    groups = [command for command in found if isinstance(command, click.Group)]
+    inner = {id(command) for group in groups for command in group.commands.values()}
+    return [command for command in found if id(command) not in inner]
+
+
+def main() -> NoReturn:
+    """Run the command line; the exit code is the outcome (see `dlws.errors`)."""
+    _raise_file_limit()
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(141)  # as a shell would say of a writer whose reader left
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _raise_file_limit() -> None:
+    """Allow a connection per node: each is a file, and the usual soft limit is 1,024."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+for name in MODULES:
+    for command in top_level(import_module(f"dlws.cli.{name}")):
+        cli.add_command(command)

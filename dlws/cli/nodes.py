@@ -1,0 +1,69 @@
+"""Commands that reach nodes directly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dlws.session import Session
+
+AS_TYPED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""Words after the first belong to the remote command, options included."""
+
+
+@click.command()
+@click.argument("role")
+@click.argument("which", default="0", metavar="[INDEX|NAME]")
+@click.pass_obj
+def connect(session: Session, role: str, which: str) -> None:
+    """Open a shell on a node: the INDEXth (from 0) of a ROLE, or the one with NAME.
+
+    ROLE may be a node's name as well. The exit status is that of the shell.
+    """
+    from dlws.ssh import Ssh
+    from dlws.terminal import shell
+
+    node = session.cluster.pick(role, which)
+    assert isinstance(node.connection, Ssh)
+    raise SystemExit(shell(node.connection))
+
+
+@click.command(context_settings=AS_TYPED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def execonall(session: Session, command: tuple[str, ...]) -> None:
+    """Run COMMAND on all nodes and show its output.
+
+    Several words reach the node quoted as typed here; a single word is a shell line of its own:
+    execonall 'df -h | grep data'. With --sudo it runs as root.
+    """
+    from dlws.execute import everywhere
+
+    everywhere(session.cluster, command, show=True)
+
+
+@click.command(context_settings=AS_TYPED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_obj
+def doonall(session: Session, command: tuple[str, ...]) -> None:
+    """Run COMMAND on all nodes without showing its output (failures are shown)."""
+    from dlws.execute import everywhere
+
+    everywhere(session.cluster, command, show=False)
+
+
+@click.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.argument("destination")
+@click.pass_obj
+def copytoall(session: Session, source: Path, destination: str) -> None:
+    """Copy a file or directory to DESTINATION on all nodes, as root.
+
+    Modes are kept; files that are there with the same content are not sent again.
+    """
+    from dlws.execute import copy
+
+    changed = copy(session.cluster, source, destination)
+    verb = "would change" if session.options.dry_run else "changed"
+    session.console.say(f"{verb} {changed} nodes" if changed else "nothing to do: it is there")

@@ -1,0 +1,35 @@
+"""Which address a machine is reached at."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlws.config.model import Machine
+
+
+def address_of(machine: Machine, hosts: dict[str, str]) -> str | None:
+    """The machine's own address, else the hosts file's, else None: its name is left to DNS."""
+    if machine.private_ip:
+        return machine.private_ip
+    return hosts.get(machine.fqdn) or hosts.get(machine.name)
+
+
+def parse_hosts(text: str) -> dict[str, str]:
+    """Host name → address from the text of a hosts file; the first line that names a host counts."""
+    hosts: dict[str, str] = {}
+    for line in text.splitlines():
+        address, *names = line.split("#", 1)[0].split() or [""]
+        if is_address(address):
+            for name in names:
+                hosts.setdefault(name, address)
+    return hosts
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

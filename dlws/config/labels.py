@@ -1,0 +1,21 @@
+"""The built-in table of service labels: which nodes carry which label."""
+
+from __future__ import annotations
+
+_TABLE = {
+    "etcd_node": "infrastructure zookeeper journalnode",
+    "etcd_node_1": (
+        "webportal restfulapi jobmanager repairmanager grafana prometheus alert-manager watchdog "
+        "kibana mysql user-synchronizer job-insighter namenode1 dashboard "
+        "webui3 restfulapi2 jobmanager2 repairmanager2 custom-user-dashboard"
+    ),
+    "etcd_node_2": "namenode2",
+    "worker_node": "worker glusterfs hdfs a910-device-plugin",
+    "elasticsearch_node": "elasticsearch",
+    "mysqlserver_node": "mysql-server",
+    "nfs_node": "storagemanager",
+    "all": "all default datanode nginx FragmentGPUJob",
+}
+KUBELABELS = {label: nodes for nodes, labels in _TABLE.items() for label in labels.split()}
+NODE_TYPES = ("etcd_node", "worker_node", "elasticsearch_node", "mysqlserver_node", "nfs_node",
+              "samba_node", "all")  # fmt: skip

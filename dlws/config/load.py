@@ -1,0 +1,94 @@
+"""Read a cluster's directory into a Config, or into every problem there is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from dlws.config import check
+from dlws.config.merge import Sources
+from dlws.config.model import Config
+from dlws.config.problems import ConfigError, Problem
+from dlws.config.shape import Shaper
+from dlws.config.source import Document, parse
+from dlws.config.wording import explain_error
+from dlws.errors import UsageError
+
+FILES = ("config.yaml", "cluster.yaml")
+
+
+@dataclass
+class Inspection:
+    """What a cluster's directory says: the config, if there is one, and every problem."""
+
+    sources: Sources
+    config: Config | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.problems if problem.level == "error"]
+
+
+def load(directory: Path, strict: bool = False) -> Config:
+    """The configuration of a cluster's directory. ConfigError carries all problems at once."""
+    found = inspect(directory)
+    if found.config is None or found.errors or (strict and found.problems):
+        raise ConfigError(found.problems)
+    found.config._warnings = tuple(found.problems)
+    return found.config
+
+
+def inspect(directory: Path) -> Inspection:
+    """Read and check without raising for what the files hold."""
+    return examine([_read(directory, name) for name in FILES], directory)
+
+
+def examine(contents: list[Document | None], directory: Path) -> Inspection:
+    """Check documents that were read before; the first wins over the second."""
+    documents = [document for document in contents if document is not None]
+    sources = Sources(documents)
+    found = Inspection(sources)
+    data = sources.merged()
+    if not any(problem.level == "error" for problem in sources.problems):
+        found.config = _validate(data, sources, directory)
+    found.problems = sorted(sources.problems, key=_order)
+    return found
+
+
+def _validate(data: dict[str, Any], sources: Sources, directory: Path) -> Config | None:
+    shaped = Shaper(sources).shape(data)
+    try:
+        config = Config.model_validate(shaped, context={"directory": directory})
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            explain_error(item, sources)
+        check.check_data(shaped, sources)
+        return None
+    check.check_config(config, shaped, sources)
+    return config
+
+
+def _read(directory: Path, name: str) -> Document | None:
+    path = directory / name
+    try:
+        return parse(path.read_bytes(), name)
+    except FileNotFoundError:
+        if name == FILES[0]:
+            raise UsageError(
+                f"There is no {name} in {directory}.",
+                f"Copy config.yaml.example to {path} and edit it, or make local nodes with "
+                "`deploy.py sandbox up`, or name the cluster's directory with --dir.",
+            ) from None
+        return None
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}.", "Correct the path or its permissions."
+        ) from None
+
+
+def _order(problem: Problem) -> tuple[int, int, int]:
+    return (FILES.index(problem.file) if problem.file in FILES else 9, problem.line, problem.column)

@@ -1,0 +1,73 @@
+"""The files of one configuration as one mapping, and where each part of it was written."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from dlws.config.problems import Path, Problem, Spot, dotted
+from dlws.config.source import Document
+
+
+class Sources:
+    """Documents, the first winning over the next; `written` says how a path is spelled in them."""
+
+    def __init__(self, documents: list[Document]) -> None:
+        self.documents = documents
+        self.problems: list[Problem] = [p for d in documents for p in d.problems]
+        self.written: dict[Path, Path] = {}
+
+    def merged(self) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for document in reversed(self.documents):
+            data = merge(data, document.data)
+        return data
+
+    def as_written(self, path: Path) -> Path:
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.written:
+                return self.written[path[:length]] + path[length:]
+        return path
+
+    def locate(self, path: Path, key: bool = False) -> tuple[Document, Spot]:
+        """The file and place of a path, or of the nearest thing around it that was written."""
+        written = self.as_written(path)
+        for length in range(len(written), 0, -1):
+            for document in self.documents:
+                spot = document.find(written[:length], key or length < len(written))
+                if spot is not None:
+                    return document, spot
+        return self.documents[0], Spot(1, 1)
+
+    def is_written(self, path: Path) -> bool:
+        written = self.as_written(path)
+        return any(document.find(written) for document in self.documents)
+
+    def report(
+        self,
+        level: Literal["error", "warning"],
+        path: Path,
+        message: str,
+        cure: str,
+        key: bool = False,
+    ) -> None:
+        document, spot = self.locate(path, key)
+        name = dotted(self.as_written(path))
+        self.problems.append(
+            document.problem(level, spot, f"{name}: {message}" if name else message, cure, name)
+        )
+
+    def error(self, path: Path, message: str, cure: str, key: bool = False) -> None:
+        self.report("error", path, message, cure, key)
+
+    def warn(self, path: Path, message: str, cure: str, key: bool = False) -> None:
+        self.report("warning", path, message, cure, key)
+
+
+def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Maps are merged all the way down; of anything else, what is above wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        other = merged.get(key)
+        both = isinstance(value, dict) and isinstance(other, dict)
+        merged[key] = merge(other, value) if both and other else value
+    return merged

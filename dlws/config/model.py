@@ -1,0 +1,158 @@
+"""The configuration's typed shape: what every key means, takes and defaults to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from dlws.config.labels import KUBELABELS
+from dlws.config.nodes import Machine, Port, Ssh
+from dlws.config.sections import (
+    ClusterNetwork,
+    Dockers,
+    Jwt,
+    Kubelabels,
+    Kubernetes,
+    Mountpoint,
+    OnPremise,
+    Registry,
+    UserGroup,
+)
+from dlws.config.types import Freeform, SecretText, Section, Text, Texts, Url
+
+if TYPE_CHECKING:
+    from dlws.config.problems import Problem
+
+
+class Config(Section):
+    """Everything config.yaml and cluster.yaml say."""
+
+    cluster_name: Text = Field(min_length=1, description="The cluster's name, unique.")
+    cluster_name_friendly: Text = Field("", description="The name shown to people.")
+    admin_username: Text = Field(
+        "dlwsadmin", pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="User on all nodes."
+    )
+    network: ClusterNetwork = Field(
+        ClusterNetwork(), description="Names and ranges of the network."
+    )
+    machines: dict[str, Machine] = Field(
+        {}, description="The machines: name, then what it is. scale_up adds to them."
+    )
+    ssh: Ssh = Field(Ssh(), description="How nodes are reached.")
+    kubernetes: Kubernetes = Field(Kubernetes(), description="Which Kubernetes, and how.")
+    etcd_node_num: int | None = Field(
+        None, ge=1, le=9, description="Number of etcd nodes: as many as infrastructure machines."
+    )
+    container_runtime: Literal["docker", "containerd"] | None = Field(
+        None, description="docker or containerd; default by Kubernetes version."
+    )
+    containerd: Freeform = Field({}, description="Merged into /etc/containerd/config.toml.")
+    docker_daemon: Freeform = Field({}, description="Merged into /etc/docker/daemon.json.")
+    apt_mirror_url: Url = Field("", description="Mirror for apt, such as http://mirror.example.")
+    kubelabels: Kubelabels = Field(
+        KUBELABELS, description="Label: which nodes carry it. Added to the built-in table."
+    )
+    kubemarks: Texts = Field(["rack", "sku"], description="Machine keys that become labels.")
+    dns_server: dict[str, Text] = Field({}, description="Name server per platform.")
+    supported_platform: Texts = Field(
+        [], description="Kind of cluster: onpremise or azure_cluster."
+    )
+    onpremise_cluster: OnPremise = Field(OnPremise(), description="What the machines amount to.")
+    azure_cluster: Freeform = Field({}, description="Azure: sizes, counts and location.")
+    useclusterfile: bool = Field(True, description="Machines are listed here (always so).")
+    deploy_method: Literal["kubeadm"] = Field("kubeadm", description="How Kubernetes is set up.")
+    dockerregistry: Text = Field("", description="Registry of the cluster's images.")
+    dockerprefix: Text = Field("", description="Prefix of the images' names.")
+    dockertag: Text = Field("latest", description="Tag of the cluster's images.")
+    dockers: Dockers = Field(Dockers(), description="Where the system's own images come from.")
+    registry_credential: dict[str, Registry] = Field({}, description="Credentials per registry.")
+    private_docker_credential: dict[str, Registry] = Field(
+        {}, description="Credentials per private registry."
+    )
+    enable_custom_registry_secrets: bool = Field(
+        False, description="Users may bring registry secrets of their own."
+    )
+    mountpoints: dict[str, Mountpoint] = Field({}, description="Shares that every node mounts.")
+    mountconfig: Freeform = Field({}, description="Mount options per type of share.")
+    default_storage_folders: Texts = Field(
+        ["jobfiles", "storage", "work"],
+        alias="default-storage-folders",
+        description="Folders of the default share.",
+    )
+    physical_mount_path: Text = Field(
+        "/mntdlws", alias="physical-mount-path", description="Where shares are mounted."
+    )
+    storage_mount_path: Text = Field(
+        "/dlwsdata", alias="storage-mount-path", description="Links that jobs use."
+    )
+    dltsdata_storage_mount_path: Text = Field(
+        "/dltsdata", alias="dltsdata-storage-mount-path", description="Links per virtual cluster."
+    )
+    nfs_disk_mnt: Freeform = Field({}, description="What each NFS server exports.")
+    nfs_mnt_setup: list[Freeform] = Field([], description="Shares for az_tools to set up.")
+    nfs_client_cidr: Freeform = Field(
+        {}, alias="nfs_client_CIDR", description="Networks that may mount: node_range, samba_range."
+    )
+    mounthomefolder: bool = Field(True, description="Jobs see the user's home.")
+    custom_mounts: list[Any] = Field([], description="Further mounts in jobs.")
+    deploymounts: list[Any] = Field([], description="Further mounts in jobs.")
+    datasource: Text = Field("MySQL", description="Database kind.")
+    mysql_password: SecretText | None = Field(None, description="Password of the database's root.")
+    mysql_username: Text = Field("root", description="User of the database.")
+    mysql_port: Port = Field(3306, description="Port of the database.")
+    mysql_node: Text = Field("", description="Node of the database; empty: by label.")
+    mysql_data_path: Text = Field("/var/lib/mysql", description="Its data directory.")
+    webuiport: Port = Field(3080, description="Port of the portal.")
+    restfulapiport: Port = Field(5000, description="Port of the REST API.")
+    user_groups: dict[str, UserGroup] = Field(
+        {}, alias="UserGroups", description="Groups of users, by e-mail address."
+    )
+    webui_admin_groups: Texts = Field([], alias="WebUIadminGroups", description="Administrators.")
+    webui_authorized_groups: Texts = Field(
+        [], alias="WebUIauthorizedGroups", description="Groups that may use the portal."
+    )
+    webui_register_groups: Texts = Field(
+        [], alias="WebUIregisterGroups", description="Groups that may register."
+    )
+    default_virtual_cluster_name: Text = Field("platform", description="First virtual cluster.")
+    authentications: dict[str, Freeform] = Field(
+        {}, alias="Authentications", description="Sign-in methods: Microsoft, Wechat, DingTalk."
+    )
+    active_directory: Freeform = Field(
+        {}, alias="activeDirectory", description="tenant, clientId, clientSecret."
+    )
+    jwt: Jwt = Field(Jwt(), description="How API tokens are signed.")
+    repair_manager: Freeform = Field(
+        {}, alias="repair-manager", description="Repair of nodes: ecc_rule, alert."
+    )
+    other: Freeform = Field({}, description="Keys of older configurations; not used.")
+
+    _warnings: Sequence[Problem] = PrivateAttr(())
+
+    @property
+    def warnings(self) -> Sequence[Problem]:
+        """What was odd but understood."""
+        return self._warnings
+
+    @property
+    def domain(self) -> str:
+        return self.network.domain
+
+    @property
+    def runtime(self) -> Literal["docker", "containerd"]:
+        """The container runtime: Docker through 1.19, a choice through 1.23, then containerd."""
+        minor = int(self.kubernetes.version.split(".")[1])
+        default: Literal["docker", "containerd"] = "docker" if minor <= 19 else "containerd"
+        return self.container_runtime or default
+
+    @property
+    def dns_servers(self) -> list[str]:
+        """The name servers of this cluster's platform."""
+        chosen = [self.dns_server[name] for name in self.platforms if name in self.dns_server]
+        return list(dict.fromkeys(chosen or self.dns_server.values()))
+
+    @property
+    def platforms(self) -> list[str]:
+        return self.supported_platform or (["azure_cluster"] if self.azure_cluster else [])

@@ -1,0 +1,198 @@
+"""The kinds of value a configuration holds, with messages that say what to write instead."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import ValidationInfo as Info
+from pydantic_core import PydanticCustomError
+
+from dlws.config.problems import closest, is_secret_key
+from dlws.errors import UsageError
+
+ROLES = ("infrastructure", "worker", "nfs", "mysqlserver", "elasticsearch", "samba")
+_ROLE_WORDS = {"infra": "infrastructure", "master": "infrastructure"}
+_ARCHITECTURES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "arm64v8": "arm64"}
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(\d{1,4}))?([-+][0-9A-Za-z.+~-]+)?")
+_PORT_RANGE = re.compile(r"(\d{1,5})\s*-\s*(\d{1,5})")
+OLDEST, NEWEST = 18, 36
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+
+
+def wrong(message: str, cure: str) -> PydanticCustomError:
+    """An error whose cure reaches the person."""
+    return PydanticCustomError("dlws", "{message}", {"message": message, "cure": cure})
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise wrong("YAML reads this word as true or false", "Put the value in quotes.")
+    if isinstance(value, (int, float)):
+        return getattr(value, "text", None) or str(value)
+    return value
+
+
+def _many(value: Any) -> Any:
+    return [value] if isinstance(value, (str, int, float)) else value
+
+
+class Secret(SecretStr):
+    """A secret: given as it is, or as env:NAME or file:PATH and then read where it is used."""
+
+    def __init__(self, value: str, directory: Path) -> None:
+        super().__init__(value)
+        self.directory = directory
+
+    @property
+    def reference(self) -> str:
+        """`env:NAME` or `file:PATH` when the secret lies elsewhere, else nothing."""
+        text = super().get_secret_value()
+        return text if text.startswith(("env:", "file:")) else ""
+
+    @property
+    def path(self) -> Path | None:
+        kind, _, rest = self.reference.partition(":")
+        return self.directory / Path(rest).expanduser() if kind == "file" else None
+
+    def complaint(self) -> str:
+        """What is wrong with the reference, if anything."""
+        if self.path is not None:
+            return _file_complaint(self.path)
+        name = self.reference.removeprefix("env:")
+        missing = bool(self.reference) and name not in os.environ
+        return f"the environment variable {name} is not set" if missing else ""
+
+    def get_secret_value(self) -> str:
+        if complaint := self.complaint():
+            raise UsageError(f"A secret of the configuration cannot be read: {complaint}.",
+                             "Provide it, or correct the reference in config.yaml.")  # fmt: skip
+        if self.path is not None:
+            return self.path.read_text(encoding="utf-8").removesuffix("\n")
+        if self.reference:
+            return os.environ[self.reference.removeprefix("env:")]
+        return super().get_secret_value()
+
+
+def _file_complaint(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode & 0o777
+        path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        return f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}"
+    if mode & 0o077:
+        return f"{path} can be read by others (mode {mode:03o}); run `chmod 600 {path}`"
+    return ""
+
+
+def _keep(value: SecretStr, info: Info) -> Secret:
+    context: dict[str, Any] = info.context or {}
+    return Secret(value.get_secret_value(), context.get("directory", Path()))
+
+
+def _roles(value: Any) -> Any:
+    words = _many(value)
+    if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+        raise wrong("a role is a word, or a list of words", f"Choose from: {', '.join(ROLES)}.")
+    return tuple(dict.fromkeys(_role(word) for word in words))
+
+
+def _role(word: str) -> str:
+    role = _ROLE_WORDS.get(word, word)
+    if role not in ROLES:
+        near = closest(word, [*ROLES, *_ROLE_WORDS])
+        hint = f"Did you mean {near}? " if near else ""
+        raise wrong(f'"{word}" is not a role', f"{hint}The roles are: {', '.join(ROLES)}.")
+    return role
+
+
+def _address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value.strip()))
+    except ValueError:
+        raise wrong(f'"{value}" is not an IP address', "Write one like 192.168.3.2.") from None
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value.strip()))
+    except ValueError:
+        raise wrong(f'"{value}" is not a network', _network_cure(value)) from None
+
+
+def _network_cure(value: str) -> str:
+    try:
+        return f"Write {ipaddress.ip_network(value.strip(), strict=False)}."
+    except ValueError:
+        return "Write one like 10.244.0.0/16."
+
+
+def _hostname(value: str) -> str:
+    if len(value) > 253 or not _HOSTNAME.fullmatch(value):
+        low = value.lower().replace("_", "-").replace(" ", "-")
+        good = f"Write {low}." if _HOSTNAME.fullmatch(low) else "Write one like worker-01."
+        raise wrong(f'"{value}" is not a host name: small letters, digits, - and . make one', good)
+    return value
+
+
+def _version(value: str) -> str:
+    match = _VERSION.fullmatch(value.strip())
+    if not match:
+        raise wrong(f'"{value}" is not a version of Kubernetes', "Write one like v1.30.4.")
+    minor = int(match[1])
+    if not OLDEST <= minor <= NEWEST:
+        raise wrong(f"Kubernetes 1.{minor} is not supported",
+                    f"Choose a version from 1.{OLDEST} to 1.{NEWEST}.")  # fmt: skip
+    return f"1.{minor}.{int(match[2] or 0)}{match[3] or ''}"
+
+
+def _port_range(value: str) -> str:
+    match = _PORT_RANGE.fullmatch(value.strip())
+    if not match or not 0 < int(match[1]) <= int(match[2]) < 65536:
+        raise wrong(f'"{value}" is not a range of ports', "Write one like 30000-49999.")
+    return f"{int(match[1])}-{int(match[2])}"
+
+
+def _architecture(value: Any) -> Any:
+    return _ARCHITECTURES.get(value, value) if isinstance(value, str) else value
+
+
+def _unescaped(value: str) -> str:
+    return value.replace("\\/", "/")
+
+
+def hide(value: Any) -> Any:
+    """The same data with what looks like a secret made one, for sections nobody reads yet."""
+    if isinstance(value, dict):
+        return {k: _hidden(v) if is_secret_key(k) else hide(v) for k, v in value.items()}
+    return [hide(item) for item in value] if isinstance(value, list) else value
+
+
+def _hidden(value: Any) -> Any:
+    return SecretStr(str(_text(value))) if isinstance(value, (str, int, float)) and not isinstance(
+        value, bool) else hide(value)  # fmt: skip
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Texts = Annotated[list[Text], BeforeValidator(_many)]
+SecretText = Annotated[SecretStr, BeforeValidator(_text), AfterValidator(_keep)]
+Roles = Annotated[tuple[str, ...], BeforeValidator(_roles)]
+Address = Annotated[str, BeforeValidator(_text), AfterValidator(_address)]
+Network = Annotated[str, BeforeValidator(_text), AfterValidator(_network)]
+Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(_hostname)]
+Version = Annotated[str, BeforeValidator(_text), AfterValidator(_version)]
+PortRange = Annotated[str, BeforeValidator(_text), AfterValidator(_port_range)]
+Architecture = BeforeValidator(_architecture)
+Url = Annotated[str, BeforeValidator(_text), AfterValidator(_unescaped)]
+Freeform = Annotated[dict[str, Any], AfterValidator(hide)]

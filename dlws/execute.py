@@ -1,0 +1,76 @@
+"""A person's own commands and files, on many nodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.connection import Result
+from dlws.errors import UsageError
+from dlws.folding import fold
+from dlws.node import File, Node
+from dlws.shell import sh
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+
+
+def line(words: tuple[str, ...]) -> str:
+    """The shell line for words typed here: one word is a line already, several are quoted."""
+    return words[0] if len(words) == 1 else sh(*words)
+
+
+def without_sudo(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words behind a plain leading `sudo`, which would ask for a password on no terminal."""
+    plain = len(words) > 1 and words[0] == "sudo" and not words[1].startswith("-")
+    return words[1:] if plain else words
+
+
+def everywhere(cluster: Cluster, words: tuple[str, ...], show: bool) -> None:
+    """Run words on the selected nodes; a summary says how many did it."""
+    options, stripped = cluster.options, words
+    if cluster.config.ssh.sudo_password:
+        stripped = without_sudo(words)
+    sudo = options.sudo or stripped != words
+    command = line(stripped)
+
+    def action(node: Node) -> Result:
+        return node.run(command, sudo=sudo, live=show)
+
+    outcomes = cluster.each(cluster.select(), action, command)
+    if len(outcomes) > 1 and not options.dry_run:
+        cluster.console.say(f"ok: {len(outcomes)} nodes: {fold(o.node.name for o in outcomes)}")
+
+
+def tree(source: Path, destination: str) -> list[File]:
+    """The files that put `source` at the path `destination`."""
+    if not destination.startswith("/"):
+        raise UsageError(f"{destination} is not an absolute path", "start it with /")
+    if source.is_file():
+        return [File(destination, source, source.stat().st_mode & 0o777)]
+    found = sorted(path for path in source.rglob("*") if path.is_file())
+    return [
+        File(
+            f"{destination}/{path.relative_to(source).as_posix()}",
+            path,
+            path.stat().st_mode & 0o777,
+        )
+        for path in found
+    ]
+
+
+def copy(cluster: Cluster, source: Path, destination: str) -> int:
+    """Copy to the selected nodes; how many of them that changed."""
+
+    def action(node: Node) -> list[str]:
+        place = destination.rstrip("/") or "/"
+        if destination.endswith("/") or (source.is_file() and _is_directory(node, place)):
+            place = f"{place.rstrip('/')}/{source.resolve().name}"
+        return node.put_tree(tree(source, place))
+
+    outcomes = cluster.each(cluster.select(), action, f"copying {source.name}")
+    return sum(bool(outcome.value) for outcome in outcomes)
+
+
+def _is_directory(node: Node, path: str) -> bool:
+    return node.read(sh("test", "-d", path), sudo=True, check=False).ok

@@ -1,0 +1,111 @@
+"""Files for a node: what is already there with the same content is not sent again."""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dlws.errors import DeployError
+from dlws.shell import script
+
+_CHUNK = 1 << 20
+
+# For each path on standard input: its sha256, mode and owner, or dashes.
+STATE = script(
+    """while IFS= read -r path; do
+  if [ -f "$path" ] && sum=$(sha256sum <"$path"); then
+    printf '%s %s\\n' "${sum%% *}" "$(stat -c '%a %U:%G' "$path")"
+  else echo '- - -'; fi
+done"""
+)
+
+# Unpacks a tar of files named 0, 1, ... and `list` (mode owner name path), then moves each into
+# place: mode and owner are right before the content is visible, and nothing is ever half-written.
+PLACE = script(
+    """set -e; umask 077
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/dlws.XXXXXXXX"); trap 'rm -rf "$work"' EXIT
+tar -xf - -C "$work" --no-same-owner
+while IFS=' ' read -r mode owner name path; do
+  directory=$(dirname "$path")
+  [ -d "$directory" ] || (umask 022; mkdir -p "$directory")
+  chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"
+  mv -fT "$work/$name" "$path.dlws-new" || { rm -f "$path.dlws-new"; exit 1; }
+  mv -fT "$path.dlws-new" "$path"
+done <"$work/list" """
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on a node. `content` is bytes, or the path of a file here that may be large."""
+
+    path: str
+    content: bytes | Path
+    mode: int = 0o644
+    owner: str = "root:root"
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/") or "\n" in self.path:
+            raise DeployError(f"{self.path!r} is not an absolute path on a node")
+
+    @property
+    def size(self) -> int:
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+    @cached_property
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for chunk in chunks(self.content):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    @property
+    def state(self) -> str:
+        """The line that STATE prints where this file is in place."""
+        owner = self.owner if ":" in self.owner else f"{self.owner}:{self.owner}"
+        return f"{self.sha256} {self.mode:o} {owner}"
+
+
+def chunks(content: bytes | Path) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def differing(files: Iterable[File], states: str) -> list[File]:
+    """The files whose line in STATE's answer is not what it should be."""
+    files = list(files)
+    lines = states.splitlines()
+    if len(lines) != len(files):
+        raise DeployError(f"asked for the state of {len(files)} files, got {len(lines)} answers")
+    return [file for file, line in zip(files, lines, strict=True) if line != file.state]
+
+
+def stream(files: list[File]) -> Iterator[bytes]:
+    """The tar that PLACE reads."""
+    rows = [f"{f.mode:o} {_owner(f)} {name} {f.path}\n" for name, f in enumerate(files)]
+    yield from tar([("list", "".join(rows).encode(), 0o600)])
+    yield from tar([(str(name), f.content, 0o600) for name, f in enumerate(files)])
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def tar(members: Iterable[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
+    """Tar entries (name, content, mode) without the two empty blocks that end an archive."""
+    for name, content, mode in members:
+        info = tarfile.TarInfo(name)
+        info.mode = mode
+        info.size = content.stat().st_size if isinstance(content, Path) else len(content)
+        yield info.tobuf(tarfile.GNU_FORMAT)
+        yield from chunks(content)
+        yield bytes(-info.size % tarfile.BLOCKSIZE)
+
+
+def _owner(file: File) -> str:
+    return file.owner if ":" in file.owner else f"{file.owner}:{file.owner}"

@@ -1,0 +1,95 @@
+"""Whom we trust: the host keys of a cluster, pinned in the configuration or learned once."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+from dlws.errors import DeployError, UsageError
+
+
+class HostKeyChanged(DeployError):
+    """A machine showed a host key other than the one it is known by; nothing was sent to it."""
+
+
+def place(address: str, port: int) -> str:
+    """How known_hosts files spell an address: as it is on port 22, else [address]:port."""
+    return address if port == 22 else f"[{address}]:{port}"
+
+
+def fingerprint(key: bytes) -> str:
+    """The SHA256:... form that ssh-keygen -l prints."""
+    digest = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+    return f"SHA256:{digest}"
+
+
+def parse(text: str, source: str) -> dict[str, set[bytes]]:
+    """The keys of each place in a known_hosts text; raises UsageError naming the bad line."""
+    known: dict[str, set[bytes]] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            key = base64.b64decode(words[2], validate=True)
+        except (IndexError, ValueError) as error:
+            raise UsageError(
+                f"{source}:{number}: not a host key line", "remove or mend that line"
+            ) from error
+        if words[0].startswith(("|", "@")):
+            raise UsageError(
+                f"{source}:{number}: hashed names and markers are not used in this file",
+                "write the address in plain, or remove the line: the key is then learned anew",
+            )
+        for name in words[0].split(","):
+            known.setdefault(name, set()).add(key)
+    return known
+
+
+def algorithm(key: bytes) -> str:
+    """The algorithm that a public key blob names itself, such as ssh-ed25519."""
+    return key[4 : 4 + int.from_bytes(key[:4], "big")].decode(errors="replace")
+
+
+class HostKeys:
+    """A known_hosts file, read once; new keys are appended as they are learned."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._known = parse(path.read_text(), str(path)) if path.exists() else {}
+
+    def of(self, address: str, port: int) -> set[bytes]:
+        return self._known.get(place(address, port), set())
+
+    def check(self, address: str, port: int, key: bytes, pinned: str = "") -> None:
+        """Accept a place's key or raise HostKeyChanged; the key of a new place is learned."""
+        seen = fingerprint(key)
+        if pinned:
+            if seen != pinned:
+                raise HostKeyChanged(
+                    f"host key {seen} is not the configured {pinned}",
+                    "find out why before anything else; correct host_key in config.yaml if it moved",
+                )
+            return
+        with self._lock:
+            known = self.of(address, port)
+            if not known:
+                self._learn(place(address, port), key)
+            elif key not in known:
+                raise HostKeyChanged(
+                    f"host key changed: {seen}, known as {', '.join(sorted(map(fingerprint, known)))}",
+                    "if the machine was installed anew: "
+                    f"ssh-keygen -R '{place(address, port)}' -f {self._path}",
+                )
+
+    def _learn(self, name: str, key: bytes) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        line = f"{name} {algorithm(key)} {base64.b64encode(key).decode()}\n"
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(handle, "a") as file:
+            file.write(line)
+        self._known.setdefault(name, set()).add(key)

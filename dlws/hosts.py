@@ -1,0 +1,48 @@
+"""deploy/etc/hosts: the names of the nodes, for clusters whose DNS does not know them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.build import write
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+
+BEGIN, END = "# dlws: begin", "# dlws: end"
+_LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+
+
+def lines(cluster: Cluster) -> list[str]:
+    """A line for each node with an address, and the cluster's own name at the first infra node."""
+    found = [
+        f"{node.address} {node.fqdn} {node.name}"
+        if node.fqdn != node.name
+        else f"{node.address} {node.name}"
+        for node in cluster.nodes
+        if node.address != node.fqdn
+    ]
+    config = cluster.config
+    if config.domain and cluster.infra:
+        found.append(f"{cluster.first.address} {config.cluster_name}.{config.domain}")
+    return found
+
+
+def merged(old: str, ours: list[str]) -> str:
+    """The text of a hosts file with our block replaced or added; other lines stay as they are."""
+    block = "\n".join([BEGIN, *ours, END]) + "\n"
+    head, begin, rest = (old or _LOCAL).partition(BEGIN + "\n")
+    if not begin:
+        return head + ("" if head.endswith("\n") else "\n") + block
+    return head + block + rest.partition(END + "\n")[2]
+
+
+def generate(cluster: Cluster) -> tuple[Path, bool]:
+    """Bring deploy/etc/hosts up to date; its path, and whether that changed it."""
+    path = cluster.deploy / "etc/hosts"
+    old = path.read_text() if path.exists() else ""
+    new = merged(old, lines(cluster))
+    if new != old and not cluster.options.dry_run:
+        write(path, new.encode(), 0o644)
+    return path, new != old

@@ -1,0 +1,102 @@
+"""How each machine of a configuration is reached: from config.yaml to nodes with connections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.config.addresses import address_of, parse_hosts
+from dlws.hostkeys import HostKeys
+from dlws.node import Node
+from dlws.ssh import Keys, Ssh, Target
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from dlws.config import Config, Machine
+    from dlws.config.model import JumpHost
+    from dlws.output import Console
+    from dlws.session import Options
+
+
+def revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def known_hosts(directory: Path) -> Path:
+    return directory / "deploy/sshkey/known_hosts"
+
+
+def hosts_file(directory: Path) -> dict[str, str]:
+    """Name → address from deploy/etc/hosts, where there is one."""
+    path = directory / "deploy/etc/hosts"
+    return parse_hosts(path.read_text()) if path.exists() else {}
+
+
+def target(
+    config: Config,
+    machine: Machine,
+    directory: Path,
+    hosts: Mapping[str, str],
+    public: bool = False,
+) -> Target:
+    """Where and how to log in to a machine: its own values, else those under `ssh`."""
+    ssh = config.ssh
+    address = (public and machine.public_ip) or address_of(machine, dict(hosts)) or machine.fqdn
+    return Target(
+        address=address,
+        port=machine.port or ssh.port,
+        user=machine.user or ssh.user or config.admin_username,
+        key=directory / Path(machine.key or ssh.key).expanduser(),
+        password=revealed(machine.password or ssh.password),
+        host_key=machine.host_key,
+        connect_timeout=ssh.connect_timeout,
+        banner_timeout=ssh.banner_timeout,
+        auth_timeout=ssh.auth_timeout,
+        idle_timeout=ssh.idle_timeout,
+        keepalive=ssh.keepalive or 15,
+        retries=ssh.retries,
+    )
+
+
+def _jump_target(jump: JumpHost, inside: Target, directory: Path) -> Target:
+    return replace(
+        inside,
+        address=jump.host,
+        port=jump.port,
+        user=jump.user or inside.user,
+        key=directory / Path(jump.key).expanduser() if jump.key else inside.key,
+        host_key=jump.host_key,
+        idle_timeout=0,
+    )
+
+
+def nodes(config: Config, options: Options, console: Console) -> list[Node]:
+    """Every machine as a Node; machines behind the same jump host share one connection to it."""
+    directory, hosts = options.directory, hosts_file(options.directory)
+    keys, known = Keys(), HostKeys(known_hosts(directory))
+    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent)
+    jumps: dict[Target, Ssh] = {}
+    made = []
+    for machine in config.machines.values():
+        place = target(config, machine, directory, hosts, options.public)
+        jump = machine.jump_host or config.ssh.jump_host
+        via = None
+        if jump:
+            at = _jump_target(jump, place, directory)
+            via = jumps.setdefault(at, connect(at))
+        made.append(
+            Node(
+                machine,
+                place.address,
+                connect(place, via=via),
+                console,
+                place.user,
+                revealed(config.ssh.sudo_password),
+                options.dry_run,
+            )
+        )
+    return made

@@ -1,0 +1,148 @@
+"""A machine of the cluster: `run` and `put` may change it, `read` never does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from dlws import files, privilege
+from dlws.connection import Connection, Echo, Result, Stdin
+from dlws.errors import DeployError
+from dlws.files import File
+
+if TYPE_CHECKING:
+    from dlws.config import Machine
+    from dlws.output import Console
+
+__all__ = ["CommandFailed", "File", "Node"]
+
+
+class CommandFailed(DeployError):
+    """A command on a node ended with a status other than 0."""
+
+    def __init__(self, title: str, result: Result) -> None:
+        lines = result.complaint.splitlines()[-5:]
+        last = "".join(f"\n    {line}" for line in lines)
+        super().__init__(f"exit {result.code} from: {title}{last}")
+        self.result = result
+
+
+class Node:
+    """A machine with a name, roles and a connection (opened at first use)."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        address: str,
+        connection: Connection,
+        console: Console,
+        user: str = "root",
+        sudo_password: str | None = None,
+        dry_run: bool = False,
+    ) -> None:
+        self.machine = machine
+        self.name, self.fqdn, self.roles = machine.name, machine.fqdn, machine.roles
+        self.address, self.connection, self.user = address, connection, user
+        self.dry_run = dry_run
+        self._console, self._sudo_password = console, sudo_password
+
+    def __repr__(self) -> str:
+        return f"Node({self.name})"
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: Stdin = b"",
+        sudo: bool = False,
+        check: bool = True,
+        title: str = "",
+        live: bool = False,
+        filter: Callable[[Echo], Echo] | None = None,
+    ) -> Result:
+        """Run a command that may change the node; a dry run only shows it.
+
+        `title` are the words shown for it; `live` shows its output as it comes, through `filter`
+        where given. Raises CommandFailed if `check`, ConnectionFailed.
+        """
+        if self.dry_run:
+            self.say(f"would run: {title or command}")
+            return Result(0)
+        if title:
+            self.say(title)
+        if not (live or self._console.verbose):
+            return self._execute(command, stdin, sudo, check, title)
+        echo, finish = self._console.echo(self.name)
+        try:
+            return self._execute(
+                command, stdin, sudo, check, title, filter(echo) if filter else echo
+            )
+        finally:
+            finish()
+
+    def read(
+        self, command: str, *, stdin: Stdin = b"", sudo: bool = False, check: bool = True
+    ) -> Result:
+        """Run a command that changes nothing, in dry runs too."""
+        return self._execute(command, stdin, sudo, check, "")
+
+    def put(
+        self, content: bytes | str, path: str, mode: int = 0o644, owner: str = "root:root"
+    ) -> bool:
+        """Place one file; whether that changed anything."""
+        data = content.encode() if isinstance(content, str) else content
+        return bool(self.put_tree([File(path, data, mode, owner)]))
+
+    def put_tree(self, tree: Iterable[File]) -> list[str]:
+        """Place files as root; the paths of those that were not there already as they should be."""
+        wanted = list(tree)
+        if not wanted:
+            return []
+        paths = "".join(f"{file.path}\n" for file in wanted).encode()
+        states = self.read(files.STATE, stdin=paths, sudo=True).text
+        changed = files.differing(wanted, states)
+        if changed and self.dry_run:
+            for file in changed:
+                self.say(f"would write: {file.path} (mode {file.mode:o}, {file.size} bytes)")
+        elif changed:
+            title = f"write {', '.join(file.path for file in changed[:3])}"
+            self._execute(files.PLACE, files.stream(changed), True, True, title)
+        return [file.path for file in changed]
+
+    def say(self, text: str) -> None:
+        """A line of progress with this node's name."""
+        self._console.say(text, self.name)
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def _execute(
+        self,
+        command: str,
+        stdin: Stdin,
+        sudo: bool,
+        check: bool,
+        title: str,
+        echo: Echo | None = None,
+    ) -> Result:
+        line = command
+        if sudo:
+            line = privilege.as_root(command, self.user, self._sudo_password)
+            stdin = privilege.root_stdin(stdin, self.user, self._sudo_password)
+        result = self.connection.run(line, stdin, echo)
+        if sudo and privilege.refused(result.code, result.complaint):
+            raise SudoRefused(self.user, result)
+        if check and not result.ok:
+            raise CommandFailed(title or command, result)
+        return result
+
+
+class SudoRefused(DeployError):
+    """The login user may not become root on a node."""
+
+    def __init__(self, user: str, result: Result) -> None:
+        says = result.complaint.splitlines()[-1:] or ["no words"]
+        super().__init__(
+            f"sudo refuses {user}: {says[0]}",
+            "set ssh.sudo_password in config.yaml, or run: deploy.py sshkey install",
+        )

@@ -1,0 +1,149 @@
+"""What a person sees: lines with their node's name, a status line, a summary. Thread-safe."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import click
+
+from dlws.connection import Echo
+
+_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
+_LONG = 64 * 1024
+"""A line without an end is shown in pieces of this size, so that it cannot fill memory."""
+_NEWLINES = re.compile(rb"\r\n|\n|\r")
+
+
+class Console:
+    """Writes whole lines; on a terminal also a status line that is redrawn below them."""
+
+    def __init__(self, verbose: bool = False) -> None:
+        self.verbose = verbose
+        self._lock = threading.RLock()
+        self._width = 0
+        self._status: Callable[[], str] | None = None
+        self._drawn = False
+        self._colours: dict[str, str] = {}
+
+    def align(self, names: list[str]) -> None:
+        """Make room for the longest of these node names, and give each a colour."""
+        self._width = max(map(len, names), default=0)
+        self._colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+
+    def say(self, text: str, node: str = "") -> None:
+        """A line of progress on standard error."""
+        self._write(
+            sys.stderr, "".join(f"{self.prefix(node, sys.stderr)}{t}\n" for t in text.splitlines())
+        )
+
+    def warn(self, text: str) -> None:
+        self.say(paint(text, "yellow", sys.stderr))
+
+    def prefix(self, node: str, stream: TextIO) -> str:
+        if not node:
+            return ""
+        name = f"{node}:".ljust(self._width + 1)
+        return paint(name, self._colours.get(node, ""), stream) + " "
+
+    def echo(self, node: str) -> tuple[Echo, Callable[[], None]]:
+        """A receiver of a node's output as it arrives, and what to call at its end."""
+        rests = {"out": b"", "err": b""}
+
+        def receive(name: str, data: bytes, end: bool = False) -> None:
+            lines = _NEWLINES.split(rests[name] + data)
+            rests[name] = b"" if end else lines.pop()
+            if len(rests[name]) > _LONG:
+                lines.append(rests[name])
+                rests[name] = b""
+            if end and lines == [b""]:
+                return
+            stream = sys.stdout if name == "out" else sys.stderr
+            start = self.prefix(node, stream)
+            text = "".join(f"{start}{line.decode(errors='replace')}\n" for line in lines)
+            self._write(stream, text)
+
+        def finish() -> None:
+            for name in rests:
+                receive(name, b"", end=True)
+
+        return receive, finish
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if not text:
+            return
+        with self._lock:
+            self._wipe()
+            stream.write(
+                text.encode(stream.encoding or "utf-8", "replace").decode(
+                    stream.encoding or "utf-8"
+                )
+            )
+            stream.flush()
+            self._draw()
+
+    @contextmanager
+    def status(self, text: Callable[[], str], every: float = 30) -> Iterator[None]:
+        """While the block runs, show `text()`: redrawn on a terminal, else a line now and then."""
+        stop = threading.Event()
+        terminal = sys.stderr.isatty()
+
+        def tick() -> None:
+            while not stop.wait(1 if terminal else every):
+                with self._lock:
+                    if terminal:
+                        self._wipe()
+                        self._draw()
+                    else:
+                        self.say(text())
+
+        thread = threading.Thread(target=tick, daemon=True)
+        self._status = text if terminal else None
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+            with self._lock:
+                self._wipe()
+                self._status = None
+
+    def _draw(self) -> None:
+        if self._status:
+            columns = shutil.get_terminal_size().columns
+            sys.stderr.write(self._status()[: columns - 1])
+            sys.stderr.flush()
+            self._drawn = True
+
+    def _wipe(self) -> None:
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            self._drawn = False
+
+
+def paint(text: str, colour: str, stream: TextIO) -> str:
+    """Coloured on a terminal (unless NO_COLOR is set), plain otherwise."""
+    if not colour or os.environ.get("NO_COLOR") or not stream.isatty():
+        return text
+    return click.style(text, fg=colour)
+
+
+def took(seconds: float) -> str:
+    """A duration for people: 0.4 s, 12 s, 3 min 20 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def since(start: float) -> str:
+    """The time that passed since time.monotonic() was `start`."""
+    return took(time.monotonic() - start)

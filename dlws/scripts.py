@@ -1,0 +1,259 @@
+"""Scripts on nodes: only the script and the files it names go there, and they do not stay."""
+
+from __future__ import annotations
+
+import random
+import re
+import tarfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlws import files, resources
+from dlws.cluster import raise_failures
+from dlws.connection import Result
+from dlws.errors import DeployError, UsageError
+from dlws.node import CommandFailed, Node
+from dlws.shell import script, sh
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config import Config
+
+REBOOT = 194
+"""Exit status by which a script asks for a reboot, to be run again with `continue`."""
+REBOOT_LIMIT = 900
+"""Seconds a node may take to come back; servers with much memory test it for minutes."""
+
+_HEADER_LINES = 20
+_DIRECTIVE = re.compile(r"^# dlws-(files|needs|render):?[ \t]*(.*)$", re.MULTILINE)
+
+# Unpacks standard input into a directory of its own and runs the command given as $1... there.
+_RUN = script(
+    """umask 077; work=$(mktemp -d "${TMPDIR:-/var/tmp}/dlws.XXXXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+tar -xf - -C "$work" && cd "$work" && "$@" </dev/null"""
+)
+
+# The same, but left running: $1 is its name, then the command. Log, pid and exit status stay.
+_START = script(
+    """set -e; umask 077; name=$1; shift
+if [ "$(id -u)" = 0 ]; then base=/var/lib/dlws/background; else base=$HOME/.dlws/background; fi
+work=$base/$name
+if [ -s "$work/pid" ] && [ ! -e "$work/exit" ] && kill -0 "$(cat "$work/pid")" 2>/dev/null; then
+  echo "already running: pid $(cat "$work/pid")"; cat >/dev/null; exit 0
+fi
+rm -rf "$work"; mkdir -p "$work/files"; tar -xf - -C "$work/files"; cd "$work/files"
+setsid sh -c '
+  echo $$ >../pid; "$@" >../log 2>&1 </dev/null; echo $? >../exit' dlws "$@" \\
+  >/dev/null 2>&1 </dev/null &
+while [ ! -s ../pid ]; do sleep 0.05; done
+echo "pid $(cat ../pid), log $work/log" """
+)
+
+
+@dataclass(frozen=True)
+class Script:
+    """A script, the files that it names beside it, and what it needs on the node."""
+
+    path: Path
+    files: tuple[Path, ...] = ()
+    needs: frozenset[str] = frozenset()
+    render: bool = False
+    args: tuple[str, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        return self.path.name.removesuffix(".j2")
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words that run it in its directory, by the interpreter its name or first line says."""
+        if self.path.read_bytes()[:2] == b"#!":
+            return (f"./{self.name}", *self.args)
+        interpreter = "python3" if self.name.endswith(".py") else "bash"
+        return (interpreter, f"./{self.name}", *self.args)
+
+
+def find(path: str, args: tuple[str, ...] = ()) -> Script:
+    """The script at `path` here, or of that name among those that come with dlws."""
+    places = (Path(path), resources.root() / path, resources.scripts() / path)
+    found = next((place for place in places if place.is_file()), None)
+    if not found:
+        raise UsageError(
+            f"there is no script {path}",
+            f"give its path; those that come with dlws are in {resources.scripts()}",
+        )
+    return parse(found, args)
+
+
+def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
+    """Read what a script's first lines say of it: dlws-files, dlws-needs, dlws-render."""
+    head = path.read_bytes().split(b"\n", _HEADER_LINES)[:_HEADER_LINES]
+    said = dict.fromkeys(("files", "needs", "render"), "")
+    for word, value in _DIRECTIVE.findall(b"\n".join(head).decode(errors="replace")):
+        said[word] += f" {value or word}"
+    named = tuple(Path(word) for word in said["files"].split())
+    for file in named:
+        if file.is_absolute() or ".." in file.parts or not (path.parent / file).is_file():
+            raise UsageError(f"{path}: its dlws-files line names {file}, which is not beside it")
+    render = bool(said["render"]) or path.suffix == ".j2"
+    return Script(path, named, frozenset(said["needs"].split()), render, args)
+
+
+def archive(found: Script, config: Config, node: Node) -> bytes:
+    """The tar of a script and its files, rendered for a node where the script asks for that."""
+    content: bytes = found.path.read_bytes()
+    if found.render:
+        from dlws.templates import render_file
+
+        content = render_file(found.path, config=config, node=node).encode()
+    members = [(found.name, content, 0o700)]
+    for file in found.files:
+        source = found.path.parent / file
+        members.append((file.as_posix(), source.read_bytes(), source.stat().st_mode & 0o777))
+    return b"".join(files.tar(members)) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def environment(config: Config, node: Node) -> dict[str, str]:
+    """What every script is told of its node and cluster: no secrets."""
+    machine = node.machine
+    return {
+        "DLWS_CLUSTER": config.cluster_name,
+        "DLWS_NODE": node.name,
+        "DLWS_FQDN": node.fqdn,
+        "DLWS_ADDRESS": node.address,
+        "DLWS_ROLES": " ".join(node.roles),
+        "DLWS_ARCH": machine.archtype,
+        "DLWS_TYPE": machine.type,
+        "DLWS_VENDOR": machine.vendor,
+        "DLWS_ADMIN_USER": config.admin_username,
+        "DLWS_DOMAIN": config.domain,
+        "DLWS_DNS_SERVERS": " ".join(config.dns_servers),
+        "DLWS_APT_MIRROR": config.apt_mirror_url,
+        "DLWS_KUBERNETES_VERSION": config.kubernetes.version,
+        "DLWS_KUBERNETES_SOURCE": config.kubernetes.source,
+        "DLWS_RUNTIME": config.runtime,
+        "DLWS_BUNDLE": "/var/lib/dlws/bundle",
+    }
+
+
+def run(node: Node, config: Config, found: Script, sudo: bool = False) -> Result:
+    """Run a script on a node in a private directory that is removed afterwards.
+
+    When it asks for a reboot, the node is rebooted, waited for, and the script run again with
+    `continue`.
+    """
+    result = _run_once(node, config, found, sudo, found.args)
+    if result.code == REBOOT and not node.dry_run:
+        reboot(node)
+        result = _run_once(node, config, found, sudo, (*found.args, "continue"))
+    if not result.ok:
+        raise CommandFailed(sh(found.name, *found.args), result)
+    return result
+
+
+def _run_once(
+    node: Node, config: Config, found: Script, sudo: bool, args: tuple[str, ...]
+) -> Result:
+    command = Script(found.path, args=args).command
+    variables = [f"{name}={value}" for name, value in environment(config, node).items()]
+    return node.run(
+        f"{_RUN} {sh('env', *variables, *command)}",
+        stdin=archive(found, config, node),
+        sudo=sudo or "root" in found.needs,
+        check=False,
+        title=f"run {sh(found.name, *args)}",
+        live=True,
+    )
+
+
+def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Result:
+    """Start a script that outlives the connection; its log, pid and exit status stay on the node."""
+    variables = [f"{name}={value}" for name, value in environment(config, node).items()]
+    return node.run(
+        f"{_START} {sh(found.name, 'env', *variables, *found.command)}",
+        stdin=archive(found, config, node),
+        sudo=sudo or "root" in found.needs,
+        title=f"start {sh(found.name, *found.args)} in the background",
+        live=True,
+    )
+
+
+def reboot(node: Node, limit: float = REBOOT_LIMIT) -> None:
+    """Reboot a node and wait until it is back: another boot id, and systemd done starting."""
+    before = _boot_id(node)
+    node.say("rebooting")
+    # Not `systemctl reboot` itself: sshd may die before it tells us that it was accepted.
+    node.run("systemd-run --quiet --on-active=1 systemctl reboot", sudo=True)
+    node.close()
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        if _returned(node, before):
+            node.say("is back")
+            return
+        time.sleep(1)
+    raise DeployError(
+        f"did not come back within {limit:g} s of its reboot",
+        "look at its console; then run the same line again",
+    )
+
+
+def _boot_id(node: Node) -> str:
+    return node.read("cat /proc/sys/kernel/random/boot_id").text
+
+
+def _returned(node: Node, before: str) -> bool:
+    from dlws.ssh import ConnectionFailed
+
+    try:
+        if _boot_id(node) == before:
+            node.close()
+            return False
+        node.read("systemctl is-system-running --wait", check=False)
+    except ConnectionFailed:
+        return False
+    return True
+
+
+def split_roles(
+    cluster: Cluster, words: tuple[str, ...]
+) -> tuple[tuple[str, ...], str, tuple[str, ...]]:
+    """Roles, script and arguments: the first word that is no role or node name is the script."""
+    roles: tuple[str, ...] = ()
+    while words and cluster.knows(words[0]):
+        roles, words = (*roles, words[0]), words[1:]
+    if not roles or not words:
+        what = "no script" if roles else f"{words[0]!r} is no role and no node's name"
+        raise UsageError(
+            f"runscriptonroles ROLE... SCRIPT: {what}",
+            f"roles here: {' '.join(sorted({r for n in cluster.nodes for r in n.roles}))}",
+        )
+    return roles, words[0], words[1:]
+
+
+def random_master(cluster: Cluster) -> Node:
+    """An infra node that answers, chosen at random."""
+    limited = cluster.select(["infrastructure"])
+    outcomes = cluster.gather(limited, lambda node: node.read("true"), "looking for an infra node")
+    alive = [outcome.node for outcome in outcomes if not outcome.error]
+    if not alive:
+        raise_failures(outcomes, cluster.options)
+    return random.choice(alive)
+
+
+def ready(cluster: Cluster, nodes: list[Node], found: Script) -> None:
+    """Bring what a script needs to the nodes before it runs there."""
+    if "bundle" in found.needs and cluster.config.kubernetes.source == "bundle":
+        from dlws import bundle
+
+        bundle.ensure(cluster, nodes)
+
+
+def everywhere(cluster: Cluster, nodes: list[Node], found: Script) -> list[Any]:
+    """Run (or, with --background, start) a script on nodes, many at once."""
+    ready(cluster, nodes, found)
+    action = start if cluster.options.background else run
+    config, sudo = cluster.config, cluster.options.sudo
+    return cluster.each(nodes, lambda node: action(node, config, found, sudo), found.name)

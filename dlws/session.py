@@ -1,0 +1,59 @@
+"""One invocation: its options, its configuration and its cluster, each made when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.output import Console
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config import Config
+
+
+@dataclass
+class Options:
+    """The options that stand before the command."""
+
+    argv: tuple[str, ...] = ("./deploy.py",)
+    directory: Path = field(default_factory=Path.cwd)
+    yes: bool = False
+    verbose: bool = False
+    sudo: bool = False
+    background: bool = False
+    archtype: str = ""
+    force: bool = False
+    public: bool = False
+    nodes: tuple[str, ...] = ()
+    parallel: int = 32
+    dry_run: bool = False
+    strict: bool = False
+
+
+class Session:
+    """What every command gets. Nothing is loaded or connected before it is used."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.console = Console(options.verbose)
+
+    @cached_property
+    def config(self) -> Config:
+        from dlws.config import load
+
+        return load(self.options.directory, strict=self.options.strict)
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        from dlws import login
+        from dlws.cluster import Cluster
+
+        nodes = login.nodes(self.config, self.options, self.console)
+        return Cluster(self.config, nodes, self.options, self.console)
+
+    def close(self) -> None:
+        if "cluster" in self.__dict__:
+            self.cluster.close()

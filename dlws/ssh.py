@@ -1,0 +1,368 @@
+"""A connection to one machine over SSH, by Paramiko."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import paramiko
+from paramiko.common import cMSG_GLOBAL_REQUEST
+from paramiko.packet import Packetizer
+
+from dlws.connection import KEEP, Echo, Result, Stdin, Tail, pieces
+from dlws.errors import DeployError, UsageError
+from dlws.hostkeys import HostKeys, algorithm
+
+# Paramiko's threads print tracebacks of their own through logging; we report each failure once.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
+
+_INLINE = 32 * 1024
+"""Standard input up to this size fits the peer's window, so it is sent without a thread."""
+_SILENCES = 4
+"""Unanswered keepalives until a machine counts as gone."""
+
+
+class ConnectionFailed(DeployError):
+    """A machine could not be reached, did not let us in, or went away. `lost`: in mid-command."""
+
+    def __init__(self, message: str, cure: str = "", lost: bool = False) -> None:
+        super().__init__(message, cure)
+        self.lost = lost
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how to log in. Times in seconds; `idle_timeout` 0 waits for output for ever."""
+
+    address: str
+    port: int = 22
+    user: str = "root"
+    key: Path | None = None
+    password: str | None = field(default=None, repr=False)
+    host_key: str = ""
+    connect_timeout: float = 10
+    banner_timeout: float = 15
+    auth_timeout: float = 30
+    idle_timeout: float = 0
+    keepalive: float = 15
+    retries: int = 2
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.address}:{self.port}"
+
+
+class _Packetizer(Packetizer):
+    """Remembers when the peer was last heard, to tell a quiet command from a dead machine."""
+
+    heard = 0.0
+
+    def read_message(self) -> Any:
+        message = super().read_message()
+        self.heard = time.monotonic()
+        return message
+
+
+class _Transport(paramiko.Transport):
+    # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
+    _active_check_timeout = 2.0
+
+
+class _Bell:
+    """An event that two buffers ring and only the reader quiets."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.set, self.wait, self.quiet = self._event.set, self._event.wait, self._event.clear
+
+    def clear(self) -> None:
+        """A buffer that ran empty says nothing of the other one."""
+
+
+class Keys:
+    """Private keys, each read and checked once per invocation."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[Path, paramiko.PKey] = {}
+
+    def load(self, path: Path) -> paramiko.PKey:
+        with self._lock:
+            if path not in self._keys:
+                self._keys[path] = _read_key(path)
+            return self._keys[path]
+
+
+def _read_key(path: Path) -> paramiko.PKey:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")
+        return paramiko.PKey.from_path(path)
+    except paramiko.PasswordRequiredException as error:
+        raise UsageError(
+            f"{path}: this private key has a passphrase", f"ssh-add {path}, and set ssh.agent: true"
+        ) from error
+    except (OSError, paramiko.SSHException, ValueError) as error:
+        raise UsageError(f"{path}: cannot read this private key: {error}") from error
+
+
+class Ssh:
+    """One machine's connection, opened at first use and kept."""
+
+    def __init__(
+        self,
+        target: Target,
+        known: HostKeys,
+        keys: Keys,
+        via: Ssh | None = None,
+        agent: bool = False,
+    ) -> None:
+        self.target = target
+        self._known, self._keys, self._via, self._agent = known, keys, via, agent
+        self._lock = threading.Lock()
+        self._transport: _Transport | None = None
+
+    def run(
+        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+    ) -> Result:
+        channel = self.session()
+        bell = _Bell()
+        channel.in_buffer.set_event(bell)  # type: ignore[attr-defined]
+        channel.in_stderr_buffer.set_event(bell)  # type: ignore[attr-defined]
+        with contextlib.closing(channel), _translated(self.target):
+            channel.exec_command(command)
+            feeder = _feed(channel, stdin)
+            out, err = Tail(keep), Tail(keep)
+            self._listen(channel, bell, _sink(channel, out, err, echo))
+        if feeder:
+            feeder.join()
+        return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
+
+    def _listen(self, channel: paramiko.Channel, bell: _Bell, drain: Callable[[], bool]) -> None:
+        transport, target = channel.get_transport(), self.target
+        active, pinged = time.monotonic(), time.monotonic()
+        while True:
+            bell.wait(target.keepalive)
+            bell.quiet()
+            done = channel.closed or (channel.eof_received and channel.status_event.is_set())
+            now = time.monotonic()
+            if drain():
+                active = now
+            if done:
+                break
+            if target.idle_timeout and now - active > target.idle_timeout:
+                raise ConnectionFailed(f"no output for {target.idle_timeout:g} s", lost=True)
+            if now - max(pinged, transport.packetizer.heard) >= target.keepalive:
+                self._ping(transport, now)
+                pinged = now
+        drain()
+        if not channel.status_event.is_set() or channel.exit_status == -1:
+            raise ConnectionFailed("the connection was lost while a command ran", lost=True)
+
+    def _ping(self, transport: Any, now: float) -> None:
+        silence = now - transport.packetizer.heard
+        if silence > _SILENCES * self.target.keepalive:
+            raise ConnectionFailed(f"has not answered for {silence:.0f} s", lost=True)
+        message = paramiko.Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)  # Paramiko's own keepalive asks for no answer
+        transport._send_user_message(message)
+
+    def as_user(self, user: str, password: str) -> Ssh:
+        """A connection of its own to the same machine, with another user's password."""
+        target = replace(self.target, user=user, password=password, key=None)
+        return Ssh(target, self._known, self._keys, self._via)
+
+    def session(self) -> Any:
+        """A new session channel."""
+        return self._open(lambda t: t.open_session(timeout=self.target.connect_timeout))
+
+    def forward(self, address: str, port: int) -> Any:
+        """A channel to a TCP port as the machine reaches it."""
+        place, origin = (address, port), ("127.0.0.1", 0)
+        return self._open(
+            lambda t: t.open_channel(
+                "direct-tcpip", place, origin, timeout=self.target.connect_timeout
+            )
+        )
+
+    def _open(self, opener: Callable[[paramiko.Transport], Any]) -> Any:
+        with self._lock:
+            if self._transport is None or not self._transport.is_active():
+                self._transport = self._connect()
+        with _translated(self.target):
+            return opener(self._transport)
+
+    def _connect(self) -> _Transport:
+        """A logged-in transport; failures that may pass are retried within connect_timeout."""
+        deadline = time.monotonic() + self.target.connect_timeout
+        for attempt in range(self.target.retries + 1):
+            pause = 0.25 * 2**attempt
+            try:
+                with _translated(self.target):
+                    return self._log_in(self._shake_hands(deadline))
+            except ConnectionFailed as error:
+                last = attempt == self.target.retries or time.monotonic() + pause > deadline
+                if last or not _passing(error.__cause__):
+                    raise
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _shake_hands(self, deadline: float) -> _Transport:
+        target = self.target
+        if self._via:
+            sock = self._via.forward(target.address, target.port)
+        else:
+            left = max(0.1, deadline - time.monotonic())
+            sock = socket.create_connection((target.address, target.port), left)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport = _Transport(sock, packetizer_class=_Packetizer)
+        transport.banner_timeout = target.banner_timeout
+        try:
+            self._prefer_known(transport)
+            transport.start_client(timeout=target.banner_timeout)
+            key = transport.get_remote_server_key()
+            self._known.check(target.address, target.port, key.asbytes(), target.host_key)
+        except BaseException:
+            _close(transport)
+            raise
+        return transport
+
+    def _prefer_known(self, transport: paramiko.Transport) -> None:
+        """Ask for the kinds of key that are known, so that another kind cannot pass as new."""
+        known = {algorithm(key) for key in self._known.of(self.target.address, self.target.port)}
+        options = transport.get_security_options()
+        rsa = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known else set()
+        types = sorted(options.key_types, key=lambda kind: kind not in known | rsa)
+        options.key_types = tuple(types)
+
+    def _log_in(self, transport: _Transport) -> _Transport:
+        transport.auth_timeout = self.target.auth_timeout
+        try:
+            for attempt in self._credentials(transport):
+                with contextlib.suppress(paramiko.AuthenticationException):
+                    attempt()
+                if transport.is_authenticated():
+                    return transport
+            raise paramiko.AuthenticationException
+        except BaseException:
+            _close(transport)
+            raise
+
+    def _credentials(self, transport: _Transport) -> list[Callable[[], object]]:
+        """Ways to log in, each a call: the key file, the agent's keys, the password."""
+        target, user = self.target, self.target.user
+        keys: list[paramiko.PKey] = []
+        if target.key and target.key.exists():
+            keys.append(self._keys.load(target.key))
+        if self._agent:
+            keys.extend(paramiko.Agent().get_keys())
+        ways: list[Callable[[], object]] = [
+            lambda key=key: transport.auth_publickey(user, key)  # type: ignore[misc]
+            for key in keys
+        ]
+        if target.password is not None:
+            ways.append(lambda: transport.auth_password(user, target.password or ""))
+        if not ways:
+            raise UsageError(
+                f"there is no key or password for {target}",
+                "run: deploy.py build, then: deploy.py sshkey install",
+            )
+        return ways
+
+    def close(self) -> None:
+        with self._lock:
+            if self._transport:
+                _close(self._transport)
+            self._transport = None
+
+
+def _passing(cause: BaseException | None) -> bool:
+    """Whether to try again: a busy sshd refuses or resets, a dead one is silent."""
+    reset = isinstance(cause, paramiko.SSHException) and "reset by peer" in str(cause)
+    return reset or isinstance(cause, ConnectionError | EOFError)
+
+
+def _close(transport: paramiko.Transport) -> None:
+    # The reading thread sits in recv for up to two seconds; shutdown wakes it.
+    with contextlib.suppress(OSError, EOFError):
+        transport.sock.shutdown(socket.SHUT_RDWR)
+    transport.close()
+
+
+def _sink(channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) -> Callable[[], bool]:
+    def drain() -> bool:
+        """Move what has arrived to where it goes; whether there was anything."""
+        some = False
+        for name, tail, ready, read in (
+            ("out", out, channel.recv_ready, channel.recv),
+            ("err", err, channel.recv_stderr_ready, channel.recv_stderr),
+        ):
+            while ready():
+                data = read(1 << 20)
+                tail.write(data)
+                some = True
+                if echo:
+                    echo(name, data)
+        return some
+
+    return drain
+
+
+def _feed(channel: paramiko.Channel, stdin: Stdin) -> threading.Thread | None:
+    def send() -> None:
+        # OSError: the command ended without reading all of it; its exit status tells the rest.
+        with contextlib.suppress(OSError):
+            for piece in pieces(stdin):
+                channel.sendall(piece)
+            channel.shutdown_write()
+
+    if isinstance(stdin, bytes) and len(stdin) <= _INLINE:
+        send()
+        return None
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    return thread
+
+
+_HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
+
+
+@contextlib.contextmanager
+def _translated(target: Target) -> Any:
+    """Turn what sockets and Paramiko raise into ConnectionFailed, cause kept."""
+    try:
+        yield
+    except DeployError:
+        raise
+    except socket.gaierror as error:
+        raise ConnectionFailed(
+            f"the name {target.address} has no address",
+            "give the machine a private-ip, or a line in deploy/etc/hosts",
+        ) from error
+    except ConnectionRefusedError as error:
+        raise ConnectionFailed(
+            f"{target.address} refuses connections on port {target.port}", "is sshd running there?"
+        ) from error
+    except paramiko.AuthenticationException as error:
+        raise ConnectionFailed(
+            f"{target.address} does not let {target.user} in", "run: deploy.py sshkey install"
+        ) from error
+    except TimeoutError as error:
+        raise ConnectionFailed(
+            f"{target.address} does not answer", "is it switched on, and is the address right?"
+        ) from error
+    except (paramiko.SSHException, EOFError) as error:
+        words = str(error) or "it closed the connection"
+        raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise ConnectionFailed(f"no connection with {target.address}: {words}") from error

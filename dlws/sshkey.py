@@ -1,0 +1,110 @@
+"""Let the cluster's key in: an admin user with sudo on every node, made with the root password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws import privilege
+from dlws.build import KEY
+from dlws.errors import UsageError
+from dlws.node import CommandFailed, Node, SudoRefused
+from dlws.shell import script
+from dlws.ssh import Ssh
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+
+# $1 is the admin user, standard input its public keys. Prints what it changed.
+_INSTALL = """set -eu; umask 022; user=$1
+if ! id -u "$user" >/dev/null 2>&1; then useradd -m -s /bin/bash "$user"; echo "user $user"; fi
+home=$(getent passwd "$user" | cut -d: -f6); group=$(id -gn "$user")
+install -d -m 700 -o "$user" -g "$group" "$home/.ssh"
+keys=$home/.ssh/authorized_keys
+[ -e "$keys" ] || install -m 600 -o "$user" -g "$group" /dev/null "$keys"
+[ -z "$(tail -c 1 "$keys")" ] || echo >>"$keys"
+while IFS= read -r key; do
+  [ -n "$key" ] || continue
+  grep -qxF -e "$key" "$keys" || { printf '%s\\n' "$key" >>"$keys"; echo 'authorized key'; }
+done
+[ "$user" != root ] || exit 0
+if ! command -v sudo >/dev/null; then
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq sudo >/dev/null; echo 'package sudo'
+fi
+rule=/etc/sudoers.d/dlws-$(printf %s "$user" | tr -c 'A-Za-z0-9_-' _)
+want="$user ALL=(ALL:ALL) NOPASSWD: ALL"
+if [ "$(cat "$rule" 2>/dev/null || true)" != "$want" ]; then
+  new=$(mktemp /etc/sudoers.d/.dlws.XXXXXX); trap 'rm -f "$new"' EXIT
+  printf '%s\\n' "$want" >"$new"; chmod 440 "$new"
+  visudo -cqf "$new"; mv -f "$new" "$rule"; echo "sudo rule $rule"
+fi"""
+
+
+def public_keys(directory: Path, more: tuple[Path, ...] = ()) -> bytes:
+    """The cluster's public key and those of the files `more`, a line each."""
+    own = directory / f"{KEY}.pub"
+    if not own.exists():
+        own = own.with_name("id_rsa.pub")
+    try:
+        texts = [path.read_text().strip() for path in (own, *more)]
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}", "run: deploy.py build") from error
+    return "".join(f"{line}\n" for text in texts for line in text.splitlines()).encode()
+
+
+def root_login(directory: Path, ask: Callable[[str], str]) -> tuple[str, str]:
+    """The root user and password: from deploy/sshkey/rootuser and rootpasswd, else asked for."""
+    files = directory / "deploy/sshkey"
+    user = _line(files / "rootuser") or "root"
+    password = _line(files / "rootpasswd")
+    return user, password or ask(f"Password of {user} on the nodes")
+
+
+def _line(path: Path) -> str:
+    if not path.exists():
+        return ""
+    path.chmod(0o600)  # `echo ... > rootpasswd` made it readable for all
+    lines = path.read_text().splitlines()
+    return lines[0] if lines else ""
+
+
+def install(
+    cluster: Cluster, nodes: list[Node], more: tuple[Path, ...], ask: Callable[[str], str]
+) -> list[str]:
+    """Install the key where it does not work yet; the names of the nodes that this changed."""
+    keys = public_keys(cluster.directory, more)
+    tried = cluster.gather(nodes, lambda node: node.read("true", sudo=True), "trying the key")
+    closed = [outcome.node for outcome in tried if outcome.error or more]
+    if not closed:
+        return []
+    if cluster.options.dry_run:
+        for node in closed:
+            node.say(f"would make the user {node.user} with sudo, and add the key")
+        return []
+    user, password = root_login(cluster.directory, ask)
+    outcomes = cluster.each(
+        closed, lambda node: _install(node, user, password, keys), "installing the key"
+    )
+    return [outcome.node.name for outcome in outcomes if outcome.value]
+
+
+def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
+    """Log in with the password and install the keys; whether that changed the node."""
+    assert isinstance(node.connection, Ssh)
+    connection = node.connection.as_user(user, password)
+    try:
+        command = script(_INSTALL, node.user)
+        line = privilege.as_root(command, user, password)
+        result = connection.run(line, privilege.root_stdin(keys, user, password))
+    finally:
+        connection.close()
+        node.connection.close()  # opened before the key was in
+    if privilege.refused(result.code, result.complaint):
+        raise SudoRefused(user, result)
+    if not result.ok:
+        raise CommandFailed("install the key", result)
+    for line in result.text.splitlines():
+        node.say(f"changed: {line}")
+    node.read("true", sudo=True)
+    return bool(result.text)
