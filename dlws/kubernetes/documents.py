@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dlws.kubernetes import versions
-from dlws.kubernetes.endpoint import Endpoint
+from dlws.kubernetes.endpoint import Endpoint, is_address
 
 if TYPE_CHECKING:
     from dlws.config import Config
@@ -107,11 +106,11 @@ def registration(config: Config, node: str, address: str) -> Document:
     kubernetes = config.kubernetes
     document: Document = {
         "name": node,
-        "criSocket": kubernetes.cri_socket or versions.cri_socket(config.runtime, kubernetes.version),
+        "criSocket": kubernetes.cri_socket
+        or versions.cri_socket(config.runtime, kubernetes.version),
     }
     if is_address(address):
-        arguments_ = arguments(kubernetes.version, {"node-ip": address})
-        document["kubeletExtraArgs"] = arguments_
+        document["kubeletExtraArgs"] = arguments(kubernetes.version, {"node-ip": address})
     if kubernetes.ignore_preflight_errors:
         document["ignorePreflightErrors"] = list(kubernetes.ignore_preflight_errors)
     return document
@@ -167,14 +166,6 @@ def merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> Document:
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
     return result
-
-
-def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def dump(documents: Sequence[Mapping[str, Any]]) -> bytes:

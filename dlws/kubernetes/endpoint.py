@@ -8,18 +8,21 @@ after the other, so any one infra node may be gone.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlws.errors import DeployError
+
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config import Config
     from dlws.node import Node
 
-_BEGIN, _END = "# dlws: the API server of this cluster", "# dlws: end"
+_BEGIN, _END = "# dlws api server: begin", "# dlws api server: end"
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,14 @@ def api_name(cluster_name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", cluster_name.lower()).strip("-") + "-api"
 
 
+def inner_address(node: Node) -> str:
+    """The address that other nodes use, also when --public connects to another one."""
+    return str(node.machine.private_ip or node.address)
+
+
 def of(cluster: Cluster) -> Endpoint:
-    return endpoint(cluster.config, [cluster.first.address, *(n.address for n in cluster.infra[1:])])
+    cluster.first  # noqa: B018  complains where there is no infra node
+    return endpoint(cluster.config, [inner_address(node) for node in cluster.infra])
 
 
 def host_lines(cluster: Cluster, node: Node | None = None) -> list[str]:
@@ -70,27 +79,44 @@ def host_lines(cluster: Cluster, node: Node | None = None) -> list[str]:
     chosen = of(cluster)
     if not chosen.in_hosts:
         return []
-    addresses = [other.address for other in cluster.infra]
+    addresses = [inner_address(other) for other in cluster.infra]
+    names = [address for address in addresses if not is_address(address)]
+    if names:
+        raise DeployError(
+            f"the address of {', '.join(names)} is not known",
+            "give every infra node a private-ip in config.yaml, or set kubernetes.endpoint",
+        )
     start = 0
     if node is not None:
-        own = node.address in addresses
-        start = addresses.index(node.address) if own else zlib.crc32(node.name.encode())
+        own = node in cluster.infra
+        start = cluster.infra.index(node) if own else zlib.crc32(node.name.encode())
     start %= len(addresses)
     return [f"{address} {chosen.host}" for address in addresses[start:] + addresses[:start]]
 
 
 def with_block(hosts: str, lines: Sequence[str]) -> str:
-    """The text of a hosts file with these lines as its dlws block, whatever it held before."""
+    """The text of a hosts file that has these lines; as it is where it has them already."""
+    if set(lines) <= set(hosts.splitlines()):
+        return hosts
     rest = re.sub(rf"(?ms)^{re.escape(_BEGIN)}$.*?^{re.escape(_END)}$\n?", "", hosts)
     names = {line.split()[1] for line in lines}
-    # The same lines may have come by `copytoall deploy/etc/hosts /etc/hosts`.
+    # Other addresses may have come by `copytoall deploy/etc/hosts /etc/hosts`.
     kept = [row for row in rest.splitlines() if not (names & set(row.split("#")[0].split()[1:]))]
     block = [_BEGIN, *lines, _END] if lines else []
     return "".join(f"{row}\n" for row in [*kept, *block])
 
 
-def certificate_names(config: Config, infra: Sequence[tuple[str, str, str]]) -> list[str]:
-    """What API servers' certificates are for, apart from what kubeadm adds: (name, fqdn, address)."""
-    chosen = endpoint(config, [address for _, _, address in infra])
-    names = [chosen.host, *(word for node in infra for word in node), "127.0.0.1", "localhost"]
-    return list(dict.fromkeys(name for name in names if name))
+def certificate_names(cluster: Cluster) -> list[str]:
+    """What the API servers' certificates are for, apart from what kubeadm adds."""
+    names = [of(cluster).host]
+    for node in cluster.infra:
+        names += [node.name, node.fqdn, inner_address(node), str(node.machine.public_ip or "")]
+    return list(dict.fromkeys(name for name in [*names, "127.0.0.1", "localhost"] if name))
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -80,12 +80,11 @@ def _init_first(cluster: Cluster, node: Node, state: State) -> None:
     config = cluster.config
     _check(config, node, state)
     prepare(cluster, node, state)
-    names = endpoint.certificate_names(config, [(n.name, n.fqdn, n.address) for n in cluster.infra])
-    content = documents.dump(
-        documents.init_documents(
-            config, endpoint.of(cluster), names, node.name, node.address, token()
-        )
+    names, address = endpoint.certificate_names(cluster), endpoint.inner_address(node)
+    wanted = documents.init_documents(
+        config, endpoint.of(cluster), names, node.name, address, token()
     )
+    content = documents.dump(wanted)
     options = ["--skip-token-print", "--skip-certificate-key-print"]
     if config.kubernetes.skip_phases:
         options.append(f"--skip-phases={','.join(config.kubernetes.skip_phases)}")
@@ -128,7 +127,11 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
     _create_token(live, chosen)
     masters = [node for node in missing if "infrastructure" in node.roles]
     key = _upload_certificates(cluster, live) if masters else ""
-    hash_ = "" if cluster.options.dry_run and not seen.live else documents.ca_hash(_state(seen, live).ca)
+    hash_ = (
+        ""
+        if cluster.options.dry_run and not seen.live
+        else documents.ca_hash(_state(seen, live).ca)
+    )
 
     def enter(node: Node) -> None:
         state = _state(seen, node)
@@ -137,7 +140,7 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
             cluster.config,
             endpoint.of(cluster),
             node.name,
-            node.address,
+            endpoint.inner_address(node),
             chosen,
             hash_,
             key if node in masters else "",
@@ -196,8 +199,7 @@ def _create_token(live: Node, chosen: str) -> None:
 def _upload_certificates(cluster: Cluster, live: Node) -> str:
     """Leave the control plane's certificates in the cluster, encrypted; the key to them."""
     key = secrets.token_hex(32)
-    config, infra = cluster.config, [(n.name, n.fqdn, n.address) for n in cluster.infra]
-    names = endpoint.certificate_names(config, infra)
+    config, names = cluster.config, endpoint.certificate_names(cluster)
     settings = documents.cluster_configuration(config, endpoint.of(cluster), names)
     content = documents.dump(documents.upload_documents(config, settings, key))
     words = ("init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.errors import DeployError, UsageError
+from dlws.kubernetes import endpoint
 from dlws.shell import sh
 
 if TYPE_CHECKING:
@@ -94,9 +95,17 @@ def merged(own: Kubeconfig, admin: Kubeconfig, name: str, server: str = "") -> K
     return result
 
 
-def merge(cluster: Cluster, target: Path, server: str) -> bool:
+def merge(cluster: Cluster, target: Path) -> bool:
     """Merge the cluster into a person's kubeconfig, with a backup; whether that changed it."""
     import yaml
+
+    if cluster.options.dry_run and not path(cluster).exists():
+        cluster.console.say(f"would merge {cluster.config.cluster_name} into {target}")
+        return True
+    chosen = endpoint.of(cluster)
+    # This machine's /etc/hosts is its owner's: the name of three API servers is not in it.
+    address = endpoint.inner_address(cluster.first)
+    server = endpoint.Endpoint(address, chosen.port).url if chosen.in_hosts else ""
 
     own = load(target) if target.exists() else {}
     result = merged(own, load(path(cluster)), cluster.config.cluster_name, server)

@@ -47,7 +47,10 @@ def first_files(cluster: Cluster) -> list[File]:
 
 def update(cluster: Cluster, seen: Survey) -> None:
     """Bring the pod network up to date with who is in the cluster; no change where it is."""
-    if cluster.config.kubernetes.network == "bridge" and not cluster.config.kubernetes.network_manifest:
+    if (
+        cluster.config.kubernetes.network == "bridge"
+        and not cluster.config.kubernetes.network_manifest
+    ):
         _update_bridge(cluster, seen)
     else:
         _apply_manifest(cluster, seen.running())
@@ -93,7 +96,9 @@ def _update_bridge(cluster: Cluster, seen: Survey) -> None:
     nodes = [node for node in cluster.nodes if node.name in members]
     unknown = sorted(set(members) - {node.name for node in nodes})
     if unknown:
-        cluster.console.warn(f"the API server knows nodes that config.yaml does not: {fold(unknown)}")
+        cluster.console.warn(
+            f"the API server knows nodes that config.yaml does not: {fold(unknown)}"
+        )
     without = [name for name, member in members.items() if not member.pod_cidr]
     if without:
         raise DeployError(

@@ -16,14 +16,14 @@ rules() {
     echo "filter FORWARD -d $1 -j ACCEPT"
 }
 
-each_rule() { # VERB NETWORK: insert or delete every rule, once
+each_rule() { # VERB NETWORK: add or delete every rule, once
     tool=$(iptables_for "$2")
     rules "$2" | while read -r where chain rule; do
         # shellcheck disable=SC2086 # a rule is words
         if "$tool" -w -t "$where" -C "$chain" $rule 2>/dev/null; then
             [ "$1" = up ] || "$tool" -w -t "$where" -D "$chain" $rule
         elif [ "$1" = up ]; then
-            "$tool" -w -t "$where" -I "$chain" $rule
+            "$tool" -w -t "$where" -A "$chain" $rule
         fi
     done
 }
