@@ -14,9 +14,7 @@ if __name__ == "__main__":
     try:
         import click  # noqa: F401
     except ImportError:
-        sys.exit(
-            f"its Python packages are missing; run {_HERE}/scripts/install_prerequisites.sh"
-        )
+        sys.exit(f"its Python packages are missing; run {_HERE}/scripts/install_prerequisites.sh")
     from dlws.cli import main
 
     main()

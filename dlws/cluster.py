@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ALIASES = {"infrastructure": ("infra", "master")}
-ROLE_WORDS = frozenset(
-    "infrastructure infra master worker nfs mysqlserver elasticsearch samba".split()
-)
+ROLE_WORDS = {
+    *("infrastructure", "infra", "master", "worker"),
+    *("nfs", "mysqlserver", "elasticsearch", "samba"),
+}
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ def algorithm(key: bytes) -> str:
     return key[4 : 4 + int.from_bytes(key[:4], "big")].decode(errors="replace")
 
 
+def _list(keys: set[bytes]) -> str:
+    return ", ".join(sorted(map(fingerprint, keys)))
+
+
 class HostKeys:
     """A known_hosts file, read once; new keys are appended as they are learned."""
 
@@ -72,7 +76,7 @@ class HostKeys:
             if seen != pinned:
                 raise HostKeyChanged(
                     f"host key {seen} is not the configured {pinned}",
-                    "find out why before anything else; correct host_key in config.yaml if it moved",
+                    "find out why first; correct host_key in config.yaml if the machine is right",
                 )
             return
         with self._lock:
@@ -81,7 +85,7 @@ class HostKeys:
                 self._learn(place(address, port), key)
             elif key not in known:
                 raise HostKeyChanged(
-                    f"host key changed: {seen}, known as {', '.join(sorted(map(fingerprint, known)))}",
+                    f"host key changed: {seen}, known as {_list(known)}",
                     "if the machine was installed anew: "
                     f"ssh-keygen -R '{place(address, port)}' -f {self._path}",
                 )

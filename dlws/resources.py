@@ -1,4 +1,4 @@
-"""Where templates, scripts and the example live: beside the package in a checkout, inside it when installed."""
+"""Where templates and scripts live: beside the package in a checkout, inside it when installed."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Script:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The words that run it in its directory, by the interpreter its name or first line says."""
+        """The words that run it in its directory, by its own interpreter or the usual one."""
         if self.path.read_bytes()[:2] == b"#!":
             return (f"./{self.name}", *self.args)
         interpreter = "python3" if self.name.endswith(".py") else "bash"
@@ -170,7 +170,7 @@ def _run_once(
 
 
 def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Result:
-    """Start a script that outlives the connection; its log, pid and exit status stay on the node."""
+    """Start a script that outlives the connection; its log and exit status stay on the node."""
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     return node.run(
         f"{_START} {sh(found.name, 'env', *variables, *found.command)}",

@@ -134,8 +134,8 @@ class Ssh:
     ) -> Result:
         channel = self.session()
         bell = _Bell()
-        channel.in_buffer.set_event(bell)  # type: ignore[attr-defined]
-        channel.in_stderr_buffer.set_event(bell)  # type: ignore[attr-defined]
+        channel.in_buffer.set_event(bell)
+        channel.in_stderr_buffer.set_event(bell)
         with contextlib.closing(channel), _translated(self.target):
             channel.exec_command(command)
             feeder = _feed(channel, stdin)
@@ -146,7 +146,8 @@ class Ssh:
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
     def _listen(self, channel: paramiko.Channel, bell: _Bell, drain: Callable[[], bool]) -> None:
-        transport, target = channel.get_transport(), self.target
+        transport: Any = channel.get_transport()
+        target = self.target
         active, pinged = time.monotonic(), time.monotonic()
         while True:
             bell.wait(target.keepalive)

@@ -75,7 +75,7 @@ def report(error: DeployError) -> None:
 @click.option("-p", "--public", is_flag=True, help="Connect to public-ip instead of private-ip.")
 @click.option("--strict", is_flag=True, help="Treat warnings about config.yaml as errors.")
 @click.pass_context
-def cli(ctx: click.Context, directory: Path, **options: Any) -> None:
+def cli(ctx: click.Context, /, directory: Path, **options: Any) -> None:
     """Deploy a deep-learning cluster on machines of your own, or on Azure.
 
     Options stand before the command. Start with `sandbox up` for a rehearsal on this machine, or

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dlws.config.load import inspect, load
+from dlws.config.load import from_text, inspect, load
 from dlws.config.model import Config
+from dlws.config.nodes import Machine
 from dlws.config.problems import ConfigError, Problem
 
-__all__ = ["Config", "ConfigError", "Problem", "inspect", "load"]
+__all__ = ["Config", "ConfigError", "Machine", "Problem", "from_text", "inspect", "load"]

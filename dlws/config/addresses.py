@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dlws.config.model import Machine
+    from dlws.config.nodes import Machine
 
 
 def address_of(machine: Machine, hosts: dict[str, str]) -> str | None:
@@ -17,7 +17,7 @@ def address_of(machine: Machine, hosts: dict[str, str]) -> str | None:
 
 
 def parse_hosts(text: str) -> dict[str, str]:
-    """Host name → address from the text of a hosts file; the first line that names a host counts."""
+    """Host name → address, from a hosts file's text; the first line that names a host counts."""
     hosts: dict[str, str] = {}
     for line in text.splitlines():
         address, *names = line.split("#", 1)[0].split() or [""]

@@ -17,5 +17,12 @@ _TABLE = {
     "all": "all default datanode nginx FragmentGPUJob",
 }
 KUBELABELS = {label: nodes for nodes, labels in _TABLE.items() for label in labels.split()}
-NODE_TYPES = ("etcd_node", "worker_node", "elasticsearch_node", "mysqlserver_node", "nfs_node",
-              "samba_node", "all")  # fmt: skip
+NODE_TYPES = (
+    "etcd_node",
+    "worker_node",
+    "elasticsearch_node",
+    "mysqlserver_node",
+    "nfs_node",
+    "samba_node",
+    "all",
+)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from dlws.config import check
+from dlws.config.check import check_config
 from dlws.config.merge import Sources
 from dlws.config.model import Config
 from dlws.config.problems import ConfigError, Problem
 from dlws.config.shape import Shaper
 from dlws.config.source import Document, parse
-from dlws.config.wording import explain_error
+from dlws.config.wording import explain_error, mended
 from dlws.errors import UsageError
 
 FILES = ("config.yaml", "cluster.yaml")
@@ -47,7 +48,16 @@ def inspect(directory: Path) -> Inspection:
     return examine([_read(directory, name) for name in FILES], directory)
 
 
-def examine(contents: list[Document | None], directory: Path) -> Inspection:
+def from_text(text: str, directory: Path = Path()) -> Config:
+    """The configuration that a text holds, as if it were a config.yaml."""
+    found = examine([parse(text.encode(), FILES[0])], directory)
+    if found.config is None or found.errors:
+        raise ConfigError(found.problems)
+    found.config._warnings = tuple(found.problems)
+    return found.config
+
+
+def examine(contents: Sequence[Document | None], directory: Path) -> Inspection:
     """Check documents that were read before; the first wins over the second."""
     documents = [document for document in contents if document is not None]
     sources = Sources(documents)
@@ -60,16 +70,25 @@ def examine(contents: list[Document | None], directory: Path) -> Inspection:
 
 
 def _validate(data: dict[str, Any], sources: Sources, directory: Path) -> Config | None:
+    """The model. Where values are wrong, the rules still run on those that are right."""
     shaped = Shaper(sources).shape(data)
+    config, wrong = _model(shaped, directory)
+    for item in wrong:
+        explain_error(item, sources)
+    if not wrong and config:
+        check_config(config, sources)
+        return config
+    config, still_wrong = _model(mended(shaped, wrong), directory)
+    if config and not still_wrong:
+        check_config(config, sources, sure_of_roles=not any("role" in e["loc"] for e in wrong))
+    return None
+
+
+def _model(data: dict[str, Any], directory: Path) -> tuple[Config | None, list[Any]]:
     try:
-        config = Config.model_validate(shaped, context={"directory": directory})
+        return Config.model_validate(data, context={"directory": directory}), []
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            explain_error(item, sources)
-        check.check_data(shaped, sources)
-        return None
-    check.check_config(config, shaped, sources)
-    return config
+        return None, error.errors(include_url=False)
 
 
 def _read(directory: Path, name: str) -> Document | None:

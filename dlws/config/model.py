@@ -20,7 +20,7 @@ from dlws.config.sections import (
     Registry,
     UserGroup,
 )
-from dlws.config.types import Freeform, SecretText, Section, Text, Texts, Url
+from dlws.config.types import ClusterName, Freeform, SecretText, Section, Text, Texts, Url, User
 
 if TYPE_CHECKING:
     from dlws.config.problems import Problem
@@ -29,105 +29,134 @@ if TYPE_CHECKING:
 class Config(Section):
     """Everything config.yaml and cluster.yaml say."""
 
-    cluster_name: Text = Field(min_length=1, description="The cluster's name, unique.")
-    cluster_name_friendly: Text = Field("", description="The name shown to people.")
-    admin_username: Text = Field(
-        "dlwsadmin", pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="User on all nodes."
-    )
+    cluster_name: ClusterName = Field(description="The cluster's name, unique.")
+    cluster_name_friendly: Text = Field(default="", description="The name shown to people.")
+    admin_username: User = Field(default="dlwsadmin", description="User on all nodes.")
     network: ClusterNetwork = Field(
-        ClusterNetwork(), description="Names and ranges of the network."
+        default_factory=ClusterNetwork, description="Names and ranges of the network."
     )
     machines: dict[str, Machine] = Field(
-        {}, description="The machines: name, then what it is. scale_up adds to them."
+        default={}, description="The machines: name, then what it is. scale_up adds to them."
     )
-    ssh: Ssh = Field(Ssh(), description="How nodes are reached.")
-    kubernetes: Kubernetes = Field(Kubernetes(), description="Which Kubernetes, and how.")
+    ssh: Ssh = Field(default_factory=Ssh, description="How nodes are reached.")
+    kubernetes: Kubernetes = Field(
+        default_factory=Kubernetes, description="Which Kubernetes, and how."
+    )
     etcd_node_num: int | None = Field(
-        None, ge=1, le=9, description="Number of etcd nodes: as many as infrastructure machines."
+        default=None,
+        ge=1,
+        le=9,
+        description="Number of etcd nodes: as many as infrastructure machines.",
     )
     container_runtime: Literal["docker", "containerd"] | None = Field(
-        None, description="docker or containerd; default by Kubernetes version."
+        default=None, description="docker or containerd; default by Kubernetes version."
     )
-    containerd: Freeform = Field({}, description="Merged into /etc/containerd/config.toml.")
-    docker_daemon: Freeform = Field({}, description="Merged into /etc/docker/daemon.json.")
-    apt_mirror_url: Url = Field("", description="Mirror for apt, such as http://mirror.example.")
+    containerd: Freeform = Field(default={}, description="Merged into /etc/containerd/config.toml.")
+    docker_daemon: Freeform = Field(default={}, description="Merged into /etc/docker/daemon.json.")
+    apt_mirror_url: Url = Field(
+        default="", description="Mirror for apt, such as http://mirror.example."
+    )
     kubelabels: Kubelabels = Field(
-        KUBELABELS, description="Label: which nodes carry it. Added to the built-in table."
+        default=KUBELABELS, description="Label: which nodes carry it. Added to the built-in table."
     )
-    kubemarks: Texts = Field(["rack", "sku"], description="Machine keys that become labels.")
-    dns_server: dict[str, Text] = Field({}, description="Name server per platform.")
+    kubemarks: Texts = Field(
+        default=["rack", "sku"], description="Machine keys that become labels."
+    )
+    dns_server: dict[str, Text] = Field(default={}, description="Name server per platform.")
     supported_platform: Texts = Field(
-        [], description="Kind of cluster: onpremise or azure_cluster."
+        default=[], description="Kind of cluster: onpremise or azure_cluster."
     )
-    onpremise_cluster: OnPremise = Field(OnPremise(), description="What the machines amount to.")
-    azure_cluster: Freeform = Field({}, description="Azure: sizes, counts and location.")
-    useclusterfile: bool = Field(True, description="Machines are listed here (always so).")
-    deploy_method: Literal["kubeadm"] = Field("kubeadm", description="How Kubernetes is set up.")
-    dockerregistry: Text = Field("", description="Registry of the cluster's images.")
-    dockerprefix: Text = Field("", description="Prefix of the images' names.")
-    dockertag: Text = Field("latest", description="Tag of the cluster's images.")
-    dockers: Dockers = Field(Dockers(), description="Where the system's own images come from.")
-    registry_credential: dict[str, Registry] = Field({}, description="Credentials per registry.")
+    onpremise_cluster: OnPremise = Field(
+        default_factory=OnPremise, description="What the machines amount to."
+    )
+    azure_cluster: Freeform = Field(default={}, description="Azure: sizes, counts and location.")
+    useclusterfile: bool = Field(default=True, description="Machines are listed here (always so).")
+    deploy_method: Literal["kubeadm"] = Field(
+        default="kubeadm", description="How Kubernetes is set up."
+    )
+    dockerregistry: Text = Field(default="", description="Registry of the cluster's images.")
+    dockerprefix: Text = Field(default="", description="Prefix of the images' names.")
+    dockertag: Text = Field(default="latest", description="Tag of the cluster's images.")
+    dockers: Dockers = Field(
+        default_factory=Dockers, description="Where the system's own images come from."
+    )
+    registry_credential: dict[str, Registry] = Field(
+        default={}, description="Credentials per registry."
+    )
     private_docker_credential: dict[str, Registry] = Field(
-        {}, description="Credentials per private registry."
+        default={}, description="Credentials per private registry."
     )
     enable_custom_registry_secrets: bool = Field(
-        False, description="Users may bring registry secrets of their own."
+        default=False, description="Users may bring registry secrets of their own."
     )
-    mountpoints: dict[str, Mountpoint] = Field({}, description="Shares that every node mounts.")
-    mountconfig: Freeform = Field({}, description="Mount options per type of share.")
+    mountpoints: dict[str, Mountpoint] = Field(
+        default={}, description="Shares that every node mounts."
+    )
+    mountconfig: Freeform = Field(default={}, description="Mount options per type of share.")
     default_storage_folders: Texts = Field(
-        ["jobfiles", "storage", "work"],
+        default=["jobfiles", "storage", "work"],
         alias="default-storage-folders",
         description="Folders of the default share.",
     )
     physical_mount_path: Text = Field(
-        "/mntdlws", alias="physical-mount-path", description="Where shares are mounted."
+        default="/mntdlws", alias="physical-mount-path", description="Where shares are mounted."
     )
     storage_mount_path: Text = Field(
-        "/dlwsdata", alias="storage-mount-path", description="Links that jobs use."
+        default="/dlwsdata", alias="storage-mount-path", description="Links that jobs use."
     )
     dltsdata_storage_mount_path: Text = Field(
-        "/dltsdata", alias="dltsdata-storage-mount-path", description="Links per virtual cluster."
+        default="/dltsdata",
+        alias="dltsdata-storage-mount-path",
+        description="Links per virtual cluster.",
     )
-    nfs_disk_mnt: Freeform = Field({}, description="What each NFS server exports.")
-    nfs_mnt_setup: list[Freeform] = Field([], description="Shares for az_tools to set up.")
+    nfs_disk_mnt: Freeform = Field(default={}, description="What each NFS server exports.")
+    nfs_mnt_setup: list[Freeform] = Field(default=[], description="Shares for az_tools to set up.")
     nfs_client_cidr: Freeform = Field(
-        {}, alias="nfs_client_CIDR", description="Networks that may mount: node_range, samba_range."
+        default={},
+        alias="nfs_client_CIDR",
+        description="Networks that may mount: node_range, samba_range.",
     )
-    mounthomefolder: bool = Field(True, description="Jobs see the user's home.")
-    custom_mounts: list[Any] = Field([], description="Further mounts in jobs.")
-    deploymounts: list[Any] = Field([], description="Further mounts in jobs.")
-    datasource: Text = Field("MySQL", description="Database kind.")
-    mysql_password: SecretText | None = Field(None, description="Password of the database's root.")
-    mysql_username: Text = Field("root", description="User of the database.")
-    mysql_port: Port = Field(3306, description="Port of the database.")
-    mysql_node: Text = Field("", description="Node of the database; empty: by label.")
-    mysql_data_path: Text = Field("/var/lib/mysql", description="Its data directory.")
-    webuiport: Port = Field(3080, description="Port of the portal.")
-    restfulapiport: Port = Field(5000, description="Port of the REST API.")
+    mounthomefolder: bool = Field(default=True, description="Jobs see the user's home.")
+    custom_mounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
+    deploymounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
+    datasource: Text = Field(default="MySQL", description="Database kind.")
+    mysql_password: SecretText | None = Field(
+        default=None, description="Password of the database's root."
+    )
+    mysql_username: Text = Field(default="root", description="User of the database.")
+    mysql_port: Port = Field(default=3306, description="Port of the database.")
+    mysql_node: Text = Field(default="", description="Node of the database; empty: by label.")
+    mysql_data_path: Text = Field(default="/var/lib/mysql", description="Its data directory.")
+    webuiport: Port = Field(default=3080, description="Port of the portal.")
+    restfulapiport: Port = Field(default=5000, description="Port of the REST API.")
     user_groups: dict[str, UserGroup] = Field(
-        {}, alias="UserGroups", description="Groups of users, by e-mail address."
+        default={}, alias="UserGroups", description="Groups of users, by e-mail address."
     )
-    webui_admin_groups: Texts = Field([], alias="WebUIadminGroups", description="Administrators.")
+    webui_admin_groups: Texts = Field(
+        default=[], alias="WebUIadminGroups", description="Administrators."
+    )
     webui_authorized_groups: Texts = Field(
-        [], alias="WebUIauthorizedGroups", description="Groups that may use the portal."
+        default=[], alias="WebUIauthorizedGroups", description="Groups that may use the portal."
     )
     webui_register_groups: Texts = Field(
-        [], alias="WebUIregisterGroups", description="Groups that may register."
+        default=[], alias="WebUIregisterGroups", description="Groups that may register."
     )
-    default_virtual_cluster_name: Text = Field("platform", description="First virtual cluster.")
+    default_virtual_cluster_name: Text = Field(
+        default="platform", description="First virtual cluster."
+    )
     authentications: dict[str, Freeform] = Field(
-        {}, alias="Authentications", description="Sign-in methods: Microsoft, Wechat, DingTalk."
+        default={},
+        alias="Authentications",
+        description="Sign-in methods: Microsoft, Wechat, DingTalk.",
     )
     active_directory: Freeform = Field(
-        {}, alias="activeDirectory", description="tenant, clientId, clientSecret."
+        default={}, alias="activeDirectory", description="tenant, clientId, clientSecret."
     )
-    jwt: Jwt = Field(Jwt(), description="How API tokens are signed.")
+    jwt: Jwt = Field(default_factory=Jwt, description="How API tokens are signed.")
     repair_manager: Freeform = Field(
-        {}, alias="repair-manager", description="Repair of nodes: ecc_rule, alert."
+        default={}, alias="repair-manager", description="Repair of nodes: ecc_rule, alert."
     )
-    other: Freeform = Field({}, description="Keys of older configurations; not used.")
+    other: Freeform = Field(default={}, description="Keys of older configurations; not used.")
 
     _warnings: Sequence[Problem] = PrivateAttr(())
 

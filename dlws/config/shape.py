@@ -15,11 +15,28 @@ from dlws.config.spelling import MISSPELLED, MOVED, OLD
 
 _DERIVED = {Machine: {"name", "fqdn", "scale_up"}, Config: {"other"}}
 _MACHINE_EXTRAS = {
-    "vm_size", "fqdns", "admin_username", "kube_label_groups", "kube_services", "managed_disks",
-    "data_disk_mnt_path", "fileshares", "storage_manager", "options", "availability_set", "pwd",
-    "cloud_init_file", "other_params", "number_of_instance", "prefix", "vm_image", "samba",
-    "resource_group", "subscription", "location",
-}  # fmt: skip
+    "vm_size",
+    "fqdns",
+    "admin_username",
+    "kube_label_groups",
+    "kube_services",
+    "managed_disks",
+    "data_disk_mnt_path",
+    "fileshares",
+    "storage_manager",
+    "options",
+    "availability_set",
+    "pwd",
+    "cloud_init_file",
+    "other_params",
+    "number_of_instance",
+    "prefix",
+    "vm_image",
+    "samba",
+    "resource_group",
+    "subscription",
+    "location",
+}
 
 
 @cache
@@ -138,8 +155,12 @@ class Shaper:
 
     def _twice(self, section: str, name: str, short: str) -> None:
         document, spot = self.sources.locate(("machines", short), key=True)
-        self.sources.error((section, name), f"the machine {short} is already given at "
-                           f"{document.file}:{spot.line}", "Give every machine once.", key=True)  # fmt: skip
+        self.sources.error(
+            (section, name),
+            f"the machine {short} is already given at {document.file}:{spot.line}",
+            "Give every machine once.",
+            key=True,
+        )
 
     def _inside(self, model: type[BaseModel], data: dict[str, Any], path: Path) -> dict[str, Any]:
         """The data of one model, and of the models in it."""

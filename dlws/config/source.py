@@ -88,15 +88,23 @@ def parse(content: bytes, file: str) -> Document:
 def _decode(content: bytes, document: Document) -> str:
     if len(content) > _BYTES:
         size = f"{len(content) / 1e6:.0f} MB"
-        _fail(document, Spot(1, 1), f"the file has {size}, too much for a configuration",
-              "Check that this is the right file; a thousand machines need less than 1 MB.")  # fmt: skip
+        _fail(
+            document,
+            Spot(1, 1),
+            f"the file has {size}, too much for a configuration",
+            "Check that this is the right file; a thousand machines need less than 1 MB.",
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8-sig", "replace")
         lines = _LINE_END.split(before)
-        _fail(document, Spot(len(lines), len(lines[-1]) + 1), "this is not UTF-8 text",
-              "Save the file as plain UTF-8 text.")  # fmt: skip
+        _fail(
+            document,
+            Spot(len(lines), len(lines[-1]) + 1),
+            "this is not UTF-8 text",
+            "Save the file as plain UTF-8 text.",
+        )
         raise
 
 
@@ -117,9 +125,12 @@ def _compose(text: str, document: Document) -> yaml.Node | None:
     except yaml.YAMLError as error:
         at = getattr(error, "position", 0) or 0
         lines = _LINE_END.split(text[:at])
-        _fail(document, Spot(len(lines), len(lines[-1]) + 1),
-              "not valid YAML: a character that text files do not have",
-              "Remove the character; is this really a text file?")  # fmt: skip
+        _fail(
+            document,
+            Spot(len(lines), len(lines[-1]) + 1),
+            "not valid YAML: a character that text files do not have",
+            "Remove the character; is this really a text file?",
+        )
     except RecursionError:
         _fail(document, Spot(1, 1), "nested too deeply", "Check that this is the right file.")
     return None
@@ -183,8 +194,12 @@ class _Reader:
             return data if isinstance(data, dict) else {}
         if _is_empty(node):
             return {}
-        self.problem(node, "error", "the file must be a mapping of keys to values",
-                     "Begin with a line like `cluster_name: mycluster`.")  # fmt: skip
+        self.problem(
+            node,
+            "error",
+            "the file must be a mapping of keys to values",
+            "Begin with a line like `cluster_name: mycluster`.",
+        )
         raise _Stop
 
     def problem(
@@ -209,8 +224,12 @@ class _Reader:
         result = read(node, depth + 1)
         self.open.discard(id(node))
         if result[1] > _VALUES:
-            self.problem(node, "error", "its aliases amount to too many values",
-                         "Write values out rather than nesting aliases in aliases.")  # fmt: skip
+            self.problem(
+                node,
+                "error",
+                "its aliases amount to too many values",
+                "Write values out rather than nesting aliases in aliases.",
+            )
             raise _Stop
         self.done[id(node)] = result
         return result
@@ -242,8 +261,12 @@ class _Reader:
     def duplicate(self, name: yaml.ScalarNode, before: yaml.Node, same: bool) -> None:
         line = before.start_mark.line + 1
         rest = "with the same value" if same else f"and replaces the value of line {line}"
-        self.problem(name, "warning", f"{name.value} stands here again (first on line {line}), {rest}",
-                     f"Remove {name.value} here or on line {line}.")  # fmt: skip
+        self.problem(
+            name,
+            "warning",
+            f"{name.value} stands here again (first on line {line}), {rest}",
+            f"Remove {name.value} here or on line {line}.",
+        )
 
     def merge(self, node: yaml.Node, data: dict[str, Any], depth: int) -> int:
         """The merge key `<<`: what stands in the mapping itself wins, in whatever order."""
@@ -265,8 +288,12 @@ class _Reader:
             return text
         convert = _SCALARS.get(kind)
         if convert is None:
-            self.problem(node, "warning", "tags (!word) are not understood; taken as text",
-                         "Quote the value if the ! belongs to it.")  # fmt: skip
+            self.problem(
+                node,
+                "warning",
+                "tags (!word) are not understood; taken as text",
+                "Quote the value if the ! belongs to it.",
+            )
             return text
         try:
             return convert(text)

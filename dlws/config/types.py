@@ -22,6 +22,9 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(\d{1,4}))?([-+][0-9A-Za-z.+~-]+)?")
 _PORT_RANGE = re.compile(r"(\d{1,5})\s*-\s*(\d{1,5})")
+_CLUSTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_HOST_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+=*( .*)?")
 OLDEST, NEWEST = 18, 36
 
 
@@ -45,6 +48,8 @@ def _text(value: Any) -> Any:
 
 
 def _many(value: Any) -> Any:
+    if value == "":
+        return []
     return [value] if isinstance(value, (str, int, float)) else value
 
 
@@ -76,8 +81,10 @@ class Secret(SecretStr):
 
     def get_secret_value(self) -> str:
         if complaint := self.complaint():
-            raise UsageError(f"A secret of the configuration cannot be read: {complaint}.",
-                             "Provide it, or correct the reference in config.yaml.")  # fmt: skip
+            raise UsageError(
+                f"A secret of the configuration cannot be read: {complaint}.",
+                "Provide it, or correct the reference in config.yaml.",
+            )
         if self.path is not None:
             return self.path.read_text(encoding="utf-8").removesuffix("\n")
         if self.reference:
@@ -138,6 +145,10 @@ def _network_cure(value: str) -> str:
         return "Write one like 10.244.0.0/16."
 
 
+def _domain(value: str) -> str:
+    return _hostname(value) if value else value
+
+
 def _hostname(value: str) -> str:
     if len(value) > 253 or not _HOSTNAME.fullmatch(value):
         low = value.lower().replace("_", "-").replace(" ", "-")
@@ -152,8 +163,10 @@ def _version(value: str) -> str:
         raise wrong(f'"{value}" is not a version of Kubernetes', "Write one like v1.30.4.")
     minor = int(match[1])
     if not OLDEST <= minor <= NEWEST:
-        raise wrong(f"Kubernetes 1.{minor} is not supported",
-                    f"Choose a version from 1.{OLDEST} to 1.{NEWEST}.")  # fmt: skip
+        raise wrong(
+            f"Kubernetes 1.{minor} is not supported",
+            f"Choose a version from 1.{OLDEST} to 1.{NEWEST}.",
+        )
     return f"1.{minor}.{int(match[2] or 0)}{match[3] or ''}"
 
 
@@ -172,16 +185,43 @@ def _unescaped(value: str) -> str:
     return value.replace("\\/", "/")
 
 
-def hide(value: Any) -> Any:
+def _hide(value: Any, info: Info) -> Any:
     """The same data with what looks like a secret made one, for sections nobody reads yet."""
     if isinstance(value, dict):
-        return {k: _hidden(v) if is_secret_key(k) else hide(v) for k, v in value.items()}
-    return [hide(item) for item in value] if isinstance(value, list) else value
+        return {
+            key: _secret(item, info) if is_secret_key(key) else _hide(item, info)
+            for key, item in value.items()
+        }
+    return [_hide(item, info) for item in value] if isinstance(value, list) else value
 
 
-def _hidden(value: Any) -> Any:
-    return SecretStr(str(_text(value))) if isinstance(value, (str, int, float)) and not isinstance(
-        value, bool) else hide(value)  # fmt: skip
+def _secret(value: Any, info: Info) -> Any:
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return _keep(SecretStr(_text(value)), info)
+    return _hide(value, info)
+
+
+def _cluster_name(value: str) -> str:
+    if not _CLUSTER_NAME.fullmatch(value):
+        raise wrong(
+            f'"{value}" is not a name for a cluster',
+            "Use letters, digits, - and _, at most 40, a letter first.",
+        )
+    return value
+
+
+def _user(value: str) -> str:
+    if not _USER.fullmatch(value):
+        raise wrong(f'"{value}" is not a user name', "Use small letters, digits, - and _.")
+    return value
+
+
+def _host_key(value: str) -> str:
+    if value and not _HOST_KEY.fullmatch(value.strip()):
+        raise wrong(
+            "this is not a public host key", "Write one like ssh-ed25519 AAAA..., from ssh-keyscan."
+        )
+    return value.strip()
 
 
 Text = Annotated[str, BeforeValidator(_text)]
@@ -190,9 +230,13 @@ SecretText = Annotated[SecretStr, BeforeValidator(_text), AfterValidator(_keep)]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles)]
 Address = Annotated[str, BeforeValidator(_text), AfterValidator(_address)]
 Network = Annotated[str, BeforeValidator(_text), AfterValidator(_network)]
+ClusterName = Annotated[str, BeforeValidator(_text), AfterValidator(_cluster_name)]
+User = Annotated[str, BeforeValidator(_text), AfterValidator(_user)]
+HostKey = Annotated[str, BeforeValidator(_text), AfterValidator(_host_key)]
+Domain = Annotated[str, BeforeValidator(_text), AfterValidator(_domain)]
 Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(_hostname)]
 Version = Annotated[str, BeforeValidator(_text), AfterValidator(_version)]
 PortRange = Annotated[str, BeforeValidator(_text), AfterValidator(_port_range)]
 Architecture = BeforeValidator(_architecture)
 Url = Annotated[str, BeforeValidator(_text), AfterValidator(_unescaped)]
-Freeform = Annotated[dict[str, Any], AfterValidator(hide)]
+Freeform = Annotated[dict[str, Any], AfterValidator(_hide)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from dlws.config.merge import Sources
@@ -23,10 +24,12 @@ _WANTED = {
     "bool_parsing": ("true or false", "Write true or false."),
 }
 
+_STAND_INS = {"role": "worker"}
+
 
 def explain_error(item: Any, sources: Sources) -> None:
     """Report one error of the model."""
-    path = _path(item["loc"], sources)
+    path: Path = item["loc"]
     context = item.get("ctx", {})
     kind = item["type"]
     shown = _shown(path, item["input"])
@@ -52,22 +55,6 @@ def explain_error(item: Any, sources: Sources) -> None:
         sources.error(path, item["msg"].lower(), "Correct the value.")
 
 
-def _path(location: tuple[str | int, ...], sources: Sources) -> Path:
-    """The location without the model's own words for the branches of a choice."""
-    path: Path = ()
-    for step in location:
-        longer = (*path, step)
-        if (
-            isinstance(step, str)
-            and path
-            and not sources.is_written(longer)
-            and step != location[-1]
-        ):
-            continue
-        path = longer
-    return path
-
-
 def _shown(path: Path, value: Any) -> str:
     if isinstance(value, dict):
         return "a map"
@@ -90,3 +77,26 @@ def _choice(path: Path, shown: str, expected: str, sources: Sources) -> None:
     sources.error(
         path, f"{shown} is not one of its values", f"{hint}Choose from: {', '.join(words)}."
     )
+
+
+def mended(data: dict[str, Any], wrong: list[Any]) -> dict[str, Any]:
+    """The data with every wrong value left out, so that the rules can look at the rest."""
+    whole = copy.deepcopy(data)
+    for item in wrong:
+        *way, last = item["loc"]
+        place: Any = whole
+        for step in way:
+            place = _step(place, step)
+        if item["type"] == "missing" or last == "role":
+            if isinstance(place, dict):
+                place[last] = _STAND_INS.get(str(last), "unknown")
+        elif isinstance(place, dict):
+            place.pop(last, None)
+    return whole
+
+
+def _step(place: Any, step: str | int) -> Any:
+    if isinstance(place, dict):
+        return place.get(step)
+    inside = isinstance(place, list) and isinstance(step, int) and step < len(place)
+    return place[step] if inside else None

@@ -1,0 +1,47 @@
+"""The configuration's JSON Schema, with which editors complete and check keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlws.config.model import Config
+from dlws.config.spelling import MISSPELLED, MOVED, OLD
+
+_MACHINE_KEYS = ("name", "fqdn", "scale_up")
+_ROLE_WORDS = ("infra", "master")
+
+
+def schema() -> dict[str, Any]:
+    """Draft 2020-12, of what people write: flat keys of older configurations included."""
+    made = Config.model_json_schema(by_alias=True)
+    root: dict[str, Any] = made["properties"]
+    root.pop("other")
+    machine = made["$defs"]["Machine"]
+    for key in _MACHINE_KEYS:
+        machine["properties"].pop(key)
+    machine["required"] = ["role"]
+    machine["properties"]["role"] |= _role()
+    root["scale_up"] = {
+        **root["machines"],
+        "description": "Machines to add; nodes like the others.",
+    }
+    for key, target in MOVED.items():
+        root[key] = {"description": f"Another spelling of {'.'.join(target)}."}
+    for key, group in OLD.items():
+        root[key] = {"description": f"Of older configurations ({group}); not used."}
+    for key, right in MISSPELLED.items():
+        root[key] = {"description": f"A misspelling of {right}.", "deprecated": True}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **made,
+        "title": "config.yaml of dlws",
+        "description": "One cluster: its machines, and how it is set up.",
+        "additionalProperties": False,
+    }
+
+
+def _role() -> dict[str, Any]:
+    from dlws.config.types import ROLES
+
+    one = {"type": "string", "enum": [*ROLES, *_ROLE_WORDS]}
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}

@@ -1,0 +1,59 @@
+"""Where a configuration's secrets are, and whether they can be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+from dlws.config.merge import Sources
+from dlws.config.model import Config
+from dlws.config.problems import Path
+from dlws.config.types import Secret
+
+_COMMENT = re.compile(r"[ \t]+#")
+_PLACEHOLDERS = {"Sign key for JWT", "your_root_password", "changeme", "change-me"}
+
+
+def secrets_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, Secret]]:
+    """Every secret that is set, with its path."""
+    if isinstance(value, Secret):
+        yield path, value
+    elif isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            inside = getattr(value, name)
+            if isinstance(inside, (Secret, BaseModel, dict, list)):
+                yield from secrets_of(inside, (*path, info.alias or name))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from secrets_of(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from secrets_of(item, (*path, index))
+
+
+def check_secrets(config: Config, sources: Sources) -> None:
+    for path, secret in secrets_of(config):
+        if complaint := secret.complaint():
+            kind = sources.error if "can be read by others" in complaint else sources.warn
+            kind(path, complaint, "Provide the secret before the command that needs it.")
+        elif not secret.reference:
+            _written_out(path, secret, sources)
+
+
+def _written_out(path: Path, secret: Secret, sources: Sources) -> None:
+    document, spot = sources.locate(path)
+    line = document.lines[spot.line - 1] if spot.line <= len(document.lines) else ""
+    quoted = line[spot.column - 1 : spot.column] in ("'", '"', "|", ">")
+    if not quoted and _COMMENT.match(line[spot.column - 1 + spot.width :]):
+        sources.warn(
+            path,
+            "the secret ends before the #, where a comment begins",
+            "Quote the secret if the # belongs to it.",
+        )
+    if secret.get_secret_value() in _PLACEHOLDERS:
+        sources.warn(
+            path, "this is the sample's placeholder, which everybody knows", "Choose a secret."
+        )

@@ -1,0 +1,146 @@
+"""The SSH connection, against a real OpenSSH server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from dlws.errors import DeployError, UsageError
+from dlws.hostkeys import HostKeyChanged, HostKeys
+from dlws.ssh import ConnectionFailed, Keys, Ssh
+from tests.conftest import Server
+
+
+def test_runs_a_command_and_gives_its_streams_and_status(sshd: Server) -> None:
+    result = sshd.connect().run("echo out; echo err >&2; exit 7")
+    assert (result.code, result.out, result.err) == (7, b"out\n", b"err\n")
+
+
+def test_one_connection_serves_many_commands(sshd: Server) -> None:
+    connection = sshd.connect()
+    first = connection.run("echo $PPID").out
+    assert connection.run("echo $PPID").out == first
+
+
+def test_large_output_on_both_streams_does_not_block(sshd: Server) -> None:
+    size = 8 << 20
+    result = sshd.connect().run(f"head -c {size} /dev/zero; head -c {size} /dev/zero >&2")
+    assert (len(result.out), len(result.err), result.lost) == (size, size, 0)
+
+
+def test_only_the_end_of_endless_output_is_kept(sshd: Server) -> None:
+    result = sshd.connect().run("head -c 50000000 /dev/zero; echo the end", keep=1000)
+    assert len(result.out) == 1000
+    assert result.out.endswith(b"the end\n")
+    assert result.lost == 50000000 + 8 - 1000
+
+
+def test_large_input_while_output_flows_back(sshd: Server) -> None:
+    data = os.urandom(1 << 20) * 20
+    seen = hashlib.sha256()
+    result = sshd.connect().run("cat", stdin=data, echo=lambda _, piece: seen.update(piece), keep=1)
+    assert result.ok
+    assert seen.hexdigest() == hashlib.sha256(data).hexdigest()
+
+
+def test_input_may_come_in_pieces_and_stay_unread(sshd: Server) -> None:
+    pieces = (b"x" * 100_000 for _ in range(100))
+    assert sshd.connect().run("exit 3", stdin=pieces).code == 3
+    assert sshd.connect().run("wc -c", stdin=iter([b"ab", b"", b"c"])).text == "3"
+
+
+def test_output_that_is_no_text_survives(sshd: Server) -> None:
+    assert sshd.connect().run(r"printf '\377\000\376'").out == b"\xff\x00\xfe"
+
+
+def test_a_command_that_kills_its_connection_is_lost(sshd: Server) -> None:
+    with pytest.raises(ConnectionFailed, match="lost") as caught:
+        sshd.connect().run("kill -9 $PPID")
+    assert caught.value.lost
+
+
+def test_closing_from_another_thread_ends_a_command(sshd: Server) -> None:
+    connection = sshd.connect()
+    started = threading.Event()
+
+    def close() -> None:
+        started.wait()
+        connection.close()
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    with pytest.raises(ConnectionFailed):
+        connection.run("echo go; sleep 60", echo=lambda *_: started.set())
+    thread.join()
+
+
+def test_idle_timeout_names_the_silence(sshd: Server) -> None:
+    with pytest.raises(ConnectionFailed, match=r"no output for 0\.2 s"):
+        sshd.connect(idle_timeout=0.2, keepalive=0.1).run("sleep 60")
+
+
+def test_a_silent_command_on_a_living_machine_is_waited_for(sshd: Server) -> None:
+    assert sshd.connect(keepalive=0.05).run("sleep 1; echo done").text == "done"
+
+
+def test_an_unknown_host_key_is_learned_and_a_changed_one_refused(
+    sshd: Server, tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    Ssh(sshd.target(), HostKeys(known), Keys()).run("true")
+    assert known.read_text().startswith(f"[127.0.0.1]:{sshd.port} ssh-ed25519 ")
+    assert known.stat().st_mode & 0o777 == 0o600
+    other = known.read_text().split()
+    changed = other[2][:-4] + ("AAAA" if other[2][-4:] != "AAAA" else "BBBB")
+    known.write_text(f"{other[0]} {other[1]} {changed}\n")
+    with pytest.raises(HostKeyChanged, match="host key changed") as caught:
+        Ssh(sshd.target(), HostKeys(known), Keys()).run("true")
+    assert "ssh-keygen -R" in caught.value.cure
+
+
+def test_a_pinned_key_must_be_the_one_shown(sshd: Server, tmp_path: Path) -> None:
+    known = HostKeys(tmp_path / "none")
+    with pytest.raises(HostKeyChanged, match="is not the configured SHA256:other"):
+        Ssh(sshd.target(host_key="SHA256:other"), known, Keys()).run("true")
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_wrong_key_is_named_as_such(sshd: Server, tmp_path: Path) -> None:
+    from tests.conftest import _write_key
+
+    _write_key(tmp_path / "other")
+    with pytest.raises(ConnectionFailed, match="does not let root in"):
+        sshd.connect(key=tmp_path / "other").run("true")
+
+
+def test_a_key_that_others_can_read_is_refused(sshd: Server, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(sshd.key.read_bytes())
+    key.chmod(0o644)
+    with pytest.raises(UsageError, match="others can read") as caught:
+        sshd.connect(key=key).run("true")
+    assert caught.value.cure == f"chmod 600 {key}"
+
+
+def test_without_key_and_password_the_cure_is_to_make_one(sshd: Server, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no key or password"):
+        sshd.connect(key=tmp_path / "none").run("true")
+
+
+def test_a_closed_port_is_refused_and_a_wrong_name_unknown(sshd: Server) -> None:
+    with pytest.raises(ConnectionFailed, match="refuses connections on port 1"):
+        sshd.connect(port=1, retries=1).run("true")
+    with pytest.raises(DeployError, match="has no address"):
+        sshd.connect(address="no-such-name.invalid").run("true")
+
+
+def test_through_a_jump_host(sshd: Server, tmp_path: Path) -> None:
+    jump = sshd.connect()
+    inner = Ssh(sshd.target(), HostKeys(tmp_path / "known"), Keys(), via=jump)
+    assert inner.run("echo $SSH_CONNECTION").text.startswith("127.0.0.1 ")
+    inner.close()
+    assert jump.run("echo still open").text == "still open"
