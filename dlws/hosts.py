@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.build import write
+from dlws.kubernetes import endpoint
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
@@ -16,7 +17,7 @@ _LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
 def lines(cluster: Cluster) -> list[str]:
-    """A line for each node with an address, and the cluster's own name at the first infra node."""
+    """A line for each node with an address, the cluster's own name, and the API server's."""
     found = [
         f"{node.address} {node.fqdn} {node.name}"
         if node.fqdn != node.name
@@ -27,7 +28,7 @@ def lines(cluster: Cluster) -> list[str]:
     config = cluster.config
     if config.domain and cluster.infra:
         found.append(f"{cluster.first.address} {config.cluster_name}.{config.domain}")
-    return found
+    return found + (endpoint.host_lines(cluster) if cluster.infra else [])
 
 
 def merged(old: str, ours: list[str]) -> str:

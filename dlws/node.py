@@ -81,10 +81,16 @@ class Node:
             finish()
 
     def read(
-        self, command: str, *, stdin: Stdin = b"", sudo: bool = False, check: bool = True
+        self,
+        command: str,
+        *,
+        stdin: Stdin = b"",
+        sudo: bool = False,
+        check: bool = True,
+        echo: Echo | None = None,
     ) -> Result:
-        """Run a command that changes nothing, in dry runs too."""
-        return self._execute(command, stdin, sudo, check, "")
+        """Run a command that changes nothing, in dry runs too; `echo` gets its output as it comes."""
+        return self._execute(command, stdin, sudo, check, "", echo)
 
     def put(
         self, content: bytes | str, path: str, mode: int = 0o644, owner: str = "root:root"
