@@ -66,9 +66,11 @@ def service_labels(
 ) -> Wanted:
     """The labels of all services, or of these, on one machine."""
     value = None if verb == "remove" else verb
-    chosen = services or list(config.labels)
+    chosen = services or list(config.kubelabels)
     return {
-        label: value for label in chosen if name in carriers(config, config.labels.get(label, ""))
+        label: value
+        for label in chosen
+        if name in carriers(config, config.kubelabels.get(label, ""))
     }
 
 
@@ -77,6 +79,18 @@ def for_services(config: Config, verb: str, services: Sequence[str]) -> Callable
     if verb == "active" and not services:
         return lambda node: desired_labels(config, node)
     return lambda node: service_labels(config, node.name, verb, services)
+
+
+def all_labels(config: Config) -> Callable[[Node], Wanted]:
+    """What the installation wants of each node: services, devices, gpuType and sku at once."""
+    services = for_services(config, "active", ())
+
+    def wanted(node: Node) -> Wanted:
+        machine = node.machine
+        devices = worker_labels(machine) | gpu_labels(config, machine) | sku_labels(machine)
+        return services(node) | devices
+
+    return wanted
 
 
 def worker_labels(machine: Machine, as_worker: bool = False) -> Wanted:
@@ -119,11 +133,11 @@ def vc_labels(machine: Machine) -> Wanted:
 
 
 def check_services(config: Config, services: Sequence[str]) -> None:
-    unknown = [name for name in services if name not in config.labels]
+    unknown = [name for name in services if name not in config.kubelabels]
     if unknown:
         raise UsageError(
             f"no service is called {', '.join(unknown)}",
-            f"there are: {' '.join(sorted(config.labels))}",
+            f"there are: {' '.join(sorted(config.kubelabels))}",
         )
 
 
