@@ -201,3 +201,17 @@ def test_hiding_leaves_what_is_no_secret() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     (problem,) = look(minimal('"a\\e[2Jb": 1')).problems
     assert "\x1b" not in problem.render()
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("supported_platform: [azure_cluster]", ["192.0.2.8"]),
+        ("azure_cluster: {azure_location: westus2}", ["192.0.2.8"]),
+        ("", ["192.0.2.50"]),
+        ("supported_platform: [other]", ["192.0.2.8", "192.0.2.50"]),
+    ],
+)
+def test_name_servers_are_those_of_the_platform(text: str, servers: list[str]) -> None:
+    table = "dns_server: {azure_cluster: 192.0.2.8, onpremise: 192.0.2.50}\n"
+    assert made(table + text).dns_servers == servers
