@@ -55,6 +55,14 @@ def test_a_flat_key_above_wins_over_a_section_below() -> None:
     assert found.config.kubernetes.network == "calico"
 
 
+def test_of_two_spellings_the_one_in_config_yaml_wins() -> None:
+    flat, section = "k8s-gitbranch: v1.20.0", "kubernetes: {version: 1.21.0}"
+    for above, below, version in ((flat, section, "1.20.0"), (section, flat, "1.21.0")):
+        found = look(minimal(above), below)
+        assert found.config is not None and found.problems == []
+        assert found.config.kubernetes.version == version
+
+
 def test_strict_makes_warnings_errors(tmp_path: Path) -> None:
     write(tmp_path, minimal("colour: red"))
     assert [p.message for p in load(tmp_path).warnings] == ["colour: nothing knows this key"]
