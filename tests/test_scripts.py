@@ -441,21 +441,16 @@ def test_the_bundle_is_an_apt_source(root: Path, tmp_path: Path) -> None:
         words = ["dpkg-deb", "-b", str(tmp_path / name), str(debs / f"{name}_1.0_all.deb")]
         subprocess.run(words, check=True, capture_output=True)
     text = """
-bundle_apt() { real "$@" && say "${*:2}"; }
-install_from_bundle "$@" && echo installed || echo fell back
+apt-get() {
+    if [[ " $* " == *" update "* ]]; then command apt-get "$@"; else command apt-get -s "$@"; fi
+}
+if install_from_bundle "$@"; then echo installed; else echo fell back; fi
 """
-    head = 'eval "real $(declare -f bundle_apt | tail -n +2)"\n'.replace("real ", "real() ", 1)
-    only_simulate = text.replace(
-        'real "$@"',
-        'real "${@/#install/-s install}"'
-        if False
-        else '{ [[ $* != *" install "* || $* == *" -s "* ]] || return 0; real "$@"; }',
-    )
     facts = {"DLWS_BUNDLE": str(tmp_path / "bundle")}
-    done = bash(head + only_simulate, root, "dlws-test-a", **facts)
-    assert done.stdout.splitlines()[-1] == "installed", done.stderr
-    done = bash(head + only_simulate, root, "dlws-test-a", "not-there", **facts)
-    assert done.stdout.splitlines()[-1] == "fell back"
+    done = bash(text, root, "dlws-test-a", **facts)
+    assert (done.stdout, done.stderr) == ("installed\n", "")
+    assert bash(text, root, "dlws-test-a", "not-there", **facts).stdout == "fell back\n"
+    assert bash(text, root, "dlws-test-a").stdout == "fell back\n"
 
 
 def test_files_are_written_only_when_they_differ(root: Path) -> None:
@@ -467,9 +462,7 @@ def test_files_are_written_only_when_they_differ(root: Path) -> None:
     assert bash(text, root, str(path), "a\n$(id)").stdout == "nothing to do\n"
     path.chmod(0o600)
     assert "mode of" in bash(text, root, str(path), "a\n$(id)").stdout
-    assert (
-        os.listdir(path.parent) == ["os-release", "apt", "x y"] or len(os.listdir(path.parent)) == 3
-    )
+    assert sorted(os.listdir(path.parent)) == ["apt", "os-release", "x y"]
 
 
 def test_a_failed_edit_leaves_the_file(root: Path) -> None:
@@ -690,7 +683,14 @@ def test_an_empty_disk_is_put_to_use_once(root: Path, tmp_path: Path, disk: str)
 SIGNATURES = {
     "ext4": ["mkfs.ext4", "-q", "-F"],
     "swap": ["mkswap"],
-    "partitions": ["sh", "-c", "echo 'label: gpt\n,50M' | sfdisk -q --no-reread \"$1\"", "x"],
+    # One partition of type 83 in a DOS partition table.
+    "partitions": [
+        "sh",
+        "-c",
+        r"{ head -c 446 /dev/zero; printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\020\0\0';"
+        r" head -c 48 /dev/zero; printf '\125\252'; } >$1",
+        "x",
+    ],
     "raw": ["sh", "-c", 'printf "no signature at all" >"$1"', "x"],
 }
 
@@ -709,9 +709,8 @@ def test_a_disk_with_a_signature_is_refused(
 
 
 def choose(root: Path, *disks: str) -> Done:
-    return bash(
-        'whole_disks() { printf "%s\\n" $1; }; choose_disk; echo "=$CHOSEN"', root, " ".join(disks)
-    )
+    text = 'disks=$1; whole_disks() { printf "%s\\n" $disks; }; choose_disk; echo "=$CHOSEN"'
+    return bash(text, root, " ".join(disks))
 
 
 def test_the_empty_disk_is_found(root: Path, disk: str) -> None:
