@@ -102,5 +102,5 @@ def reads_stdin(words: Sequence[str]) -> bool:
 
 
 def _input() -> Iterator[bytes]:
-    while data := sys.stdin.buffer.read1(65536):  # type: ignore[attr-defined]
+    while data := os.read(sys.stdin.fileno(), 65536):
         yield data
