@@ -10,6 +10,7 @@ from dlws.kubernetes import endpoint
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
+    from dlws.node import Node
 
 BEGIN, END = "# dlws: begin", "# dlws: end"
 _LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
@@ -37,6 +38,17 @@ def merged(old: str, ours: list[str]) -> str:
     if not begin:
         return head + ("" if head.endswith("\n") else "\n") + block
     return head + block + rest.partition(END + "\n")[2]
+
+
+def install(cluster: Cluster, nodes: list[Node]) -> None:
+    """Bring our lines of /etc/hosts on the nodes up to date; their other lines stay."""
+    ours = lines(cluster)
+
+    def action(node: Node) -> bool:
+        old = node.read("cat /etc/hosts").text + "\n"
+        return node.put(merged(old, ours), "/etc/hosts")
+
+    cluster.each(nodes, action, "names of the nodes")
 
 
 def generate(cluster: Cluster) -> tuple[Path, bool]:
