@@ -75,6 +75,18 @@ def for_services(config: Config, verb: str, services: Sequence[str]) -> Callable
     return wanted
 
 
+def all_labels(config: Config) -> Callable[[Node], Wanted]:
+    """What the installation wants of each node: services, devices, gpuType and sku at once."""
+    services = for_services(config, "active", ())
+
+    def wanted(node: Node) -> Wanted:
+        machine = node.machine
+        devices = worker_labels(machine) | gpu_labels(config, machine) | sku_labels(machine)
+        return services(node) | devices
+
+    return wanted
+
+
 def worker_labels(machine: Machine, as_worker: bool = False) -> Wanted:
     """Architecture and devices: archType, and for workers type, vendor, series and gpuType."""
     wanted: Wanted = {"archType": machine.archtype}
