@@ -16,7 +16,7 @@ from dlws.output import paint
 from dlws.session import Options, Session
 
 # The order is that of the help.
-MODULES = ("build", "nodes", "scripts")
+MODULES = ("build", "sandbox", "nodes", "scripts")
 
 
 class Root(click.Group):

@@ -55,7 +55,7 @@ def _etcd(config: Config, sources: Sources) -> None:
             f"Have {number - 1} or {number + 1} infrastructure machines.",
             key=not wanted,
         )
-    if wanted and machines and wanted != machines:
+    elif wanted and machines and wanted != machines:
         sources.error(
             where,
             f"is {wanted}, but {machines} machines have the role infrastructure, where etcd runs",

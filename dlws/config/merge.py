@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from dlws.config.problems import Path, Problem, Spot, dotted
+from dlws.config.problems import Level, Path, Problem, Spot, dotted
 from dlws.config.source import Document
 
 
@@ -44,7 +44,7 @@ class Sources:
 
     def report(
         self,
-        level: Literal["error", "warning"],
+        level: Level,
         path: Path,
         message: str,
         cure: str,
@@ -52,9 +52,10 @@ class Sources:
     ) -> None:
         document, spot = self.locate(path, key)
         name = dotted(self.as_written(path))
-        self.problems.append(
-            document.problem(level, spot, f"{name}: {message}" if name else message, cure, name)
+        problem = document.problem(
+            level, spot, f"{name}: {message}" if name else message, cure, name
         )
+        self.problems.append(problem.without_value() if key else problem)
 
     def error(self, path: Path, message: str, cure: str, key: bool = False) -> None:
         self.report("error", path, message, cure, key)

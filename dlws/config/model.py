@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PrivateAttr
 
 from dlws.config.labels import KUBELABELS
-from dlws.config.nodes import Machine, Port, Ssh
+from dlws.config.nodes import JumpHost, Machine, Port, Ssh
 from dlws.config.sections import (
     ClusterNetwork,
     Dockers,
@@ -24,6 +24,8 @@ from dlws.config.types import ClusterName, Freeform, SecretText, Section, Text, 
 
 if TYPE_CHECKING:
     from dlws.config.problems import Problem
+
+__all__ = ["Config", "JumpHost", "Machine"]
 
 
 class Config(Section):
