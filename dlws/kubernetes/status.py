@@ -35,7 +35,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Row:
-    """One node. `kubernetes` is "" where the node has no part in it; `problems` say what is wrong."""
+    """One node; `kubernetes` is empty where it has no part in it."""
 
     node: str
     roles: tuple[str, ...]
