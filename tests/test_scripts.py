@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def root(tmp_path: Path) -> Path:
     return machine
 
 
-def bash(text: str, root: Path, *args: str, container: bool = False, **env: str) -> Done:
+def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any) -> Done:
     """Run a snippet with every library sourced and its arguments as $1, $2, ..."""
     head = "set -euo pipefail\n" + "".join(
         f'. "{LIBRARY}/{name}.sh"\n'
