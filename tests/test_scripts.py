@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def root(tmp_path: Path) -> Path:
     return machine
 
 
-def bash(text: str, root: Path, *args: str, container: bool = False, **env: str) -> Done:
+def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any) -> Done:
     """Run a snippet with every library sourced and its arguments as $1, $2, ..."""
     head = "set -euo pipefail\n" + "".join(
         f'. "{LIBRARY}/{name}.sh"\n'
@@ -446,7 +447,7 @@ apt-get() {
 }
 if install_from_bundle "$@"; then echo installed; else echo fell back; fi
 """
-    facts = {"DLWS_BUNDLE": str(tmp_path / "bundle")}
+    facts: dict[str, Any] = {"DLWS_BUNDLE": str(tmp_path / "bundle")}
     done = bash(text, root, "dlws-test-a", **facts)
     assert (done.stdout, done.stderr) == ("installed\n", "")
     assert bash(text, root, "dlws-test-a", "not-there", **facts).stdout == "fell back\n"
@@ -492,7 +493,7 @@ def test_root_is_asked_of_sudo_with_the_facts(root: Path, tmp_path: Path) -> Non
     (bin_ / "id").write_text("#!/bin/sh\n[ $1 = -u ] && echo 1000 || echo somebody\n")
     for stub in bin_.iterdir():
         stub.chmod(0o755)
-    env = {"PATH": f"{bin_}:{os.environ['PATH']}", "DLWS_NODE": "a b'$(id)"}
+    env: dict[str, Any] = {"PATH": f"{bin_}:{os.environ['PATH']}", "DLWS_NODE": "a b'$(id)"}
     done = bash('need_root "$@"; echo not reached', root, "x y", "$(id)", **env)
     assert "[DLWS_NODE=a b'$(id)]" in done.stdout
     assert done.stdout.splitlines()[-2:] == ["[x y]", "[$(id)]"]
