@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.build import KEY
 from dlws.config.addresses import address_of, parse_hosts
 from dlws.hostkeys import HostKeys
 from dlws.node import Node
@@ -16,8 +17,8 @@ from dlws.ssh import Keys, Ssh, Target
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from dlws.config import Config
-    from dlws.config.model import JumpHost, Machine
+    from dlws.config import Config, Machine
+    from dlws.config.nodes import JumpHost
     from dlws.output import Console
     from dlws.session import Options
 
@@ -36,6 +37,14 @@ def hosts_file(directory: Path) -> dict[str, str]:
     return parse_hosts(path.read_text()) if path.exists() else {}
 
 
+def private_key(directory: Path, configured: str) -> Path:
+    """The configured key; where none is, the one that `build` made or an older DLWS brought."""
+    if configured:
+        return directory / Path(configured).expanduser()
+    made, older = directory / KEY, directory / "deploy/sshkey/id_rsa"
+    return older if older.exists() and not made.exists() else made
+
+
 def target(
     config: Config,
     machine: Machine,
@@ -50,7 +59,7 @@ def target(
         address=address,
         port=machine.port or ssh.port,
         user=machine.user or ssh.user or config.admin_username,
-        key=directory / Path(machine.key or ssh.key).expanduser(),
+        key=private_key(directory, machine.key or ssh.key),
         password=revealed(machine.password or ssh.password),
         host_key=machine.host_key,
         connect_timeout=ssh.connect_timeout,

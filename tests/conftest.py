@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -61,7 +62,8 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (place / "authorized").write_bytes((place / "user.pub").read_bytes())
     port = free_port()
     (place / "config").write_text(
-        f"ListenAddress 127.0.0.1:{port}\nHostKey {place}/host\nPidFile none\nUsePAM no\n"
+        "".join(f"ListenAddress 127.0.0.{n}:{port}\n" for n in range(1, 6))
+        + f"HostKey {place}/host\nPidFile none\nUsePAM no\n"
         f"AuthorizedKeysFile {place}/authorized\nStrictModes no\nMaxStartups 200\n"
         "MaxSessions 200\nPermitRootLogin yes\n"
     )
@@ -89,3 +91,42 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError("sshd does not listen")
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """Runs deploy.py as a person does, in a cluster's directory of its own."""
+
+    directory: Path
+
+    def __call__(
+        self, *words: str, code: int | None = 0, stdin: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        program = Path(__file__).parent.parent / "deploy.py"
+        done = subprocess.run(
+            [sys.executable, program, "--dir", self.directory, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        told = f"{done.stdout}\n{done.stderr}"
+        assert code is None or done.returncode == code, f"exit {done.returncode}: {told}"
+        assert "Traceback" not in told, told
+        return done
+
+
+@pytest.fixture
+def deploy(sshd: Server, tmp_path: Path) -> Deploy:
+    """A cluster of one infra node and three workers, all of them the test's OpenSSH server."""
+    machines = {"infra1": "infrastructure", "w1": "worker", "w2": "worker", "w3": "worker"}
+    rows = "".join(
+        f"  {name}: {{role: {role}, private-ip: 127.0.0.{n}, type: cpu}}\n"
+        for n, (name, role) in enumerate(machines.items(), 1)
+    )
+    (tmp_path / "config.yaml").write_text(
+        f"cluster_name: test\nadmin_username: root\nnetwork: {{domain: test.example}}\n"
+        f"ssh: {{port: {sshd.port}, key: {sshd.key}, connect_timeout: 2}}\nmachines:\n{rows}"
+    )
+    return Deploy(tmp_path)

@@ -79,7 +79,7 @@ def test_closing_from_another_thread_ends_a_command(sshd: Server) -> None:
 
 
 def test_idle_timeout_names_the_silence(sshd: Server) -> None:
-    with pytest.raises(ConnectionFailed, match="no output for 0.2 s"):
+    with pytest.raises(ConnectionFailed, match=r"no output for 0\.2 s"):
         sshd.connect(idle_timeout=0.2, keepalive=0.1).run("sleep 60")
 
 

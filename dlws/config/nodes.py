@@ -109,8 +109,10 @@ class Ssh(Section):
     port: Port = Field(default=22, description="SSH port of the nodes.")
     user: Text = Field(default="", description="User on the nodes; empty: admin_username.")
     key: Text = Field(
-        default="deploy/sshkey/id_rsa", description="Private key, from this directory."
+        default="",
+        description="Private key, from this directory; empty: the one that build makes.",
     )
+    agent: bool = Field(default=False, description="Try the keys of ssh-agent, too.")
     password: SecretText | None = Field(default=None, description="Password to log in with.")
     sudo_password: SecretText | None = Field(
         default=None, description="Password for sudo on the nodes."

@@ -1,0 +1,200 @@
+"""Make a bundle from units: each is made once, cached with its hashes, and never made again."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from dlws.bundle.manifest import NAME, Manifest, describe, digest, files, load, problems
+from dlws.connection import Local
+from dlws.errors import DeployError, Refused
+from dlws.output import Console, since
+from dlws.shell import script
+
+_LINES = 15
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A file or directory of a bundle, and how it is made at the path it is given."""
+
+    path: str
+    recipe: str
+    make: Callable[[Path], None]
+    needs_source: bool = False
+
+
+@dataclass(frozen=True)
+class Shop:
+    """Where units are made: a cache for one version, and a console to say so."""
+
+    cache: Path
+    console: Console
+
+    @property
+    def work(self) -> Path:
+        return self.cache / "work"
+
+    def run(self, command: str, title: str = "") -> str:
+        """Run a command on this machine; its output, or an error with its last lines."""
+        echo, finish = self.console.echo("") if self.console.verbose else (None, None)
+        result = Local().run(command, echo=echo)
+        if finish:
+            finish()
+        if not result.ok:
+            last = "\n".join(f"    {line}" for line in result.complaint.splitlines()[-_LINES:])
+            raise DeployError(
+                f"exit {result.code} from: {title or command}\n{last}",
+                "run it again with -v before the command to see all output; what is done is kept",
+            )
+        return result.text
+
+    def run_script(self, file: Path, *arguments: object) -> str:
+        """Run one of our shell scripts, gently: a build must not make the machine unusable."""
+        text = 'exec nice sh "$@"'
+        return self.run(script(text, file, *arguments), f"{file.name} {arguments[0]}")
+
+
+def cache_home() -> Path:
+    """The directory for what can be made again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlws"
+
+
+@contextmanager
+def locked(cache: Path, console: Console) -> Iterator[None]:
+    """Hold a cache; another build of the same waits, and then finds everything made."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            start = time.monotonic()
+            with console.status(lambda: f"waiting for another build of the same, {since(start)}"):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def make(shop: Shop, architecture: str, units: Sequence[Unit], start: float) -> Mapping[str, str]:
+    """Make the units that are not there yet; the sha256 of every file of all of them."""
+    sums: dict[str, str] = {}
+    for number, unit in enumerate(units, 1):
+        done = recorded(shop.cache / architecture, unit)
+        if done is None:
+            head = f"[{number}/{len(units)}] {architecture}/{unit.path}"
+            done = _make(shop, shop.cache / architecture, unit, head, start)
+        sums |= done
+    return sums
+
+
+def _make(shop: Shop, place: Path, unit: Unit, head: str, start: float) -> Mapping[str, str]:
+    begun = time.monotonic()
+    fresh = shop.cache / "making"
+    remove(fresh)
+    target = place / unit.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with shop.console.status(lambda: f"{head}: {since(begun)} (in all {since(start)})"):
+        unit.make(fresh)
+    remove(target)
+    fresh.rename(target)
+    shop.console.say(f"{head}: made in {since(begun)}")
+    return record(place, unit)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _record_path(place: Path, unit: Unit) -> Path:
+    return place.with_name(f"{place.name}.records") / f"{unit.path.replace('/', ',')}.json"
+
+
+def record(place: Path, unit: Unit) -> Mapping[str, str]:
+    """Note what a unit made, last of all: a unit without this note is made again."""
+    sums = _sums(place, unit)
+    path = _record_path(place, unit)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"recipe": unit.recipe, "sums": sums}, indent=1))
+    fresh.rename(path)
+    return sums
+
+
+def recorded(place: Path, unit: Unit) -> Mapping[str, str] | None:
+    """The hashes of a unit that is made, by this recipe and intact; else None."""
+    try:
+        value = json.loads(_record_path(place, unit).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    good = value["recipe"] == unit.recipe and value["sums"] == _sums(place, unit)
+    return dict(value["sums"]) if good else None
+
+
+def _sums(place: Path, unit: Unit) -> dict[str, str]:
+    target = place / unit.path
+    found = sorted(files(target)) if target.is_dir() else [target] if target.is_file() else []
+    return {path.relative_to(place).as_posix(): digest(path) for path in found}
+
+
+def assemble(
+    shop: Shop, output: Path, head: Manifest, sums: Mapping[str, Mapping[str, str]]
+) -> bool:
+    """Put the bundle at `output`, all at once; False where the same is there already."""
+    check_output(output)
+    fresh = output.with_name(f".{output.name}.new-{os.getpid()}")
+    remove(fresh)
+    try:
+        for architecture, hashes in sums.items():
+            for path in hashes:
+                link(shop.cache / architecture / path, fresh / architecture / path)
+        made = {name: describe(fresh, name, hashes) for name, hashes in sums.items()}
+        if (output / NAME).exists() and same(output, head, made):
+            return False
+        manifest = Manifest(head.kubernetes_version, head.origin, head.created, made)
+        (fresh / NAME).write_text(manifest.dump())
+        remove(output)
+        fresh.rename(output)
+        return True
+    finally:
+        remove(fresh)
+
+
+def check_output(output: Path) -> None:
+    """Refuse to replace a directory that is not a bundle."""
+    if (
+        output.exists()
+        and not (output / NAME).exists()
+        and (output.is_file() or any(output.iterdir()))
+    ):
+        raise Refused(f"{output} holds something that is not a bundle", "choose another --output")
+
+
+def same(output: Path, head: Manifest, made: Mapping[str, object]) -> bool:
+    """Whether an intact bundle with exactly these files is at `output`."""
+    there = load(output)
+    heads = (there.kubernetes_version, there.origin) == (head.kubernetes_version, head.origin)
+    return heads and dict(there.architectures) == dict(made) and not problems(output)
+
+
+def link(source: Path, target: Path) -> None:
+    """The same file in another place, without a copy where the file system allows it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

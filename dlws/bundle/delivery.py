@@ -1,0 +1,123 @@
+"""Send a bundle to nodes: what a node has already, with the right hash, is not sent again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.bundle import manifest as manifests
+from dlws.bundle.manifest import NAME, Entry, Manifest
+from dlws.errors import CheckFailed, DeployError
+from dlws.files import File
+from dlws.shell import script
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.node import Node
+
+PLACE = "/var/lib/dlws/bundle"
+"""Where a bundle lies on a node."""
+SUMS = "SHA256SUMS"
+"""The same hashes as in manifest.json, for sha256sum on the node."""
+
+KIND_OF_NODE = script('dpkg --print-architecture && . /etc/os-release && echo "$VERSION_CODENAME"')
+
+_HAVE = '[ ! -d "$1" ] || find "$1" ! -type d -printf "%P\\n"'
+_REMOVE = 'cd "$1" && tr "\\n" "\\0" | xargs -0r rm -f --'
+_CHECK = 'cd "$1" && sha256sum --check --strict --quiet "$2" 2>&1'
+
+
+def push(node: Node, directory: Path) -> list[str]:
+    """Make a node's bundle the one in `directory`; the paths that had to be sent or removed."""
+    architecture, _, codename = node.read(KIND_OF_NODE).text.partition("\n")
+    part = manifests.load(directory).for_node(architecture, codename)
+    entries = part.architectures[architecture]
+    changed = _send(node, directory / architecture, part, entries)
+    if changed and not node.dry_run:
+        _check(node)
+    return changed
+
+
+def _send(node: Node, source: Path, part: Manifest, entries: Sequence[Entry]) -> list[str]:
+    surplus = _remove_surplus(node, [entry.path for entry in entries])
+    tree = [File(f"{PLACE}/{e.path}", source / e.path, e.mode) for e in entries]
+    _check_here(tree, entries)
+    # The lists come last, so that a transfer that was cut off does not look complete.
+    sent = node.put_tree(tree)
+    lists = [(NAME, part.dump()), (SUMS, sums(entries))]
+    sent += node.put_tree([File(f"{PLACE}/{name}", text.encode()) for name, text in lists])
+    return [path.removeprefix(f"{PLACE}/") for path in sent] + surplus
+
+
+def _check_here(tree: Sequence[File], entries: Sequence[Entry]) -> None:
+    wrong = [e.path for f, e in zip(tree, entries, strict=True) if not _same(f, e)]
+    if wrong:
+        raise CheckFailed(
+            f"the bundle is not what its manifest says: {', '.join(wrong)}",
+            "deploy.py bundle verify, then bundle build",
+        )
+
+
+def _same(file: File, entry: Entry) -> bool:
+    return isinstance(file.content, Path) and file.content.is_file() and file.sha256 == entry.sha256
+
+
+def _remove_surplus(node: Node, paths: Sequence[str]) -> list[str]:
+    # Files of an earlier bundle would be found and installed by their names.
+    have = node.read(script(_HAVE, PLACE), sudo=True).text.splitlines()
+    surplus = sorted(set(have) - {*paths, NAME, SUMS})
+    if surplus:
+        lines = "".join(f"{path}\n" for path in surplus)
+        title = f"remove from its bundle: {', '.join(surplus)}"
+        node.run(script(_REMOVE, PLACE), stdin=lines.encode(), sudo=True, title=title)
+    return surplus
+
+
+def _check(node: Node) -> None:
+    """Hash everything on the node once more: what arrived is what counts."""
+    answer = node.read(script(_CHECK, PLACE, SUMS), sudo=True, check=False)
+    if not answer.ok:
+        raise CheckFailed(
+            f"the bundle on the node is damaged: {answer.complaint}",
+            "check the node's disk (df, dmesg), then run the command again",
+        )
+
+
+def sums(entries: Sequence[Entry]) -> str:
+    """The text of SHA256SUMS."""
+    return "".join(f"{entry.sha256}  {entry.path}\n" for entry in entries)
+
+
+def directory(cluster: Cluster) -> Path:
+    """The bundle that the configuration names, else deploy/bundle."""
+    named = cluster.config.kubernetes.bundle
+    return cluster.directory / (named or "deploy/bundle")
+
+
+def ensure(cluster: Cluster, nodes: Sequence[Node]) -> None:
+    """Push the bundle to nodes where `kubernetes.source` is `bundle`; else do nothing."""
+    if cluster.config.kubernetes.source != "bundle":
+        return
+    source = directory(cluster)
+    found = manifests.problems(source)
+    if found:
+        raise CheckFailed(
+            f"{source}: {len(found)} files are not right: {', '.join(found[:5])}",
+            f"deploy.py bundle build --output {shlex.quote(str(source))}",
+        )
+    version = manifests.load(source).kubernetes_version
+    if version != cluster.config.kubernetes.version:
+        raise DeployError(
+            f"the bundle is Kubernetes {version}, config.yaml wants "
+            f"{cluster.config.kubernetes.version}",
+            "set kubernetes.version, or make the bundle again: deploy.py bundle build",
+        )
+    cluster.each(nodes, lambda node: _pushed(node, source), "bundle")
+
+
+def _pushed(node: Node, source: Path) -> list[str]:
+    changed = push(node, source)
+    node.say(f"bundle: {len(changed)} files changed" if changed else "bundle: nothing to send")
+    return changed

@@ -1,0 +1,135 @@
+"""`bundle build`: choose the source, make what is missing, put it together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.bundle import build, debian
+from dlws.bundle.build import Shop
+from dlws.bundle.manifest import Manifest
+from dlws.connection import Local
+from dlws.errors import UsageError
+from dlws.output import Console, since
+
+if TYPE_CHECKING:
+    from dlws.config import Config
+    from dlws.session import Session
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make, and where."""
+
+    origin: str
+    version: str
+    architectures: Sequence[str]
+    codenames: Sequence[str]
+    output: Path
+
+
+def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> Plan:
+    """What config.yaml wants of a bundle made from `origin`, with packages for these releases."""
+    return Plan(
+        origin,
+        configured_version(session, origin),
+        configured_architectures(session),
+        codenames,
+        configured_directory(session),
+    )
+
+
+def bundle(console: Console, plan: Plan, dry_run: bool = False) -> None:
+    """Make a bundle; what is cached is not made again."""
+    start = time.monotonic()
+    build.check_output(plan.output)
+    if plan.origin == "debian":
+        debian.check_version(plan.version)
+    shop = Shop(build.cache_home() / "bundle" / f"{plan.origin}-{plan.version}", console)
+    if dry_run:
+        console.say(f"would make {plan.output} for {', '.join(plan.architectures)}, {plan.origin}")
+        return
+    with build.locked(shop.cache, console):
+        changed = _make(shop, plan, start)
+    if changed:
+        console.say(f"{plan.output}: bundle made in {since(start)}")
+    else:
+        console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
+
+
+def _make(shop: Shop, plan: Plan, start: float) -> bool:
+    make = from_debian if plan.origin == "debian" else from_upstream
+    sums = {
+        name: make(shop, plan.version, name, plan.codenames, start) for name in plan.architectures
+    }
+    head = Manifest(plan.version, plan.origin, build.now())
+    changed = build.assemble(shop, plan.output, head, sums)
+    build.remove(shop.work)  # 3 GB of sources and compiler cache, needed only while building
+    return changed
+
+
+def from_debian(
+    shop: Shop, version: str, architecture: str, codenames: Sequence[str], start: float
+) -> Mapping[str, str]:
+    """Make one architecture's files from Debian; the sha256 of each."""
+    one = debian.Debian(shop, architecture, codenames)
+    units = one.units()
+    place = shop.cache / architecture
+    missing = [unit for unit in units if build.recorded(place, unit) is None]
+    if missing:
+        shop.console.say(f"{architecture}: {len(missing)} of {len(units)} units to make")
+    if any(unit.needs_source for unit in missing):
+        _prepare(shop, one, start)
+    return build.make(shop, architecture, units, start)
+
+
+def _prepare(shop: Shop, one: debian.Debian, start: float) -> None:
+    debian.install_tools(shop)
+    begun = time.monotonic()
+    with shop.console.status(lambda: f"unpacking the source of Kubernetes, {since(begun)}"):
+        one.unpack()
+    shop.console.say(f"source of Kubernetes {debian.VERSION} ready after {since(start)}")
+
+
+def from_upstream(
+    shop: Shop, version: str, architecture: str, codenames: Sequence[str], start: float
+) -> Mapping[str, str]:
+    """Fetch one architecture's files from the projects' own releases; the sha256 of each."""
+    from dlws.bundle import upstream
+
+    units = upstream.Upstream(shop, version, architecture, codenames).units()
+    return build.make(shop, architecture, units, start)
+
+
+def _config(session: Session) -> Config | None:
+    there = (session.options.directory / "config.yaml").exists()
+    return session.config if there else None
+
+
+def configured_version(session: Session, origin: str) -> str:
+    """The version to make: config.yaml's; without one, the version that Debian has."""
+    config = _config(session)
+    if config:
+        return config.kubernetes.version
+    if origin == "debian":
+        return debian.VERSION
+    raise UsageError(
+        "which version of Kubernetes?", "add --kubernetes-version X.Y.Z, or make a config.yaml"
+    )
+
+
+def configured_architectures(session: Session) -> Sequence[str]:
+    """The architectures of the machines in config.yaml; without one, that of this machine."""
+    config = _config(session)
+    found = {machine.archtype for machine in config.machines.values()} if config else set()
+    return sorted(filter(None, found)) or [Local().run("dpkg --print-architecture").text]
+
+
+def configured_directory(session: Session) -> Path:
+    """Where config.yaml wants the bundle; without one, deploy/bundle."""
+    config = _config(session)
+    named = config.kubernetes.bundle if config else None
+    return session.options.directory / (named or "deploy/bundle")

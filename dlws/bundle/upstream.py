@@ -1,0 +1,133 @@
+"""A bundle from the projects' own releases: programs, CNI plugins and images, hashes checked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlws.bundle import registry
+from dlws.bundle.build import Shop, Unit, remove
+from dlws.bundle.debian import Debian
+from dlws.bundle.image import file_name
+from dlws.bundle.manifest import digest
+from dlws.connection import Local
+from dlws.errors import DeployError
+from dlws.shell import sh
+
+PROGRAMS = ("kubeadm", "kubelet", "kubectl")
+CNI_VERSION = "1.5.1"
+_NEWEST_CRICTL = 33
+_GITHUB = "https://github.com"
+
+
+def program_url(version: str, architecture: str, name: str) -> str:
+    """Where a program of a Kubernetes release is; its sha256 is at the same address + .sha256."""
+    return f"https://dl.k8s.io/release/v{version}/bin/linux/{architecture}/{name}"
+
+
+def crictl_url(version: str, architecture: str) -> str:
+    """crictl has a release per minor version of Kubernetes, the newest of which fits later ones."""
+    tag = f"v1.{min(int(version.split('.')[1]), _NEWEST_CRICTL)}.0"
+    file = f"crictl-{tag}-linux-{architecture}.tar.gz"
+    return f"{_GITHUB}/kubernetes-sigs/cri-tools/releases/download/{tag}/{file}"
+
+
+def cni_url(architecture: str) -> str:
+    file = f"cni-plugins-linux-{architecture}-v{CNI_VERSION}.tgz"
+    return f"{_GITHUB}/containernetworking/plugins/releases/download/v{CNI_VERSION}/{file}"
+
+
+def published(text: str) -> str:
+    """The hash in a .sha256 file, which may name the file after it."""
+    words = text.split()
+    if not words or not re.fullmatch(r"[0-9a-f]{64}", words[0]):
+        raise DeployError(f"not a published sha256: {text[:80]!r}", "try again later")
+    return words[0]
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The units of a bundle for one architecture, fetched to a shop."""
+
+    shop: Shop
+    version: str
+    architecture: str
+    codenames: Sequence[str]
+
+    def units(self) -> list[Unit]:
+        """Every unit. kubeadm is fetched first: it knows which images it wants."""
+        debian = Debian(self.shop, self.architecture, self.codenames)
+        return [
+            *(self._program(name) for name in PROGRAMS),
+            self._unpacked("bin/crictl", crictl_url(self.version, self.architecture), "crictl"),
+            self._unpacked("cni", cni_url(self.architecture), ""),
+            *(self._image(name) for name in self._image_names()),
+            *(debian.packages(codename) for codename in self.codenames),
+        ]
+
+    def _program(self, name: str) -> Unit:
+        url = program_url(self.version, self.architecture, name)
+        return Unit(f"bin/{name}", url, lambda out: fetch_checked(self.shop, url, out))
+
+    def _unpacked(self, path: str, url: str, member: str) -> Unit:
+        def make(out: Path) -> None:
+            archive = self.shop.work / "archive"
+            fetch_checked(self.shop, url, archive)
+            folder = self.shop.work / "unpacked"
+            remove(folder)
+            folder.mkdir(parents=True)
+            self.shop.run(sh("tar", "-xzf", archive, "-C", folder, "--no-same-owner"))
+            for text in (*folder.glob("*.md"), *folder.glob("LICENSE")):
+                text.unlink()
+            (folder / member).rename(out)
+
+        return Unit(path, url, make)
+
+    def _image(self, name: str) -> Unit:
+        def make(out: Path) -> None:
+            registry.pull(self.shop, name, self.architecture, out)
+
+        return Unit(f"images/{file_name(name)}", name, make)
+
+    def _image_names(self) -> list[str]:
+        """What kubeadm of this version asks for, by a kubeadm that runs on this machine."""
+        here = self.shop.run("dpkg --print-architecture")
+        kubeadm = self.shop.cache / "kubeadm"
+        if not kubeadm.exists():
+            fresh = self.shop.cache / "kubeadm.new"
+            fetch_checked(self.shop, program_url(self.version, here, "kubeadm"), fresh)
+            fresh.rename(kubeadm)
+        line = sh(kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.version}")
+        return self.shop.run(line).split()
+
+
+def fetch_checked(shop: Shop, url: str, out: Path) -> None:
+    """Download a file and compare it with the sha256 that is published beside it."""
+    expected = published(fetch(shop, f"{url}.sha256"))
+    fetch(shop, url, out)
+    if (actual := digest(out)) != expected:
+        raise DeployError(
+            f"{url} has sha256 {actual}, its publisher says {expected}",
+            "something between here and there changes downloads: check the proxy, then try again",
+        )
+    out.chmod(0o755)
+
+
+def fetch(shop: Shop, url: str, out: Path | None = None, headers: Sequence[str] = ()) -> str:
+    """Download a file to `out`, or return its text; curl reads headers from standard input."""
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    target = ("--output", out) if out else ()
+    line = sh(*CURL, "--fail", *target, "--header", "@-", url)
+    result = Local().run(line, "".join(f"{header}\n" for header in headers).encode())
+    if not result.ok:
+        raise DeployError(
+            f"{url} cannot be fetched: {result.complaint}",
+            "check this machine's network and proxy (https_proxy); what is fetched is kept",
+        )
+    return result.text
+
+
+CURL = ("curl", "--silent", "--show-error", "--location", "--retry", "3", "--connect-timeout", "20")

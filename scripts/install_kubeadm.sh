@@ -1,0 +1,261 @@
+#!/usr/bin/env bash
+# dlws-files: lib/common.sh lib/packages.sh lib/mirror.sh
+# dlws-needs: bundle
+# Installs kubeadm, kubelet, kubectl and what they need, of exactly DLWS_KUBERNETES_VERSION.
+#
+# usage: install_kubeadm.sh
+#
+# DLWS_KUBERNETES_SOURCE=packages: from the upstream apt repository (or the mirror DLWS_APT_MIRROR names),
+# and held there. DLWS_KUBERNETES_SOURCE=bundle: from DLWS_BUNDLE, without network; every file is checked
+# by its sha256 first. Images that the runtime has already are not imported again. The container runtime
+# itself is installed by prepare_ubuntu.sh. A kubelet that runs is restarted only if its program changed.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib/common.sh
+. "$here/lib/common.sh"
+# shellcheck source=scripts/lib/packages.sh
+. "$here/lib/packages.sh"
+# shellcheck source=scripts/lib/mirror.sh
+. "$here/lib/mirror.sh"
+
+BUNDLE=${DLWS_BUNDLE:-/var/lib/dlws/bundle}
+VERSION=${DLWS_KUBERNETES_VERSION:-}
+VERSION=${VERSION#v}
+TOOLS=(kubeadm kubectl kubelet)
+CNI=/opt/cni/bin
+
+check_version() {
+    [[ $VERSION =~ ^1\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.-]+)?$ ]] ||
+        die "DLWS_KUBERNETES_VERSION is '$VERSION'" "set kubernetes.version in config.yaml, like 1.30.4"
+}
+
+# --- source: packages
+
+KEYRING=/etc/apt/keyrings/kubernetes.gpg
+LIST=/etc/apt/sources.list.d/kubernetes.list
+
+# candidates: where Kubernetes' packages may be, one "KEY-URL APT-LINE" per line, best first. A mirror's
+# host keeps them at one of the paths below; upstream keeps 1.24 and newer only.
+candidates() {
+    local minor=${VERSION%.*} host path
+    if [ -n "${DLWS_APT_MIRROR:-}" ]; then
+        host=$(mirror_url | grep -oE '^https?://[^/]+')
+        for path in "kubernetes-new/core/stable/v$minor/deb" "kubernetes/core:/stable:/v$minor/deb"; do
+            printf '%s %s\n' "$host/$path/Release.key" "$host/$path/ /"
+        done
+        printf '%s %s\n' "$host/kubernetes/apt/doc/apt-key.gpg" "$host/kubernetes/apt/ kubernetes-xenial main"
+    elif [ "${minor#1.}" -ge 24 ]; then
+        printf '%s %s\n' "https://pkgs.k8s.io/core:/stable:/v$minor/deb/Release.key" \
+            "https://pkgs.k8s.io/core:/stable:/v$minor/deb/ /"
+    fi
+}
+
+# add_repository: the first place that has the wanted version becomes an apt source, with its own key.
+add_repository() {
+    local key_url line tried=''
+    install_packages ca-certificates curl gnupg
+    while read -r key_url line; do
+        if use_repository "$key_url" "$line" && [ -n "$(package_version kubeadm)" ]; then return 0; fi
+        tried+=" ${line%% *}"
+    done < <(candidates)
+    rm -f "$DLWS_ROOT$LIST"
+    [ -n "$tried" ] || die "pkgs.k8s.io has no Kubernetes $VERSION, only 1.24 and newer" \
+        "set kubernetes.source: bundle, apt_mirror_url to a mirror that keeps it, or a newer kubernetes.version"
+    die "no kubeadm $VERSION at:$tried" \
+        "check this node's network and kubernetes.version, or set kubernetes.source: bundle"
+}
+
+# use_repository KEY-URL LINE
+use_repository() {
+    local key
+    key=$(mktemp)
+    if ! curl -fsSL --retry 2 --connect-timeout 15 -o "$key" "$1"; then
+        rm -f "$key"
+        return 1
+    fi
+    # apt reads an armoured key only from a file named .asc; gpg takes both and writes the other.
+    { gpg --batch --dearmor <"$key" 2>/dev/null || cat "$key"; } | write_file "$DLWS_ROOT$KEYRING" 0644
+    rm -f "$key"
+    write_file "$DLWS_ROOT$LIST" 0644 <<<"deb [signed-by=$KEYRING] $2"
+    apt_get update -o "Dir::Etc::sourcelist=$DLWS_ROOT$LIST" -o Dir::Etc::sourceparts=- \
+        -o APT::Get::List-Cleanup=0
+}
+
+# The package versions that are wanted, as apt spells them (1.30.4-1.1).
+package_version() {
+    apt-cache madison "$1" | awk -v version="$VERSION" \
+        '$3 ~ "^" version "-" && !found { print $3; found = 1 }'
+}
+
+install_from_packages() {
+    local tool found wanted=()
+    if tools_are_right && packages_are_held; then return 0; fi
+    add_repository
+    for tool in "${TOOLS[@]}"; do
+        found=$(package_version "$tool")
+        [ -n "$found" ] || die "apt knows no $tool $VERSION" \
+            "see 'apt-cache madison $tool' on this node; set kubernetes.version to one of those"
+        wanted+=("$tool=$found")
+    done
+    apt_get install --no-install-recommends --allow-change-held-packages "${wanted[@]}" cri-tools \
+        kubernetes-cni || die "these packages could not be installed: ${wanted[*]}" "read the lines above"
+    apt-mark hold "${TOOLS[@]}" >/dev/null
+    changed "installed and held ${wanted[*]}"
+}
+
+tools_are_right() {
+    [ "$(tool_version kubeadm)" = "v$VERSION" ] && [ "$(tool_version kubelet)" = "v$VERSION" ]
+}
+
+tool_version() {
+    case $1 in
+        kubeadm) kubeadm version -o short 2>/dev/null || true ;;
+        kubelet) kubelet --version 2>/dev/null | awk '{ print $2 }' ;;
+    esac
+}
+
+packages_are_held() { [ "$(apt-mark showhold "${TOOLS[@]}" | wc -l)" -eq "${#TOOLS[@]}" ]; }
+
+# --- source: bundle
+
+check_bundle() {
+    local cure="send it again with 'deploy.py runscriptonall install_kubeadm.sh' from the devbox" out
+    [ -s "$BUNDLE/SHA256SUMS" ] || die "there is no bundle in $BUNDLE" "$cure"
+    out=$(cd "$BUNDLE" && sha256sum --check --strict --quiet SHA256SUMS 2>&1) ||
+        die "the bundle in $BUNDLE is damaged: $out" "$cure"
+    out=$(comm -13 <(bundle_names) <(cd "$BUNDLE" && find . ! -type d -printf '%P\n' | sort))
+    [ -z "$out" ] || die "the bundle in $BUNDLE holds what does not belong there: $out" "$cure"
+    grep -q "\"kubernetes_version\": \"$VERSION\"" "$BUNDLE/manifest.json" ||
+        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one: deploy.py bundle build"
+}
+
+bundle_names() {
+    { cut -c 67- "$BUNDLE/SHA256SUMS" && printf '%s\n' SHA256SUMS manifest.json; } | sort
+}
+
+# install_program SOURCE TARGET: fails (1) where the target is the same already.
+install_program() {
+    if cmp -s "$1" "$2" && [ "$(stat -c %a "$2")" = 755 ]; then return 1; fi
+    install -D -m 755 "$1" "$2.dlws-new"
+    mv -f "$2.dlws-new" "$2"
+    changed "installed $2"
+}
+
+install_from_bundle_files() {
+    local file restart=''
+    check_bundle
+    for file in "$BUNDLE"/bin/*; do
+        if install_program "$file" "$DLWS_ROOT/usr/bin/${file##*/}" && [ "${file##*/}" = kubelet ]; then
+            restart=yes
+        fi
+    done
+    for file in "$BUNDLE"/cni/*; do
+        install_program "$file" "$DLWS_ROOT$CNI/${file##*/}" || true
+        link_cni "${file##*/}"
+    done
+    kubelet_unit
+    if [ -n "$restart" ] && systemctl is-active --quiet kubelet; then systemctl restart kubelet; fi
+}
+
+# Debian's containerd looks for CNI plugins where Debian's own package would put them.
+link_cni() {
+    local link=$DLWS_ROOT/usr/lib/cni/$1
+    if [ -e "$link" ]; then return 0; fi
+    mkdir -p "${link%/*}"
+    ln -sfn "$CNI/$1" "$link"
+    changed "linked $link to $CNI/$1"
+}
+
+kubelet_unit() {
+    write_file "$DLWS_ROOT/etc/systemd/system/kubelet.service" 0644 <<'UNIT'
+[Unit]
+Description=kubelet, the Kubernetes node agent
+Documentation=https://kubernetes.io/docs/
+Wants=network-online.target
+After=network-online.target containerd.service docker.service
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+StartLimitInterval=0
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+UNIT
+    write_file "$DLWS_ROOT/etc/systemd/system/kubelet.service.d/10-kubeadm.conf" 0644 <<'UNIT'
+# kubeadm writes the files that are named here; the last one is for an administrator's own flags.
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf --kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+UNIT
+}
+
+# The names of the images in an archive, as `docker save` lists them.
+archive_names() {
+    tar -xOf "$1" manifest.json | grep -o '"RepoTags": *\[[^]]*\]' | grep -o '"[^"]*:[^"]*"' |
+        grep -v '"RepoTags' | tr -d '"'
+}
+
+# image_there NAME LIST: a name without a registry is docker.io's for containerd.
+image_there() { grep -qxF -e "$1" -e "docker.io/$1" -e "docker.io/library/$1" <<<"$2"; }
+
+runtime_images() {
+    case ${DLWS_RUNTIME:-containerd} in
+        docker) docker image ls --format '{{.Repository}}:{{.Tag}}' ;;
+        *) ctr --namespace k8s.io images list -q ;;
+    esac
+}
+
+import_image() {
+    case ${DLWS_RUNTIME:-containerd} in
+        docker) docker image load -q -i "$1" ;;
+        *) ctr --namespace k8s.io images import "$1" ;;
+    esac
+}
+
+import_images() {
+    local archive have out
+    have=$(runtime_images) || die "${DLWS_RUNTIME:-containerd} does not answer on this node" \
+        "run prepare_ubuntu.sh first; then see 'systemctl status ${DLWS_RUNTIME:-containerd}'"
+    for archive in "$BUNDLE"/images/*.tar; do
+        archive_is_there "$archive" "$have" && continue
+        out=$(import_image "$archive" 2>&1) || die "${archive##*/} cannot be imported: $out" \
+            "check this node's disk with 'df -h', then run this again"
+        changed "imported ${archive##*/}"
+    done
+}
+
+archive_is_there() {
+    local name
+    while read -r name; do
+        image_there "$name" "$2" || return 1
+    done < <(archive_names "$1")
+}
+
+# --- both
+
+enable_kubelet() {
+    [ "$DLWS_CHANGES" -eq 0 ] || systemctl daemon-reload
+    systemctl is-enabled --quiet kubelet && return 0
+    systemctl enable --quiet kubelet
+    changed "kubelet starts at boot"
+}
+
+need_root "$@"
+check_version
+install_packages conntrack socat ebtables ethtool iptables
+case ${DLWS_KUBERNETES_SOURCE:-packages} in
+    bundle)
+        install_from_bundle_files
+        import_images
+        ;;
+    packages) install_from_packages ;;
+    *) die "DLWS_KUBERNETES_SOURCE is $DLWS_KUBERNETES_SOURCE" "set kubernetes.source to packages or bundle" ;;
+esac
+enable_kubelet
+finish

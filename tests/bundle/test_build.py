@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import fcntl
+import threading
+from pathlib import Path
+
+import pytest
+
+from dlws.bundle import build, debian, manifest
+from dlws.bundle.build import Shop, Unit
+from dlws.bundle.manifest import Manifest
+from dlws.errors import DeployError, Refused, UsageError
+from dlws.output import Console
+
+HEAD = Manifest("1.20.2", "debian", "2026-01-01T00:00:00+00:00")
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    shop = Shop(tmp_path / "cache", Console())
+    shop.cache.mkdir()
+    return shop
+
+
+class Counted:
+    """A unit's recipe that counts how often it was followed."""
+
+    def __init__(self, content: str = "x") -> None:
+        self.content, self.times = content, 0
+
+    def __call__(self, out: Path) -> None:
+        self.times += 1
+        out.write_text(self.content)
+
+
+def test_a_made_unit_is_not_made_again(shop: Shop) -> None:
+    make = Counted()
+    for _ in range(2):
+        sums = build.make(shop, "amd64", [Unit("bin/kubelet", "1", make)], 0)
+    assert make.times == 1 and list(sums) == ["bin/kubelet"]
+
+
+def test_another_recipe_or_a_changed_file_makes_it_again(shop: Shop) -> None:
+    make = Counted()
+    build.make(shop, "amd64", [Unit("bin/kubelet", "1", make)], 0)
+    build.make(shop, "amd64", [Unit("bin/kubelet", "2", make)], 0)
+    (shop.cache / "amd64/bin/kubelet").write_text("tampered")
+    build.make(shop, "amd64", [Unit("bin/kubelet", "2", make)], 0)
+    assert make.times == 3 and (shop.cache / "amd64/bin/kubelet").read_text() == "x"
+
+
+def test_a_broken_build_goes_on_where_it_stopped(shop: Shop) -> None:
+    def fail(out: Path) -> None:
+        out.write_text("half")
+        raise DeployError("no")
+
+    first, second = Counted(), Counted()
+    with pytest.raises(DeployError):
+        build.make(shop, "amd64", [Unit("bin/a", "1", first), Unit("bin/b", "1", fail)], 0)
+    assert not (shop.cache / "amd64/bin/b").exists()
+    build.make(shop, "amd64", [Unit("bin/a", "1", first), Unit("bin/b", "1", second)], 0)
+    assert (first.times, second.times) == (1, 1)
+
+
+def test_a_unit_may_be_a_directory(shop: Shop) -> None:
+    def make(out: Path) -> None:
+        out.mkdir()
+        (out / "bridge").write_text("x")
+
+    assert list(build.make(shop, "amd64", [Unit("cni", "1", make)], 0)) == ["cni/bridge"]
+
+
+def test_assembling_makes_an_intact_bundle_and_says_when_nothing_changed(
+    shop: Shop, tmp_path: Path
+) -> None:
+    sums = {"amd64": build.make(shop, "amd64", [Unit("bin/kubelet", "1", Counted())], 0)}
+    output = tmp_path / "deploy" / "bundle"
+    assert build.assemble(shop, output, HEAD, sums)
+    assert manifest.problems(output) == []
+    assert not build.assemble(shop, output, HEAD, sums)
+    assert [path.name for path in output.parent.iterdir()] == ["bundle"]
+
+
+def test_assembling_repairs_a_damaged_bundle_without_harm_to_the_cache(
+    shop: Shop, tmp_path: Path
+) -> None:
+    unit, output = Unit("bin/kubelet", "1", Counted()), tmp_path / "bundle"
+    build.assemble(shop, output, HEAD, {"amd64": build.make(shop, "amd64", [unit], 0)})
+    (output / "amd64/bin/kubelet").write_text("tampered")
+    assert build.assemble(shop, output, HEAD, {"amd64": build.make(shop, "amd64", [unit], 0)})
+    assert manifest.problems(output) == []
+
+
+def test_a_directory_that_is_no_bundle_is_not_replaced(shop: Shop, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/thesis").write_text("years")
+    with pytest.raises(Refused):
+        build.assemble(shop, tmp_path / "home", HEAD, {})
+    assert (tmp_path / "home/thesis").read_text() == "years"
+
+
+def test_a_second_build_waits_for_the_first(shop: Shop) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with build.locked(shop.cache, shop.console):
+            order.append("second")
+
+    with (shop.cache / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        thread = threading.Thread(target=second)
+        thread.start()
+        order.append("first")
+        fcntl.flock(held, fcntl.LOCK_UN)
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_a_failing_command_shows_its_last_lines(shop: Shop) -> None:
+    with pytest.raises(DeployError) as caught:
+        shop.run("echo 'no such thing' >&2; exit 3", "the title")
+    assert "exit 3 from: the title" in caught.value.message
+    assert "no such thing" in caught.value.message
+
+
+def test_every_unit_of_debian_has_a_place_in_a_bundle(shop: Shop) -> None:
+    units = debian.Debian(shop, "amd64", ("bookworm", "trixie")).units()
+    paths = [unit.path for unit in units]
+    assert len(set(paths)) == len(paths)
+    for path in paths:
+        deep = path if path.count("/") and "packages" not in path else f"{path}/x"
+        assert manifest.kind_of(deep)
+    assert {"images/etcd_3.4.13-0.tar", "images/pause_3.2.tar"} <= set(paths)
+    assert "images/kube-apiserver_v1.20.2.tar" in paths
+
+
+def test_the_source_package_tells_its_real_version() -> None:
+    name = "kubernetes_1.20.5+really1.20.2-1.1+deb12u1.dsc"
+    assert debian.source_version(name) == "1.20.2"
+    assert debian.source_version("kubernetes_1.33.4+ds-1.dsc") == "1.33.4"
+    assert debian.source_version("kubernetes-helm_1.dsc") == ""
+
+
+def test_a_version_that_debian_lacks_is_a_usage_error_with_both_cures() -> None:
+    with pytest.raises(UsageError) as caught:
+        debian.check_version("1.30.4")
+    assert "1.20.2" in caught.value.cure and "--from upstream" in caught.value.cure
