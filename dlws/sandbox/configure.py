@@ -149,7 +149,7 @@ def ranges(config: Mapping[str, Any]) -> list[IPv4Network]:
                 found.append(IPv4Network(value, strict=False))
             except ValueError:
                 continue
-    return found
+    return [one for one in found if one.is_private and one.prefixlen >= 8]
 
 
 def _leaves(value: object) -> list[object]:

@@ -103,6 +103,6 @@ def test_ranges_are_found_wherever_they_stand() -> None:
     config = {
         "a": {"b": "10.1.0.0/16"},
         "c": ["192.0.2.1/24", "/tmp/x", "http://a/b", 3],
-        "d": None,
+        "d": "0.0.0.0/0",
     }
     assert configure.ranges(config) == [IPv4Network("10.1.0.0/16"), IPv4Network("192.0.2.0/24")]

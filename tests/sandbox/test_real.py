@@ -15,9 +15,9 @@ from dlws.connection import Local, banner
 from dlws.errors import Refused
 from dlws.output import Console
 from dlws.sandbox import cgroups, faults, lifecycle, naming, network
-from dlws.sandbox.state import REGISTRY, Sandbox
+from dlws.sandbox.state import REGISTRY, Damaged, Sandbox
 from dlws.shell import sh
-from tests.sandbox.conftest import Made, MakeSandbox
+from tests.sandboxes import Made, MakeSandbox
 
 pytestmark = pytest.mark.sandbox
 
@@ -124,6 +124,14 @@ def test_second_up_changes_nothing(box: Made) -> None:
     assert lifecycle.up(box.directory, lifecycle.Wish(), Console()) == box.sandbox
     assert [box.run(node.name, BOOT_ID) for node in box.sandbox.nodes] == before
     assert box.config.read_bytes() == config
+
+
+def test_a_lost_password_is_made_anew(box: Made) -> None:
+    before = (box.directory / "deploy/sshkey/rootpasswd").read_text()
+    (box.directory / "deploy/sshkey/rootpasswd").unlink()
+    lifecycle.up(box.directory, lifecycle.Wish(), Console())
+    assert (box.directory / "deploy/sshkey/rootpasswd").read_text() != before
+    assert box.run("infra1", "echo yes") == "yes"
 
 
 def test_another_release_for_the_same_sandbox_is_refused(box: Made) -> None:
@@ -248,9 +256,18 @@ def test_down_after_everything_went_wrong(make_sandbox: MakeSandbox) -> None:
     faults.freeze(sandbox, first)
     faults.lossy(sandbox, first)
     faults.cut(sandbox, second)
-    (sandbox.home / "state.json").unlink()
+    (sandbox.home / "state.json").write_text("{")
+    with pytest.raises(Damaged):
+        lifecycle.up(made.directory, lifecycle.Wish(), Console())
     assert lifecycle.down(made.directory, Console())
     assert traces(sandbox) == set()
+
+
+def test_down_without_any_note_of_the_sandbox(make_sandbox: MakeSandbox) -> None:
+    made = make_sandbox(1, 0)
+    (made.sandbox.home / "state.json").unlink()
+    assert lifecycle.down(made.directory, Console())
+    assert traces(made.sandbox) == set()
 
 
 def test_down_of_a_half_finished_up(make_sandbox: MakeSandbox) -> None:
