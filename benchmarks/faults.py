@@ -50,7 +50,8 @@ def report(healthy: Sample, mixed: Sample, answered: int) -> str:
         f"| 5 faulty | {mixed.wall:.2f} | {mixed.code} | {answered} |",
         "",
         f"Target: status 3, {HOSTS - len(FAULTS)} answers, within 1.2 times {healthy.wall:.2f} "
-        f"+ {TIMEOUT} = {limit:.2f} s: {'met' if met else 'MISSED'}. What was said of each faulty node:",
+        f"+ {TIMEOUT} = {limit:.2f} s: {'met' if met else 'MISSED'}. "
+        "What was said of each faulty node:",
         "",
         "```",
         *(f"{fault:9} {explained(mixed.out, number)}" for number, fault in FAULTS.items()),
@@ -65,7 +66,7 @@ def main() -> None:
     options = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="dlws-bench-"))
     try:
-        samples = []
+        samples: list[Sample] = []
         for label, faults in {"healthy": {}, "mixed": FAULTS}.items():
             with Farm(place / label, HOSTS, "fake", faults) as farm:
                 ours = cluster.directory(farm, settings=SETTINGS)
@@ -73,7 +74,7 @@ def main() -> None:
                 answered = sum(received.code == 0 for received in farm.received())
     finally:
         shutil.rmtree(place)
-    text = report(*samples, answered)
+    text = report(samples[0], samples[1], answered)
     print(samples[-1].out, text, sep="\n")
     if options.docs:
         measure.section("faults", text)

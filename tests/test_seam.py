@@ -11,8 +11,8 @@ import dlws
 
 PACKAGE = Path(dlws.__file__).parent
 SEAM = {
-    "connection.py": {"subprocess"},
-    "ssh.py": {"paramiko", "paramiko.common", "paramiko.packet", "socket"},
+    "connection.py": {"socket", "subprocess"},
+    "ssh.py": {"paramiko", "socket"},
     "kubernetes/api.py": {"kubernetes", "urllib3"},
     "kubernetes/reach.py": {"socket"},  # carries the API client's connections through Ssh
     "kubernetes/kubectl.py": {"os.execve"},  # gives way to the operator's own kubectl
@@ -32,7 +32,7 @@ def ways_out(source: str) -> set[str]:
             names = [item.module or ""]
         else:
             names = []
-        found |= {name for name in names if name.partition(".")[0] in WAYS_OUT}
+        found |= {name.partition(".")[0] for name in names} & WAYS_OUT
         if isinstance(item, ast.Attribute) and isinstance(item.value, ast.Name):
             starts = item.attr in STARTERS or item.attr.startswith(("spawn", "exec"))
             if item.value.id == "os" and starts:
@@ -44,7 +44,7 @@ def ways_out(source: str) -> set[str]:
     ("source", "expected"),
     [
         ("import os, subprocess", {"subprocess"}),
-        ("def f():\n    from paramiko.client import SSHClient", {"paramiko.client"}),
+        ("def f():\n    from paramiko.client import SSHClient", {"paramiko"}),
         ("import urllib.parse", set()),
         ("import os\nos.execv('/bin/sh', [])", {"os.execv"}),
         ("text = 'import subprocess'", set()),
