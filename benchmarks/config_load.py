@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 ROUNDS = 10
-HEAD = "cluster_name: big\nnetwork: {domain: example.org}\nmachines:\n"
+HEAD = "cluster_name: big\nnetwork: {domain: example.org}\npod_ip_range: 10.128.0.0/9\nmachines:\n"
 INFRA = "  infra01:\n    role: infrastructure\n    private-ip: 172.16.0.1\n"
 WORKER = """\
   worker{number:05}:

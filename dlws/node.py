@@ -89,7 +89,7 @@ class Node:
         check: bool = True,
         echo: Echo | None = None,
     ) -> Result:
-        """Run a command that changes nothing, in dry runs too; `echo` gets its output as it comes."""
+        """Run a command that changes nothing, in dry runs too; `echo` gets its output."""
         return self._execute(command, stdin, sudo, check, "", echo)
 
     def put(

@@ -12,11 +12,12 @@ from dlws.errors import DeployError, UsageError
 from dlws.output import took
 
 if TYPE_CHECKING:
+    from dlws.cluster import Cluster
     from dlws.config import Config
+    from dlws.node import Node
     from dlws.session import Session
 
 PLATFORMS = ("azure", "onpremise", "sandbox")
-_MACHINES = ("infrastructure", "worker")
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ class Step:
 def _sandbox(session: Session) -> None:
     from dlws.sandbox import lifecycle
 
-    session.require_config_or(
-        lambda: lifecycle.up(session.options.directory, lifecycle.Wish(), session.console)
-    )
+    lifecycle.up(session.options.directory, lifecycle.Wish(), session.console)
 
 
 def _build(session: Session) -> None:
@@ -57,21 +56,35 @@ def _hosts(session: Session) -> None:
 
 
 def _bundle(session: Session) -> None:
-    from dlws import bundle
+    from dlws.bundle import make
 
-    bundle.build_for(session)
+    if session.config.kubernetes.source == "bundle":
+        make.bundle(session.console, make.planned(session, "upstream"), session.options.dry_run)
+
+
+def _sandbox_bundle(session: Session) -> None:
+    from dlws.bundle import make
+    from dlws.sandbox import lifecycle
+
+    releases = [lifecycle.of(session.options.directory).os]
+    plan = make.planned(session, "debian", releases)
+    make.bundle(session.console, plan, session.options.dry_run)
 
 
 def _scripts(*names: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         from dlws import scripts
 
-        cluster = session.cluster
-        roles = [role for role in _MACHINES if cluster.with_role(role)]
         for name in names:
-            scripts.everywhere(cluster, cluster.select(roles), scripts.find(f"scripts/{name}"))
+            nodes = _members(session.cluster)
+            scripts.everywhere(session.cluster, nodes, scripts.find(f"scripts/{name}"))
 
     return run
+
+
+def _members(cluster: Cluster) -> list[Node]:
+    """The selected nodes that are to be part of Kubernetes."""
+    return [n for n in cluster.select() if {"infrastructure", "worker"} & set(n.roles)]
 
 
 def _init(session: Session) -> None:
@@ -83,19 +96,48 @@ def _init(session: Session) -> None:
 def _join(session: Session) -> None:
     from dlws.kubernetes import kubeadm
 
-    kubeadm.join(session.cluster, session.cluster.select())
+    kubeadm.join(session.cluster, _members(session.cluster))
 
 
+def _labels(session: Session) -> None:
+    from dlws.kubernetes import labels
+
+    labels.apply(session.cluster, labels.all_labels(session.config))
+
+
+def _status(session: Session) -> None:
+    from dlws.kubernetes import status
+
+    status.check(session.cluster, session.cluster.select(), wait=180)
+
+
+_PREPARE = (
+    "prepare_ubuntu.sh",
+    "disable_kernel_auto_updates.sh",
+    "docker_network_gc_setup.sh",
+    "disable_mlocate.sh",
+)
+_OWN = ("onpremise", "sandbox")
 STEPS = (
-    Step(
-        "sandbox", "Make local nodes to rehearse on, and their config.yaml", _sandbox, ("sandbox",)
-    ),
+    Step("sandbox", "Make local nodes to rehearse on", _sandbox, ("sandbox",)),
     Step("build", "Make the cluster's id and SSH key", _build),
-    Step(
-        "disks", "Make file systems on empty data disks", _scripts("prepare_vm_disk.sh"), ("azure",)
-    ),
-    Step("sshkey", "Create the admin user and let the key in", _sshkey, ("onpremise", "sandbox")),
+    Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN),
     Step("hosts", "Tell every node the names of all", _hosts),
+    Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",)),
+    Step("bundle", "Build the bundle, if nodes use one", _bundle, ("azure", "onpremise")),
+    Step(
+        "disks",
+        "Make a file system on empty data disks",
+        _scripts("prepare_vm_disk.sh"),
+        ("azure",),
+    ),
+    Step("prepare", "Prepare nodes and their container runtime", _scripts(*_PREPARE)),
+    Step("dns", "Configure DNS", _scripts("dns.sh")),
+    Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh")),
+    Step("init", "Make the control plane", _init),
+    Step("join", "Join the workers", _join),
+    Step("labels", "Label the nodes", _labels),
+    Step("status", "See that all is well", _status),
 )
 
 

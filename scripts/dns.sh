@@ -15,13 +15,16 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/resolver.sh
 . "$here/lib/resolver.sh"
 
-domain={{ config.domain | sh }}
-servers=(
+# One value a line, each in double quotes: the search domain, then the name servers.
+mapfile -t values <<'VALUES'
+{{ config.domain | json }}
 {% for server in config.dns_servers %}
-    {{ server | sh }}
+{{ server | json }}
 {% endfor %}
-)
+VALUES
+values=("${values[@]#\"}")
+values=("${values[@]%\"}")
 
 need_root "$@"
-set_resolver "$domain" "${servers[@]}"
+set_resolver "${values[@]}"
 finish

@@ -25,7 +25,7 @@ TOOLS=(kubeadm kubectl kubelet)
 CNI=/opt/cni/bin
 
 check_version() {
-    [[ $VERSION =~ ^1\.[0-9]+\.[0-9]+$ ]] ||
+    [[ $VERSION =~ ^1\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.-]+)?$ ]] ||
         die "DLWS_KUBERNETES_VERSION is '$VERSION'" "set kubernetes.version in config.yaml, like 1.30.4"
 }
 
@@ -151,9 +151,19 @@ install_from_bundle_files() {
     done
     for file in "$BUNDLE"/cni/*; do
         install_program "$file" "$DLWS_ROOT$CNI/${file##*/}" || true
+        link_cni "${file##*/}"
     done
     kubelet_unit
     if [ -n "$restart" ] && systemctl is-active --quiet kubelet; then systemctl restart kubelet; fi
+}
+
+# Debian's containerd looks for CNI plugins where Debian's own package would put them.
+link_cni() {
+    local link=$DLWS_ROOT/usr/lib/cni/$1
+    if [ -e "$link" ]; then return 0; fi
+    mkdir -p "${link%/*}"
+    ln -sfn "$CNI/$1" "$link"
+    changed "linked $link to $CNI/$1"
 }
 
 kubelet_unit() {

@@ -37,9 +37,8 @@ need_root "${all[@]}"
 if mountpoint -q "$directory"; then
     has_fstab_line "$directory" || keep_mount "$directory" "$(findmnt -no SOURCE "$directory")"
 elif has_fstab_line "$directory"; then
-    mount "$directory" || die "$directory stands in fstab and cannot be mounted" \
-        "correct its line in /etc/fstab on this node"
-    changed "mounted $directory"
+    mkdir -p "$directory"
+    mount_it "$directory"
 else
     use_disk "$directory" "$device"
 fi

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from dlws.session import Session
@@ -23,17 +21,9 @@ def status(session: Session, output: str, wait: float) -> None:
 
     Exits with 0 only when all is well, else with 5. Also shows scripts left in the background.
     """
-    from dlws.errors import CheckFailed
     from dlws.kubernetes import status as actions
 
-    rows = actions.collect(session.cluster, session.cluster.select(), wait)
-    if output == "json":
-        click.echo(actions.as_json(rows))
-    else:
-        actions.show(rows, sys.stdout.isatty())
-    ill = [row.node for row in rows if row.problems]
-    if ill:
-        raise CheckFailed(f"not all is well: {', '.join(ill)}")
+    actions.check(session.cluster, session.cluster.select(), wait, output == "json")
 
 
 @click.command()

@@ -114,7 +114,6 @@ class Ssh(Section):
     )
     agent: bool = Field(default=False, description="Try the keys of ssh-agent, too.")
     password: SecretText | None = Field(default=None, description="Password to log in with.")
-    agent: bool = Field(default=True, description="Whether keys of ssh-agent are tried as well.")
     sudo_password: SecretText | None = Field(
         default=None, description="Password for sudo on the nodes."
     )

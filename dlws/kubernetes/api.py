@@ -37,7 +37,7 @@ class Live:
     def of(cls, item: Mapping[str, Any]) -> Live:
         """From the JSON of a Node object."""
         conditions = item.get("status", {}).get("conditions") or []
-        ready = next((c for c in conditions if c["type"] == "Ready"), {})
+        ready: dict[str, str] = next((c for c in conditions if c["type"] == "Ready"), {})
         return cls(
             name=item["metadata"]["name"],
             labels=item["metadata"].get("labels") or {},
@@ -55,7 +55,8 @@ class Api:
     def __init__(self, client: Any, server: str) -> None:
         from kubernetes.client import CoreV1Api
 
-        self._core, self._server = CoreV1Api(client), server
+        self._core: Any = CoreV1Api(client)
+        self._server = server
 
     def nodes(self) -> dict[str, Live]:
         answer = self._call(self._core.list_node, _preload_content=False, _request_timeout=_TIMEOUT)
@@ -78,9 +79,10 @@ class Api:
 
     def watch(self, seconds: float) -> Iterator[Live]:
         """Nodes as they are, and again whenever one changes, for so many seconds."""
-        from kubernetes.watch import Watch
+        from kubernetes import watch
 
-        events = Watch().stream(
+        stream: Any = watch.Watch().stream  # type: ignore[no-untyped-call]
+        events = stream(
             self._core.list_node,
             timeout_seconds=max(1, round(seconds)),
             _request_timeout=seconds + 5,
@@ -131,8 +133,8 @@ def _silent(server: str, error: Exception) -> DeployError:
 @contextlib.contextmanager
 def connect(cluster: Cluster) -> Iterator[Api]:
     """The cluster's API, directly where the devbox reaches it, else through an infra node's SSH."""
+    from kubernetes import config as kubernetes_config
     from kubernetes.client import ApiClient, Configuration
-    from kubernetes.config import load_kube_config_from_dict
 
     admin = kubeconfig.load(kubeconfig.path(cluster))
     tunnel = None
@@ -140,15 +142,14 @@ def connect(cluster: Cluster) -> Iterator[Api]:
     if not server:
         tunnel = _tunnel(cluster)
         server = tunnel.url
-    settings = Configuration()
-    load_kube_config_from_dict(
-        kubeconfig.redirected(admin, server), client_configuration=settings, persist_config=False
-    )
+    settings: Any = Configuration()
+    load: Any = kubernetes_config.load_kube_config_from_dict
+    load(kubeconfig.redirected(admin, server), client_configuration=settings, persist_config=False)
     # Every API server's certificate has this name, whichever way leads to it.
     settings.tls_server_name = "kubernetes"
     settings.retries = 0
     settings.connection_pool_maxsize = _AT_A_TIME
-    client = ApiClient(settings)
+    client: Any = ApiClient(settings)
     try:
         yield Api(client, server)
     finally:

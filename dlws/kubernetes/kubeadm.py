@@ -27,7 +27,7 @@ _MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedul
 
 
 def init(cluster: Cluster) -> None:
-    """A control plane on all infra nodes; on a running cluster only what is missing, if anything."""
+    """A control plane on all infra nodes; on a running cluster only what is missing."""
     seen = survey(cluster, [])
     begun = [node for node in cluster.infra if _state(seen, node).init_started]
     if seen.live is None or begun:

@@ -25,7 +25,7 @@ def path(cluster: Cluster) -> Path:
 
 
 def fetch(cluster: Cluster, node: Node) -> bool:
-    """Copy admin.conf from an infra node to deploy/sshkey, for its owner alone; whether it changed."""
+    """Copy admin.conf from an infra node to deploy/sshkey, mode 0600; whether it changed."""
     content = node.read(sh("cat", ADMIN), sudo=True).out
     target = path(cluster)
     if target.exists() and target.read_bytes() == content:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.node import Node
 
+_NOT_FOUND = 127
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -92,7 +93,13 @@ def _through(node: Node, words: Sequence[str]) -> int:
 
     command = sh("kubectl", "--kubeconfig", kubeconfig.ADMIN, *words)
     stdin = _input() if reads_stdin(words) else b""
-    return node.read(command, stdin=stdin, sudo=True, check=False, echo=show).code
+    code = node.read(command, stdin=stdin, sudo=True, check=False, echo=show).code
+    if code == _NOT_FOUND:
+        raise DeployError(
+            f"neither this machine nor {node.name} has kubectl",
+            "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh",
+        )
+    return code
 
 
 def reads_stdin(words: Sequence[str]) -> bool:
@@ -102,5 +109,5 @@ def reads_stdin(words: Sequence[str]) -> bool:
 
 
 def _input() -> Iterator[bytes]:
-    while data := sys.stdin.buffer.read1(65536):  # type: ignore[attr-defined]
+    while data := os.read(sys.stdin.fileno(), 65536):
         yield data

@@ -58,25 +58,33 @@ def _has(machine: Machine, marker: str) -> bool:
 
 def desired_labels(config: Config, node: Node) -> Wanted:
     """Every service label that a node should have, and the labels its machine is given."""
-    return service_labels(config, node.name) | dict(node.machine.labels)
-
-
-def service_labels(
-    config: Config, name: str, verb: str = "active", services: Sequence[str] = ()
-) -> Wanted:
-    """The labels of all services, or of these, on one machine."""
-    value = None if verb == "remove" else verb
-    chosen = services or list(config.labels)
-    return {
-        label: value for label in chosen if name in carriers(config, config.labels.get(label, ""))
-    }
+    return for_services(config, "active", ())(node)
 
 
 def for_services(config: Config, verb: str, services: Sequence[str]) -> Callable[[Node], Wanted]:
-    """What `kubernetes labelservice` wants of each node."""
-    if verb == "active" and not services:
-        return lambda node: desired_labels(config, node)
-    return lambda node: service_labels(config, node.name, verb, services)
+    """What `kubernetes labelservice` wants of each node: for all services, or for these."""
+    value = None if verb == "remove" else verb
+    chosen = services or list(config.kubelabels)
+    carrying = {label: set(carriers(config, config.kubelabels[label])) for label in chosen}
+    every = verb == "active" and not services
+
+    def wanted(node: Node) -> Wanted:
+        labels: Wanted = {label: value for label, names in carrying.items() if node.name in names}
+        return labels | dict(node.machine.labels) if every else labels
+
+    return wanted
+
+
+def all_labels(config: Config) -> Callable[[Node], Wanted]:
+    """What the installation wants of each node: services, devices, gpuType and sku at once."""
+    services = for_services(config, "active", ())
+
+    def wanted(node: Node) -> Wanted:
+        machine = node.machine
+        devices = worker_labels(machine) | gpu_labels(config, machine) | sku_labels(machine)
+        return services(node) | devices
+
+    return wanted
 
 
 def worker_labels(machine: Machine, as_worker: bool = False) -> Wanted:
@@ -119,11 +127,11 @@ def vc_labels(machine: Machine) -> Wanted:
 
 
 def check_services(config: Config, services: Sequence[str]) -> None:
-    unknown = [name for name in services if name not in config.labels]
+    unknown = [name for name in services if name not in config.kubelabels]
     if unknown:
         raise UsageError(
             f"no service is called {', '.join(unknown)}",
-            f"there are: {' '.join(sorted(config.labels))}",
+            f"there are: {' '.join(sorted(config.kubelabels))}",
         )
 
 
@@ -188,7 +196,7 @@ def _patch(
     patches = {name: label_patch(live[name].labels, wish) for name, wish in wishes.items()}
     patches = {name: body for name, body in patches.items() if body}
     would = "would set " if cluster.options.dry_run else ""
-    for name, body in patches.items():
+    for name in patches:
         cluster.console.say(would + describe(live[name].labels, wishes[name]), name)
     if patches and not cluster.options.dry_run:
         patch(patches)

@@ -106,7 +106,7 @@ class Survey:
 
 
 def survey(cluster: Cluster, nodes: Sequence[Node]) -> Survey:
-    """The states of all infra nodes and of `nodes`. Those that cannot be reached are in `failures`."""
+    """The states of all infra nodes and of `nodes`; who cannot be reached is in `failures`."""
     cluster.first  # noqa: B018  without an infra node there is nothing to ask
     asked = [*cluster.infra, *(node for node in nodes if node not in cluster.infra)]
     outcomes = cluster.gather(asked, read, "looking at the nodes")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dlws import resources
-from dlws.errors import DeployError
+from dlws.errors import CheckFailed, DeployError
+from dlws.folding import fold
 from dlws.kubernetes import api, kubeconfig
 from dlws.shell import script
 
@@ -33,7 +35,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Row:
-    """One node. `kubernetes` is "" where the node has no part in it; `problems` say what is wrong."""
+    """One node; `kubernetes` is empty where it has no part in it."""
 
     node: str
     roles: tuple[str, ...]
@@ -201,6 +203,17 @@ def jobs(rows: Sequence[Row]) -> list[str]:
         for row in rows
         for job in row.background
     ]
+
+
+def check(cluster: Cluster, nodes: Sequence[Node], wait: float = 0, as_data: bool = False) -> None:
+    """Show the nodes; raises CheckFailed if anything is wrong with any of them."""
+    rows = collect(cluster, nodes, wait)
+    if as_data:
+        print(as_json(rows))
+    else:
+        show(rows, sys.stdout.isatty())
+    if ill := [row.node for row in rows if row.problems]:
+        raise CheckFailed(f"not all is well: {fold(ill)}")
 
 
 def show(rows: Sequence[Row], terminal: bool) -> None:

@@ -33,7 +33,7 @@ TAINTS = (_MASTER, _CONTROL_PLANE)
 
 def minor(version: str) -> int:
     """20 for 1.20.2 or v1.20."""
-    match = re.fullmatch(r"v?1\.(\d+)(?:\.\d+.*)?", version)
+    match = re.fullmatch(r"v?1\.(\d+)(?:\.\d+[-+.\w]*)?", version)
     if not match or not OLDEST <= int(match[1]) <= NEWEST:
         raise UsageError(
             f"Kubernetes {version} is not a version this tool knows",

@@ -82,6 +82,12 @@ keep_mount() {
     if systemd_runs; then systemctl daemon-reload; fi
 }
 
+mount_it() {
+    mount -T "$DLWS_ROOT/etc/fstab" "$1" || die "$1 stands in fstab and cannot be mounted" \
+        "correct its line in /etc/fstab on this node"
+    changed "mounted $1"
+}
+
 # use_disk DIRECTORY DEVICE: DEVICE may be empty, to find one.
 use_disk() {
     local directory=$1 device=$2 why
@@ -110,6 +116,5 @@ use_disk() {
     fi
     mkdir -p "$directory"
     keep_mount "$directory" "$device"
-    mount "$directory"
-    changed "mounted $device on $directory"
+    mount_it "$directory"
 }

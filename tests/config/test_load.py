@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dlws.config import Config, ConfigError, from_text, load
 from dlws.config.addresses import address_of, parse_hosts
@@ -125,6 +126,13 @@ def test_kubelabels_add_to_the_table() -> None:
     labels = made("kubelabels: {grafana: worker_node, mine: all}").kubelabels
     assert (labels["grafana"], labels["mine"]) == ("worker_node", "all")
     assert (labels["restfulapi"], labels["worker"]) == ("etcd_node_1", "worker_node")
+
+
+def test_settings_for_other_programs_can_be_written_again() -> None:
+    text = "kubelet: {a: 1.50, b: [0o17, 010, {c: yes}], d: 'x', password: p}"
+    settings = made(f"kubernetes: {{{text}}}").kubernetes.kubelet
+    again = yaml.safe_load(yaml.safe_dump(settings))
+    assert again == {"a": 1.5, "b": ["0o17", 8, {"c": True}], "d": "x", "password": "p"}
 
 
 def test_addresses_come_from_the_machine_then_the_hosts_file_then_dns() -> None:
