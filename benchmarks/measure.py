@@ -81,7 +81,8 @@ def machine() -> str:
         platform.machine(),
     )
     python = platform.python_version()
-    return f"{os.cpu_count()} cores of {model}, Linux {platform.release()}, Python {python}"
+    where = f"{os.cpu_count()} cores of {model}, Linux {platform.release()}, Python {python}"
+    return f"{where}, load average {os.getloadavg()[0]:.1f}"
 
 
 def section(name: str, text: str) -> None:
