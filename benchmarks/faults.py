@@ -56,6 +56,8 @@ def report(healthy: Sample, mixed: Sample, answered: int) -> str:
         "```",
         *(f"{fault:9} {explained(mixed.out, number)}" for number, fault in FAULTS.items()),
         "```",
+        "",
+        f"On {measure.machine()}.",
     ]
     return "\n".join(lines)
 
