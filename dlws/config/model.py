@@ -200,4 +200,4 @@ class Config(Section):
 
     @property
     def platforms(self) -> list[str]:
-        return self.supported_platform or (["azure_cluster"] if self.azure_cluster else [])
+        return self.supported_platform or ["azure_cluster" if self.azure_cluster else "onpremise"]

@@ -55,6 +55,14 @@ def test_a_flat_key_above_wins_over_a_section_below() -> None:
     assert found.config.kubernetes.network == "calico"
 
 
+def test_of_two_spellings_the_one_in_config_yaml_wins() -> None:
+    flat, section = "k8s-gitbranch: v1.20.0", "kubernetes: {version: 1.21.0}"
+    for above, below, version in ((flat, section, "1.20.0"), (section, flat, "1.21.0")):
+        found = look(minimal(above), below)
+        assert found.config is not None and found.problems == []
+        assert found.config.kubernetes.version == version
+
+
 def test_strict_makes_warnings_errors(tmp_path: Path) -> None:
     write(tmp_path, minimal("colour: red"))
     assert [p.message for p in load(tmp_path).warnings] == ["colour: nothing knows this key"]
@@ -201,3 +209,17 @@ def test_hiding_leaves_what_is_no_secret() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     (problem,) = look(minimal('"a\\e[2Jb": 1')).problems
     assert "\x1b" not in problem.render()
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("supported_platform: [azure_cluster]", ["192.0.2.8"]),
+        ("azure_cluster: {azure_location: westus2}", ["192.0.2.8"]),
+        ("", ["192.0.2.50"]),
+        ("supported_platform: [other]", ["192.0.2.8", "192.0.2.50"]),
+    ],
+)
+def test_name_servers_are_those_of_the_platform(text: str, servers: list[str]) -> None:
+    table = "dns_server: {azure_cluster: 192.0.2.8, onpremise: 192.0.2.50}\n"
+    assert made(table + text).dns_servers == servers

@@ -112,6 +112,7 @@ def test_warning(text: str, message: str) -> None:
     ("text", "cure"),
     [
         ("dockerregstry: x", "dockerregistry"),
+        ("rpair-manager: {}", "repair-manager"),
         ("k8s_gitbranc: x", "k8s-gitbranch"),
         ("machines: {a: {role: mastr}}", "master"),
         ("machines: {a: {role: infra, vendro: x}}", "vendor"),
