@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.farm import Farm
 
 USER = "dlws"
+_WIDE = "kubernetes:\n  pod_cidr: 10.0.0.0/12\n"  # the default has room for 256 nodes
 
 
 def directory(farm: Farm, hosts: int = 0, settings: str = "") -> Path:
@@ -25,5 +26,5 @@ def directory(farm: Farm, hosts: int = 0, settings: str = "") -> Path:
         f"private-ip: {host.address}}}\n"
         for number, host in enumerate(chosen)
     )
-    (place / "config.yaml").write_text(f"{head}{settings}machines:\n{''.join(machines)}")
+    (place / "config.yaml").write_text(f"{head}{settings}{_WIDE}machines:\n{''.join(machines)}")
     return place

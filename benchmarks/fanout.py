@@ -34,7 +34,7 @@ def install_peers() -> None:
     """Peers have an environment of their own, so that dlws is measured with its own pins."""
     if not (BENCH_VENV / "bin/pyinfra").exists():
         subprocess.run([sys.executable, "-m", "venv", BENCH_VENV], check=True)
-    pip = [BENCH_VENV / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [str(BENCH_VENV / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *PACKAGES], check=True)
 
 

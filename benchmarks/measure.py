@@ -40,7 +40,12 @@ def run(
             cwd=cwd,
             env={**os.environ, **(env or {})},
         )
-        _, status, used = os.wait4(process.pid, 0)
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:  # interrupted: nothing of a contender may be left behind
+            process.kill()
+            process.wait()
+            raise
         wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     cpu = used.ru_utime + used.ru_stime
@@ -76,7 +81,8 @@ def machine() -> str:
         platform.machine(),
     )
     python = platform.python_version()
-    return f"{os.cpu_count()} cores of {model}, Linux {platform.release()}, Python {python}"
+    where = f"{os.cpu_count()} cores of {model}, Linux {platform.release()}, Python {python}"
+    return f"{where}, load average {os.getloadavg()[0]:.1f}"
 
 
 def section(name: str, text: str) -> None:

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from pssh.clients import ParallelSSHClient
+from pssh.clients import ParallelSSHClient  # type: ignore[import-not-found]
 
 
 def main() -> None:
