@@ -54,9 +54,9 @@ class Nodes:
             return Result(0, b"- - -\n" * stdin.count(b"\n"))
         if STATE in command:
             return Result(0, self.state(name))
-        if RUN in command and " init " in command.split("dlws")[-1] + " ":
+        if RUN in command and " init " in command.rsplit("dlws", maxsplit=1)[-1] + " ":
             self.members.setdefault(name, "10.244.0.0/24")
-        if RUN in command and " join " in command.split("dlws")[-1]:
+        if RUN in command and " join " in command.rsplit("dlws", maxsplit=1)[-1]:
             if name in self.failing:
                 return Result(1, b"", b"preflight failed")
             self.members.setdefault(name, f"10.244.{len(self.members)}.0/24")
