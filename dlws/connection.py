@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import IO, Protocol
@@ -134,3 +136,20 @@ def _drain(name: str, pipe: IO[bytes], tail: Tail, echo: Echo | None, lock: thre
             if echo:
                 with lock:
                     echo(name, data)
+
+
+def banner(address: str, port: int, deadline: float) -> bytes:
+    """The first line that a server sends, waited for until `deadline` (of time.monotonic()).
+
+    Empty when none came. Refused connections are tried again: the server may be starting.
+    """
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            with socket.create_connection((address, port), timeout=left) as connection:
+                connection.settimeout(max(0.1, deadline - time.monotonic()))
+                if line := connection.makefile("rb").readline(256):
+                    return line
+        except OSError:
+            pass  # not there yet: the deadline decides
+        threading.Event().wait(min(0.1, max(0.0, deadline - time.monotonic())))
+    return b""

@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.build import write
+from dlws.kubernetes import endpoint
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
+    from dlws.node import Node
 
 BEGIN, END = "# dlws: begin", "# dlws: end"
 _LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
 def lines(cluster: Cluster) -> list[str]:
-    """A line for each node with an address, and the cluster's own name at the first infra node."""
+    """A line for each node with an address, the cluster's own name, and the API server's."""
     found = [
         f"{node.address} {node.fqdn} {node.name}"
         if node.fqdn != node.name
@@ -26,7 +28,7 @@ def lines(cluster: Cluster) -> list[str]:
     config = cluster.config
     if config.domain and cluster.infra:
         found.append(f"{cluster.first.address} {config.cluster_name}.{config.domain}")
-    return found
+    return found + (endpoint.host_lines(cluster) if cluster.infra else [])
 
 
 def merged(old: str, ours: list[str]) -> str:
@@ -36,6 +38,17 @@ def merged(old: str, ours: list[str]) -> str:
     if not begin:
         return head + ("" if head.endswith("\n") else "\n") + block
     return head + block + rest.partition(END + "\n")[2]
+
+
+def install(cluster: Cluster, nodes: list[Node]) -> None:
+    """Bring our lines of /etc/hosts on the nodes up to date; their other lines stay."""
+    ours = lines(cluster)
+
+    def action(node: Node) -> bool:
+        old = node.read("cat /etc/hosts").text + "\n"
+        return node.put(merged(old, ours), "/etc/hosts")
+
+    cluster.each(nodes, action, "names of the nodes")
 
 
 def generate(cluster: Cluster) -> tuple[Path, bool]:

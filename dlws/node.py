@@ -81,10 +81,16 @@ class Node:
             finish()
 
     def read(
-        self, command: str, *, stdin: Stdin = b"", sudo: bool = False, check: bool = True
+        self,
+        command: str,
+        *,
+        stdin: Stdin = b"",
+        sudo: bool = False,
+        check: bool = True,
+        echo: Echo | None = None,
     ) -> Result:
-        """Run a command that changes nothing, in dry runs too."""
-        return self._execute(command, stdin, sudo, check, "")
+        """Run a command that changes nothing, in dry runs too; `echo` gets its output."""
+        return self._execute(command, stdin, sudo, check, "", echo)
 
     def put(
         self, content: bytes | str, path: str, mode: int = 0o644, owner: str = "root:root"
@@ -105,13 +111,24 @@ class Node:
             for file in changed:
                 self.say(f"would write: {file.path} (mode {file.mode:o}, {file.size} bytes)")
         elif changed:
-            title = f"write {', '.join(file.path for file in changed[:3])}"
-            self._execute(files.PLACE, files.stream(changed), True, True, title)
+            self._execute(files.PLACE, files.stream(changed), True, True, "write files")
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            self.changed(", ".join(file.path for file in changed[:3]) + more)
         return [file.path for file in changed]
 
     def say(self, text: str) -> None:
         """A line of progress with this node's name."""
         self._console.say(text, self.name)
+
+    def changed(self, text: str) -> None:
+        """Say and count a change of this node."""
+        self._console.changed(text, self.name)
+
+    def count_changes(self, output: bytes) -> None:
+        """Count the lines of a script's output by which it reports changes."""
+        lines = output.decode(errors="replace").splitlines()
+        found = [line for line in lines if line.startswith("changed: ")]
+        self._console.changes.extend(f"{self.name}: {line}" for line in found)
 
     def close(self) -> None:
         self.connection.close()

@@ -27,6 +27,7 @@ class Console:
 
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
+        self.changes: list[str] = []
         self._lock = threading.RLock()
         self._width = 0
         self._status: Callable[[], str] | None = None
@@ -43,6 +44,11 @@ class Console:
         self._write(
             sys.stderr, "".join(f"{self.prefix(node, sys.stderr)}{t}\n" for t in text.splitlines())
         )
+
+    def changed(self, text: str, node: str = "") -> None:
+        """Say that something was changed, and count it: a second run has to count none."""
+        self.changes.append(f"{node}: {text}" if node else text)
+        self.say(f"changed: {text}", node)
 
     def warn(self, text: str) -> None:
         self.say(paint(text, "yellow", sys.stderr))

@@ -159,7 +159,7 @@ def _run_once(
 ) -> Result:
     command = Script(found.path, args=args).command
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
-    return node.run(
+    result = node.run(
         f"{_RUN} {sh('env', *variables, *command)}",
         stdin=archive(found, config, node),
         sudo=sudo or "root" in found.needs,
@@ -167,6 +167,8 @@ def _run_once(
         title=f"run {sh(found.name, *args)}",
         live=True,
     )
+    node.count_changes(result.out)
+    return result
 
 
 def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Result:

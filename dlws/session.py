@@ -54,6 +54,12 @@ class Session:
         nodes = login.nodes(self.config, self.options, self.console)
         return Cluster(self.config, nodes, self.options, self.console)
 
+    def ask_secret(self, question: str) -> str:
+        """Ask the person for a secret, without showing it."""
+        import click
+
+        return str(click.prompt(question, hide_input=True, err=True))
+
     def close(self) -> None:
         if "cluster" in self.__dict__:
             self.cluster.close()

@@ -105,6 +105,6 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     if not result.ok:
         raise CommandFailed("install the key", result)
     for line in result.text.splitlines():
-        node.say(f"changed: {line}")
+        node.changed(line)
     node.read("true", sudo=True)
     return bool(result.text)

@@ -31,6 +31,17 @@ class Plan:
     output: Path
 
 
+def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> Plan:
+    """What config.yaml wants of a bundle made from `origin`, with packages for these releases."""
+    return Plan(
+        origin,
+        configured_version(session, origin),
+        configured_architectures(session),
+        codenames,
+        configured_directory(session),
+    )
+
+
 def bundle(console: Console, plan: Plan, dry_run: bool = False) -> None:
     """Make a bundle; what is cached is not made again."""
     start = time.monotonic()

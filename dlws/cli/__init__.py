@@ -16,7 +16,19 @@ from dlws.output import paint
 from dlws.session import Options, Session
 
 # The order is that of the help.
-MODULES = ("build", "nodes", "scripts", "bundle")
+MODULES = (
+    "config",
+    "sandbox",
+    "build",
+    "up",
+    "nodes",
+    "scripts",
+    "bundle",
+    "kubeadm",
+    "kubernetes",
+    "labels",
+    "status",
+)
 
 
 class Root(click.Group):

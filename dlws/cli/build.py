@@ -23,9 +23,10 @@ def build(session: Session) -> None:
         session.console.say(f"would make what is missing under {directory / 'deploy'}")
         return
     made = make(directory, session.config.cluster_name)
-    session.console.say(
-        "made " + ", ".join(made) if made else "nothing to do: id and key are there"
-    )
+    for path in made:
+        session.console.changed(path)
+    if not made:
+        session.console.say("nothing to do: id and key are there")
 
 
 @click.group()
@@ -44,13 +45,9 @@ def install(session: Session, pubkeys: tuple[Path, ...]) -> None:
     """
     from dlws import sshkey as keys
 
-    def ask(question: str) -> str:
-        return str(click.prompt(question, hide_input=True, err=True))
-
-    changed = keys.install(session.cluster, session.cluster.select(), pubkeys, ask)
-    session.console.say(
-        f"changed {len(changed)} nodes" if changed else "nothing to do: the key works"
-    )
+    nodes = session.cluster.select()
+    if not keys.install(session.cluster, nodes, pubkeys, session.ask_secret):
+        session.console.say("nothing to do: the key works")
 
 
 @click.command()

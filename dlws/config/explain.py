@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -141,18 +141,17 @@ def default_words(info: FieldInfo) -> str:
         return ""
     if isinstance(value, dict):
         return "a built-in table"
-    return (
-        ", ".join(map(str, value))
-        if isinstance(value, list)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-    )
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def type_words(info: FieldInfo) -> str:
     """The type in a person's words."""
     return _words(info.annotation)
+
+
+_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
 def _words(kind: Any) -> str:
@@ -162,14 +161,14 @@ def _words(kind: Any) -> str:
         return "map" if inner == "anything" else f"map of name to {inner}"
     if origin in (list, tuple):
         return f"list of {_words(arguments[0])}"
-    if arguments and all(isinstance(value, str) for value in arguments):
-        return "one of " + ", ".join(value for value in arguments if value)
     if arguments:
-        inner_kinds = [item for item in arguments if item is not type(None)]
-        return _words(inner_kinds[0])
-    names = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-    if kind in names:
-        return names[kind]
+        return _choice(arguments)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return "section"
-    return "secret" if getattr(kind, "__name__", "") == "SecretStr" else "anything"
+    return "secret" if kind is SecretStr else _WORDS.get(kind, "anything")
+
+
+def _choice(arguments: tuple[Any, ...]) -> str:
+    if all(isinstance(value, str) for value in arguments):
+        return "one of " + ", ".join(filter(None, arguments))
+    return _words(next(item for item in arguments if item is not type(None)))

@@ -80,8 +80,13 @@ def _validate(data: dict[str, Any], sources: Sources, directory: Path) -> Config
         return config
     config, still_wrong = _model(mended(shaped, wrong), directory)
     if config and not still_wrong:
-        check_config(config, sources, sure_of_roles=not any("role" in e["loc"] for e in wrong))
+        check_config(config, sources, sure_of_roles=not any(map(_about_roles, wrong)))
     return None
+
+
+def _about_roles(error: Any) -> bool:
+    where = error["loc"]
+    return where[0] == "machines" and (len(where) <= 2 or "role" in where)
 
 
 def _model(data: dict[str, Any], directory: Path) -> tuple[Config | None, list[Any]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
-from dlws.config.problems import Path, Problem, Spot, dotted
+from dlws.config.problems import Level, Path, Problem, Spot, dotted
 from dlws.config.source import Document
 
 
@@ -38,13 +38,18 @@ class Sources:
                     return document, spot
         return self.documents[0], Spot(1, 1)
 
-    def is_written(self, path: Path) -> bool:
+    def rank(self, path: Path) -> int:
+        """Which document has a path: the lower, the more it counts."""
         written = self.as_written(path)
-        return any(document.find(written) for document in self.documents)
+        has = [document.find(written) is not None for document in self.documents]
+        return has.index(True) if True in has else len(has)
+
+    def is_written(self, path: Path) -> bool:
+        return self.rank(path) < len(self.documents)
 
     def report(
         self,
-        level: Literal["error", "warning"],
+        level: Level,
         path: Path,
         message: str,
         cure: str,
@@ -52,9 +57,10 @@ class Sources:
     ) -> None:
         document, spot = self.locate(path, key)
         name = dotted(self.as_written(path))
-        self.problems.append(
-            document.problem(level, spot, f"{name}: {message}" if name else message, cure, name)
+        problem = document.problem(
+            level, spot, f"{name}: {message}" if name else message, cure, name
         )
+        self.problems.append(problem.without_value() if key else problem)
 
     def error(self, path: Path, message: str, cure: str, key: bool = False) -> None:
         self.report("error", path, message, cure, key)

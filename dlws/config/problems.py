@@ -5,18 +5,19 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dlws.errors import UsageError
 
+Level = Literal["error", "warning"]
 Path = tuple[str | int, ...]
 
 _SHOWN = 200
 _SECRET_WORD = r"(?:passw|secret|token|credential|accesskey|_pass\b|-pass\b|\bpwd\b|basic_auth)"
 _SECRET_KEY = re.compile(_SECRET_WORD, re.IGNORECASE)
 _SECRET_IN_LINE = re.compile(
-    rf"([\"']?[\w.-]*{_SECRET_WORD}[\w.-]*[\"']?\s*:[ \t]+)(?=\S)(?![&|>{{\[]).+$", re.IGNORECASE
+    rf"([\"']?[\w.-]*{_SECRET_WORD}[\w.-]*[\"']?\s*:[ \t]+)(?=\S).+$", re.IGNORECASE
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -34,7 +35,7 @@ class Spot:
 class Problem:
     """One thing that is wrong, where it is, and what to do about it."""
 
-    level: Literal["error", "warning"]
+    level: Level
     file: str
     line: int
     column: int
@@ -52,6 +53,13 @@ class Problem:
         head = f"{self.where}: {self.level}: {plain(self.message)}"
         cure = [f"  cure: {plain(self.cure)}"] if self.cure else []
         return "\n".join([head, *self._excerpt(), *cure])
+
+    def without_value(self) -> Problem:
+        """What follows an unknown key could be a secret; nobody knows, so it is not shown."""
+        end = self.column - 1 + self.width
+        rest = self.source[end:].lstrip(" \"'")
+        shown = f"{self.source[:end]}: ..." if rest.startswith(": ") else self.source
+        return replace(self, source=shown)
 
     def _excerpt(self) -> list[str]:
         if not self.source.strip():
@@ -71,7 +79,7 @@ class ConfigError(UsageError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(
-            f"{render(self.problems)}\n{count(self.problems)}",
+            f"the configuration has {count(self.problems)}\n{render(self.problems)}",
             "Correct the lines above; `deploy.py config explain KEY` says what a key takes.",
         )
 
@@ -111,9 +119,9 @@ def plain(text: str) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """The known word nearest to a misspelled one, or nothing."""
+    """The known word nearest to a misspelled one, or nothing; of equals, the first."""
     words = list(known)
-    folded = {_fold(name): name for name in words}
+    folded = {_fold(name): name for name in reversed(words)}
     if _fold(word) in folded:
         return folded[_fold(word)]
     near = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=0.7)

@@ -20,6 +20,8 @@ def schema() -> dict[str, Any]:
     for key in _MACHINE_KEYS:
         machine["properties"].pop(key)
     machine["required"] = ["role"]
+    for name, part in made["$defs"].items():
+        part["additionalProperties"] = name == "Machine"
     machine["properties"]["role"] |= _role()
     root["scale_up"] = {
         **root["machines"],

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import yaml
 
-from dlws.config.problems import Path, Problem, Spot
+from dlws.config.problems import Level, Path, Problem, Spot
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BYTES = 4 * 1024 * 1024
 _VALUES = 500_000
 _DEPTH = 50
@@ -34,6 +33,24 @@ class Whole(int):
 
 class _Stop(Exception):
     """Reading cannot go on; the problem is already recorded."""
+
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Bounded(_LOADER):  # type: ignore[misc]
+    """A loader that stops at a depth where the C composer would overrun its stack."""
+
+    depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
+        self.depth += 1
+        if self.depth > _DEPTH:
+            mark = parent.start_mark if parent else None
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
 
 
 @dataclass
@@ -59,7 +76,7 @@ class Document:
 
     def problem(
         self,
-        level: Literal["error", "warning"],
+        level: Level,
         spot: Spot,
         message: str,
         cure: str,
@@ -110,7 +127,7 @@ def _decode(content: bytes, document: Document) -> str:
 
 def _compose(text: str, document: Document) -> yaml.Node | None:
     try:
-        loader = _LOADER(text)
+        loader = _Bounded(text)
         try:
             node: yaml.Node | None = loader.get_single_node()
             return node
@@ -131,13 +148,13 @@ def _compose(text: str, document: Document) -> yaml.Node | None:
             "not valid YAML: a character that text files do not have",
             "Remove the character; is this really a text file?",
         )
-    except RecursionError:
-        _fail(document, Spot(1, 1), "nested too deeply", "Check that this is the right file.")
     return None
 
 
 def _yaml_cure(error: yaml.MarkedYAMLError) -> str:
     words = str(error.problem or "")
+    if "too deeply" in words:
+        return "Check that this is the right file: no key is more than a few deep."
     if "tab" in words or "cannot start any token" in words:
         return "Indent with spaces, and quote values that begin with a special character."
     if "alias" in words:
@@ -159,7 +176,7 @@ def _spot(node: yaml.Node) -> Spot:
 
 
 def _is_empty(node: yaml.Node | None) -> bool:
-    return isinstance(node, yaml.ScalarNode) and not node.value and node.style is None
+    return isinstance(node, yaml.ScalarNode) and not node.value and not node.style
 
 
 def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
@@ -180,18 +197,26 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, y
     return None
 
 
+class _Read(NamedTuple):
+    """A node's data, and its size and depth with every alias written out."""
+
+    data: Any
+    size: int = 1
+    depth: int = 0
+
+
 class _Reader:
     """Turns composed nodes into plain data, each node once, however often it is referred to."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.done: dict[int, tuple[Any, int]] = {}
+        self.done: dict[int, _Read] = {}
         self.open: set[int] = set()
 
     def mapping_at_top(self, node: yaml.Node) -> dict[str, Any]:
         if isinstance(node, yaml.MappingNode):
-            data, _ = self.read(node, 0)
-            return data if isinstance(data, dict) else {}
+            data: dict[str, Any] = self.read(node).data
+            return data
         if _is_empty(node):
             return {}
         self.problem(
@@ -202,65 +227,58 @@ class _Reader:
         )
         raise _Stop
 
-    def problem(
-        self, node: yaml.Node, level: Literal["error", "warning"], message: str, cure: str
-    ) -> None:
+    def problem(self, node: yaml.Node, level: Level, message: str, cure: str) -> None:
         self.document.problems.append(self.document.problem(level, _spot(node), message, cure))
 
-    def read(self, node: yaml.Node, depth: int) -> tuple[Any, int]:
-        """The node's data, and how many values it amounts to with every alias written out."""
+    def read(self, node: yaml.Node) -> _Read:
         if isinstance(node, yaml.ScalarNode):
-            return self.scalar(node), 1
+            return _Read(self.scalar(node))
         if id(node) in self.done:
             return self.done[id(node)]
         if id(node) in self.open:
             self.problem(node, "error", "this value contains itself", "Remove the alias (*) in it.")
-            return None, 1
-        if depth > _DEPTH:
-            self.problem(node, "error", "nested too deeply", "No key is more than a few deep.")
-            raise _Stop
+            return _Read(None)
         self.open.add(id(node))
-        read = self.mapping if isinstance(node, yaml.MappingNode) else self.sequence
-        result = read(node, depth + 1)
+        result = self.mapping(node) if isinstance(node, yaml.MappingNode) else self.sequence(node)
         self.open.discard(id(node))
-        if result[1] > _VALUES:
-            self.problem(
-                node,
-                "error",
-                "its aliases amount to too many values",
-                "Write values out rather than nesting aliases in aliases.",
-            )
-            raise _Stop
+        self.bound(node, result)
         self.done[id(node)] = result
         return result
 
-    def sequence(self, node: yaml.Node, depth: int) -> tuple[list[Any], int]:
-        pairs = [self.read(item, depth) for item in node.value]
-        return [value for value, _ in pairs], 1 + sum(size for _, size in pairs)
+    def bound(self, node: yaml.Node, result: _Read) -> None:
+        """Small files can amount to much through aliases in aliases."""
+        if result.size > _VALUES or result.depth > _DEPTH:
+            amount = "too many values" if result.size > _VALUES else "too deep a nesting"
+            cure = "Write values out rather than nesting aliases in aliases."
+            self.problem(node, "error", f"its aliases amount to {amount}", cure)
+            raise _Stop
 
-    def mapping(self, node: yaml.Node, depth: int) -> tuple[dict[str, Any], int]:
+    def sequence(self, node: yaml.Node) -> _Read:
+        items = [self.read(item) for item in node.value]
+        return _sum([item.data for item in items], items)
+
+    def mapping(self, node: yaml.Node) -> _Read:
         data: dict[str, Any] = {}
         first: dict[str, yaml.Node] = {}
-        size = 1
+        items: list[_Read] = []
         for name, child in node.value:
             if name.tag == _MERGE:
-                size += self.merge(child, data, depth)
+                items += self.merge(child, data)
                 continue
             if not isinstance(name, yaml.ScalarNode):
                 self.problem(name, "error", "a key must be a word", "Quote the key.")
                 continue
-            key = name.value
-            value, values = self.read(child, depth)
+            key, item = name.value, self.read(child)
             if key in first:
-                self.duplicate(name, first[key], data[key] == value)
-            first[key] = name
-            data[key] = value
-            size += values
-        return data, size
+                self.duplicate(name, first[key], data[key] == item.data)
+            first.setdefault(key, name)
+            data[key] = item.data
+            items.append(item)
+        return _sum(data, items)
 
     def duplicate(self, name: yaml.ScalarNode, before: yaml.Node, same: bool) -> None:
         line = before.start_mark.line + 1
-        rest = "with the same value" if same else f"and replaces the value of line {line}"
+        rest = "with the same value" if same else "with another value; this one counts"
         self.problem(
             name,
             "warning",
@@ -268,18 +286,17 @@ class _Reader:
             f"Remove {name.value} here or on line {line}.",
         )
 
-    def merge(self, node: yaml.Node, data: dict[str, Any], depth: int) -> int:
+    def merge(self, node: yaml.Node, data: dict[str, Any]) -> list[_Read]:
         """The merge key `<<`: what stands in the mapping itself wins, in whatever order."""
-        total = 0
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
-            value, size = self.read(source, depth)
-            total += size
-            if isinstance(value, dict):
-                data.update({key: item for key, item in value.items() if key not in data})
+        items = []
+        for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            item = self.read(source)
+            items.append(item)
+            if isinstance(item.data, dict):
+                data.update({key: value for key, value in item.data.items() if key not in data})
             else:
                 self.problem(source, "error", "<< takes a mapping", "Refer to a mapping (*name).")
-        return total
+        return items
 
     def scalar(self, node: yaml.ScalarNode) -> Any:
         text: str = node.value
@@ -302,6 +319,11 @@ class _Reader:
                 node, "error", f"this is not a value of type {kind}", "Correct or quote it."
             )
             return None
+
+
+def _sum(data: Any, items: list[_Read]) -> _Read:
+    size = 1 + sum([item.size for item in items])
+    return _Read(data, size, 1 + max([item.depth for item in items], default=0))
 
 
 def _whole(text: str) -> int | str:

@@ -1,0 +1,74 @@
+"""Commands that make the Kubernetes cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dlws.session import Session
+
+
+@click.group()
+def kubeadm() -> None:
+    """Make, grow and take apart the Kubernetes cluster."""
+
+
+@kubeadm.command()
+@click.option(
+    "--merge-kubeconfig",
+    is_flag=True,
+    help="Merge the cluster into ~/.kube/config (with a backup).",
+)
+@click.pass_obj
+def init(session: Session, merge_kubeconfig: bool) -> None:
+    """Make the control plane on all infra nodes, and fetch deploy/sshkey/admin.conf.
+
+    On a running cluster this does nothing but join infra nodes that are missing. An init that was
+    interrupted goes on where it stopped.
+    """
+    from dlws.kubernetes import kubeadm as actions
+    from dlws.kubernetes import kubeconfig
+
+    cluster = session.cluster
+    actions.init(cluster)
+    if merge_kubeconfig or cluster.config.kubernetes.merge_kubeconfig:
+        kubeconfig.merge(cluster, Path("~/.kube/config").expanduser())
+
+
+@kubeadm.command()
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.pass_obj
+def join(session: Session, nodes: tuple[str, ...]) -> None:
+    """Join those NODEs (default: all) that are not in the cluster yet."""
+    from dlws.kubernetes import kubeadm as actions
+
+    actions.join(session.cluster, session.cluster.select(nodes))
+
+
+@kubeadm.command()
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.option(
+    "--yes-reset", metavar="CLUSTER", help="The cluster's name, instead of typing it when asked."
+)
+@click.pass_obj
+def reset(session: Session, nodes: tuple[str, ...], yes_reset: str | None) -> None:
+    """Take NODEs out of the cluster and clean them; without NODEs end the whole cluster.
+
+    Asks for the cluster's name. Refuses (exit 4) to leave etcd without a majority.
+    """
+    from dlws.errors import Refused
+    from dlws.kubernetes import reset as actions
+
+    cluster = session.cluster
+    chosen = cluster.select(nodes)
+    name = cluster.config.cluster_name
+    if not cluster.options.dry_run:
+        question = f"{actions.confirmation(cluster, chosen)}\nType the cluster's name to go on"
+        typed = yes_reset or click.prompt(question, default="", show_default=False, err=True)
+        if typed != name:
+            raise Refused(
+                f"the cluster's name is {name}; nothing was changed",
+                f"type it when asked, or add --yes-reset {name}",
+            )
+    actions.reset(cluster, chosen)

@@ -1,0 +1,38 @@
+"""The whole installation, step by step."""
+
+from __future__ import annotations
+
+import click
+
+from dlws.session import Session
+from dlws.steps import PLATFORMS
+
+PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=False)
+
+
+@click.command()
+@PLATFORM
+@click.option("--from", "start", default="", metavar="STEP", help="Start with this step.")
+@click.option("--only", multiple=True, metavar="STEP", help="Only this step. Repeatable.")
+@click.pass_obj
+def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]) -> None:
+    """Install the cluster: run the steps in their order (see `steps`).
+
+    STEP is a name or a number. Stops at the first step that fails, with the line to go on from
+    there. Every step is safe to run again. PLATFORM is that of config.yaml where it is not given.
+    """
+    from dlws import steps
+
+    chosen = platform or steps.platform_of(session.config)
+    steps.run(session, chosen, steps.choose(steps.of(chosen), start, only))
+
+
+@click.command("steps")
+@PLATFORM
+@click.pass_obj
+def list_steps(session: Session, platform: str | None) -> None:
+    """List the steps of the installation, numbered."""
+    from dlws import steps
+
+    for number, step in enumerate(steps.of(platform or steps.platform_of(session.config)), 1):
+        click.echo(f"{number:2}  {step.name:12} {step.help}")

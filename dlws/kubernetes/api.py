@@ -1,0 +1,209 @@
+"""The Kubernetes API from the devbox, with deploy/sshkey/admin.conf."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dlws.errors import DeployError
+from dlws.kubernetes import endpoint, kubeconfig, reach
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+
+T = TypeVar("T")
+Patch = list[dict[str, Any]]
+_TIMEOUT = 15
+_AT_A_TIME = 16
+
+
+@dataclass(frozen=True)
+class Live:
+    """A node as the API server has it."""
+
+    name: str
+    labels: Mapping[str, str]
+    taints: tuple[Mapping[str, str], ...]
+    cordoned: bool
+    ready: bool
+    message: str
+    version: str
+
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Live:
+        """From the JSON of a Node object."""
+        conditions = item.get("status", {}).get("conditions") or []
+        ready: dict[str, str] = next((c for c in conditions if c["type"] == "Ready"), {})
+        return cls(
+            name=item["metadata"]["name"],
+            labels=item["metadata"].get("labels") or {},
+            taints=tuple(item["spec"].get("taints") or ()),
+            cordoned=bool(item["spec"].get("unschedulable")),
+            ready=ready.get("status") == "True",
+            message=ready.get("message", ""),
+            version=item.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""),
+        )
+
+
+class Api:
+    """The few calls that this tool makes."""
+
+    def __init__(self, client: Any, server: str) -> None:
+        from kubernetes.client import CoreV1Api
+
+        self._core: Any = CoreV1Api(client)
+        self._server = server
+
+    def nodes(self) -> dict[str, Live]:
+        answer = self._call(self._core.list_node, _preload_content=False, _request_timeout=_TIMEOUT)
+        return {live.name: live for live in map(Live.of, json.loads(answer.data)["items"])}
+
+    def patch(self, patches: Mapping[str, Patch]) -> None:
+        """Change nodes: one JSON patch each, several at a time."""
+
+        def apply(name: str) -> None:
+            self._call(
+                self._core.patch_node,
+                name,
+                patches[name],
+                _preload_content=False,
+                _request_timeout=_TIMEOUT,
+            )
+
+        with ThreadPoolExecutor(_AT_A_TIME) as pool:
+            list(pool.map(apply, patches))
+
+    def watch(self, seconds: float) -> Iterator[Live]:
+        """Nodes as they are, and again whenever one changes, for so many seconds."""
+        from kubernetes import watch
+
+        stream: Any = watch.Watch().stream  # type: ignore[no-untyped-call]
+        events = stream(
+            self._core.list_node,
+            timeout_seconds=max(1, round(seconds)),
+            _request_timeout=seconds + 5,
+        )
+        for event in self._each(events):
+            if event["type"] in ("ADDED", "MODIFIED"):
+                yield Live.of(event["raw_object"])
+
+    def _each(self, events: Iterator[Any]) -> Iterator[Any]:
+        while (event := self._call(next, events, None)) is not None:
+            yield event
+
+    def _call(self, function: Callable[..., T], *words: Any, **options: Any) -> T:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return function(*words, **options)
+        except ApiException as error:
+            raise DeployError(
+                f"the API server at {self._server} refused: {_reason(error)}", _cure(error)
+            ) from error
+        except (HTTPError, OSError) as error:
+            raise _silent(self._server, error) from error
+
+
+def _reason(error: Any) -> str:
+    """What the API server said; its answer is JSON with a message, where it is one."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return f"{error.status} {json.loads(error.body)['message']}"
+    return f"{error.status} {error.reason}"
+
+
+def _cure(error: Any) -> str:
+    if error.status in (401, 403):
+        return "deploy/sshkey/admin.conf may be of another cluster; run: ./deploy.py kubeadm init"
+    return ""
+
+
+def _silent(server: str, error: Exception) -> DeployError:
+    cause = str(getattr(error, "reason", None) or error)
+    return DeployError(
+        f"the API server at {server} does not answer: {cause}",
+        "see what is wrong with: ./deploy.py status",
+    )
+
+
+@contextlib.contextmanager
+def connect(cluster: Cluster) -> Iterator[Api]:
+    """The cluster's API, directly where the devbox reaches it, else through an infra node's SSH."""
+    from kubernetes import config as kubernetes_config
+    from kubernetes.client import ApiClient, Configuration
+
+    admin = kubeconfig.load(kubeconfig.path(cluster))
+    tunnel = None
+    server = reach.direct(cluster)
+    if not server:
+        tunnel = _tunnel(cluster)
+        server = tunnel.url
+    settings: Any = Configuration()
+    load: Any = kubernetes_config.load_kube_config_from_dict
+    load(kubeconfig.redirected(admin, server), client_configuration=settings, persist_config=False)
+    # Every API server's certificate has this name, whichever way leads to it.
+    settings.tls_server_name = "kubernetes"
+    settings.retries = 0
+    settings.connection_pool_maxsize = _AT_A_TIME
+    client: Any = ApiClient(settings)
+    try:
+        yield Api(client, server)
+    finally:
+        client.close()
+        if tunnel:
+            tunnel.close()
+
+
+def _tunnel(cluster: Cluster) -> reach.Tunnel:
+    """A way through the first infra node that lets us in and whose API server takes connections."""
+    from dlws.ssh import Ssh
+
+    port, says = cluster.config.kubernetes.api_port, []
+    for node in cluster.infra:
+        if not isinstance(node.connection, Ssh):
+            continue
+        address = endpoint.inner_address(node)
+        try:
+            node.connection.forward(address, port).close()
+        except DeployError as error:
+            says.append(f"{node.name}: {error.message}")
+        else:
+            return reach.Tunnel(node.connection, address, port)
+    raise DeployError(
+        "\n  ".join(["no API server of the cluster can be reached", *says]),
+        "see what is wrong with: ./deploy.py status",
+    )
+
+
+def label_patch(live: Mapping[str, str], wanted: Mapping[str, str | None]) -> Patch:
+    """The JSON patch from the labels a node has to those wanted (None: not there)."""
+    patch: Patch = []
+    for name, value in sorted(wanted.items()):
+        path = "/metadata/labels/" + name.replace("~", "~0").replace("/", "~1")
+        if value is None and name in live:
+            patch.append({"op": "remove", "path": path})
+        elif value is not None and live.get(name) != value:
+            patch.append({"op": "add", "path": path, "value": value})
+    return patch
+
+
+def cordon_patch(live: Live, cordoned: bool) -> Patch:
+    if live.cordoned == cordoned:
+        return []
+    return [{"op": "add", "path": "/spec/unschedulable", "value": cordoned}]
+
+
+def taint_patch(live: Live, without: Iterable[str]) -> Patch:
+    """The patch that takes these taints away; it fails if somebody else changed them meanwhile."""
+    kept = [dict(taint) for taint in live.taints if taint["key"] not in set(without)]
+    if len(kept) == len(live.taints):
+        return []
+    old = [dict(taint) for taint in live.taints]
+    return [
+        {"op": "test", "path": "/spec/taints", "value": old},
+        {"op": "replace", "path": "/spec/taints", "value": kept},
+    ]

@@ -1,0 +1,213 @@
+"""Make a cluster and grow it: `kubeadm init` and `kubeadm join`, safe to repeat."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from dlws import resources, runtime
+from dlws.cluster import raise_failures
+from dlws.errors import DeployError
+from dlws.folding import fold
+from dlws.kubernetes import documents, endpoint, kubeconfig, network, versions
+from dlws.kubernetes.state import State, Survey, survey
+from dlws.shell import script, sh
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config import Config
+    from dlws.node import Node
+
+TOKEN_LIFE = timedelta(minutes=20)
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+_MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+def init(cluster: Cluster) -> None:
+    """A control plane on all infra nodes; on a running cluster only what is missing."""
+    seen = survey(cluster, [])
+    begun = [node for node in cluster.infra if _state(seen, node).init_started]
+    if seen.live is None or begun:
+        first = _first(cluster, seen, begun)
+        raise_failures(seen.failures, cluster.options)
+        _init_first(cluster, first, _state(seen, first))
+        if cluster.options.dry_run:
+            return
+        seen = survey(cluster, [])
+        network.update(cluster, seen)
+    else:
+        version = _state(seen, seen.live).version
+        cluster.console.say(f"Kubernetes {version} is running on {fold(sorted(seen.members))}")
+    joined = _join(cluster, seen, cluster.infra)
+    kubeconfig.fetch(cluster, seen.running())
+    if not joined:
+        network.update(cluster, seen)
+    raise_failures(seen.failures, cluster.options)
+
+
+def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
+    """Those of `nodes` that are not in the cluster yet become members of it."""
+    wanted = [node for node in nodes if {"infrastructure", "worker"} & set(node.roles)]
+    seen = survey(cluster, wanted)
+    seen.running()
+    if not _join(cluster, seen, wanted):
+        network.update(cluster, seen)
+    raise_failures([o for o in seen.failures if o.node in wanted], cluster.options)
+
+
+def _state(seen: Survey, node: Node) -> State:
+    return seen.states.get(node.name, State())
+
+
+def _first(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Node:
+    """Where the cluster begins: where it was begun before, else the first infra node."""
+    first = begun[0] if begun else cluster.first
+    for node in cluster.infra:
+        state = _state(seen, node)
+        if state.touched and node not in begun and not state.api:
+            raise DeployError(
+                f"{node.name} holds a control plane that does not answer: {state.api_says}",
+                "start it (systemctl start kubelet on the node), or remove it for good: "
+                f"./deploy.py kubeadm reset {node.name}",
+            )
+    return first
+
+
+def _init_first(cluster: Cluster, node: Node, state: State) -> None:
+    config = cluster.config
+    _check(config, node, state)
+    prepare(cluster, node, state)
+    names, address = endpoint.certificate_names(cluster), endpoint.inner_address(node)
+    wanted = documents.init_documents(
+        config, endpoint.of(cluster), names, node.name, address, token()
+    )
+    content = documents.dump(wanted)
+    options = ["--skip-token-print", "--skip-certificate-key-print"]
+    if config.kubernetes.skip_phases:
+        options.append(f"--skip-phases={','.join(config.kubernetes.skip_phases)}")
+    if state.init_started:
+        options.append(f"--ignore-preflight-errors={','.join(leftovers(config))}")
+    title = "go on with the kubeadm init begun before" if state.init_started else "kubeadm init"
+    node.run(_kubeadm("init", "", "init", *options), stdin=content, sudo=True, title=title)
+
+
+def leftovers(config: Config) -> list[str]:
+    """The checks of `kubeadm init` that fail because of its own earlier, unfinished run."""
+    ports = [config.kubernetes.api_port, 2379, 2380, 10250, 10251, 10252, 10257, 10259]
+    files = [f"FileAvailable--etc-kubernetes-manifests-{name}.yaml" for name in _MANIFESTS]
+    return [*(f"Port-{port}" for port in ports), *files, "DirAvailable--var-lib-etcd"]
+
+
+def prepare(cluster: Cluster, node: Node, state: State) -> None:
+    """What a node needs before kubeadm: its runtime, the API server's name, the pod network."""
+    runtime.configure(node, cluster.config)
+    files = network.first_files(cluster)
+    lines = endpoint.host_lines(cluster, node)
+    hosts = endpoint.with_block(state.hosts, lines)
+    if lines and hosts != state.hosts:
+        files.append(network.file("/etc/hosts", hosts))
+    node.put_tree(files)
+
+
+def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
+    """Join who is missing: control planes one by one (etcd), workers all at once."""
+    asked = [node for node in nodes if node.name in seen.states]
+    missing = [node for node in asked if _is_missing(seen, node)]
+    if not missing:
+        names = fold(node.name for node in asked)
+        cluster.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
+        return []
+    live = seen.running()
+    for node in missing:
+        _check(cluster.config, node, _state(seen, node))
+    chosen = token()
+    _create_token(live, chosen)
+    masters = [node for node in missing if "infrastructure" in node.roles]
+    key = _upload_certificates(cluster, live) if masters else ""
+    hash_ = (
+        ""
+        if cluster.options.dry_run and not seen.live
+        else documents.ca_hash(_state(seen, live).ca)
+    )
+
+    def enter(node: Node) -> None:
+        state = _state(seen, node)
+        prepare(cluster, node, state)
+        document = documents.join_document(
+            cluster.config,
+            endpoint.of(cluster),
+            node.name,
+            endpoint.inner_address(node),
+            chosen,
+            hash_,
+            key if node in masters else "",
+        )
+        socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
+        command = _kubeadm("join", socket, "join")
+        node.run(command, stdin=documents.dump([document]), sudo=True, title="kubeadm join")
+
+    for node in masters:
+        cluster.each([node], enter, "kubeadm join")
+    workers = [node for node in missing if node not in masters]
+    outcomes = cluster.gather(workers, enter, "kubeadm join")
+    if not cluster.options.dry_run:
+        network.update(cluster, survey(cluster, []))
+    raise_failures(outcomes, cluster.options)
+    return missing
+
+
+def _is_missing(seen: Survey, node: Node) -> bool:
+    state = _state(seen, node)
+    known = node.name in seen.members
+    if known and state.kubelet and not state.join_started:
+        return False
+    if state.touched and not known and not state.join_started:
+        raise DeployError(
+            f"{node.name} belongs to a cluster, and not to this one",
+            f"take it out of there first: ./deploy.py kubeadm reset {node.name}",
+        )
+    return True
+
+
+def _check(config: Config, node: Node, state: State) -> None:
+    """The node's kubeadm must be there, and of the configured release."""
+    wanted = config.kubernetes.version.removeprefix("v")
+    cure = "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh"
+    if not state.version:
+        raise DeployError(f"{node.name} has no kubeadm", cure)
+    if versions.minor(state.version) != versions.minor(wanted):
+        raise DeployError(f"{node.name} has kubeadm {state.version}, wanted is {wanted}", cure)
+
+
+def token() -> str:
+    """A new bootstrap token."""
+    letters = string.ascii_lowercase + string.digits
+    word = "".join(secrets.choice(letters) for _ in range(22))
+    return f"{word[:6]}.{word[6:]}"
+
+
+def _create_token(live: Node, chosen: str) -> None:
+    expires = datetime.now(timezone.utc) + TOKEN_LIFE
+    secret = documents.dump([documents.token_secret(chosen, expires)])
+    command = sh(*_KUBECTL, "create", "-f", "-")
+    live.run(command, stdin=secret, sudo=True, title="make a token for 20 minutes")
+
+
+def _upload_certificates(cluster: Cluster, live: Node) -> str:
+    """Leave the control plane's certificates in the cluster, encrypted; the key to them."""
+    key = secrets.token_hex(32)
+    config, names = cluster.config, endpoint.certificate_names(cluster)
+    settings = documents.cluster_configuration(config, endpoint.of(cluster), names)
+    content = documents.dump(documents.upload_documents(config, settings, key))
+    words = ("init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print")
+    command = _kubeadm("upload-certs", "", *words)
+    live.run(command, stdin=content, sudo=True, title="share the control plane's certificates")
+    return key
+
+
+def _kubeadm(stamp: str, reset: str, *words: str) -> str:
+    text = (resources.templates() / "kubernetes/kubeadm.sh").read_text()
+    return script(text, stamp, reset, *words)

@@ -1,0 +1,130 @@
+"""The administrator's kubeconfig: fetched, merged into a person's own, pointed at a live server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlws.errors import DeployError, UsageError
+from dlws.kubernetes import endpoint
+from dlws.shell import sh
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.node import Node
+
+ADMIN = "/etc/kubernetes/admin.conf"
+Kubeconfig = dict[str, Any]
+
+
+def path(cluster: Cluster) -> Path:
+    return cluster.deploy / "sshkey" / "admin.conf"
+
+
+def fetch(cluster: Cluster, node: Node) -> bool:
+    """Copy admin.conf from an infra node to deploy/sshkey, mode 0600; whether it changed."""
+    content = node.read(sh("cat", ADMIN), sudo=True).out
+    target = path(cluster)
+    if target.exists() and target.read_bytes() == content:
+        target.chmod(0o600)
+        return False
+    if cluster.options.dry_run:
+        cluster.console.say(f"would write: {target}")
+        return True
+    write(target, content)
+    cluster.console.say(f"wrote {target}")
+    return True
+
+
+def write(target: Path, content: bytes) -> None:
+    """Replace a file in one go; nobody else can read it at any moment."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        draft.unlink()
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(target)
+
+
+def load(source: Path) -> Kubeconfig:
+    """A kubeconfig as data."""
+    import yaml
+
+    try:
+        loaded = yaml.safe_load(source.read_bytes())
+    except FileNotFoundError as error:
+        raise DeployError(
+            f"{source} is missing: there is no cluster yet, or it was made elsewhere",
+            "run: ./deploy.py kubeadm init (on a running cluster it only fetches this file)",
+        ) from error
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"{source}: cannot read this kubeconfig: {error}") from error
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict):
+        raise UsageError(f"{source}: this is not a kubeconfig", "move it away")
+    return loaded
+
+
+def merged(own: Kubeconfig, admin: Kubeconfig, name: str, server: str = "") -> Kubeconfig:
+    """`own` with the cluster of `admin` as cluster, user and context NAME; all else stays.
+
+    The current context stays, too, where there is one.
+    """
+    cluster = dict(admin["clusters"][0]["cluster"])
+    if server:
+        cluster["server"] = server
+    user = admin["users"][0]["user"]
+    entries = {
+        "clusters": {"name": name, "cluster": cluster},
+        "users": {"name": f"{name}-admin", "user": user},
+        "contexts": {"name": name, "context": {"cluster": name, "user": f"{name}-admin"}},
+    }
+    result = {"apiVersion": "v1", "kind": "Config", **own}
+    for kind, entry in entries.items():
+        others = [e for e in (own.get(kind) or []) if e.get("name") != entry["name"]]
+        result[kind] = [*others, entry]
+    result["current-context"] = own.get("current-context") or name
+    return result
+
+
+def merge(cluster: Cluster, target: Path) -> bool:
+    """Merge the cluster into a person's kubeconfig, with a backup; whether that changed it."""
+    import yaml
+
+    if cluster.options.dry_run and not path(cluster).exists():
+        cluster.console.say(f"would merge {cluster.config.cluster_name} into {target}")
+        return True
+    chosen = endpoint.of(cluster)
+    # This machine's /etc/hosts is its owner's: the name of three API servers is not in it.
+    address = endpoint.inner_address(cluster.first)
+    server = endpoint.Endpoint(address, chosen.port).url if chosen.in_hosts else ""
+
+    own = load(target) if target.exists() else {}
+    result = merged(own, load(path(cluster)), cluster.config.cluster_name, server)
+    if result == own:
+        return False
+    if cluster.options.dry_run:
+        cluster.console.say(f"would merge {cluster.config.cluster_name} into {target}")
+        return True
+    if target.exists():
+        backup = target.with_name(f"{target.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
+        write(backup, target.read_bytes())
+    # A link leads to the file that is really used, as with dotfiles kept elsewhere.
+    write(target.resolve(), yaml.safe_dump(result, sort_keys=False).encode())
+    cluster.console.say(f"merged {cluster.config.cluster_name} into {target}")
+    return True
+
+
+def redirected(admin: Kubeconfig, server: str) -> Kubeconfig:
+    """A kubeconfig with another server for its cluster."""
+    first = admin["clusters"][0]
+    changed = {**first, "cluster": {**first["cluster"], "server": server}}
+    return {**admin, "clusters": [changed, *admin["clusters"][1:]]}

@@ -1,0 +1,113 @@
+"""kubectl as typed: from this machine where it can reach the API server, else on an infra node."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.errors import DeployError
+from dlws.kubernetes import kubeconfig, reach
+from dlws.shell import sh
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.node import Node
+
+_NOT_FOUND = 127
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def program(cluster: Cluster) -> Path | None:
+    """A kubectl for this machine: deploy/bin, the bundle, else the PATH."""
+    machine = platform.machine()
+    bundle = cluster.directory / cluster.config.kubernetes.bundle
+    found = shutil.which("kubectl")
+    places = [
+        cluster.deploy / "bin/kubectl",
+        bundle / _ARCHITECTURES.get(machine, machine) / "bin/kubectl",
+        *([Path(found)] if found else []),
+    ]
+    return next((path for path in places if os.access(path, os.X_OK) and path.is_file()), None)
+
+
+def run(cluster: Cluster, words: Sequence[str]) -> int:
+    """Run kubectl with these words; its exit status, unless it takes this process's place."""
+    if cluster.options.dry_run:
+        cluster.console.say(f"would run: {sh('kubectl', *words)}")
+        return 0
+    local = program(cluster)
+    server = reach.direct(cluster) if local else ""
+    if local and server:
+        sys.stdout.flush()
+        # In our place: a terminal, signals and the exit status are then kubectl's own.
+        os.execve(local, ["kubectl", *words], environment(cluster, server))
+    return _on_node(cluster, words)
+
+
+def environment(cluster: Cluster, server: str) -> dict[str, str]:
+    """This process's environment with a kubeconfig that leads to `server`."""
+    return {**os.environ, "KUBECONFIG": str(_pointed_at(cluster, server))}
+
+
+def _pointed_at(cluster: Cluster, server: str) -> Path:
+    """admin.conf, or a copy beside it where another server of the cluster is to be asked."""
+    import yaml
+
+    path = kubeconfig.path(cluster)
+    admin = kubeconfig.load(path)
+    if admin["clusters"][0]["cluster"]["server"] == server:
+        path.chmod(0o600)
+        return path
+    copy = path.with_name("kubectl.conf")
+    content = yaml.safe_dump(kubeconfig.redirected(admin, server), sort_keys=False).encode()
+    if not copy.exists() or copy.read_bytes() != content:
+        kubeconfig.write(copy, content)
+    return copy
+
+
+def _on_node(cluster: Cluster, words: Sequence[str]) -> int:
+    """kubectl on the first infra node that lets us in."""
+    says = []
+    for node in cluster.infra:
+        try:
+            node.read("true")
+        except DeployError as error:
+            says.append(f"{node.name}: {error.message}")
+            continue
+        return _through(node, words)
+    raise DeployError(
+        "\n  ".join(["kubectl: no way to an API server", *says]), "see: ./deploy.py status"
+    )
+
+
+def _through(node: Node, words: Sequence[str]) -> int:
+    def show(name: str, data: bytes) -> None:
+        stream = sys.stdout.buffer if name == "out" else sys.stderr.buffer
+        stream.write(data)
+        stream.flush()
+
+    command = sh("kubectl", "--kubeconfig", kubeconfig.ADMIN, *words)
+    stdin = _input() if reads_stdin(words) else b""
+    code = node.read(command, stdin=stdin, sudo=True, check=False, echo=show).code
+    if code == _NOT_FOUND:
+        raise DeployError(
+            f"neither this machine nor {node.name} has kubectl",
+            "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh",
+        )
+    return code
+
+
+def reads_stdin(words: Sequence[str]) -> bool:
+    """Whether kubectl would read standard input; otherwise an open one must not be waited for."""
+    flags = {"-", "-f-", "-i", "-it", "-ti", "--stdin", "--stdin=true"}
+    return any(word in flags or word.endswith("=-") for word in words)
+
+
+def _input() -> Iterator[bytes]:
+    while data := os.read(sys.stdin.fileno(), 65536):
+        yield data

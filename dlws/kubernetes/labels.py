@@ -1,0 +1,234 @@
+"""Kubernetes labels from the configuration: what each node should carry, and the way there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from dlws.errors import DeployError, SomeNodesFailed, UsageError
+from dlws.folding import fold
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config import Config, Machine
+    from dlws.kubernetes.api import Live
+    from dlws.node import Node
+
+Wanted = dict[str, str | None]
+"""Label: value; None where the node must not have it."""
+
+_STATES = ("active", "inactive")
+
+
+def carriers(config: Config, kinds: str) -> list[str]:
+    """The machines that a value of kubelabels means, such as `worker_node` or `etcd_node_1`."""
+    found: dict[str, None] = {}
+    for kind in re.split(r"[,\s]+", kinds.strip()):
+        found.update(dict.fromkeys(_carriers(config, kind)))
+    return [name for name in config.machines if name in found]
+
+
+def _carriers(config: Config, kind: str) -> list[str]:
+    machines = config.machines
+    infra = _with_role(config, "infrastructure")
+    if kind == "all":
+        return [name for name in machines if name in {*infra, *_with_role(config, "worker")}]
+    if kind == "etcd_node":
+        return infra
+    if match := re.fullmatch(r"etcd_node_(\d+)", kind):
+        return infra[int(match[1]) - 1 : int(match[1])] if int(match[1]) else []
+    if match := re.fullmatch(r"node:(.+)", kind):
+        return [name for name in machines if name == match[1]]
+    if match := re.fullmatch(r"(worker|mysqlserver|elasticsearch|nfs|samba)_node", kind):
+        return _with_role(config, match[1])
+    return [name for name, machine in machines.items() if _has(machine, kind)]
+
+
+def _with_role(config: Config, role: str) -> list[str]:
+    return [name for name, machine in config.machines.items() if role in machine.roles]
+
+
+def _has(machine: Machine, marker: str) -> bool:
+    """Whether the machine has this key in the configuration, with a value that says yes."""
+    given = machine.model_dump(by_alias=True, exclude_unset=True)
+    value = given.get(marker, given.get(marker.replace("-", "_")))
+    return value not in (None, False, "", [], {}) and str(value).lower() not in ("false", "no")
+
+
+def desired_labels(config: Config, node: Node) -> Wanted:
+    """Every service label that a node should have, and the labels its machine is given."""
+    return for_services(config, "active", ())(node)
+
+
+def for_services(config: Config, verb: str, services: Sequence[str]) -> Callable[[Node], Wanted]:
+    """What `kubernetes labelservice` wants of each node: for all services, or for these."""
+    value = None if verb == "remove" else verb
+    chosen = services or list(config.kubelabels)
+    carrying = {label: set(carriers(config, config.kubelabels[label])) for label in chosen}
+    every = verb == "active" and not services
+
+    def wanted(node: Node) -> Wanted:
+        labels: Wanted = {label: value for label, names in carrying.items() if node.name in names}
+        return labels | dict(node.machine.labels) if every else labels
+
+    return wanted
+
+
+def all_labels(config: Config) -> Callable[[Node], Wanted]:
+    """What the installation wants of each node: services, devices, gpuType and sku at once."""
+    services = for_services(config, "active", ())
+
+    def wanted(node: Node) -> Wanted:
+        machine = node.machine
+        devices = worker_labels(machine) | gpu_labels(config, machine) | sku_labels(machine)
+        return services(node) | devices
+
+    return wanted
+
+
+def worker_labels(machine: Machine, as_worker: bool = False) -> Wanted:
+    """Architecture and devices: archType, and for workers type, vendor, series and gpuType."""
+    wanted: Wanted = {"archType": machine.archtype}
+    if not (as_worker or "worker" in machine.roles):
+        return wanted
+    if machine.type:
+        wanted[machine.type] = "active"
+    if machine.type in ("gpu", "npu") and machine.vendor:
+        wanted[machine.vendor] = "active"
+        wanted["gpuType"] = _device(machine)
+        if machine.series:
+            wanted[machine.series] = "active"
+    return wanted
+
+
+def _device(machine: Machine) -> str:
+    return f"{machine.vendor}_{machine.type}_{machine.archtype}"
+
+
+def gpu_labels(config: Config, machine: Machine) -> Wanted:
+    """gpuType of a worker: its own key, else that of its size, else made from its devices."""
+    if "worker" not in machine.roles:
+        return {}
+    sizes = config.other.get("sku_mapping")
+    size = sizes.get(machine.node_group or machine.sku) if isinstance(sizes, Mapping) else None
+    mapped = size.get("gpu-type") if isinstance(size, Mapping) else None
+    derived = _device(machine) if machine.type in ("gpu", "npu") and machine.vendor else "None"
+    return {"gpuType": machine.gpu_type or str(mapped or derived)}
+
+
+def sku_labels(machine: Machine) -> Wanted:
+    sku = machine.sku or machine.node_group
+    return {"sku": sku} if sku else {}
+
+
+def vc_labels(machine: Machine) -> Wanted:
+    return {"vc": machine.vc or "default"}
+
+
+def check_services(config: Config, services: Sequence[str]) -> None:
+    unknown = [name for name in services if name not in config.kubelabels]
+    if unknown:
+        raise UsageError(
+            f"no service is called {', '.join(unknown)}",
+            f"there are: {' '.join(sorted(config.kubelabels))}",
+        )
+
+
+def invalid(wanted: Wanted) -> list[str]:
+    """Labels that Kubernetes would refuse."""
+    prefix, name = r"([a-z0-9.-]{1,253}/)?", r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+    return [
+        f"{key}={value}"
+        for key, value in wanted.items()
+        if not re.fullmatch(prefix + name, key) or not re.fullmatch(f"({name})?", value or "")
+    ]
+
+
+def conflicts(live: Mapping[str, str], wanted: Wanted) -> list[str]:
+    """Labels that somebody gave another value; active and inactive are ours to switch."""
+    return [
+        label
+        for label, value in wanted.items()
+        if value is not None
+        and label in live
+        and live[label] != value
+        and not (value in _STATES and live[label] in _STATES)
+    ]
+
+
+def apply(cluster: Cluster, wanted: Callable[[Node], Wanted]) -> None:
+    """Give the selected nodes their labels: one patch for each that differs, none for the rest."""
+    from dlws.kubernetes.api import connect
+
+    wishes = {node.name: wanted(node) for node in cluster.select() if wanted(node)}
+    wrong = [f"{name}: {label}" for name, wish in wishes.items() for label in invalid(wish)]
+    if wrong:
+        raise UsageError(
+            "\n  ".join(["Kubernetes would refuse these labels", *wrong]),
+            "correct them under machines in config.yaml",
+        )
+    with connect(cluster) as api:
+        live = api.nodes()
+        here = {name: wish for name, wish in wishes.items() if name in live}
+        clashes = [] if cluster.options.yes else _clashes(live, here)
+        _patch(cluster, api.patch, live, here)
+    _complain(cluster, clashes, _members(cluster, wishes, live))
+
+
+def _clashes(live: Mapping[str, Live], wishes: Mapping[str, Wanted]) -> list[str]:
+    """What others labelled differently, as lines; taken out of the wishes."""
+    lines = []
+    for name, wish in wishes.items():
+        for label in conflicts(live[name].labels, wish):
+            lines.append(f"{name}: {label} is {live[name].labels[label]}, not {wish.pop(label)}")
+    return lines
+
+
+def _patch(
+    cluster: Cluster,
+    patch: Callable[..., None],
+    live: Mapping[str, Live],
+    wishes: Mapping[str, Wanted],
+) -> None:
+    from dlws.kubernetes.api import label_patch
+
+    patches = {name: label_patch(live[name].labels, wish) for name, wish in wishes.items()}
+    patches = {name: body for name, body in patches.items() if body}
+    would = "would set " if cluster.options.dry_run else ""
+    for name in patches:
+        cluster.console.say(would + describe(live[name].labels, wishes[name]), name)
+    if patches and not cluster.options.dry_run:
+        patch(patches)
+    unchanged = len(wishes) - len(patches)
+    cluster.console.say(f"labels: {len(patches)} changed, {unchanged} as they should be")
+
+
+def describe(live: Mapping[str, str], wanted: Wanted) -> str:
+    """The difference in kubectl's words: worker=active sku-"""
+    words = []
+    for label, value in sorted(wanted.items()):
+        if value is None and label in live:
+            words.append(f"{label}-")
+        elif value is not None and live.get(label) != value:
+            words.append(f"{label}={value}")
+    return " ".join(words)
+
+
+def _members(cluster: Cluster, wishes: Mapping[str, Wanted], live: Mapping[str, Live]) -> list[str]:
+    """Infra nodes and workers that should have labels and are not in the cluster."""
+    members = {node.name for node in (*cluster.infra, *cluster.workers)}
+    return [name for name in wishes if name in members and name not in live]
+
+
+def _complain(cluster: Cluster, clashes: Sequence[str], missing: Sequence[str]) -> None:
+    if clashes:
+        raise DeployError(
+            "\n  ".join(["labels with other values were left alone", *clashes]),
+            "overwrite them with -y before the command",
+        )
+    if missing:
+        raise SomeNodesFailed(
+            f"{fold(missing)}: not in the cluster, so without labels",
+            "run: ./deploy.py kubeadm join, then this line again",
+        )

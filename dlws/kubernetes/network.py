@@ -1,0 +1,171 @@
+"""The pod network: the `bridge` plugin's files on every node, or a manifest for the API server."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlws import resources
+from dlws.errors import DeployError, UsageError
+from dlws.folding import fold
+from dlws.kubernetes.state import Member, Survey
+from dlws.node import File
+from dlws.shell import chain, script, sh
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config import Config
+    from dlws.node import Node
+
+CONFLIST = "/etc/cni/net.d/10-dlws.conflist"
+ROUTES = "/etc/dlws/pod-network"
+UNIT = "dlws-pod-network.service"
+CALICO = "https://raw.githubusercontent.com/projectcalico/calico/{}/manifests/calico.yaml"
+# The newest Calico that still supports a release, by the first minor release of Kubernetes for it.
+CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
+FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+
+
+def file(path: str, text: str, mode: int = 0o644) -> File:
+    return File(path, text.encode(errors="surrogateescape"), mode)
+
+
+def first_files(cluster: Cluster) -> list[File]:
+    """What a node can get before its pod addresses are known."""
+    if cluster.config.kubernetes.network != "bridge" or cluster.config.kubernetes.network_manifest:
+        return []
+    folder = resources.templates() / "kubernetes/network/bridge"
+    return [
+        file("/usr/local/lib/dlws/pod-network.sh", (folder / "pod-network.sh").read_text(), 0o755),
+        file(f"/etc/systemd/system/{UNIT}", (folder / UNIT).read_text()),
+    ]
+
+
+def update(cluster: Cluster, seen: Survey) -> None:
+    """Bring the pod network up to date with who is in the cluster; no change where it is."""
+    if (
+        cluster.config.kubernetes.network == "bridge"
+        and not cluster.config.kubernetes.network_manifest
+    ):
+        _update_bridge(cluster, seen)
+    else:
+        _apply_manifest(cluster, seen.running())
+
+
+def conflist(pod_cidr: str) -> dict[str, Any]:
+    """The CNI configuration of a node whose pods have these addresses."""
+    everywhere = "::/0" if ipaddress.ip_network(pod_cidr).version == 6 else "0.0.0.0/0"
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "ipMasq": False,  # the unit's one rule does it, and leaves pod-to-pod traffic alone
+        "hairpinMode": True,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": pod_cidr}]],
+            "routes": [{"dst": everywhere}],
+        },
+    }
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    return {"cniVersion": "0.3.1", "name": "dlws", "plugins": [bridge, portmap]}
+
+
+def routes(config: Config, name: str, members: Mapping[str, Member]) -> str:
+    """What pod-network.sh reads: the pod network, then each other node's pods and address."""
+    others = [m for m in members.values() if m.name != name and m.pod_cidr and m.address]
+    lines = [f"network {config.kubernetes.pod_cidr}"]
+    lines += [f"route {m.pod_cidr} {m.address}" for m in sorted(others, key=lambda m: m.name)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def bridge_files(config: Config, name: str, members: Mapping[str, Member]) -> list[File]:
+    own = members[name].pod_cidr
+    return [
+        file(ROUTES, routes(config, name, members)),
+        file(CONFLIST, json.dumps(conflist(own), indent=2) + "\n"),
+    ]
+
+
+def _update_bridge(cluster: Cluster, seen: Survey) -> None:
+    members = seen.members
+    nodes = [node for node in cluster.nodes if node.name in members]
+    unknown = sorted(set(members) - {node.name for node in nodes})
+    if unknown:
+        cluster.console.warn(
+            f"the API server knows nodes that config.yaml does not: {fold(unknown)}"
+        )
+    without = [name for name, member in members.items() if not member.pod_cidr]
+    if without:
+        raise DeployError(
+            f"{fold(without)}: the API server gave no addresses for pods",
+            "kubernetes.pod_cidr is too small for this many nodes (a /24 each), or "
+            "kube-controller-manager does not run",
+        )
+
+    def place(node: Node) -> bool:
+        files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
+        changed = node.put_tree(files)
+        if changed:
+            # enable by link: `systemctl enable` would need one more round of daemon-reload.
+            start = chain(
+                sh("systemctl", "daemon-reload"),
+                sh("systemctl", "enable", "--quiet", UNIT),
+                sh("systemctl", "restart", UNIT),
+            )
+            node.run(start, sudo=True, title="bring the pod network up to date")
+        return bool(changed)
+
+    done = cluster.each(nodes, place, "pod network")
+    if not any(outcome.value for outcome in done):
+        cluster.console.say("the pod network is up to date")
+
+
+def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
+    """What to apply: a URL, or the content of a manifest."""
+    from dlws.templates import render
+
+    kubernetes = config.kubernetes
+    if kubernetes.network_manifest:
+        if "://" in kubernetes.network_manifest:
+            return kubernetes.network_manifest, b""
+        try:
+            return "-", (directory / kubernetes.network_manifest).read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"kubernetes.network_manifest: cannot read {kubernetes.network_manifest}: "
+                f"{error.strerror}",
+                "give a path from the cluster's directory, or a URL",
+            ) from error
+    if kubernetes.network == "calico":
+        return CALICO.format(calico_version(kubernetes.version)), b""
+    values = {
+        "pod_cidr": str(kubernetes.pod_cidr),
+        "version": FLANNEL_VERSION,
+        "cni_version": FLANNEL_CNI_VERSION,
+    }
+    return "-", render("kubernetes/network/flannel/flannel.yaml", **values).encode()
+
+
+def calico_version(version: str) -> str:
+    from dlws.kubernetes.versions import minor
+
+    return [value for since, value in CALICO_VERSIONS.items() if since <= minor(version)][-1]
+
+
+_DIFFERS = 'kubectl --kubeconfig /etc/kubernetes/admin.conf diff -f "$1" >/dev/null'
+
+
+def _apply_manifest(cluster: Cluster, live: Node) -> None:
+    source, content = manifest(cluster.config, cluster.directory)
+    difference = live.read(script(_DIFFERS, source), stdin=content, sudo=True, check=False)
+    if difference.code == 0:
+        cluster.console.say("the pod network is up to date")
+        return
+    command = sh(*_KUBECTL, "apply", "-f", source)
+    title = f"apply the pod network {cluster.config.kubernetes.network}"
+    live.run(command, stdin=content, sudo=True, title=title)

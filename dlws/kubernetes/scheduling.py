@@ -1,0 +1,61 @@
+"""Which nodes take work: cordon, uncordon, and the taint that keeps work off the masters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from dlws.errors import DeployError
+from dlws.folding import fold
+from dlws.kubernetes import versions
+from dlws.kubernetes.api import Live, Patch, connect, cordon_patch, label_patch, taint_patch
+from dlws.kubernetes.labels import worker_labels
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.node import Node
+
+
+def cordon(cluster: Cluster, nodes: Sequence[Node]) -> None:
+    """Nodes take no new work."""
+    _change(cluster, nodes, lambda _, live: cordon_patch(live, True), "cordoned")
+
+
+def uncordon(cluster: Cluster, nodes: Sequence[Node]) -> None:
+    """Nodes take work again."""
+    _change(cluster, nodes, lambda _, live: cordon_patch(live, False), "uncordoned")
+
+
+def employ(cluster: Cluster, nodes: Sequence[Node]) -> None:
+    """Control-plane nodes take work like workers: no taint, not cordoned, a worker's labels."""
+
+    def patch(node: Node, live: Live) -> Patch:
+        labels = {"worker": "active", **worker_labels(node.machine, as_worker=True)}
+        return [
+            *taint_patch(live, versions.TAINTS),
+            *cordon_patch(live, False),
+            *label_patch(live.labels, labels),
+        ]
+
+    _change(cluster, nodes, patch, "takes work")
+
+
+def _change(
+    cluster: Cluster, nodes: Sequence[Node], patch: Callable[[Node, Live], Patch], done: str
+) -> None:
+    with connect(cluster) as api:
+        live = api.nodes()
+        missing = [node.name for node in nodes if node.name not in live]
+        if missing:
+            raise DeployError(
+                f"{fold(missing)}: not in the cluster", "run: ./deploy.py kubeadm join"
+            )
+        patches = {node.name: patch(node, live[node.name]) for node in nodes}
+        patches = {name: body for name, body in patches.items() if body}
+        if patches and not cluster.options.dry_run:
+            api.patch(patches)
+    for node in nodes:
+        if node.name not in patches:
+            node.say(f"{done} already")
+        else:
+            node.say(f"would be: {done}" if cluster.options.dry_run else done)

@@ -1,0 +1,249 @@
+"""How the nodes are: one read each, and what the API server says of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dlws import resources
+from dlws.errors import CheckFailed, DeployError
+from dlws.folding import fold
+from dlws.kubernetes import api, kubeconfig
+from dlws.shell import script
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.node import Node
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_MEMBERS = {"infrastructure", "worker"}
+
+
+@dataclass(frozen=True)
+class Background:
+    """A script that --background left on a node. `ended`: its exit status, `lost`, or nothing."""
+
+    name: str
+    pid: str
+    ended: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One node; `kubernetes` is empty where it has no part in it."""
+
+    node: str
+    roles: tuple[str, ...]
+    address: str
+    reachable: bool = False
+    os: str = ""
+    architecture: str = ""
+    devices: str = ""
+    runtime: str = ""
+    kubernetes: str = ""
+    problems: tuple[str, ...] = ()
+    background: tuple[Background, ...] = ()
+
+
+def parse(row: Row, text: str, wanted: str = "") -> Row:
+    """The row filled from what templates/kubernetes/status.sh printed; `wanted`: gpu, npu or ""."""
+    pairs = [line.partition("=")[::2] for line in text.splitlines()]
+    values: dict[str, list[str]] = {}
+    for key, value in pairs:
+        values.setdefault(key, []).append(value)
+    one = {key: items[0] for key, items in values.items()}
+    machine = one.get("architecture", "")
+    problems = []
+    if one.get("kubelet") == "failed":
+        problems.append("kubelet failed")
+    if wanted in ("gpu", "npu") and wanted not in values:
+        problems.append(f"no {wanted} device")
+    jobs = tuple(Background(*item.split("|")) for item in values.get("background", ()))
+    problems += [f"{job.name} in the background: {job.ended}" for job in jobs if _bad(job)]
+    return replace(
+        row,
+        reachable=True,
+        os=one.get("os", ""),
+        architecture=_ARCHITECTURES.get(machine, machine),
+        devices=_devices(values),
+        runtime=", ".join(values.get("runtime", ())),
+        problems=tuple(problems),
+        background=jobs,
+    )
+
+
+def _bad(job: Background) -> bool:
+    return job.ended not in ("", "0")
+
+
+def _devices(values: Mapping[str, Sequence[str]]) -> str:
+    """`8 gpu`, or `8 gpu (no driver)` where only the PCI bus knows them."""
+    words = []
+    for kind in ("gpu", "npu"):
+        count, on_bus = len(values.get(kind, ())), len(values.get(f"pci_{kind}", ()))
+        if count or on_bus:
+            words.append(f"{count} {kind}" if count else f"{on_bus} {kind} (no driver)")
+    return ", ".join(words)
+
+
+def collect(cluster: Cluster, nodes: Sequence[Node], wait: float = 0) -> list[Row]:
+    """The rows of nodes; `wait`: seconds to give them to become Ready first."""
+    text = (resources.templates() / "kubernetes/status.sh").read_text()
+
+    def look(node: Node) -> Row:
+        row = Row(node.name, tuple(node.roles), node.address)
+        return parse(row, node.read(script(text), sudo=True).text, node.machine.type)
+
+    live, says = _live(cluster, nodes, wait)
+    rows = []
+    for outcome in cluster.gather(nodes, look, "status"):
+        node = outcome.node
+        error = outcome.error.message if outcome.error else ""
+        empty = Row(node.name, tuple(node.roles), node.address, problems=(error,))
+        rows.append(with_kubernetes(outcome.value or empty, live, says))
+    return rows
+
+
+def _live(
+    cluster: Cluster, nodes: Sequence[Node], wait: float
+) -> tuple[Mapping[str, api.Live] | None, str]:
+    """The nodes as the API server has them; None and why where it does not tell."""
+    if not kubeconfig.path(cluster).exists():
+        return None, "no cluster yet"
+    try:
+        with api.connect(cluster) as connected:
+            if wait:
+                members = [node.name for node in nodes if _MEMBERS & set(node.roles)]
+                return wait_ready(connected, members, wait), ""
+            return connected.nodes(), ""
+    except DeployError as error:
+        return None, error.message
+
+
+def wait_ready(connected: api.Api, names: Sequence[str], seconds: float) -> dict[str, api.Live]:
+    """The nodes once all of `names` are Ready, or after so many seconds."""
+    deadline, found = time.monotonic() + seconds, dict[str, api.Live]()
+    for live in connected.watch(seconds):
+        found[live.name] = live
+        ready = all(name in found and found[name].ready for name in names)
+        if ready or time.monotonic() > deadline:
+            break
+    return found
+
+
+def with_kubernetes(row: Row, live: Mapping[str, api.Live] | None, says: str) -> Row:
+    """The row with what the API server says of the node."""
+    if not _MEMBERS & set(row.roles):
+        return row
+    if live is None:
+        return replace(row, kubernetes="unknown", problems=(*row.problems, says.splitlines()[0]))
+    node = live.get(row.node)
+    if node is None:
+        return replace(row, kubernetes="not joined", problems=(*row.problems, "not joined"))
+    state = f"{'Ready' if node.ready else 'NotReady'}{', cordoned' if node.cordoned else ''}"
+    problems = row.problems if node.ready else (*row.problems, f"NotReady: {node.message}")
+    return replace(row, kubernetes=f"{state} {node.version}".strip(), problems=problems)
+
+
+def healthy(rows: Sequence[Row]) -> bool:
+    return not any(row.problems for row in rows)
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    return json.dumps({"healthy": healthy(rows), "nodes": [asdict(row) for row in rows]}, indent=2)
+
+
+COLUMNS = (
+    "node",
+    "roles",
+    "address",
+    "reachable",
+    "os",
+    "arch",
+    "devices",
+    "kubernetes",
+    "problems",
+)
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.node,
+        ",".join(row.roles),
+        row.address,
+        "yes" if row.reachable else "no",
+        row.os,
+        row.architecture,
+        row.devices,
+        row.kubernetes,
+        "; ".join(row.problems),
+    )
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """A table of columns padded to the widest cell, for files and pipes."""
+    table = [tuple(name.upper() for name in COLUMNS), *map(cells, rows)]
+    widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    )
+
+
+def jobs(rows: Sequence[Row]) -> list[str]:
+    """A line for each script that was left in the background."""
+    return [
+        f"{row.node}: {job.name} {f'ended: {job.ended}' if job.ended else 'running'}, "
+        f"pid {job.pid}, log {job.log}"
+        for row in rows
+        for job in row.background
+    ]
+
+
+def check(cluster: Cluster, nodes: Sequence[Node], wait: float = 0, as_data: bool = False) -> None:
+    """Show the nodes; raises CheckFailed if anything is wrong with any of them."""
+    rows = collect(cluster, nodes, wait)
+    if as_data:
+        print(as_json(rows))
+    else:
+        show(rows, sys.stdout.isatty())
+    if ill := [row.node for row in rows if row.problems]:
+        raise CheckFailed(f"not all is well: {fold(ill)}")
+
+
+def show(rows: Sequence[Row], terminal: bool) -> None:
+    """Print the table, coloured on a terminal."""
+    if not terminal:
+        print(plain(rows))
+    else:
+        _table(rows)
+    for line in jobs(rows):
+        print(line)
+
+
+def _table(rows: Sequence[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*COLUMNS, header_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        style = "red" if row.problems else ""
+        table.add_row(*(Text(cell, style=style) for cell in cells(row)))
+    Console().print(table)
+
+
+def display(nodes: Sequence[Node]) -> dict[str, list[dict[str, Any]]]:
+    """The nodes by role, from the configuration alone."""
+    roles: dict[str, list[dict[str, Any]]] = {}
+    for node in nodes:
+        for role in node.roles:
+            machine = {"name": node.name, "fqdn": node.fqdn, "address": node.address}
+            devices = {"architecture": node.machine.archtype, "type": node.machine.type}
+            roles.setdefault(role, []).append({**machine, **devices})
+    return roles

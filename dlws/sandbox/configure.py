@@ -1,0 +1,160 @@
+"""The config.yaml of a sandbox: written for people, or derived from one that is rehearsed."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from typing import Any
+
+from dlws.sandbox.state import Node, Sandbox
+
+POD_RANGE = "10.244.0.0/16"
+SERVICE_RANGE = "10.96.0.0/16"
+
+ELSEWHERE = ("apt_mirror_url", "dns_server", "k8s-gitbranch")
+"""What somebody's configuration says about their site, and the nodes have from this machine."""
+
+HEADER = """\
+# The configuration of this sandbox: local nodes on this machine, made by `deploy.py sandbox up`.
+# It is an ordinary config.yaml; change what you like, it is never overwritten.
+"""
+
+KUBERNETES = f"""\
+kubernetes:
+  version: v1.20.2
+  source: bundle # binaries and images from deploy/bundle, so that nodes need no Internet
+  network: bridge # host routes between the nodes, nothing to download
+  pod_cidr: {POD_RANGE}
+  service_cidr: {SERVICE_RANGE}
+  # From here on: what nodes need that share one machine's kernel and disk.
+  kubelet:
+    cgroupDriver: cgroupfs
+    failSwapOn: false # swap is the machine's, and a node cannot switch it off
+    imageGCHighThresholdPercent: 100 # all nodes see the one disk, however full
+    evictionHard:
+      memory.available: 100Mi
+      nodefs.available: 0%
+      nodefs.inodesFree: 0%
+      imagefs.available: 0%
+  kube_proxy:
+    conntrack:
+      maxPerCore: 0 # the limit is the machine's: a node may not set it
+  skip_phases: [addon/coredns] # no image of it can be made from Debian's packages
+  ignore_preflight_errors: # what a node cannot show of the machine's kernel
+    - SystemVerification
+    - NumCPU
+    - Mem
+    - Swap
+    - FileContent--proc-sys-net-bridge-bridge-nf-call-iptables
+"""
+
+CONTAINERD = """\
+containerd: # merged into /etc/containerd/config.toml
+  version: 2
+  plugins:
+    io.containerd.grpc.v1.cri:
+      restrict_oom_score_adj: true # a node may not lower the score of its pods
+      disable_apparmor: true
+      cni:
+        bin_dir: /usr/lib/cni # where Debian's containernetworking-plugins puts them
+"""
+
+
+def generated(sandbox: Sandbox) -> str:
+    """A config.yaml for a sandbox of its own."""
+    return (
+        f"{HEADER}"
+        "cluster_name: sandbox\n\n"
+        "network:\n"
+        f"  domain: {sandbox.domain}\n\n"
+        "admin_username: dlwsadmin\n\n"
+        f"machines:\n{machines(sandbox, sandbox.nodes)}\n"
+        f"{KUBERNETES}\n"
+        f"{CONTAINERD}"
+    )
+
+
+def machines(sandbox: Sandbox, nodes: tuple[Node, ...]) -> str:
+    """Entries of `machines`, ready to be pasted."""
+    return "".join(
+        f"  {scalar(node.name)}:\n"
+        f"    role: {scalar(node.role)}\n"
+        f"    private-ip: {sandbox.address(node)}\n"
+        f"    archtype: {architecture()}\n"
+        "    os: debian\n"
+        for node in nodes
+    )
+
+
+def architecture() -> str:
+    """This machine's architecture, which is that of its nodes, in the words of the config."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+
+
+def scalar(text: str) -> str:
+    """A word as YAML; quoted where YAML would take it for something else than text."""
+    import yaml
+
+    return text if yaml.safe_load(text) == text and ":" not in text else json.dumps(text)
+
+
+def rehearsed(theirs: Mapping[str, Any], sandbox: Sandbox) -> str:
+    """Somebody's configuration with the addresses and needs of sandbox nodes."""
+    import yaml
+
+    own: dict[str, Any] = {**yaml.safe_load(KUBERNETES), **yaml.safe_load(CONTAINERD)}
+    for theirs_too in ("pod_cidr", "service_cidr"):
+        del own["kubernetes"][theirs_too]
+    here = {key: value for key, value in theirs.items() if key not in ELSEWHERE}
+    result = merged(here, own)
+    addresses = {node.name: sandbox.address(node) for node in sandbox.nodes}
+    for group in ("machines", "scale_up"):
+        if isinstance(theirs.get(group), Mapping):
+            result[group] = {
+                name: _moved(machine, addresses[str(name)])
+                for name, machine in theirs[group].items()
+            }
+    for key in ("port", "jump_host", "public_port"):
+        if isinstance(result.get("ssh"), dict):
+            result["ssh"].pop(key, None)
+    text = yaml.safe_dump(result, sort_keys=False, allow_unicode=True)
+    return f"{HEADER}# Names and roles are those of the configuration it rehearses.\n{text}"
+
+
+def _moved(machine: Mapping[str, Any] | None, address: str) -> dict[str, Any]:
+    """A machine's entry at its new address; how to reach the old one does not count any more."""
+    elsewhere = ("private-ip", "private_ip", "public-ip", "port", "user", "jump_host", "host_key")
+    kept = {key: value for key, value in (machine or {}).items() if key not in elsewhere}
+    return {**kept, "private-ip": address, "archtype": architecture(), "os": "debian"}
+
+
+def merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings, all the way down; where they differ, `above` counts."""
+    result = dict(below)
+    for key, value in above.items():
+        old = result.get(key)
+        both = isinstance(old, dict) and isinstance(value, Mapping)
+        result[key] = merged(old, value) if both and isinstance(old, dict) else value
+    return result
+
+
+def ranges(config: Mapping[str, Any]) -> list[IPv4Network]:
+    """The networks that a configuration names, wherever it does: a sandbox must not meet them."""
+    found: list[IPv4Network] = []
+    for value in _leaves(config):
+        if isinstance(value, str) and "/" in value:
+            try:
+                found.append(IPv4Network(value, strict=False))
+            except ValueError:
+                continue
+    return [one for one in found if one.is_private and one.prefixlen >= 8]
+
+
+def _leaves(value: object) -> list[object]:
+    if isinstance(value, Mapping):
+        return [leaf for inner in value.values() for leaf in _leaves(inner)]
+    if isinstance(value, list):
+        return [leaf for inner in value for leaf in _leaves(inner)]
+    return [value]

@@ -1,0 +1,251 @@
+"""A sandbox from up to down. Both may be repeated, and down cleans up after anything."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dlws.errors import DeployError, Refused
+from dlws.output import Console, since
+from dlws.sandbox import (
+    cgroups,
+    configure,
+    faults,
+    machine,
+    naming,
+    network,
+    nodes,
+    plan,
+    rootfs,
+    state,
+)
+from dlws.sandbox.state import Node, Sandbox
+
+T = TypeVar("T")
+
+PARALLEL = 8
+"""Nodes that boot at the same time: more only take the processors from each other."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What `sandbox up` was asked for; None where nothing was said."""
+
+    infra: int | None = None
+    workers: int | None = None
+    config: Path | None = None
+    os: str | None = None
+
+
+def of(directory: Path) -> Sandbox:
+    """The sandbox of a directory, which must be up."""
+    found = state.load(naming.sandbox_id(directory))
+    if not found:
+        raise DeployError(f"{directory.resolve()} has no sandbox", "deploy.py sandbox up")
+    return found
+
+
+def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
+    """Makes the sandbox of a directory, or what is missing of it. All nodes answer at the end."""
+    machine.require_root()
+    with state.locked(naming.sandbox_id(directory)):
+        machine.install_packages(console)
+        theirs = plan.read(wish.config) if wish.config else {}
+        before = state.load(naming.sandbox_id(directory))
+        sandbox = _planned(directory, wish, theirs, before)
+        lower = rootfs.build(sandbox.os, console)
+        sandbox = replace(sandbox, lower=sandbox.lower or str(lower))
+        state.save(sandbox)
+        written = _write_config(directory, sandbox, theirs, console)
+        machine.tune()
+        if network.up(sandbox, _inside(plan.read(directory / "config.yaml"))):
+            console.say(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
+        started = _start(sandbox, _password(directory, sandbox), console)
+        if not started and not written:
+            console.say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
+        return sandbox
+
+
+def preview(directory: Path, wish: Wish, console: Console) -> None:
+    """Says what `up` would do, and does nothing."""
+    theirs = plan.read(wish.config) if wish.config else {}
+    before = state.load(naming.sandbox_id(directory))
+    old = before.nodes if before else ()
+    left = directory / "config.yaml"
+    if not before and left.exists():
+        old = plan.revived(plan.read(left), left)[1]
+    wanted = [] if old and not theirs and not before else _wanted(wish, theirs, before)
+    for node in plan.extended(old, wanted):
+        running = before and nodes.alive(before, node)
+        console.say(f"{node.role}: {'runs already' if running else 'would be started'}", node.name)
+
+
+def _planned(
+    directory: Path, wish: Wish, theirs: dict[str, Any], before: Sandbox | None
+) -> Sandbox:
+    """The sandbox as it shall be, its network reserved in the registry."""
+    if before:
+        if wish.os not in (None, before.os):
+            raise Refused(
+                f"this sandbox has nodes with {before.os}",
+                f"deploy.py sandbox down, then sandbox up --os {wish.os}",
+            )
+        return replace(before, nodes=plan.extended(before.nodes, _wanted(wish, theirs, before)))
+    id, release = naming.sandbox_id(directory), rootfs.known(wish.os or rootfs.RELEASES[0])
+    left, wanted_subnet = directory / "config.yaml", None
+    old: tuple[Node, ...] = ()
+    domain = plan.domain(theirs) if theirs else plan.DOMAIN
+    if left.exists():
+        config = plan.read(left)
+        wanted_subnet, old = plan.revived(config, left)
+        domain = plan.domain(config)
+    wanted = [] if old and wish == Wish(os=wish.os) else _wanted(wish, theirs, None)
+    all_nodes = plan.extended(old, wanted)
+    with state.locked("registry"):
+        taken = [*network.machine_networks(), *configure.ranges(theirs or _default_ranges())]
+        taken += [other.subnet for other in state.all_sandboxes()]
+        subnet = naming.free_subnet(taken, wanted_subnet)
+        where = str(directory.resolve())
+        sandbox = Sandbox(id, where, str(subnet), domain, release, nodes=all_nodes)
+        state.save(sandbox)
+    return sandbox
+
+
+def _default_ranges() -> dict[str, Any]:
+    return {"pods": configure.POD_RANGE, "services": configure.SERVICE_RANGE}
+
+
+def _wanted(wish: Wish, theirs: dict[str, Any], before: Sandbox | None) -> list[tuple[str, str]]:
+    if theirs:
+        return plan.named(theirs)
+    if before:
+        return plan.counted(wish.infra or 0, wish.workers or 0)
+    infra = plan.INFRA if wish.infra is None else wish.infra
+    return plan.counted(infra, plan.WORKERS if wish.workers is None else wish.workers)
+
+
+def _inside(config: dict[str, Any]) -> list[IPv4Network]:
+    """Networks of pods and services to be kept inside; not where the machine's own world is."""
+    world = [IPv4Network(server) for server in network.nameservers()]
+    guarded = configure.ranges(config)
+    return [one for one in guarded if not any(one.overlaps(host) for host in world)]
+
+
+def _password(directory: Path, sandbox: Sandbox) -> str:
+    """The nodes' root password, where `sshkey install` looks for it; made where it is missing."""
+    keys = directory / "deploy/sshkey"
+    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (keys / "rootuser").exists():
+        _write_private(keys / "rootuser", "root")
+    file = keys / "rootpasswd"
+    if not file.exists():
+        _write_private(file, secrets.token_urlsafe(18))
+        for node in sandbox.nodes:
+            nodes.set_password(sandbox, node, file.read_text().strip())
+    return file.read_text().strip()
+
+
+def _write_private(path: Path, text: str) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(f"{text}\n")
+
+
+def _start(sandbox: Sandbox, password: str, console: Console) -> list[Node]:
+    """Starts the nodes that do not run, some at a time; gives back which."""
+    missing = [node for node in sandbox.nodes if not nodes.alive(sandbox, node)]
+    up: list[Node] = []
+
+    def start(node: Node) -> None:
+        began = time.monotonic()
+        nodes.prepare(sandbox, node, sandbox.base, password)
+        nodes.boot(sandbox, node, sandbox.base)
+        nodes.answers(sandbox, node)
+        up.append(node)
+        console.say(f"answers at {sandbox.address(node)} ({since(began)})", node.name)
+
+    if missing:
+        console.say(f"starting {len(missing)} of {len(sandbox.nodes)} nodes")
+        with console.status(lambda: f"{len(up)} of {len(missing)} nodes are up ...", every=10):
+            _each(missing, start)
+    for node in sandbox.nodes:
+        if missing and node not in missing:
+            root = sandbox.folder(node) / "root"
+            nodes.write(root, "etc/hosts", nodes.hosts(sandbox), 0o644)
+    return missing
+
+
+def _each(chosen: list[T], action: Callable[[T], None]) -> None:
+    """Does something to each, PARALLEL at a time; all are tried before the first error."""
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        jobs = [pool.submit(action, node) for node in chosen]
+    errors = [error for job in jobs if (error := job.exception())]
+    if len(errors) == 1 or any(not isinstance(error, DeployError) for error in errors):
+        raise errors[0]
+    if errors:
+        raise DeployError("\n".join(str(error) for error in errors), "deploy.py sandbox up")
+
+
+def _write_config(
+    directory: Path,
+    sandbox: Sandbox,
+    theirs: dict[str, Any],
+    console: Console,
+) -> bool:
+    path = directory / "config.yaml"
+    if not path.exists():
+        text = configure.rehearsed(theirs, sandbox) if theirs else configure.generated(sandbox)
+        _write_private(path, text.rstrip("\n"))
+        console.say(f"wrote {path}")
+        return True
+    known = dict(plan.named(plan.read(path)))
+    new = tuple(node for node in sandbox.nodes if node.name not in known)
+    if new:
+        console.say(f"{path} stays as it is; to use the new nodes, add under `machines`:")
+        console.say(configure.machines(sandbox, new).rstrip("\n"))
+    return False
+
+
+def down(directory: Path, console: Console) -> bool:
+    """Removes every trace of a directory's sandbox from this machine; False if there was none.
+
+    Works from what is really there: a crash may have come before or after any note of it.
+    """
+    machine.require_root()
+    id = naming.sandbox_id(directory)
+    with state.locked(id):
+        home = state.REGISTRY / id
+        try:
+            sandbox = state.load(id)
+        except state.Damaged:
+            sandbox = None
+        labels = cgroups.labels(id) | {path.name for path in home.glob(f"{id}-*")}
+        subnet = sandbox.subnet if sandbox else network.subnet_of(id)
+        if not labels and not subnet and not home.exists():
+            return False
+        console.say(f"removing {len(labels)} nodes")
+        _each(sorted(labels), lambda label: nodes.remove(label, home / label))
+        network.down(id, subnet)
+        state.forget(id)
+        return True
+
+
+def report(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """One row per node: name, role, address, state, and what is wrong with its link."""
+    return [
+        {
+            "name": node.name,
+            "role": node.role,
+            "address": sandbox.address(node),
+            "state": (condition := faults.status(sandbox, node)),
+            "link": [] if condition == "dead" else faults.marks(sandbox, node),
+        }
+        for node in sandbox.nodes
+    ]

@@ -1,0 +1,152 @@
+"""What sandboxes this machine has: one state file each, and the lock that keeps them apart."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from dlws.errors import DeployError
+from dlws.sandbox import naming
+
+REGISTRY = Path("/var/lib/dlws/sandbox")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a sandbox. `index` never changes: address and names follow from it."""
+
+    name: str
+    role: str
+    index: int
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One sandbox, as its state file keeps it."""
+
+    id: str
+    directory: str
+    network: str
+    domain: str
+    os: str
+    lower: str = ""
+    nodes: tuple[Node, ...] = ()
+
+    @property
+    def subnet(self) -> IPv4Network:
+        return IPv4Network(self.network)
+
+    @property
+    def base(self) -> Path:
+        return Path(self.lower)
+
+    @property
+    def bridge(self) -> str:
+        return naming.bridge(self.id)
+
+    @property
+    def gateway(self) -> str:
+        return str(self.subnet[1])
+
+    @property
+    def home(self) -> Path:
+        return REGISTRY / self.id
+
+    def label(self, node: Node) -> str:
+        return naming.label(self.id, node.index)
+
+    def address(self, node: Node) -> str:
+        return str(naming.address(self.subnet, node.index))
+
+    def fqdn(self, node: Node) -> str:
+        return f"{node.name}.{self.domain}" if self.domain else node.name
+
+    def folder(self, node: Node) -> Path:
+        return self.home / self.label(node)
+
+    def node(self, name: str) -> Node:
+        for node in self.nodes:
+            if name in (node.name, self.fqdn(node), self.address(node)):
+                return node
+        names = ", ".join(node.name for node in self.nodes)
+        raise DeployError(f"the sandbox has no node {name!r}", f"its nodes are: {names}")
+
+
+class Damaged(DeployError):
+    """A state file cannot be understood."""
+
+
+def load(id: str) -> Sandbox | None:
+    try:
+        text = (REGISTRY / id / "state.json").read_text()
+    except FileNotFoundError:
+        return None
+    try:
+        values = json.loads(text)
+        nodes = tuple(Node(**node) for node in values.pop("nodes"))
+        return Sandbox(**values, nodes=nodes)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise Damaged(
+            f"{REGISTRY / id / 'state.json'} is damaged",
+            "`deploy.py sandbox down` removes what there is of the sandbox; then bring it up again",
+        ) from None
+
+
+def save(sandbox: Sandbox) -> None:
+    """Writes the state file in one step, so that a crash leaves the old one or the new one."""
+    sandbox.home.mkdir(parents=True, exist_ok=True)
+    new = sandbox.home / "state.json.new"
+    new.write_text(json.dumps(asdict(sandbox), indent=2) + "\n")
+    os.replace(new, sandbox.home / "state.json")
+
+
+def forget(id: str) -> None:
+    """Removes a sandbox's folder, and the registry with the last one."""
+    if (REGISTRY / id).exists():
+        shutil.rmtree(REGISTRY / id)
+    for folder in (REGISTRY, REGISTRY.parent):
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def all_sandboxes() -> list[Sandbox]:
+    if not REGISTRY.is_dir():
+        return []
+    found: list[Sandbox] = []
+    for folder in sorted(REGISTRY.iterdir()):
+        with suppress(Damaged):  # it holds its network by its routes all the same
+            found += filter(None, [load(folder.name)])
+    return found
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Holds a lock of this machine; waits for whoever holds it. The file goes with the holder."""
+    path = Path("/run/lock") / f"dlws-sandbox-{name}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_still(path, file.fileno()):
+                continue  # its holder removed it while we waited
+            try:
+                yield
+            finally:
+                path.unlink()
+            return
+
+
+def _is_still(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,145 @@
+# shellcheck shell=bash
+# What every node script shares: saying what changed, refusing with a cure, writing files, sysctls.
+#
+# Changes nothing by itself. Source it; it needs bash 4.4 or newer and nothing that has to be installed.
+# DLWS_ROOT (empty on a node) is put before every system path, so that a test can show it another machine.
+
+DLWS_ROOT=${DLWS_ROOT:-}
+DLWS_CHANGES=0
+
+say() { printf '%s\n' "$*"; }
+warn() { printf 'warning: %s\n' "$*" >&2; }
+
+changed() {
+    DLWS_CHANGES=$((DLWS_CHANGES + 1))
+    printf 'changed: %s\n' "$*"
+}
+
+# The last line of every script: a second run has to say that it changed nothing.
+finish() { [ "$DLWS_CHANGES" -gt 0 ] || say "nothing to do"; }
+
+# die MESSAGE CURE
+die() {
+    printf 'error: %s\n' "$1" >&2
+    [ -z "${2:-}" ] || printf 'cure: %s\n' "$2" >&2
+    exit 1
+}
+
+# ask_reboot REASON: the caller reboots the node and runs the script again with the argument "continue".
+ask_reboot() {
+    say "reboot needed: $1"
+    exit 194
+}
+
+# need_root "$@": become root by sudo, keeping the facts in DLWS_*, or say how.
+need_root() {
+    [ "$(id -u)" -ne 0 ] || return 0
+    local name facts=()
+    for name in "${!DLWS_@}"; do
+        facts+=("$name=${!name}")
+    done
+    sudo -n true 2>/dev/null ||
+        die "this script changes the system and $(id -un) may not become root without a password" \
+            "run it with --sudo, or connect as root"
+    exec sudo -n env "${facts[@]}" bash "$0" "$@"
+}
+
+# os_field NAME: a field of os-release, such as ID or VERSION_CODENAME.
+os_field() {
+    local line
+    line=$(grep -m1 "^$1=" "$DLWS_ROOT/etc/os-release") || return 0
+    line=${line#*=}
+    line=${line%[\"\']}
+    printf '%s\n' "${line#[\"\']}"
+}
+
+# In a container the kernel belongs to the machine around it: its modules, swap and devices too.
+in_container() {
+    case ${DLWS_CONTAINER:-} in
+        yes) return 0 ;;
+        no) return 1 ;;
+    esac
+    command -v systemd-detect-virt >/dev/null && systemd-detect-virt --container --quiet
+}
+
+systemd_runs() { [ -d "$DLWS_ROOT/run/systemd/system" ]; }
+
+# place NEW PATH MODE: the file NEW takes the place of PATH, at once, and only where something differs.
+place() {
+    local new=$1 path=$2 mode=${3#0}
+    if [ -f "$path" ] && [ ! -L "$path" ] && cmp -s "$new" "$path"; then
+        rm -f "$new"
+        [ "$(stat -c %a "$path")" != "$mode" ] || return 0
+        chmod "$mode" "$path"
+        changed "mode of $path is now $mode"
+        return 0
+    fi
+    chmod "$mode" "$new"
+    mv -f "$new" "$path"
+    changed "wrote $path"
+}
+
+# write_file PATH MODE: standard input becomes the file. Give it a here-document and not a pipe: behind a
+# pipe it would run in a subshell, and what it changed would not be counted.
+write_file() {
+    local new
+    mkdir -p "$(dirname "$1")"
+    new=$(mktemp "$1.dlws-XXXXXX")
+    cat >"$new"
+    place "$new" "$1" "$2"
+}
+
+# edit_file PATH COMMAND...: the file becomes what the command makes of it; it stays if the command fails.
+edit_file() {
+    local path=$1 new
+    shift
+    new=$(mktemp "$path.dlws-XXXXXX")
+    if ! "$@" <"$path" >"$new"; then
+        rm -f "$new"
+        die "$path could not be rewritten; it is unchanged" "look at the lines above"
+    fi
+    chown --reference="$path" "$new"
+    place "$new" "$path" "$(stat -c %a "$path")"
+}
+
+# kernel_setting NAME VALUE: sets a sysctl that differs. One that this kernel or container does not let
+# us have is left alone with a word: the file in sysctl.d still says what is wanted.
+kernel_setting() {
+    local path=$DLWS_ROOT/proc/sys/${1//.//} now
+    if ! now=$(cat "$path" 2>/dev/null); then
+        say "$1 does not exist here; left to the machine's own kernel"
+    elif [ "$now" != "$2" ]; then
+        if printf '%s\n' "$2" 2>/dev/null >"$path"; then
+            changed "$1 = $2 (was $now)"
+        elif in_container; then
+            say "$1 is $now and cannot be changed from inside a container"
+        else
+            die "the kernel does not accept $1 = $2" "look at 'dmesg | tail' on this node"
+        fi
+    fi
+}
+
+# sysctl_file NAME: lines "key = value" on standard input become /etc/sysctl.d/NAME and are applied.
+sysctl_file() {
+    local lines key value
+    lines=$(cat)
+    write_file "$DLWS_ROOT/etc/sysctl.d/$1" 0644 <<<"$lines"
+    while IFS='= ' read -r key value; do
+        [[ -z $key || $key == \#* ]] || kernel_setting "$key" "$value"
+    done <<<"$lines"
+}
+
+# disable_units NAME...: stops and disables those of the units that are installed here.
+disable_units() {
+    local unit
+    systemd_runs || return 0
+    for unit in "$@"; do
+        systemctl cat "$unit" >/dev/null 2>&1 || continue
+        case $(systemctl is-enabled "$unit" 2>/dev/null) in
+            disabled | masked) systemctl is-active --quiet "$unit" || continue ;;
+        esac
+        systemctl disable --now "$unit" >/dev/null 2>&1 ||
+            die "$unit cannot be disabled" "look at 'systemctl status $unit' on this node"
+        changed "disabled $unit"
+    done
+}

@@ -1,0 +1,128 @@
+# shellcheck shell=bash
+# Installs packages: from the bundle on this node where it has them, else from the node's own apt sources.
+#
+# Needs lib/common.sh. Changes only what is missing: nothing is upgraded or removed, and no question is
+# asked. A name may be a choice, "containerd|containerd.io": any of them counts as installed, the first
+# one that can be had is installed.
+
+DLWS_APT_UPDATED=
+DLWS_APT_DEADLINE=${DLWS_APT_DEADLINE:-300}
+
+codename() { os_field VERSION_CODENAME; }
+
+package_installed() {
+    local status
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) && [ "$status" = installed ]
+}
+
+# apt_get ARGS...: one apt-get that asks nothing and waits for whoever holds apt's locks. apt before 2.0
+# and "update" in every version give up at once on a held lock, so that case is tried again here.
+apt_get() {
+    local log end=$((SECONDS + DLWS_APT_DEADLINE)) code
+    log=$(mktemp)
+    while :; do
+        code=0
+        DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C apt-get -qq -y \
+            -o "DPkg::Lock::Timeout=$DLWS_APT_DEADLINE" -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 \
+            -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
+            "$@" </dev/null >"$log" 2>&1 || code=$?
+        if [ "$code" -eq 0 ] || [ "$SECONDS" -ge "$end" ]; then break; fi
+        grep -qE 'Could not get lock|Unable to (acquire|lock)' "$log" || break
+        sleep 3
+    done
+    [ "$code" -eq 0 ] || tail -n 20 "$log" >&2
+    rm -f "$log"
+    return "$code"
+}
+
+apt_update() { apt_get update && DLWS_APT_UPDATED=yes; }
+
+# The package lists are fetched at most once per script, and only by one that has something to install.
+apt_update_once() {
+    [ -z "$DLWS_APT_UPDATED" ] || return 0
+    say "fetching the package lists"
+    apt_update || die "apt-get update failed on this node" \
+        "check the node's /etc/apt/sources.list* and its network, or use kubernetes.source: bundle"
+}
+
+# bundle_source: makes an apt repository of the bundle's packages (links and an index, in a directory of
+# its own, so that the verified bundle is not touched) and prints that directory. Fails if there are none.
+bundle_source() {
+    local debs deb repository
+    debs=${DLWS_BUNDLE:-/var/lib/dlws/bundle}/packages/$(codename)
+    compgen -G "$debs/*.deb" >/dev/null || return 1
+    repository=$(mktemp -d)
+    chmod 755 "$repository"
+    mkdir -p "$repository/lists/partial" "$repository/pool"
+    for deb in "$debs"/*.deb; do
+        ln -s "$(readlink -f "$deb")" "$repository/pool/"
+        dpkg-deb -f "$deb" || return 1
+        printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$(basename "$deb")" \
+            "$(stat -L -c %s "$deb")" "$(sha256sum "$deb" | cut -d ' ' -f 1)"
+    done >"$repository/pool/Packages"
+    printf 'deb [trusted=yes] file:%s ./\n' "$repository/pool" >"$repository/sources.list"
+    printf '%s\n' "$repository"
+}
+
+# bundle_apt REPOSITORY ARGS...: apt-get that knows nothing but the bundle.
+bundle_apt() {
+    local repository=$1
+    shift
+    apt_get -o "Dir::Etc::sourcelist=$repository/sources.list" -o Dir::Etc::sourceparts=- \
+        -o "Dir::State::lists=$repository/lists" -o APT::Sandbox::User=root "$@"
+}
+
+# Fails, and changes nothing, unless the bundle alone holds the packages and all that they depend on.
+install_from_bundle() {
+    local repository code=0
+    repository=$(bundle_source) || return 1
+    bundle_apt "$repository" update && bundle_apt "$repository" -s install --no-install-recommends "$@" \
+        2>/dev/null || code=1
+    [ "$code" -ne 0 ] || bundle_apt "$repository" install --no-install-recommends "$@" || code=2
+    rm -rf "$repository"
+    [ "$code" -ne 2 ] || die "the bundle's packages could not be installed: $*" \
+        "read the lines above; 'dpkg --configure -a' on the node finishes a broken installation"
+    return "$code"
+}
+
+# package_available NAME: the bundle has it or apt knows a version of it.
+package_available() {
+    local deb
+    for deb in "${DLWS_BUNDLE:-/var/lib/dlws/bundle}/packages/$(codename)/$1"_*.deb; do
+        [ ! -e "$deb" ] || return 0
+    done
+    LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+}
+
+# pick NAME|NAME...: prints what to install of a choice, nothing if one of it is installed.
+pick() {
+    local name choice
+    IFS='|' read -ra choice <<<"$1"
+    for name in "${choice[@]}"; do
+        ! package_installed "$name" || return 0
+    done
+    for name in "${choice[@]}"; do
+        if package_available "$name"; then
+            printf '%s\n' "$name"
+            return 0
+        fi
+    done
+    printf '%s\n' "${choice[0]}"
+}
+
+# install_packages NAME...
+install_packages() {
+    local choice name missing=()
+    for choice in "$@"; do
+        name=$(pick "$choice")
+        [ -z "$name" ] || missing+=("$name")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    if ! install_from_bundle "${missing[@]}"; then
+        apt_update_once
+        apt_get install --no-install-recommends "${missing[@]}" ||
+            die "these packages could not be installed: ${missing[*]}" \
+                "read the lines above; the node's apt sources, or the bundle, must have them"
+    fi
+    changed "installed ${missing[*]}"
+}

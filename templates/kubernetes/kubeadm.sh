@@ -1,0 +1,27 @@
+#!/bin/sh
+# Run one kubeadm command whose configuration comes on standard input. The configuration holds
+# secrets, so it lies in memory, for root alone, and goes away at the end.
+# $1: name of the stamp that says "begun and not ended"; $2: runtime socket, to reset first; then kubeadm's words.
+set -eu
+umask 077
+stamps=/var/lib/dlws/kubeadm
+stamp=$stamps/$1-started
+reset=$2
+shift 2
+dir=$(mktemp -d /run/dlws-kubeadm.XXXXXX)
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' HUP INT TERM
+cat >"$dir/config.yaml"
+# Whatever kubeadm prints, no token and no certificate key leaves this node.
+withheld() { sed -u -E 's/[a-z0-9]{6}\.[a-z0-9]{16}/(token withheld)/g; s/\b[0-9a-f]{64}\b/(key withheld)/g'; }
+run() {
+    { status=0; "$@" || status=$?; echo "$status" >"$dir/status"; } 2>&1 | withheld
+    return "$(cat "$dir/status")"
+}
+mkdir -p "$stamps"
+if [ -n "$reset" ]; then
+    run kubeadm reset --force --cri-socket "$reset"
+fi
+: >"$stamp"
+run kubeadm "$@" --config "$dir/config.yaml"
+rm -f "$stamp"

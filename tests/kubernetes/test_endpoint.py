@@ -1,0 +1,80 @@
+"""Where the API server answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dlws.errors import DeployError
+from dlws.kubernetes import endpoint
+from tests.kubernetes.conftest import CONFIG, THREE, World, config_of
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("api.example.org", "https://api.example.org:6443"),
+        ("api.example.org:8443", "https://api.example.org:8443"),
+        ("10.1.0.100", "https://10.1.0.100:6443"),
+        ("fd00::5", "https://[fd00::5]:6443"),
+        ("[fd00::5]:8443", "https://[fd00::5]:8443"),
+    ],
+)
+def test_given_endpoint(tmp_path: Path, given: str, expected: str) -> None:
+    text = CONFIG.replace("network: bridge", f"network: bridge, endpoint: '{given}'")
+    chosen = endpoint.endpoint(config_of(tmp_path, text), ["10.1.0.1", "10.1.0.2"])
+    assert (chosen.url, chosen.in_hosts) == (expected, False)
+
+
+def test_one_infra_node_is_its_own_endpoint(make: Callable[..., World]) -> None:
+    world = make()
+    assert str(endpoint.of(world.cluster)) == "10.1.0.1:6443"
+    assert endpoint.host_lines(world.cluster) == []
+
+
+def test_three_infra_nodes_share_a_name(make: Callable[..., World]) -> None:
+    cluster = make(THREE).cluster
+    assert str(endpoint.of(cluster)) == "atlas-api:6443"
+    assert endpoint.host_lines(cluster, cluster.infra[1]) == [
+        "10.1.0.2 atlas-api",
+        "10.1.0.3 atlas-api",
+        "10.1.0.1 atlas-api",
+    ]
+    for node in cluster.nodes:
+        assert len(set(endpoint.host_lines(cluster, node))) == 3
+
+
+def test_the_shared_name_needs_addresses(make: Callable[..., World]) -> None:
+    text = THREE.replace("infra02: {role: infrastructure, private-ip: 10.1.0.2}",
+                         "infra02: {role: infrastructure}")  # fmt: skip
+    cluster = make(text).cluster
+    with pytest.raises(DeployError, match="is not known"):
+        endpoint.host_lines(cluster)
+
+
+@pytest.mark.parametrize("name", ["atlas", "Atlas", "my cluster", "a_b", "x.y"])
+def test_the_shared_name_is_a_host_name(name: str) -> None:
+    assert endpoint.api_name(name).replace("-", "").isalnum()
+
+
+def test_hosts_block_is_added_once_and_replaced() -> None:
+    old = "127.0.0.1 localhost\n10.9.9.9 atlas-api # stale\n10.1.0.11 worker01\n"
+    one = endpoint.with_block(old, ["10.1.0.1 atlas-api", "10.1.0.2 atlas-api"])
+    assert "10.9.9.9" not in one
+    assert one.startswith("127.0.0.1 localhost\n10.1.0.11 worker01\n")
+    assert endpoint.with_block(one, ["10.1.0.1 atlas-api", "10.1.0.2 atlas-api"]) == one
+    two = endpoint.with_block(one, ["10.1.0.3 atlas-api"])
+    assert two.count("atlas-api") == 1
+
+
+def test_hosts_without_names_stay_as_they_are() -> None:
+    assert endpoint.with_block("a b\n", []) == "a b\n"
+
+
+def test_certificates_are_for_every_way_to_a_server(make: Callable[..., World]) -> None:
+    names = endpoint.certificate_names(make(THREE).cluster)
+    assert names[0] == "atlas-api"
+    assert {"infra02", "infra02.example.org", "10.1.0.2", "127.0.0.1"} <= set(names)
+    assert len(names) == len(set(names))

@@ -1,0 +1,330 @@
+"""What `kubeadm init`, `join` and `reset` ask of nodes, and what they never do."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from dlws import runtime
+from dlws.connection import Local, Result
+from dlws.errors import DeployError, Refused, SomeNodesFailed
+from dlws.kubernetes import kubeadm, reset
+from dlws.kubernetes.state import Member, Survey, parse
+from dlws.shell import chain, script
+from tests.kubernetes.conftest import THREE, World
+
+STATE = "What a node has of Kubernetes"
+RUN = "Run one kubeadm command"
+FILES = "sha256sum"
+ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://10.1.0.1:6443'}}]\n"
+
+
+@pytest.fixture(autouse=True)
+def _runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "configure", lambda node, config: False)
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    place = tmp_path_factory.mktemp("ca")
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=t -keyout key -out crt 2>/dev/null"
+    assert Local().run(script(chain('cd "$1"', make), place)).ok
+    return (place / "crt").read_bytes()
+
+
+class Nodes:
+    """Answers like nodes with kubeadm: who ran init or join is a member from then on."""
+
+    def __init__(self, world: World, ca: bytes, members: dict[str, str] | None = None) -> None:
+        self.world, self.ca = world, ca
+        self.members = members or {}
+        self.begun: set[str] = set()
+        self.silent: set[str] = set()
+        self.failing: set[str] = set()
+        for name, fake in world.fakes.items():
+            fake.rules.append(lambda command, stdin, name=name: self.answer(name, command, stdin))  # type: ignore[misc]
+
+    def answer(self, name: str, command: str, stdin: bytes) -> Result | None:
+        if FILES in command:
+            return Result(0, b"- - -\n" * stdin.count(b"\n"))
+        if STATE in command:
+            return Result(0, self.state(name))
+        if RUN in command and " init " in command.rsplit("dlws", maxsplit=1)[-1] + " ":
+            self.members.setdefault(name, "10.244.0.0/24")
+        if RUN in command and " join " in command.rsplit("dlws", maxsplit=1)[-1]:
+            if name in self.failing:
+                return Result(1, b"", b"preflight failed")
+            self.members.setdefault(name, f"10.244.{len(self.members)}.0/24")
+        if "cat /etc/kubernetes/admin.conf" in command:
+            return Result(0, ADMIN)
+        return None
+
+    def state(self, name: str) -> bytes:
+        lines = ["version=v1.20.2", "hosts=" + base64.b64encode(b"127.0.0.1 localhost\n").decode()]
+        if name in self.begun:
+            lines += ["init_started=1", "control_plane=1", "api_says=refused"]
+        elif name in self.members:
+            lines.append("kubelet=1")
+            if name.startswith("infra") and name not in self.silent:
+                lines += [f"ca={base64.b64encode(self.ca).decode()}", "control_plane=1", "api=1"]
+                lines += [self.member(*pair) for pair in self.members.items()]
+        return "\n".join(lines).encode()
+
+    def member(self, name: str, pods: str) -> str:
+        address = self.world.cluster.config.machines[name].private_ip
+        return f"member={name}|{pods}|{address}|{'False' if name in self.silent else 'True'}"
+
+
+Make = Callable[..., World]
+
+
+def documents(content: bytes) -> dict[str, Any]:
+    return {document["kind"]: document for document in yaml.safe_load_all(content)}
+
+
+def secrets_in(world: World) -> list[str]:
+    """Every token, half of one, and certificate key that any node was given."""
+    given = b"\n".join(stdin for fake in world.fakes.values() for _, stdin in fake.asked).decode()
+    tokens = re.findall(r"\btoken: ([a-z0-9]{6}\.[a-z0-9]{16})", given)
+    keys = re.findall(r"certificateKey: ([0-9a-f]{64})", given)
+    return [*tokens, *(token.split(".")[1] for token in tokens), *keys]
+
+
+def test_init_sends_the_documents_by_standard_input(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca)
+    kubeadm.init(world.cluster)
+    sent = documents(world.stdin_of("infra01", RUN))
+    assert sent["ClusterConfiguration"]["controlPlaneEndpoint"] == "10.1.0.1:6443"
+    assert sent["InitConfiguration"]["nodeRegistration"]["name"] == "infra01"
+    line = next(command for command in world.commands("infra01") if RUN in command)
+    assert "--skip-token-print --skip-certificate-key-print" in line
+    assert not world.ran("worker01", RUN)
+
+
+def test_no_secret_is_on_a_command_line_or_shown(
+    make: Make, ca: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world = make(THREE, verbose=True)
+    Nodes(world, ca)
+    kubeadm.init(world.cluster)
+    kubeadm.join(world.cluster, world.cluster.nodes)
+    secrets = secrets_in(world)
+    assert len(secrets) >= 6
+    shown = "".join(capfd.readouterr())
+    lines = "\n".join(command for fake in world.fakes.values() for command, _ in fake.asked)
+    assert not [secret for secret in secrets if secret in lines or secret in shown]
+
+
+def test_init_fetches_admin_conf_for_its_owner_alone(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca)
+    kubeadm.init(world.cluster)
+    path = world.cluster.deploy / "sshkey/admin.conf"
+    assert path.read_bytes() == ADMIN
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_init_again_changes_nothing_and_says_so(
+    make: Make, ca: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = make(THREE)
+    Nodes(
+        world,
+        ca,
+        {"infra01": "10.244.0.0/24", "infra02": "10.244.1.0/24", "infra03": "10.244.2.0/24"},
+    )
+    kubeadm.init(world.cluster)
+    assert not any(world.ran(name, RUN) for name in world.fakes)
+    says = capsys.readouterr().err
+    assert "Kubernetes 1.20.2 is running on infra[01-03]" in says
+    assert "nothing to join" in says
+
+
+def test_three_infra_nodes_join_one_after_the_other(make: Make, ca: bytes) -> None:
+    world = make(THREE)
+    nodes = Nodes(world, ca)
+    kubeadm.init(world.cluster)
+    assert list(nodes.members) == ["infra01", "infra02", "infra03"]
+    for name in ("infra02", "infra03"):
+        sent = documents(world.stdin_of(name, RUN))["JoinConfiguration"]
+        assert len(sent["controlPlane"]["certificateKey"]) == 64
+        assert sent["discovery"]["bootstrapToken"]["apiServerEndpoint"] == "atlas-api:6443"
+        assert sent["discovery"]["bootstrapToken"]["caCertHashes"][0].startswith("sha256:")
+    assert any("upload-certs" in command for command in world.commands("infra01"))
+
+
+def test_every_node_of_three_masters_knows_them_by_name(make: Make, ca: bytes) -> None:
+    world = make(THREE)
+    Nodes(world, ca)
+    kubeadm.init(world.cluster)
+    asked = b"".join(stdin for _, stdin in world.fakes["infra02"].asked)
+    assert b"10.1.0.3 atlas-api\n10.1.0.1 atlas-api\n" in asked
+
+
+def test_an_unfinished_init_goes_on(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca)
+    nodes.begun.add("infra01")
+    world.fakes["infra01"].rules.insert(0, lambda command, _: _forget(nodes, command))
+    kubeadm.init(world.cluster)
+    line = next(command for command in world.commands("infra01") if RUN in command)
+    assert "DirAvailable--var-lib-etcd" in line
+    assert "Port-6443" in line
+
+
+def _forget(nodes: Nodes, command: str) -> None:
+    if RUN in command:
+        nodes.begun.clear()
+
+
+def test_a_silent_control_plane_is_not_overwritten(make: Make, ca: bytes) -> None:
+    world = make()
+    state = b"version=v1.20.2\nkubelet=1\ncontrol_plane=1\napi_says=connection refused\n"
+    world.fakes["infra01"].rules.append(lambda c, _: Result(0, state) if STATE in c else None)
+    with pytest.raises(DeployError, match="does not answer: connection refused") as caught:
+        kubeadm.init(world.cluster)
+    assert "kubeadm reset infra01" in caught.value.cure
+    assert not world.ran("infra01", RUN)
+
+
+def test_join_joins_only_who_is_missing(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca, {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"})
+    kubeadm.join(world.cluster, world.cluster.nodes)
+    assert world.ran("worker02", RUN)
+    assert not world.ran("worker01", RUN)
+
+
+def test_join_again_makes_no_token(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(
+        world,
+        ca,
+        {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24", "worker02": "10.244.2.0/24"},
+    )
+    kubeadm.join(world.cluster, world.cluster.nodes)
+    assert not world.ran("infra01", "create -f -")
+
+
+def test_one_failing_worker_does_not_hold_up_the_other(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    nodes.failing.add("worker01")
+    with pytest.raises(DeployError, match=r"worker01.*\n.*preflight failed"):
+        kubeadm.join(world.cluster, world.cluster.nodes)
+    assert "worker02" in nodes.members
+
+
+def test_join_before_init_says_what_comes_first(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca)
+    with pytest.raises(DeployError, match="no API server") as caught:
+        kubeadm.join(world.cluster, world.cluster.nodes)
+    assert "kubeadm init" in caught.value.cure
+
+
+def test_a_node_without_kubeadm_is_told_how_to_get_it(make: Make) -> None:
+    world = make()
+    with pytest.raises(DeployError, match="infra01 has no kubeadm") as caught:
+        kubeadm.init(world.cluster)
+    assert "install_kubeadm.sh" in caught.value.cure
+
+
+def test_a_dry_run_changes_nothing(make: Make, ca: bytes) -> None:
+    world = make(THREE, dry_run=True)
+    Nodes(world, ca)
+    kubeadm.init(world.cluster)
+    assert not any(world.ran(name, RUN) for name in world.fakes)
+    assert not (world.cluster.deploy / "sshkey/admin.conf").exists()
+
+
+def test_the_pod_network_reaches_every_node(make: Make, ca: bytes) -> None:
+    world = make()
+    members = {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"}
+    Nodes(world, ca, members)
+    kubeadm.join(world.cluster, world.cluster.nodes)
+    for name in world.fakes:
+        sent = b"".join(stdin for _, stdin in world.fakes[name].asked)
+        assert (b"route 10.244.2.0/24 10.1.0.12\n" in sent) == (name != "worker02")
+
+
+def member(name: str, ready: bool = True) -> Member:
+    return Member(name, "", "", ready)
+
+
+def seen(*members: Member) -> Survey:
+    state = parse("api=1")
+    known = {one.name: one for one in members}
+    from dataclasses import replace
+
+    class Live:
+        name = "infra01"
+
+    return Survey({"infra01": replace(state, members=known)}, [], Live())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ready", "leaving", "refused"),
+    [
+        ((True, True, True), ["infra01"], False),
+        ((True, True, True), ["infra01", "infra02"], True),
+        ((True, False, True), ["infra01"], True),
+        ((True, False, True), ["infra02"], False),
+        ((True, True, True), ["worker01"], False),
+        ((True, False, False), ["worker01"], False),
+    ],
+)
+def test_quorum(make: Make, ready: tuple[bool, ...], leaving: list[str], refused: bool) -> None:
+    cluster = make(THREE).cluster
+    survey = seen(*(member(f"infra0{i + 1}", ready[i]) for i in range(3)), member("worker01"))
+    nodes = [node for node in cluster.nodes if node.name in leaving]
+    if refused:
+        with pytest.raises(Refused, match="majority"):
+            reset.check_quorum(cluster, survey, nodes)
+    else:
+        reset.check_quorum(cluster, survey, nodes)
+
+
+def test_reset_of_a_worker_drains_cleans_and_forgets_it(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca, {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"})
+    reset.reset(world.cluster, [world.cluster.nodes[1]])
+    lines = [
+        line for line in world.commands("infra01") if "admin.conf" in line and "worker01" in line
+    ]
+    assert "drain worker01" in lines[0] and "--delete-emptydir-data" in lines[0]
+    assert "delete node worker01" in lines[1]
+    assert world.ran("worker01", "Take Kubernetes off this node")
+    assert not world.ran("infra01", "Take Kubernetes off this node")
+
+
+def test_reset_of_everything_forgets_admin_conf(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    kubeadm.init(world.cluster)
+    reset.reset(world.cluster, world.cluster.nodes)
+    assert all(world.ran(name, "Take Kubernetes off this node") for name in world.fakes)
+    assert not (world.cluster.deploy / "sshkey/admin.conf").exists()
+
+
+def test_drain_flag_of_old_releases(make: Make) -> None:
+    config = make().cluster.config
+    old = config.model_copy(
+        update={"kubernetes": config.kubernetes.model_copy(update={"version": "1.18.2"})}
+    )
+    assert "--delete-local-data" in reset.drain_words(old, "w", reachable=True)
+    assert reset.drain_words(old, "w", reachable=False)[-2:] == ["cordon", "w"]
+
+
+def test_partial_failure_is_exit_three(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    nodes.failing.add("worker01")
+    with pytest.raises(SomeNodesFailed):
+        kubeadm.join(world.cluster, world.cluster.nodes)

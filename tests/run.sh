@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Checks everything: formatting, lint, types, shell scripts, and the tests, on real nodes too.
+#   tests/run.sh [--fast] [PYTEST ARGUMENT...]
+#     --fast               leaves out what needs root and makes real nodes or clusters
+#     tests/run.sh -k ssh  runs the tests whose names match
+# Installs what it needs (Python packages into .venv, Debian packages with apt-get).
+# With CI=true, a group of tests that cannot run here is a failure.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+fast=no
+arguments=()
+for argument in "$@"; do
+    case $argument in
+        --fast) fast=yes ;;
+        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        *) arguments+=("$argument") ;;
+    esac
+done
+failed=()
+started=$SECONDS
+
+stage() {
+    local name=$1 began=$SECONDS verdict=ok
+    shift
+    printf '== %s\n' "$name"
+    "$@" || { verdict=FAILED && failed+=("$name"); }
+    printf '== %s: %s (%d s)\n' "$name" "$verdict" $((SECONDS - began))
+}
+
+install_missing() {
+    local packages=() as_root=()
+    command -v shellcheck >/dev/null || packages+=(shellcheck)
+    command -v ip >/dev/null || packages+=(iproute2)
+    [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
+    command -v ssh >/dev/null || packages+=(openssh-client)
+    [ ${#packages[@]} -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y \
+        -o DPkg::Lock::Timeout=300 install --no-install-recommends "${packages[@]}" >/dev/null
+}
+
+prepare() { scripts/install_prerequisites.sh --dev && install_missing; }
+
+shell_scripts() {
+    local file
+    find . \( -name .git -o -name '.venv*' -o -name '.*_cache' -o -path ./deploy \) -prune -o \
+        -type f \( -name '*.sh' -o ! -name '*.*' \) -print | sort |
+        while IFS= read -r file; do
+            # A script named .sh counts whatever its first line says; one without a suffix by it.
+            if [[ $file == *.sh ]] || head -c 64 "$file" | grep -qaE '^#!.*[/ ](ba|da)?sh\b'; then
+                printf '%s\0' "$file"
+            fi
+        done
+}
+
+check_shell() { shell_scripts | xargs -0 --no-run-if-empty shellcheck; }
+
+# Says what stands in the way of real nodes here; says nothing when nothing does. It tries, in a
+# mount and network namespace that vanish with it, what a node needs from the kernel.
+obstacle() {
+    if [ $fast = yes ]; then
+        echo "--fast leaves them out"
+    elif [ "$(id -u)" != 0 ]; then
+        echo "they need root"
+    else
+        # shellcheck disable=SC2016  # its variables are for the inner shell
+        unshare --mount --net sh -euc '
+            try() { what=$1; shift; "$@" 2>/dev/null || { echo "this kernel refuses $what"; exit 0; }; }
+            try "bridges" ip link add dlws-try type bridge
+            try "veth pairs" ip link add dlws-a type veth peer name dlws-b
+            try "tmpfs mounts" mount -t tmpfs dlws-try /mnt
+            mkdir /mnt/lower /mnt/upper /mnt/work /mnt/merged
+            try "overlay mounts" mount -t overlay dlws-try \
+                -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work /mnt/merged
+        ' 2>/dev/null || echo "this machine refuses new mount and network namespaces"
+    fi
+}
+
+run_pytest() {
+    local reason selection=()
+    reason=$(obstacle)
+    if [ -n "$reason" ]; then
+        selection=(-m "not sandbox and not cluster")
+        not_run="NOT RUN: the tests marked sandbox and cluster: $reason"
+        printf '%s\n' "$not_run"
+    fi
+    .venv/bin/python -m pytest "${selection[@]}" "${arguments[@]}"
+}
+
+not_run=
+stage prepare prepare
+if [ ${#failed[@]} -gt 0 ]; then exit 1; fi
+stage "ruff format" .venv/bin/ruff format --quiet --check .
+stage "ruff check" .venv/bin/ruff check --quiet .
+stage mypy .venv/bin/mypy --no-error-summary
+stage shellcheck check_shell
+stage pytest run_pytest
+
+if [ -n "$not_run" ]; then
+    printf '%s\n' "$not_run"
+    if [ "${CI-}" = true ]; then failed+=("tests not run"); fi
+fi
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'FAILED after %d s:' $((SECONDS - started))
+    printf ' %s;' "${failed[@]}"
+    printf '\n'
+    exit 1
+fi
+printf 'All passed in %d s.\n' $((SECONDS - started))
