@@ -160,7 +160,7 @@ install_from_bundle_files() {
 # Debian's containerd looks for CNI plugins where Debian's own package would put them.
 link_cni() {
     local link=$DLWS_ROOT/usr/lib/cni/$1
-    if [ -e "$link" ]; then return 0; fi
+    if [ -e "$link" ] || [ "$(readlink "$link")" = "$CNI/$1" ]; then return 0; fi
     mkdir -p "${link%/*}"
     ln -sfn "$CNI/$1" "$link"
     changed "linked $link to $CNI/$1"
