@@ -126,7 +126,7 @@ check_bundle() {
     out=$(comm -13 <(bundle_names) <(cd "$BUNDLE" && find . ! -type d -printf '%P\n' | sort))
     [ -z "$out" ] || die "the bundle in $BUNDLE holds what does not belong there: $out" "$cure"
     grep -q "\"kubernetes_version\": \"$VERSION\"" "$BUNDLE/manifest.json" ||
-        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one: deploy.py bundle build"
+        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one on the devbox: deploy.py bundle build"
 }
 
 bundle_names() {
