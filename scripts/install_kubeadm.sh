@@ -25,7 +25,7 @@ TOOLS=(kubeadm kubectl kubelet)
 CNI=/opt/cni/bin
 
 check_version() {
-    [[ $VERSION =~ ^1\.[0-9]+\.[0-9]+$ ]] ||
+    [[ $VERSION =~ ^1\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.-]+)?$ ]] ||
         die "DLWS_KUBERNETES_VERSION is '$VERSION'" "set kubernetes.version in config.yaml, like 1.30.4"
 }
 
@@ -151,9 +151,19 @@ install_from_bundle_files() {
     done
     for file in "$BUNDLE"/cni/*; do
         install_program "$file" "$DLWS_ROOT$CNI/${file##*/}" || true
+        link_cni "${file##*/}"
     done
     kubelet_unit
     if [ -n "$restart" ] && systemctl is-active --quiet kubelet; then systemctl restart kubelet; fi
+}
+
+# Debian's containerd looks for CNI plugins where Debian's own package would put them.
+link_cni() {
+    local link=$DLWS_ROOT/usr/lib/cni/$1
+    if [ -e "$link" ]; then return 0; fi
+    mkdir -p "${link%/*}"
+    ln -sfn "$CNI/$1" "$link"
+    changed "linked $link to $CNI/$1"
 }
 
 kubelet_unit() {
@@ -185,46 +195,46 @@ ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELE
 UNIT
 }
 
-# The names of the images in an archive, as `docker save` lists them.
-archive_names() {
-    tar -xOf "$1" manifest.json | grep -o '"RepoTags": *\[[^]]*\]' | grep -o '"[^"]*:[^"]*"' |
-        grep -v '"RepoTags' | tr -d '"'
+# archive_field NAME ARCHIVE: what a list of `docker save` says of its one image: Config, or RepoTags.
+archive_field() {
+    tar -xOf "$2" manifest.json | sed -nE "s/.*\"$1\": *\[?\"([^]\"]*)\".*/\1/p"
 }
 
-# image_there NAME LIST: a name without a registry is docker.io's for containerd.
-image_there() { grep -qxF -e "$1" -e "docker.io/$1" -e "docker.io/library/$1" <<<"$2"; }
-
-runtime_images() {
+runtime_answers() {
     case ${DLWS_RUNTIME:-containerd} in
-        docker) docker image ls --format '{{.Repository}}:{{.Tag}}' ;;
-        *) ctr --namespace k8s.io images list -q ;;
-    esac
+        docker) docker info ;;
+        *) crictl -r unix:///run/containerd/containerd.sock info ;;
+    esac >/dev/null 2>&1
+}
+
+# An image is known by the hash of its configuration: a name may stay when the content changes.
+image_is_there() {
+    local name config
+    name=$(archive_field RepoTags "$1")
+    config=$(archive_field Config "$1")
+    case ${DLWS_RUNTIME:-containerd} in
+        docker) docker image inspect "$name" ;;
+        *) crictl -r unix:///run/containerd/containerd.sock inspecti "$name" ;;
+    esac 2>/dev/null | grep -qF "sha256:${config%.json}"
 }
 
 import_image() {
     case ${DLWS_RUNTIME:-containerd} in
         docker) docker image load -q -i "$1" ;;
         *) ctr --namespace k8s.io images import "$1" ;;
-    esac
+    esac 2>&1
 }
 
 import_images() {
-    local archive have out
-    have=$(runtime_images) || die "${DLWS_RUNTIME:-containerd} does not answer on this node" \
+    local archive out
+    runtime_answers || die "${DLWS_RUNTIME:-containerd} does not answer on this node" \
         "run prepare_ubuntu.sh first; then see 'systemctl status ${DLWS_RUNTIME:-containerd}'"
     for archive in "$BUNDLE"/images/*.tar; do
-        archive_is_there "$archive" "$have" && continue
-        out=$(import_image "$archive" 2>&1) || die "${archive##*/} cannot be imported: $out" \
+        if image_is_there "$archive"; then continue; fi
+        out=$(import_image "$archive") || die "${archive##*/} cannot be imported: $out" \
             "check this node's disk with 'df -h', then run this again"
         changed "imported ${archive##*/}"
     done
-}
-
-archive_is_there() {
-    local name
-    while read -r name; do
-        image_there "$name" "$2" || return 1
-    done < <(archive_names "$1")
 }
 
 # --- both

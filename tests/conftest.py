@@ -16,6 +16,9 @@ import pytest
 from dlws.build import generate_key
 from dlws.hostkeys import HostKeys
 from dlws.ssh import Keys, Ssh, Target
+from tests.sandboxes import make_sandbox
+
+__all__ = ["make_sandbox", "sshd"]
 
 
 @dataclass(frozen=True)

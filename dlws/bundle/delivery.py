@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,7 @@ SUMS = "SHA256SUMS"
 KIND_OF_NODE = script('dpkg --print-architecture && . /etc/os-release && echo "$VERSION_CODENAME"')
 
 _HAVE = '[ ! -d "$1" ] || find "$1" ! -type d -printf "%P\\n"'
+_hashing = threading.Lock()
 _REMOVE = 'cd "$1" && tr "\\n" "\\0" | xargs -0r rm -f --'
 _CHECK = 'cd "$1" && sha256sum --check --strict --quiet "$2" 2>&1'
 
@@ -40,10 +43,10 @@ def push(node: Node, directory: Path) -> list[str]:
     return changed
 
 
-def _send(node: Node, source: Path, part: Manifest, entries: Sequence[Entry]) -> list[str]:
+def _send(node: Node, source: Path, part: Manifest, entries: tuple[Entry, ...]) -> list[str]:
+    with _hashing:
+        tree = _tree(source, entries)
     surplus = _remove_surplus(node, [entry.path for entry in entries])
-    tree = [File(f"{PLACE}/{e.path}", source / e.path, e.mode) for e in entries]
-    _check_here(tree, entries)
     # The lists come last, so that a transfer that was cut off does not look complete.
     sent = node.put_tree(tree)
     lists = [(NAME, part.dump()), (SUMS, sums(entries))]
@@ -51,13 +54,17 @@ def _send(node: Node, source: Path, part: Manifest, entries: Sequence[Entry]) ->
     return [path.removeprefix(f"{PLACE}/") for path in sent] + surplus
 
 
-def _check_here(tree: Sequence[File], entries: Sequence[Entry]) -> None:
-    wrong = [e.path for f, e in zip(tree, entries, strict=True) if not _same(f, e)]
+@lru_cache(maxsize=8)
+def _tree(source: Path, entries: tuple[Entry, ...]) -> tuple[File, ...]:
+    """The files to send, hashed once for all nodes of a kind; CheckFailed if one is wrong."""
+    tree = tuple(File(f"{PLACE}/{e.path}", source / e.path, e.mode) for e in entries)
+    wrong = [e.path for file, e in zip(tree, entries, strict=True) if not _same(file, e)]
     if wrong:
         raise CheckFailed(
             f"the bundle is not what its manifest says: {', '.join(wrong)}",
             "deploy.py bundle verify, then bundle build",
         )
+    return tree
 
 
 def _same(file: File, entry: Entry) -> bool:

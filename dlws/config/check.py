@@ -124,11 +124,12 @@ def _network_sizes(config: Config, sources: Sources) -> None:
         )
     per_node = 24 if pods.version == 4 else 64
     room = 2 ** max(0, per_node - pods.prefixlen) if pods.prefixlen <= per_node else 0
-    if room < len(config.machines):
-        sources.error(
+    nodes = sum(bool({"infrastructure", "worker"} & {*m.roles}) for m in config.machines.values())
+    if room < nodes:
+        sources.warn(
             ("kubernetes", "pod_cidr"),
-            f"{pods} has room for {room} nodes (a /{per_node} each), not {len(config.machines)}",
-            "Use a larger network, such as 10.244.0.0/16.",
+            f"{pods} has room for the pods of {room} nodes (a /{per_node} each), not of {nodes}",
+            "Set kubernetes.pod_cidr to a larger network, such as 10.128.0.0/9.",
         )
 
 

@@ -38,9 +38,14 @@ class Sources:
                     return document, spot
         return self.documents[0], Spot(1, 1)
 
-    def is_written(self, path: Path) -> bool:
+    def rank(self, path: Path) -> int:
+        """Which document has a path: the lower, the more it counts."""
         written = self.as_written(path)
-        return any(document.find(written) for document in self.documents)
+        has = [document.find(written) is not None for document in self.documents]
+        return has.index(True) if True in has else len(has)
+
+    def is_written(self, path: Path) -> bool:
+        return self.rank(path) < len(self.documents)
 
     def report(
         self,

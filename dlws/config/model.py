@@ -20,7 +20,17 @@ from dlws.config.sections import (
     Registry,
     UserGroup,
 )
-from dlws.config.types import ClusterName, Freeform, SecretText, Section, Text, Texts, Url, User
+from dlws.config.types import (
+    ClusterName,
+    Freeform,
+    SecretText,
+    Section,
+    Settings,
+    Text,
+    Texts,
+    Url,
+    User,
+)
 
 if TYPE_CHECKING:
     from dlws.config.problems import Problem
@@ -53,8 +63,12 @@ class Config(Section):
     container_runtime: Literal["docker", "containerd"] | None = Field(
         default=None, description="docker or containerd; default by Kubernetes version."
     )
-    containerd: Freeform = Field(default={}, description="Merged into /etc/containerd/config.toml.")
-    docker_daemon: Freeform = Field(default={}, description="Merged into /etc/docker/daemon.json.")
+    containerd: Settings = Field(
+        repr=False, default={}, description="Merged into /etc/containerd/config.toml."
+    )
+    docker_daemon: Settings = Field(
+        repr=False, default={}, description="Merged into /etc/docker/daemon.json."
+    )
     apt_mirror_url: Url = Field(
         default="", description="Mirror for apt, such as http://mirror.example."
     )
@@ -186,4 +200,4 @@ class Config(Section):
 
     @property
     def platforms(self) -> list[str]:
-        return self.supported_platform or (["azure_cluster"] if self.azure_cluster else [])
+        return self.supported_platform or ["azure_cluster" if self.azure_cluster else "onpremise"]

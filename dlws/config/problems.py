@@ -119,9 +119,9 @@ def plain(text: str) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """The known word nearest to a misspelled one, or nothing."""
+    """The known word nearest to a misspelled one, or nothing; of equals, the first."""
     words = list(known)
-    folded = {_fold(name): name for name in words}
+    folded = {_fold(name): name for name in reversed(words)}
     if _fold(word) in folded:
         return folded[_fold(word)]
     near = difflib.get_close_matches(_fold(word), folded, n=1, cutoff=0.7)

@@ -15,6 +15,7 @@ from dlws.config.types import (
     PortRange,
     SecretText,
     Section,
+    Settings,
     Text,
     Texts,
     Version,
@@ -64,8 +65,12 @@ class Kubernetes(Section):
     image_repository: Text = Field(
         default="", description="Registry for the control plane's images."
     )
-    kubelet: Freeform = Field(default={}, description="Merged into KubeletConfiguration.")
-    kube_proxy: Freeform = Field(default={}, description="Merged into KubeProxyConfiguration.")
+    kubelet: Settings = Field(
+        repr=False, default={}, description="Merged into KubeletConfiguration."
+    )
+    kube_proxy: Settings = Field(
+        repr=False, default={}, description="Merged into KubeProxyConfiguration."
+    )
     ignore_preflight_errors: Texts = Field(default=[], description="kubeadm checks to ignore.")
     skip_phases: Texts = Field(default=[], description="kubeadm init phases to skip.")
     cri_socket: Text = Field(default="", description="Socket of the container runtime.")

@@ -106,30 +106,25 @@ class Shaper:
         """Flat keys of older configurations go where the model has them."""
         for key in [key for key in MOVED if key in data]:
             value, target = data.pop(key), MOVED[key]
-            if value is None:
-                continue
-            if len(target) == 1:
-                self._move_section(data, key, value, target[0])
-                continue
-            section = data.get(target[0])
-            inside = dict(section) if isinstance(section, dict) else {}
-            if section is not None and not isinstance(section, dict):
-                continue
-            if inside.get(target[1]) is not None:
-                better = ".".join(target)
-                self.sources.warn(
-                    (key,), f"{better} is set as well, and counts", f"Remove {key}.", key=True
-                )
-                continue
-            inside[target[1]] = value
-            self.sources.written[target] = (key,)
-            data[target[0]] = inside
+            if value is not None and self._flat_counts(key, target, data):
+                self.sources.written[target] = (key,)
+                _place(data, target, value)
         return data
 
-    def _move_section(self, data: dict[str, Any], key: str, value: Any, target: str) -> None:
-        if data.get(target) is None:
-            data[target] = value
-            self.sources.written[target,] = (key,)
+    def _flat_counts(self, key: str, target: tuple[str, ...], data: dict[str, Any]) -> bool:
+        """Whether a flat key counts: the better spelling is absent, or in a file of less weight."""
+        place: Any = data
+        for step in target:
+            if place is not None and not isinstance(place, dict):
+                return False
+            place = (place or {}).get(step)
+        if place is None:
+            return True
+        flat, better = self.sources.rank((key,)), self.sources.rank(target)
+        if flat == better:
+            words = f"{'.'.join(target)} is set as well, and counts"
+            self.sources.warn((key,), words, f"Remove {key}.", key=True)
+        return flat < better
 
     def _machines(self, data: dict[str, Any]) -> dict[str, Any]:
         """`machines` and `scale_up` become one map, each machine with its names."""
@@ -212,6 +207,14 @@ class Shaper:
         near = closest(str(path[-1]), known)
         cure = f"Did you mean {near}?" if near else "Remove it, or see `deploy.py config explain`."
         self.sources.warn(path, "nothing knows this key", cure, key=True)
+
+
+def _place(data: dict[str, Any], target: tuple[str, ...], value: Any) -> None:
+    """Set a value in a section, without changing what others refer to."""
+    if len(target) == 1:
+        data[target[0]] = value
+    else:
+        data[target[0]] = {**(data.get(target[0]) or {}), target[1]: value}
 
 
 def _named(machine: Any, name: str, domain: str, added: bool) -> Any:

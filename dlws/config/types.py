@@ -192,7 +192,20 @@ def _hide(value: Any, info: Info) -> Any:
             key: _secret(item, info) if is_secret_key(key) else _hide(item, info)
             for key, item in value.items()
         }
-    return [_hide(item, info) for item in value] if isinstance(value, list) else value
+    return [_hide(item, info) for item in value] if isinstance(value, list) else _number(value)
+
+
+def _settings(value: Any) -> Any:
+    """The same data with ordinary numbers, so that it can be written as YAML, JSON or TOML."""
+    if isinstance(value, dict):
+        return {key: _settings(item) for key, item in value.items()}
+    return [_settings(item) for item in value] if isinstance(value, list) else _number(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value) if isinstance(value, float) else int(value)
+    return value
 
 
 def _secret(value: Any, info: Info) -> Any:
@@ -240,3 +253,4 @@ PortRange = Annotated[str, BeforeValidator(_text), AfterValidator(_port_range)]
 Architecture = BeforeValidator(_architecture)
 Url = Annotated[str, BeforeValidator(_text), AfterValidator(_unescaped)]
 Freeform = Annotated[dict[str, Any], AfterValidator(_hide)]
+Settings = Annotated[dict[str, Any], AfterValidator(_settings)]

@@ -47,10 +47,6 @@ def explain_error(item: Any, sources: Sources) -> None:
         word = "at least" if "ge" in context else "at most"
         limit = context.get("ge", context.get("le"))
         sources.error(path, f"must be {word} {limit:g}, not {shown}", "Correct the number.")
-    elif kind in ("string_pattern_mismatch", "string_too_short"):
-        sources.error(
-            path, f"{shown} is not a name that works", "Use small letters, digits, - and _."
-        )
     else:
         sources.error(path, item["msg"].lower(), "Correct the value.")
 

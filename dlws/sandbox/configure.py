@@ -13,6 +13,9 @@ from dlws.sandbox.state import Node, Sandbox
 POD_RANGE = "10.244.0.0/16"
 SERVICE_RANGE = "10.96.0.0/16"
 
+ELSEWHERE = ("apt_mirror_url", "dns_server", "k8s-gitbranch")
+"""What somebody's configuration says about their site, and the nodes have from this machine."""
+
 HEADER = """\
 # The configuration of this sandbox: local nodes on this machine, made by `deploy.py sandbox up`.
 # It is an ordinary config.yaml; change what you like, it is never overwritten.
@@ -104,7 +107,8 @@ def rehearsed(theirs: Mapping[str, Any], sandbox: Sandbox) -> str:
     own: dict[str, Any] = {**yaml.safe_load(KUBERNETES), **yaml.safe_load(CONTAINERD)}
     for theirs_too in ("pod_cidr", "service_cidr"):
         del own["kubernetes"][theirs_too]
-    result = merged(dict(theirs), own)
+    here = {key: value for key, value in theirs.items() if key not in ELSEWHERE}
+    result = merged(here, own)
     addresses = {node.name: sandbox.address(node) for node in sandbox.nodes}
     for group in ("machines", "scale_up"):
         if isinstance(theirs.get(group), Mapping):
@@ -145,7 +149,7 @@ def ranges(config: Mapping[str, Any]) -> list[IPv4Network]:
                 found.append(IPv4Network(value, strict=False))
             except ValueError:
                 continue
-    return found
+    return [one for one in found if one.is_private and one.prefixlen >= 8]
 
 
 def _leaves(value: object) -> list[object]:

@@ -63,12 +63,12 @@ def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
         lower = rootfs.build(sandbox.os, console)
         sandbox = replace(sandbox, lower=sandbox.lower or str(lower))
         state.save(sandbox)
+        written = _write_config(directory, sandbox, theirs, console)
         machine.tune()
-        if network.up(sandbox, _inside(theirs)):
+        if network.up(sandbox, _inside(plan.read(directory / "config.yaml"))):
             console.say(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
-        started = _start(sandbox, _password(directory), console)
-        changed = _write_config(directory, sandbox, theirs, before, console)
-        if not started and not changed:
+        started = _start(sandbox, _password(directory, sandbox), console)
+        if not started and not written:
             console.say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
         return sandbox
 
@@ -131,22 +131,24 @@ def _wanted(wish: Wish, theirs: dict[str, Any], before: Sandbox | None) -> list[
     return plan.counted(infra, plan.WORKERS if wish.workers is None else wish.workers)
 
 
-def _inside(theirs: dict[str, Any]) -> list[IPv4Network]:
+def _inside(config: dict[str, Any]) -> list[IPv4Network]:
     """Networks of pods and services to be kept inside; not where the machine's own world is."""
     world = [IPv4Network(server) for server in network.nameservers()]
-    guarded = configure.ranges(theirs or _default_ranges())
+    guarded = configure.ranges(config)
     return [one for one in guarded if not any(one.overlaps(host) for host in world)]
 
 
-def _password(directory: Path) -> str:
-    """The nodes' root password, where `sshkey install` looks for it; made at the first up."""
+def _password(directory: Path, sandbox: Sandbox) -> str:
+    """The nodes' root password, where `sshkey install` looks for it; made where it is missing."""
     keys = directory / "deploy/sshkey"
     keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (keys / "rootuser").exists():
+        _write_private(keys / "rootuser", "root")
     file = keys / "rootpasswd"
     if not file.exists():
         _write_private(file, secrets.token_urlsafe(18))
-    if not (keys / "rootuser").exists():
-        _write_private(keys / "rootuser", "root")
+        for node in sandbox.nodes:
+            nodes.set_password(sandbox, node, file.read_text().strip())
     return file.read_text().strip()
 
 
@@ -195,7 +197,6 @@ def _write_config(
     directory: Path,
     sandbox: Sandbox,
     theirs: dict[str, Any],
-    before: Sandbox | None,
     console: Console,
 ) -> bool:
     path = directory / "config.yaml"
@@ -220,8 +221,11 @@ def down(directory: Path, console: Console) -> bool:
     machine.require_root()
     id = naming.sandbox_id(directory)
     with state.locked(id):
-        sandbox = state.load(id)
         home = state.REGISTRY / id
+        try:
+            sandbox = state.load(id)
+        except state.Damaged:
+            sandbox = None
         labels = cgroups.labels(id) | {path.name for path in home.glob(f"{id}-*")}
         subnet = sandbox.subnet if sandbox else network.subnet_of(id)
         if not labels and not subnet and not home.exists():

@@ -43,15 +43,28 @@ def prepare(sandbox: Sandbox, node: Node, base: Path, password: str) -> None:
     folder = sandbox.folder(node)
     if (folder / "prepared").exists():
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    mount = script(_MOUNT, base, folder, sandbox.label(node))
-    run(mount, doing=f"mounting the file system of {node.name}")
+    _mount(sandbox, node, base)
     for path, (text, mode) in files(sandbox, node).items():
         write(folder / "root", path, text, mode)
     _trust_what_the_machine_trusts(folder / "root")
     secret = f"root:{password}\n".encode()
     run(script(_SHELL_IN_NODE, folder / "root"), stdin=secret, doing=f"preparing {node.name}")
     (folder / "prepared").touch()
+
+
+def _mount(sandbox: Sandbox, node: Node, base: Path) -> None:
+    sandbox.folder(node).mkdir(parents=True, exist_ok=True)
+    mount = script(_MOUNT, base, sandbox.folder(node), sandbox.label(node))
+    run(mount, doing=f"mounting the file system of {node.name}")
+
+
+def set_password(sandbox: Sandbox, node: Node, password: str) -> None:
+    """Gives a node that was prepared before another root password."""
+    if (sandbox.folder(node) / "prepared").exists():
+        _mount(sandbox, node, sandbox.base)
+        change = sh("chroot", sandbox.folder(node) / "root", "chpasswd")
+        secret = f"root:{password}\n".encode()
+        run(change, stdin=secret, doing=f"setting the root password of {node.name}")
 
 
 def files(sandbox: Sandbox, node: Node) -> dict[str, tuple[str, int]]:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -79,14 +79,24 @@ class Sandbox:
         raise DeployError(f"the sandbox has no node {name!r}", f"its nodes are: {names}")
 
 
+class Damaged(DeployError):
+    """A state file cannot be understood."""
+
+
 def load(id: str) -> Sandbox | None:
     try:
         text = (REGISTRY / id / "state.json").read_text()
     except FileNotFoundError:
         return None
-    values = json.loads(text)
-    nodes = tuple(Node(**node) for node in values.pop("nodes"))
-    return Sandbox(**values, nodes=nodes)
+    try:
+        values = json.loads(text)
+        nodes = tuple(Node(**node) for node in values.pop("nodes"))
+        return Sandbox(**values, nodes=nodes)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        raise Damaged(
+            f"{REGISTRY / id / 'state.json'} is damaged",
+            "`deploy.py sandbox down` removes what there is of the sandbox; then bring it up again",
+        ) from None
 
 
 def save(sandbox: Sandbox) -> None:
@@ -111,8 +121,11 @@ def forget(id: str) -> None:
 def all_sandboxes() -> list[Sandbox]:
     if not REGISTRY.is_dir():
         return []
-    found = (load(folder.name) for folder in sorted(REGISTRY.iterdir()) if folder.is_dir())
-    return [sandbox for sandbox in found if sandbox]
+    found: list[Sandbox] = []
+    for folder in sorted(REGISTRY.iterdir()):
+        with suppress(Damaged):  # it holds its network by its routes all the same
+            found += filter(None, [load(folder.name)])
+    return found
 
 
 @contextmanager

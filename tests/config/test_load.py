@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dlws.config import Config, ConfigError, from_text, load
 from dlws.config.addresses import address_of, parse_hosts
@@ -52,6 +53,14 @@ def test_a_flat_key_above_wins_over_a_section_below() -> None:
     assert found.config is not None
     assert found.config.kubernetes.version == "1.20.0"
     assert found.config.kubernetes.network == "calico"
+
+
+def test_of_two_spellings_the_one_in_config_yaml_wins() -> None:
+    flat, section = "k8s-gitbranch: v1.20.0", "kubernetes: {version: 1.21.0}"
+    for above, below, version in ((flat, section, "1.20.0"), (section, flat, "1.21.0")):
+        found = look(minimal(above), below)
+        assert found.config is not None and found.problems == []
+        assert found.config.kubernetes.version == version
 
 
 def test_strict_makes_warnings_errors(tmp_path: Path) -> None:
@@ -127,6 +136,13 @@ def test_kubelabels_add_to_the_table() -> None:
     assert (labels["restfulapi"], labels["worker"]) == ("etcd_node_1", "worker_node")
 
 
+def test_settings_for_other_programs_can_be_written_again() -> None:
+    text = "kubelet: {a: 1.50, b: [0o17, 010, {c: yes}], d: 'x', password: p}"
+    settings = made(f"kubernetes: {{{text}}}").kubernetes.kubelet
+    again = yaml.safe_load(yaml.safe_dump(settings))
+    assert again == {"a": 1.5, "b": ["0o17", 8, {"c": True}], "d": "x", "password": "p"}
+
+
 def test_addresses_come_from_the_machine_then_the_hosts_file_then_dns() -> None:
     text = "network: {domain: x.example}\nmachines:\n  a: {role: infra, private_ip: 10.1.0.1}\n" \
            "  b: {role: worker}\n  c: {role: worker}\n"  # fmt: skip
@@ -193,3 +209,17 @@ def test_hiding_leaves_what_is_no_secret() -> None:
 def test_control_characters_do_not_reach_the_terminal() -> None:
     (problem,) = look(minimal('"a\\e[2Jb": 1')).problems
     assert "\x1b" not in problem.render()
+
+
+@pytest.mark.parametrize(
+    ("text", "servers"),
+    [
+        ("supported_platform: [azure_cluster]", ["192.0.2.8"]),
+        ("azure_cluster: {azure_location: westus2}", ["192.0.2.8"]),
+        ("", ["192.0.2.50"]),
+        ("supported_platform: [other]", ["192.0.2.8", "192.0.2.50"]),
+    ],
+)
+def test_name_servers_are_those_of_the_platform(text: str, servers: list[str]) -> None:
+    table = "dns_server: {azure_cluster: 192.0.2.8, onpremise: 192.0.2.50}\n"
+    assert made(table + text).dns_servers == servers

@@ -1,0 +1,28 @@
+"""Keeps what the hosts of a farm were sent, as JSON lines."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+
+class Recorder:
+    """One file for the farm. A line is written before its command's exit status is sent."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", buffering=1)
+
+    def command(self, host: str, user: str, command: bytes, stdin: bytes, code: int | None) -> None:
+        """`code` is None where the connection was gone before the command ended."""
+        self._write(
+            host=host,
+            user=user,
+            command=command.decode(errors="surrogateescape"),
+            stdin=base64.b64encode(stdin).decode(),
+            code=code,
+        )
+
+    def _write(self, **values: Any) -> None:
+        self._file.write(json.dumps(values) + "\n")

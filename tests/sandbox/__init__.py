@@ -1,0 +1,1 @@
+"""Tests of the sandbox: pure ones, and those that make real nodes."""

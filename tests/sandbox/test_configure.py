@@ -1,0 +1,108 @@
+"""The config.yaml that a sandbox gets is one that the tool takes without a complaint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dlws.config import load
+from dlws.sandbox import configure, plan
+from dlws.sandbox.state import Node, Sandbox
+
+BOX = Sandbox(
+    "abc123",
+    "/x",
+    "10.77.4.0/24",
+    plan.DOMAIN,
+    "bookworm",
+    nodes=(Node("infra1", "infrastructure", 0), Node("worker1", "worker", 1)),
+)
+
+THEIRS: dict[str, Any] = {
+    "cluster_name": "atlas",
+    "network": {"domain": "example.org", "container-network-iprange": "10.0.0.0/8"},
+    "admin_username": "admin",
+    "ssh": {"port": 2222, "jump_host": "gate", "retries": 5},
+    "kubernetes": {"version": "v1.18.0", "kubelet": {"maxPods": 200}},
+    "apt_mirror_url": "http://mirror.example.org",
+    "machines": {
+        "infra1": {"role": "infrastructure", "private-ip": "192.0.2.1", "archtype": "arm64"}
+    },
+    "scale_up": {
+        "worker1": {"role": "worker", "type": "npu", "vendor": "huawei", "port": 22022},
+    },
+}
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "config.yaml").write_text(text)
+    return tmp_path
+
+
+def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
+    config = load(written(tmp_path, configure.generated(BOX)), strict=True)
+    assert {name: one.private_ip for name, one in config.machines.items()} == {
+        "infra1": "10.77.4.11",
+        "worker1": "10.77.4.12",
+    }
+    assert config.kubernetes.source == "bundle"
+    assert config.kubernetes.kubelet["failSwapOn"] is False
+    assert config.kubernetes.kube_proxy == {"conntrack": {"maxPerCore": 0}}
+    assert "all" not in config.kubernetes.ignore_preflight_errors
+    plugins = config.containerd["plugins"]["io.containerd.grpc.v1.cri"]
+    assert plugins["restrict_oom_score_adj"] is True and plugins["cni"]["bin_dir"]
+
+
+def test_rehearsed_configuration_keeps_names_roles_and_what_is_theirs(tmp_path: Path) -> None:
+    config = load(written(tmp_path, configure.rehearsed(THEIRS, BOX)), strict=True)
+    infra, worker = config.machines["infra1"], config.machines["worker1"]
+    assert (infra.private_ip, worker.private_ip) == ("10.77.4.11", "10.77.4.12")
+    assert (infra.roles, worker.type, worker.vendor) == (("infrastructure",), "npu", "huawei")
+    assert config.domain == "example.org"
+    assert config.kubernetes.kubelet["maxPods"] == 200
+    assert config.kubernetes.kubelet["cgroupDriver"] == "cgroupfs"
+
+
+def test_rehearsed_nodes_are_reached_as_sandbox_nodes_are(tmp_path: Path) -> None:
+    config = load(written(tmp_path, configure.rehearsed(THEIRS, BOX)))
+    assert config.ssh.port == 22 and not config.ssh.jump_host and config.ssh.retries == 5
+    assert config.machines["worker1"].port is None
+    assert config.machines["infra1"].archtype == configure.architecture()
+    assert not config.apt_mirror_url
+
+
+def test_rehearsal_leaves_what_it_was_given_alone() -> None:
+    before = yaml.safe_dump(THEIRS)
+    configure.rehearsed(THEIRS, BOX)
+    assert yaml.safe_dump(THEIRS) == before
+
+
+@pytest.mark.parametrize("name", ["on", "no", "1", "1e3", "null", "0x1f", "node", "a-b.c"])
+def test_names_stay_text_in_yaml(name: str) -> None:
+    box = replace(BOX, nodes=(Node(name, "worker", 0),))
+    parsed = yaml.safe_load(f"machines:\n{configure.machines(box, box.nodes)}")
+    assert list(parsed["machines"]) == [name]
+
+
+def test_merged_goes_all_the_way_down() -> None:
+    below: dict[str, Any] = {"a": {"b": 1, "c": {"d": 2}}, "e": 3, "f": {"g": 4}}
+    above = {"a": {"c": {"x": 5}}, "e": {"y": 6}, "f": 7}
+    assert configure.merged(below, above) == {
+        "a": {"b": 1, "c": {"d": 2, "x": 5}},
+        "e": {"y": 6},
+        "f": 7,
+    }
+
+
+def test_ranges_are_found_wherever_they_stand() -> None:
+    config = {
+        "a": {"b": "10.1.0.0/16"},
+        "c": ["192.0.2.1/24", "/tmp/x", "http://a/b", 3],
+        "d": "0.0.0.0/0",
+    }
+    assert configure.ranges(config) == [IPv4Network("10.1.0.0/16"), IPv4Network("192.0.2.0/24")]

@@ -1,0 +1,44 @@
+"""The pinned sets of packages follow pyproject.toml and name no server."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME: list[str] = PROJECT["project"]["dependencies"]
+DEV: list[str] = PROJECT["dependency-groups"]["dev"]
+
+
+def pins(text: str) -> dict[str, str]:
+    """What is pinned, by name, with the rest of its entry."""
+    entries = text.replace("\\\n", " ").splitlines()
+    return dict(re.split(r"(?===)", entry, maxsplit=1) for entry in entries if entry)
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted"), [("requirements.txt", RUNTIME), ("requirements-dev.txt", RUNTIME + DEV)]
+)
+def test_each_dependency_is_pinned_with_hashes(file: str, wanted: list[str]) -> None:
+    pinned = pins((ROOT / file).read_text())
+    names = {re.split(r"[^a-z0-9-]", dependency.lower())[0] for dependency in wanted}
+    assert names - set(pinned) == set()
+    assert [name for name, rest in pinned.items() if "--hash=sha256:" not in rest] == []
+    assert "://" not in str(pinned)
+
+
+def test_the_development_set_holds_the_runtime_set() -> None:
+    runtime, dev = (
+        pins((ROOT / file).read_text()) for file in ("requirements.txt", "requirements-dev.txt")
+    )
+    assert {name: rest for name, rest in runtime.items() if dev.get(name) != rest} == {}
