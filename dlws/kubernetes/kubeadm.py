@@ -37,6 +37,7 @@ def init(cluster: Cluster) -> None:
         if cluster.options.dry_run:
             return
         seen = survey(cluster, [])
+        kubeconfig.fetch(cluster, seen.running())
         network.update(cluster, seen)
     else:
         version = _state(seen, seen.live).version

@@ -58,8 +58,6 @@ containerd: # merged into /etc/containerd/config.toml
     io.containerd.grpc.v1.cri:
       restrict_oom_score_adj: true # a node may not lower the score of its pods
       disable_apparmor: true
-      cni:
-        bin_dir: /usr/lib/cni # where Debian's containernetworking-plugins puts them
 """
 
 
