@@ -195,7 +195,8 @@ def test_any_one_master_may_die(real: Real, name: str) -> None:
         assert "worker2" in real.kubectl("get", "nodes")
         namespace = f"after-{name}"
         assert "created" in real.kubectl("create", "namespace", namespace)
-        real("copytoall", "deploy/sshkey/admin.conf", "/root/.kube/config", code=3)
+        admin = str(real.directory / "deploy/sshkey/admin.conf")
+        real("copytoall", admin, "/root/.kube/config", code=3)
         others = ",".join(other for other in NAMES if other != name)
         line = "sudo kubectl --request-timeout=30s get namespaces"
         assert real("--nodes", others, "execonall", line).text.count(namespace) == 4
