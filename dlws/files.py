@@ -29,7 +29,7 @@ done"""
 PLACE = script(
     """set -e; umask 077
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/dlws.XXXXXXXX"); trap 'rm -rf "$work"' EXIT
-tar -xf - -C "$work" --no-same-owner
+tar -xf - -C "$work" --no-same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
 while IFS=' ' read -r mode owner name path; do
   path=${path%.}; new=$path.dlws-new
   [ ! -d "$path" ] || { echo "$path is a directory" >&2; exit 1; }
