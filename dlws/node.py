@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from dlws import files, privilege, recorder
-from dlws.connection import Connection, Echo, Result, Stdin
+from dlws.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.errors import DeployError
 from dlws.files import File
 from dlws.output import outlets
@@ -63,11 +64,13 @@ class Node:
         title: str = "",
         live: bool = False,
         filter: Callable[[Echo], Echo] | None = None,
+        keep: int = KEEP,
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
 
         `title` are the words shown for it; `live` shows its output as it comes, through `filter`
-        where given. Raises CommandFailed if `check`, ConnectionFailed.
+        where given; the result keeps so much of each stream. Raises CommandFailed if `check`,
+        ConnectionFailed.
         """
         if self.dry_run:
             self.say(f"would run: {title or command}")
@@ -76,14 +79,14 @@ class Node:
             self.say(title)
         shown = self._console.echo(self.name) if live or self._console.verbose else None
         journal = self._keeper() if self._keeper else None
-        log = journal.log(self.name) if journal else None
-        with outlets(shown, log) as plain:
+        with outlets(shown, journal.log(self.name) if journal else None) as plain:
             echo = filter(plain) if filter and plain else plain
             if journal is None:
-                return self._execute(command, stdin, sudo, check, title, echo)
+                return self._execute(command, stdin, sudo, check, title, echo, keep)
             with journal.recording(self.name, title or command, command, stdin) as record:
                 line = recorder.recorded(record.operation, command)
-                result = record.result = self._execute(line, stdin, sudo, False, title, echo)
+                result = self._execute(line, stdin, sudo, False, title, echo, keep)
+                record.result = result
         if check and not result.ok:
             raise CommandFailed(title or command, result)
         return result
@@ -112,7 +115,7 @@ class Node:
         wanted = list(tree)
         if not wanted:
             return []
-        paths = "".join(f"{file.path}\n" for file in wanted).encode()
+        paths = os.fsencode("".join(f"{file.path}\n" for file in wanted))
         states = self.read(files.STATE, stdin=paths, sudo=True).text
         changed = files.differing(wanted, states)
         if changed and self.dry_run:
@@ -156,12 +159,13 @@ class Node:
         check: bool,
         title: str,
         echo: Echo | None = None,
+        keep: int = KEEP,
     ) -> Result:
         line = command
         if sudo:
             line = privilege.as_root(command, self.user, self._sudo_password)
             stdin = privilege.root_stdin(stdin, self.user, self._sudo_password)
-        result = self.connection.run(line, stdin, echo)
+        result = self.connection.run(line, stdin, echo, keep)
         if sudo and privilege.refused(result.code, result.complaint):
             raise SudoRefused(self.user, result)
         if check and not result.ok:
