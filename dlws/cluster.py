@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlws import folding
-from dlws.errors import DeployError, SomeNodesFailed, UsageError
+from dlws.errors import DeployError, Refused, SomeNodesFailed, UsageError
 from dlws.node import Node
 from dlws.output import Console, since
 
@@ -182,6 +182,8 @@ def _fits(pattern: str, node: Node) -> bool:
 def _attempt(action: Callable[[Node], T], node: Node) -> Outcome[T]:
     try:
         return Outcome(node, value=action(node))
+    except Refused:
+        raise  # not of this node: the whole run is refused
     except DeployError as error:
         return Outcome(node, error=error)
 

@@ -10,7 +10,7 @@ import shlex
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -135,14 +135,23 @@ class Keeper:
         self._options, self._mutex = options, threading.Lock()
         self._journal: Journal | None = None
         self._held: lock.Held | None = None
+        self._refusal: Refused | None = None
 
     def __call__(self) -> Journal:
         with self._mutex:
+            if self._refusal:
+                raise self._refusal  # one wait is enough, however many nodes ask
             if self._journal is None:
-                deploy = self._options.directory / "deploy"
-                self._held = lock.take(deploy, self._options)
-                self._journal = _begin(deploy, self._options)
+                self._journal = self._begin(self._options.directory / "deploy")
             return self._journal
+
+    def _begin(self, deploy: Path) -> Journal:
+        try:
+            self._held = lock.take(deploy, self._options)
+        except Refused as refusal:
+            self._refusal = refusal
+            raise
+        return _begin(deploy, self._options)
 
     def note_outcomes(self, title: str, outcomes: Iterable[Outcome[Any]]) -> None:
         """What an action came to on each node, where the run changed anything."""
@@ -170,7 +179,7 @@ def _begin(deploy: Path, options: Options) -> Journal:
     run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     journal = Journal(deploy / "runs" / run, run)
     config = config_hash(options.directory)
-    where = {"cwd": os.getcwd(), "argv": list(options.argv)}
+    where = {"cwd": os.getcwd(), "argv": list(options.argv), "command": options.command}
     journal.write("run", id=run, pid=os.getpid(), config=config, **where)
     return journal
 
@@ -214,6 +223,7 @@ class Run:
 
     id: str
     argv: tuple[str, ...]
+    command: str
     cwd: str
     config: str
     started: str
@@ -244,6 +254,7 @@ def read(directory: Path) -> Run:
     return Run(
         first["id"],
         tuple(first["argv"]),
+        first["command"],
         first["cwd"],
         first["config"],
         first["time"],
@@ -283,12 +294,21 @@ def resumable(directory: Path, run: str, force: bool) -> Run:
     found = read(find(directory / "deploy", run))
     if found.outcome == "ok":
         raise UsageError(f"{found.id} came to its end, there is nothing to resume", "")
+    if found.command in lock.SHARED:
+        raise UsageError(
+            f"{found.command} is not resumed: it ends with this program, its outcome is not kept",
+            f"on the nodes that failed: {retry_failed(found.argv)}",
+        )
     if found.config != config_hash(directory) and not force:
         raise Refused(
             f"config.yaml has changed since {found.id}: what was done then may not be what it says",
             "run the command anew, or resume all the same: deploy.py --force resume",
         )
     return found
+
+
+def retry_failed(argv: Sequence[str]) -> str:
+    return shlex.join([argv[0], "--retry-failed", *argv[1:]])
 
 
 @contextmanager

@@ -65,26 +65,28 @@ class Node:
         live: bool = False,
         filter: Callable[[Echo], Echo] | None = None,
         keep: int = KEEP,
+        once: bool = True,
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
 
         `title` are the words shown for it; `live` shows its output as it comes, through `filter`
-        where given; the result keeps so much of each stream. Raises CommandFailed if `check`,
-        ConnectionFailed.
+        where given; the result keeps so much of each stream. `once`: the node's recorder sees to
+        it that a resumed run does not do it twice; it then also outlives this program.
+        Raises CommandFailed if `check`, ConnectionFailed.
         """
         if self.dry_run:
             self.say(f"would run: {title or command}")
             return Result(0)
+        journal = self._keeper() if self._keeper else None
         if title:
             self.say(title)
         shown = self._console.echo(self.name) if live or self._console.verbose else None
-        journal = self._keeper() if self._keeper else None
         with outlets(shown, journal.log(self.name) if journal else None) as plain:
             echo = filter(plain) if filter and plain else plain
             if journal is None:
                 return self._execute(command, stdin, sudo, check, title, echo, keep)
             with journal.recording(self.name, title or command, command, stdin) as record:
-                line = recorder.recorded(record.operation, command)
+                line = recorder.recorded(record.operation, command) if once else command
                 result = self._execute(line, stdin, sudo, False, title, echo, keep)
                 record.result = result
         if check and not result.ok:

@@ -11,13 +11,9 @@ import hashlib
 
 from dlws.shell import script, sh
 
-CANNOT_RECORD = 125
-"""Exit status of a command that was not run, since its outcome could not be kept."""
-KEPT = 64 * 1024
-"""Bytes of each stream that stay on the node."""
-
-# $1 is the operation's id, the rest the command. The command writes into pipes of which tee -p
-# goes on reading when the connection is gone: a broken pipe must not stop it half-way.
+# $1 is the operation's id, the rest the command. It writes into pipes of which tee -p goes on
+# reading when the connection is gone: a broken pipe must not stop it half-way. Of each stream 64 KiB
+# stay on the node. Exit status 125: not run, since its outcome could not be kept.
 _RECORD = """umask 077; op=$1; shift
 if [ "$(id -u)" = 0 ]; then base=/var/lib/dlws/ops; else base=$HOME/.dlws/ops; fi
 here=$base/$op; boot=$(cat /proc/sys/kernel/random/boot_id)
