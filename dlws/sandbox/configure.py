@@ -48,6 +48,7 @@ kubernetes:
     - Mem
     - Swap
     - FileContent--proc-sys-net-bridge-bridge-nf-call-iptables
+    - ImagePull # kubeadm looks for the image of CoreDNS even where it is skipped
 """
 
 CONTAINERD = """\
