@@ -58,7 +58,7 @@ class Journal:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append a record. A torn last line is what a crash may leave; readers skip it."""
-        line = json.dumps({"time": now(), "kind": kind, **fields}, ensure_ascii=False)
+        line = json.dumps({"time": now(), "kind": kind, **fields})
         with self._lock:
             os.write(self._handle, f"{line}\n".encode())
         self._wake.set()

@@ -8,12 +8,13 @@ its machine is run anew. So a connection may break, or this program be killed, a
 from __future__ import annotations
 
 import hashlib
+import os
 
 from dlws.shell import script, sh
 
 # $1 is the operation's id, the rest the command. It writes into pipes of which tee -p goes on
-# reading when the connection is gone: a broken pipe must not stop it half-way. Of each stream 64 KiB
-# stay on the node. Exit status 125: not run, since its outcome could not be kept.
+# reading when the connection is gone: a broken pipe must not stop it half-way. Of each stream
+# 64 KiB stay on the node. Exit status 125: not run, since its outcome could not be kept.
 _RECORD = """umask 077; op=$1; shift
 if [ "$(id -u)" = 0 ]; then base=/var/lib/dlws/ops; else base=$HOME/.dlws/ops; fi
 here=$base/$op; boot=$(cat /proc/sys/kernel/random/boot_id)
@@ -53,6 +54,6 @@ def recorded(operation: str, command: str) -> str:
 def operation(run: str, node: str, command: str, stdin: bytes | None, turn: int) -> str:
     """The id of a command in a run: equal commands differ by `turn`, the count of those before."""
     digest = hashlib.sha256()
-    for part in (run.encode(), node.encode(), command.encode(), stdin or b"", str(turn).encode()):
+    for part in (*map(os.fsencode, (run, node, command, str(turn))), stdin or b""):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()[:24]

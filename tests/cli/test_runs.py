@@ -28,7 +28,7 @@ def wait_for(path: Path) -> None:
 
 def killed(deploy: Deploy, begun: Path, *words: str) -> None:
     """Start a run, and kill it as soon as a file appears."""
-    line = [sys.executable, PROGRAM, "--dir", deploy.directory, *words]
+    line = [sys.executable, str(PROGRAM), "--dir", str(deploy.directory), *words]
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_for(begun)
         process.send_signal(signal.SIGKILL)
@@ -138,9 +138,11 @@ def test_what_only_reads_leaves_no_record(deploy: Deploy) -> None:
 def test_a_second_run_is_told_who_holds_the_lock(
     deploy: Deploy, counting: Path, tmp_path: Path
 ) -> None:
-    line = [sys.executable, PROGRAM, "--dir", deploy.directory, "--nodes", "w1"]
+    line = [sys.executable, str(PROGRAM), "--dir", str(deploy.directory), "--nodes", "w1"]
     with subprocess.Popen(
-        [*line, "runscriptonall", counting], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*line, "runscriptonall", str(counting)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as first:
         wait_for(tmp_path / "did-w1")
         told = deploy("runscriptonall", str(counting), code=4).stderr
