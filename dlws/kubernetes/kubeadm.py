@@ -57,7 +57,7 @@ def init(cluster: Cluster) -> None:
     if others:
         _join(cluster, seen, others)
     else:
-        network.update(cluster, seen)
+        network.update(cluster, seen, new=made)
     raise_failures(seen.failures, cluster.options)
 
 
@@ -110,6 +110,8 @@ def _init_first(cluster: Cluster, node: Node, state: State) -> None:
     config = cluster.config
     _check(config, node, state)
     prepare(cluster, node, state)
+    if not state.init_started:
+        network.begin(cluster, node)
     names, address = endpoint.certificate_names(cluster), endpoint.inner_address(node)
     wanted = documents.init_documents(
         config, endpoint.of(cluster), names, node.name, address, token()
