@@ -126,7 +126,7 @@ check_bundle() {
     out=$(comm -13 <(bundle_names) <(cd "$BUNDLE" && find . ! -type d -printf '%P\n' | sort))
     [ -z "$out" ] || die "the bundle in $BUNDLE holds what does not belong there: $out" "$cure"
     grep -q "\"kubernetes_version\": \"$VERSION\"" "$BUNDLE/manifest.json" ||
-        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one: deploy.py bundle build"
+        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one on the devbox: deploy.py bundle build"
 }
 
 bundle_names() {
@@ -160,7 +160,7 @@ install_from_bundle_files() {
 # Debian's containerd looks for CNI plugins where Debian's own package would put them.
 link_cni() {
     local link=$DLWS_ROOT/usr/lib/cni/$1
-    if [ -e "$link" ]; then return 0; fi
+    if [ -e "$link" ] || [ "$(readlink "$link")" = "$CNI/$1" ]; then return 0; fi
     mkdir -p "${link%/*}"
     ln -sfn "$CNI/$1" "$link"
     changed "linked $link to $CNI/$1"

@@ -157,7 +157,7 @@ def assemble(
     try:
         for architecture, hashes in sums.items():
             for path in hashes:
-                link(shop.cache / architecture / path, fresh / architecture / path)
+                copy(shop.cache / architecture / path, fresh / architecture / path)
         made = {name: describe(fresh, name, hashes) for name, hashes in sums.items()}
         if (output / NAME).exists() and same(output, head, made):
             return False
@@ -187,13 +187,10 @@ def same(output: Path, head: Manifest, made: Mapping[str, object]) -> bool:
     return heads and dict(there.architectures) == dict(made) and not problems(output)
 
 
-def link(source: Path, target: Path) -> None:
-    """The same file in another place, without a copy where the file system allows it."""
+def copy(source: Path, target: Path) -> None:
+    """A copy and not a link: damage to one bundle must not reach the cache and all others."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+    shutil.copy2(source, target)
 
 
 def now() -> str:

@@ -126,5 +126,6 @@ def ensure(cluster: Cluster, nodes: Sequence[Node]) -> None:
 
 def _pushed(node: Node, source: Path) -> list[str]:
     changed = push(node, source)
-    node.say(f"bundle: {len(changed)} files changed" if changed else "bundle: nothing to send")
+    verb = "would change" if node.dry_run else "changed"
+    node.say(f"bundle: {len(changed)} files {verb}" if changed else "bundle: nothing to send")
     return changed

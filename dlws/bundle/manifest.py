@@ -17,7 +17,7 @@ NAME = "manifest.json"
 ARCHITECTURES = ("amd64", "arm64")
 KINDS = {"bin": "binary", "cni": "cni", "images": "image", "packages": "package"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CURE = "make it again: deploy.py bundle build"
+_CURE = "make one: deploy.py bundle build --from debian, or --from upstream"
 
 
 class BundleBroken(DeployError):

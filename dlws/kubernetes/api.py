@@ -32,11 +32,15 @@ class Live:
     ready: bool
     message: str
     version: str
+    pod_cidr: str = ""
+    address: str = ""
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Live:
         """From the JSON of a Node object."""
-        conditions = item.get("status", {}).get("conditions") or []
+        status = item.get("status", {})
+        conditions = status.get("conditions") or []
+        addresses = [a for a in status.get("addresses") or [] if a["type"] == "InternalIP"]
         ready: dict[str, str] = next((c for c in conditions if c["type"] == "Ready"), {})
         return cls(
             name=item["metadata"]["name"],
@@ -45,7 +49,9 @@ class Live:
             cordoned=bool(item["spec"].get("unschedulable")),
             ready=ready.get("status") == "True",
             message=ready.get("message", ""),
-            version=item.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", ""),
+            version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+            pod_cidr=item["spec"].get("podCIDR", ""),
+            address=addresses[0]["address"] if addresses else "",
         )
 
 

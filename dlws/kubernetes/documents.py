@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -111,8 +112,11 @@ def registration(config: Config, node: str, address: str) -> Document:
     }
     if is_address(address):
         document["kubeletExtraArgs"] = arguments(kubernetes.version, {"node-ip": address})
-    if kubernetes.ignore_preflight_errors:
-        document["ignorePreflightErrors"] = list(kubernetes.ignore_preflight_errors)
+    ignored = list(kubernetes.ignore_preflight_errors)
+    if "addon/coredns" in kubernetes.skip_phases and "ImagePull" not in ignored:
+        ignored.append("ImagePull")  # kubeadm wants CoreDNS's image even where it is left out
+    if ignored:
+        document["ignorePreflightErrors"] = ignored
     return document
 
 
@@ -150,12 +154,33 @@ def token_secret(token: str, expires: datetime) -> Document:
 
 def ca_hash(certificate: bytes) -> str:
     """The hash of a CA's public key by which a joining node knows the cluster."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-    from cryptography.x509 import load_pem_x509_certificate
+    body = certificate.split(b"-----BEGIN CERTIFICATE-----")[1].split(b"-----END")[0]
+    return f"sha256:{hashlib.sha256(_public_key_info(base64.b64decode(body))).hexdigest()}"
 
-    key = load_pem_x509_certificate(certificate).public_key()
-    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return f"sha256:{hashlib.sha256(info).hexdigest()}"
+
+def _public_key_info(der: bytes) -> bytes:
+    """The SubjectPublicKeyInfo of a certificate.
+
+    Not by `cryptography`: kubeadm gives its CAs the serial number 0, which that library is going
+    to refuse.
+    """
+    _, certificate, _ = _element(der)
+    _, fields, _ = _element(certificate)
+    skipped = 5  # serial number, signature, issuer, validity, subject
+    if fields[0] == 0xA0:  # the optional version stands before them
+        skipped += 1
+    for _ in range(skipped):
+        fields = _element(fields)[2]
+    return _element(fields)[0]
+
+
+def _element(der: bytes) -> tuple[bytes, bytes, bytes]:
+    """The first DER element: with its head, its content, and what follows it."""
+    length, start = der[1], 2
+    if length & 0x80:
+        start += length & 0x7F
+        length = int.from_bytes(der[2:start], "big")
+    return der[: start + length], der[start : start + length], der[start + length :]
 
 
 def merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> Document:

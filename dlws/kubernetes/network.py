@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlws import resources
 from dlws.errors import DeployError, UsageError
 from dlws.folding import fold
+from dlws.kubernetes import api
 from dlws.kubernetes.state import Member, Survey
 from dlws.node import File
 from dlws.shell import chain, script, sh
@@ -27,6 +29,7 @@ CALICO = "https://raw.githubusercontent.com/projectcalico/calico/{}/manifests/ca
 # The newest Calico that still supports a release, by the first minor release of Kubernetes for it.
 CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
 FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
+_PATIENCE = 60.0
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
@@ -91,20 +94,33 @@ def bridge_files(config: Config, name: str, members: Mapping[str, Member]) -> li
     ]
 
 
+def with_addresses(cluster: Cluster, members: Mapping[str, Member]) -> dict[str, Member]:
+    """The members once each has addresses for its pods: a new node's are given after it joined."""
+    found = dict(members)
+    if all(member.pod_cidr for member in found.values()):
+        return found
+    deadline = time.monotonic() + _PATIENCE
+    with api.connect(cluster) as connected:
+        for live in connected.watch(_PATIENCE):
+            found[live.name] = Member(live.name, live.pod_cidr, live.address, live.ready)
+            if all(m.pod_cidr for m in found.values()) or time.monotonic() > deadline:
+                break
+    if without := [name for name, member in found.items() if not member.pod_cidr]:
+        raise DeployError(
+            f"{fold(without)}: no addresses for pods after {_PATIENCE:g} s",
+            "kubernetes.pod_cidr is too small for this many nodes (a /24 each), or "
+            "kube-controller-manager does not run",
+        )
+    return found
+
+
 def _update_bridge(cluster: Cluster, seen: Survey) -> None:
-    members = seen.members
+    members = with_addresses(cluster, seen.members)
     nodes = [node for node in cluster.nodes if node.name in members]
     unknown = sorted(set(members) - {node.name for node in nodes})
     if unknown:
         cluster.console.warn(
             f"the API server knows nodes that config.yaml does not: {fold(unknown)}"
-        )
-    without = [name for name, member in members.items() if not member.pod_cidr]
-    if without:
-        raise DeployError(
-            f"{fold(without)}: the API server gave no addresses for pods",
-            "kubernetes.pod_cidr is too small for this many nodes (a /24 each), or "
-            "kube-controller-manager does not run",
         )
 
     def place(node: Node) -> bool:

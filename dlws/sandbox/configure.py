@@ -48,6 +48,7 @@ kubernetes:
     - Mem
     - Swap
     - FileContent--proc-sys-net-bridge-bridge-nf-call-iptables
+    - ImagePull # kubeadm looks for the image of CoreDNS even where it is skipped
 """
 
 CONTAINERD = """\
@@ -57,8 +58,6 @@ containerd: # merged into /etc/containerd/config.toml
     io.containerd.grpc.v1.cri:
       restrict_oom_score_adj: true # a node may not lower the score of its pods
       disable_apparmor: true
-      cni:
-        bin_dir: /usr/lib/cni # where Debian's containernetworking-plugins puts them
 """
 
 

@@ -12,7 +12,9 @@ done
 building=$target.building.$$
 mkdir -p "$building"
 trap 'rm -rf --one-file-system "$building"' EXIT
-mmdebstrap --verbose --variant=minbase --mode=root --include="$packages" "$suite" "$building" "$@"
+# In a mount namespace of its own, so that its mounts end with it even when it is killed.
+unshare --mount --propagation private mmdebstrap --verbose --variant=minbase --mode=root \
+    --include="$packages" "$suite" "$building" "$@"
 chmod 755 "$building"
 mv "$building" "$target"
 trap - EXIT

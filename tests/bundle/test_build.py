@@ -81,14 +81,15 @@ def test_assembling_makes_an_intact_bundle_and_says_when_nothing_changed(
     assert [path.name for path in output.parent.iterdir()] == ["bundle"]
 
 
-def test_assembling_repairs_a_damaged_bundle_without_harm_to_the_cache(
-    shop: Shop, tmp_path: Path
-) -> None:
-    unit, output = Unit("bin/kubelet", "1", Counted()), tmp_path / "bundle"
-    build.assemble(shop, output, HEAD, {"amd64": build.make(shop, "amd64", [unit], 0)})
-    (output / "amd64/bin/kubelet").write_text("tampered")
-    assert build.assemble(shop, output, HEAD, {"amd64": build.make(shop, "amd64", [unit], 0)})
-    assert manifest.problems(output) == []
+def test_damage_to_one_bundle_reaches_no_other_and_is_repaired(shop: Shop, tmp_path: Path) -> None:
+    make = Counted()
+    unit, one, two = Unit("bin/kubelet", "1", make), tmp_path / "one", tmp_path / "two"
+    for output in (one, two):
+        build.assemble(shop, output, HEAD, {"amd64": build.make(shop, "amd64", [unit], 0)})
+    (one / "amd64/bin/kubelet").write_text("tampered")
+    assert manifest.problems(two) == []
+    assert build.assemble(shop, one, HEAD, {"amd64": build.make(shop, "amd64", [unit], 0)})
+    assert manifest.problems(one) == [] and make.times == 1
 
 
 def test_a_directory_that_is_no_bundle_is_not_replaced(shop: Shop, tmp_path: Path) -> None:
