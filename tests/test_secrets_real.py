@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shlex
 import threading
 import urllib.parse
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,20 +42,21 @@ def found(data: bytes) -> list[str]:
     return [slot for slot, words in WORDS.items() if any(word in data for word in words)]
 
 
-@contextmanager
+@contextlib.contextmanager
 def watch() -> Iterator[list[str]]:
     """Look at command lines and environments of all processes, those of nodes included."""
     stop, seen = threading.Event(), list[str]()
 
     def look() -> None:
-        while not stop.wait(0.03):
-            for process in Path("/proc").glob("[0-9]*"):
-                for name in ("cmdline", "environ"):
-                    try:
-                        data = (process / name).read_bytes()
-                    except OSError:
-                        continue  # it has ended
-                    seen.extend(f"{slot}: {data!r}" for slot in found(data))
+        known: dict[str, bytes] = {}
+        while not stop.wait(0.1):
+            for pid in filter(str.isdecimal, os.listdir("/proc")):
+                with contextlib.suppress(OSError):  # it has ended
+                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if known.get(pid) != line:
+                        known[pid] = line
+                        data = line + Path(f"/proc/{pid}/environ").read_bytes()
+                        seen.extend(f"{slot}: {data!r}" for slot in found(data))
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -104,8 +105,7 @@ def test_no_secret_is_seen_anywhere(made: Made, tmp_path: Path) -> None:
         configure(made, "eve", CANARIES["sudo"])
         for words in (
             ("checkconfig",), ("checkconfig", "--output", "json"), ("config", "explain", "ssh"),
-            ("config", "explain", "mysql_password"), ("config", "explain", "jwt"),
-            ("build",), ("hosts",), ("display", "--output", "json"),
+            ("config", "explain", "mysql_password"), ("build",), ("hosts",),
         ):  # fmt: skip
             run(*words)
         run("-v", "--dry-run", "sshkey", "install")
