@@ -193,6 +193,19 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
         console.say(f"{took(seconds):>12}  {step.name}")
     done = len(console.changes)
     console.say(f"{done} changes" if done else "nothing changed: all of it was in place")
+    if len(chosen) == len(steps):
+        console.say("\n".join(farewell(session.options.argv)))
+
+
+def farewell(argv: Sequence[str]) -> list[str]:
+    """How to reach the cluster that was just made."""
+    program = shlex.join([argv[0], *_before_up(argv)])
+    return [
+        "your cluster:",
+        f"  {program} kubectl get nodes",
+        f"  {program} connect infra      (or: connect worker 0)",
+        f"  {program} status",
+    ]
 
 
 def at_step(error: DeployError, number: int, step: Step, again: str) -> DeployError:
@@ -205,5 +218,8 @@ def at_step(error: DeployError, number: int, step: Step, again: str) -> DeployEr
 
 def continue_line(argv: Sequence[str], platform: str, step: str) -> str:
     """The line that goes on from a step, with the options this run had before its command."""
-    before = list(argv[1 : list(argv).index("up")]) if "up" in argv else []
-    return shlex.join([argv[0], *before, "up", platform, "--from", step])
+    return shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])
+
+
+def _before_up(argv: Sequence[str]) -> list[str]:
+    return list(argv[1 : list(argv).index("up")]) if "up" in argv else []
