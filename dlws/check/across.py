@@ -173,7 +173,7 @@ def _listens(facts: Facts, address: str, port: int) -> bool:
 
 def names(all: Sequence[Facts], config: Config) -> list[Finding]:
     """Every node finds the address of every name, and the name of every address."""
-    known = {facts.node: facts.address for facts in all if is_address(facts.address)}
+    known = {facts.node: facts for facts in all if is_address(facts.address)}
     found = []
     for facts in all:
         if facts.reached:
@@ -181,17 +181,17 @@ def names(all: Sequence[Facts], config: Config) -> list[Finding]:
     return found
 
 
-def _forward(facts: Facts, config: Config, known: Mapping[str, str]) -> list[Finding]:
+def _forward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[Finding]:
     found, missing = [], []
-    for node, address in known.items():
+    for node, there in known.items():
         name = config.machines[node].fqdn
         if name not in facts.names:
             continue
         has = facts.names[name]
         if not has or has == ("silent",):
             missing.append(node)
-        elif address not in has and not (node == facts.node and all(map(is_loopback, has))):
-            what = f"{name} is {', '.join(has)} there, not {address}"
+        elif _astray(has, there, own=there is facts):
+            what = f"{name} is {', '.join(has)} there, and has to be {there.address}"
             cure = "correct its /etc/hosts or DNS; deploy.py up --only hosts writes all names"
             found += _for([facts.node], what, cure)
     if missing:
@@ -201,10 +201,20 @@ def _forward(facts: Facts, config: Config, known: Mapping[str, str]) -> list[Fin
     return found
 
 
-def _backward(facts: Facts, config: Config, known: Mapping[str, str]) -> list[Finding]:
+def _astray(has: Sequence[str], there: Facts, own: bool) -> bool:
+    """Whether addresses of a name lead elsewhere; programs take any of them."""
+    # Debian gives a machine's own name the address 127.0.1.1.
+    others = [address for address in has if not (own and is_loopback(address))]
+    if not others or not there.addresses:
+        return bool(others) and there.address not in others
+    return there.address not in others or not {*others} <= {*there.addresses, there.address}
+
+
+def _backward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[Finding]:
     found, missing = [], []
     owners = {n: node for node in known for n in (node, config.machines[node].fqdn)}
-    for node, address in known.items():
+    for node, there in known.items():
+        address = there.address
         if address not in facts.back:
             continue
         has = facts.back[address]

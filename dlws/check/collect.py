@@ -45,9 +45,14 @@ def collect(cluster: Cluster, nodes: Sequence[Node]) -> list[Facts]:
         if outcome.value:
             found.append(outcome.value)
         elif outcome.error:
-            told = (outcome.error.message, outcome.error.cure)
-            found.append(Facts(outcome.node.name, inner_address(outcome.node), *told))
+            found.append(_away(outcome.node, outcome.error))
     return found
+
+
+def _away(node: Node, error: DeployError) -> Facts:
+    """The facts of a node that was not reached: why. Equal causes read alike, whatever node."""
+    why, cure = error.message.replace(node.address, "it"), error.cure
+    return Facts(node.name, inner_address(node), why, cure.replace(node.address, "ADDRESS"))
 
 
 def questions(config: Config, places: Sequence[tuple[str, int]], known: Mapping[str, str]) -> str:
