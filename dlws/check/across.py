@@ -134,8 +134,7 @@ def ports(all: Sequence[Facts], config: Config) -> list[Finding]:
         here, there = by_name.get(source), by_name.get(target)
         if here is None or not here.reached or (there and not there.reached):
             continue  # that a node is away has been told
-        address = there.address if there else str(config.machines[target].private_ip or "")
-        for why, blocked in _blocked(here, there, address, numbers).items():
+        for (address, why), blocked in _blocked(here, there, target, numbers).items():
             listed = ", ".join(map(str, blocked))
             what = f"no way to TCP {listed} of {target} ({address}): {why}"
             cure = f"on {target} and between: let the cluster's nodes reach TCP {listed} (firewall)"
@@ -151,19 +150,20 @@ def _grouped(needed: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], li
 
 
 def _blocked(
-    here: Facts, there: Facts | None, address: str, numbers: Iterable[int]
-) -> dict[str, list[int]]:
-    """Why ports are out of reach, and which."""
-    found: dict[str, list[int]] = {}
+    here: Facts, there: Facts | None, target: str, numbers: Iterable[int]
+) -> dict[tuple[str, str], list[int]]:
+    """Address and why ports of a node are out of reach, and which ports."""
+    found: dict[tuple[str, str], list[int]] = {}
     for port in numbers:
-        verdict = here.ports.get((address, port))
-        if verdict is None or verdict == "open":
+        tried = here.ports.get((target, port))
+        if tried is None or tried.verdict == "open":
             continue
-        if verdict == "refused":
-            if there and _listens(there, address, port):
-                found.setdefault("refused, though something listens there", []).append(port)
-            continue
-        found.setdefault(words(verdict), []).append(port)
+        why = words(tried.verdict)
+        if tried.verdict == "refused":
+            if not (there and _listens(there, tried.address, port)):
+                continue
+            why = "refused, though something listens there"
+        found.setdefault((tried.address, why), []).append(port)
     return found
 
 
@@ -204,7 +204,8 @@ def _forward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[F
 def _astray(has: Sequence[str], there: Facts, own: bool) -> bool:
     """Whether addresses of a name lead elsewhere; programs take any of them."""
     # Debian gives a machine's own name the address 127.0.1.1.
-    others = [address for address in has if not (own and is_loopback(address))]
+    plain = [address.partition("%")[0] for address in has]  # fe80::1%eth0
+    others = [address for address in plain if not (own and is_loopback(address))]
     if not others or not there.addresses:
         return bool(others) and there.address not in others
     return there.address not in others or not {*others} <= {*there.addresses, there.address}

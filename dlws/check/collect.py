@@ -36,7 +36,7 @@ def collect(cluster: Cluster, nodes: Sequence[Node]) -> list[Facts]:
     wanted = needed(cluster.config)
 
     def look(node: Node) -> Facts:
-        places = [(known[to], port) for source, to, port in wanted if source == node.name]
+        places = [(to, known[to], port) for source, to, port in wanted if source == node.name]
         calls = questions(cluster.config, places, {name: known[name] for name in checked})
         return ask(node, f"{library}\n{calls}")
 
@@ -55,12 +55,14 @@ def _away(node: Node, error: DeployError) -> Facts:
     return Facts(node.name, inner_address(node), why, cure.replace(node.address, "ADDRESS"))
 
 
-def questions(config: Config, places: Sequence[tuple[str, int]], known: Mapping[str, str]) -> str:
+def questions(
+    config: Config, places: Sequence[tuple[str, str, int]], known: Mapping[str, str]
+) -> str:
     """The calls behind facts.sh: what to reach and to resolve, all at the same time."""
     own = [address for address in known.values() if is_address(address)]
     names = [config.machines[node].fqdn for node in known if is_address(known[node])]
     calls = [
-        sh("ports", *(word for place in dict.fromkeys(places) for word in place)),
+        sh("ports", *(word for place in places for word in place)),
         sh("names", *dict.fromkeys(names)),
         sh("addresses", *dict.fromkeys(own)),
     ]
@@ -97,7 +99,7 @@ def ask(node: Node, text: str) -> Facts:
 
 
 def _read(node: Node, facts: Facts, text: str, sudo: bool) -> Facts:
-    arrived: list[float] = []
+    asked, arrived = time.time(), list[float]()
 
     def note(stream: str, data: bytes) -> None:
         if stream == "out" and not arrived:
@@ -107,7 +109,7 @@ def _read(node: Node, facts: Facts, text: str, sudo: bool) -> Facts:
     result = node.read(line, stdin=text.encode(), sudo=sudo, check=False, echo=note)
     if b"clock=" not in result.out:
         raise _nothing(node, result, sudo)
-    return parse(facts, result.text, arrived[0])
+    return parse(facts, result.text, (asked, arrived[0]))
 
 
 def _nothing(node: Node, result: Result, sudo: bool) -> DeployError:

@@ -27,6 +27,14 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Port:
+    """What came of connecting to a port of another node."""
+
+    address: str
+    verdict: str
+
+
+@dataclass(frozen=True)
 class Device:
     """The devices of one maker, and whether their driver is new enough (None: there is none)."""
 
@@ -69,7 +77,7 @@ class Facts:
     host_keys: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     listens: frozenset[tuple[str, int]] = frozenset()
-    ports: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    ports: Mapping[tuple[str, int], Port] = field(default_factory=dict)
     hosts: Mapping[tuple[str, int], str] = field(default_factory=dict)
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     back: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -115,8 +123,8 @@ def number(text: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def parse(facts: Facts, text: str, arrived: float | None = None) -> Facts:
-    """The facts filled from what the node printed; `arrived`: when its clock line came here."""
+def parse(facts: Facts, text: str, window: tuple[float, float] | None = None) -> Facts:
+    """The facts filled from what the node printed; `window`: when it was asked, and answered."""
     lines = Lines(text)
     machine = lines.one("architecture")
     known = _devices(_reached(_identity(facts, lines), lines), lines)
@@ -124,7 +132,7 @@ def parse(facts: Facts, text: str, arrived: float | None = None) -> Facts:
         known,
         complete=lines.one("end") == "1",
         user=lines.one("user"),
-        skew=_skew(lines.one("clock"), arrived),
+        skew=_skew(lines.one("clock"), window),
         os_id=lines.one("os_id").lower(),
         os_like=lines.one("os_like").lower(),
         os_version=lines.one("os_version"),
@@ -157,16 +165,23 @@ def _identity(facts: Facts, lines: Lines) -> Facts:
 
 
 def _reached(facts: Facts, lines: Lines) -> Facts:
-    def place(host: str, port: str, verdict: str) -> tuple[tuple[str, int], str] | None:
-        return ((host, int(port)), verdict) if number(port) is not None else None
+    def host(name: str, digits: str, verdict: str) -> tuple[tuple[str, int], str] | None:
+        known = number(digits)
+        return ((name, known), verdict) if known is not None else None
+
+    def port(
+        node: str, address: str, digits: str, verdict: str
+    ) -> tuple[tuple[str, int], Port] | None:
+        known = number(digits)
+        return ((node, known), Port(address, verdict)) if known is not None else None
 
     def words(key: str, found: str) -> tuple[str, tuple[str, ...]]:
         return key, tuple(found.split())
 
     return replace(
         facts,
-        ports=dict(lines.each("port", place, 3)),
-        hosts=dict(lines.each("host", place, 3)),
+        ports=dict(lines.each("port", port, 4)),
+        hosts=dict(lines.each("host", host, 3)),
         names=dict(lines.each("name", words, 2)),
         back=dict(lines.each("back", words, 2)),
         mirrors=dict(lines.each("mirror", lambda url, status: (url, status), 2)),
@@ -198,11 +213,13 @@ def _disk(mount: str, free: str, total: str) -> Disk | None:
     return Disk(mount, kib, all_kib) if kib is not None and all_kib else None
 
 
-def _skew(clock: str, arrived: float | None) -> float | None:
-    """Seconds by which the node's clock is ahead of this machine's."""
-    if arrived is None or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", clock):
+def _skew(clock: str, window: tuple[float, float] | None) -> float | None:
+    """Seconds by which the node's clock is ahead of this machine's, at least: a slow network is
+    no wrong clock."""
+    if window is None or not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", clock):
         return None
-    return round(float(clock) - arrived, 3)
+    asked, answered = window
+    return round(min(float(clock) - asked, max(0.0, float(clock) - answered)), 3)
 
 
 def host_key(line: str) -> str:

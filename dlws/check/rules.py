@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dlws.check.facts import Device, Disk, Facts
@@ -280,13 +280,15 @@ RULES: tuple[Rule, ...] = (
     *(ssh, sudo, system, architecture, hostname, address, disk, memory, cores, swap, modules),
     *(nvidia, huawei, mirrors, registries, container),
 )
+_KUBERNETES = (memory, cores, swap, modules, registries)
 
 
-def alone(facts: Facts, config: Config, rules: Iterable[Rule] = RULES) -> list[Finding]:
-    """What all rules find about a node; of one that was not reached, only that."""
-    chosen = rules if facts.reached else (ssh,)
+def alone(facts: Facts, config: Config) -> list[Finding]:
+    """What the rules find about a node; of one that was not reached, only that."""
+    member = {"infrastructure", "worker"} & set(_machine(facts, config).roles)
+    chosen = [rule for rule in RULES if member or rule not in _KUBERNETES]
     return [
         Finding(one.level, one.node, one.what, one.cure, rule.__name__)
-        for rule in chosen
+        for rule in (chosen if facts.reached else [ssh])
         for one in rule(facts, config)
     ]

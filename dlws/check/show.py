@@ -97,7 +97,7 @@ def summary(facts: Facts) -> Mapping[str, Any]:
         "host_keys": list(facts.host_keys),
         "gpus": len(facts.nvidia.found),
         "npus": len(facts.huawei.found),
-        "ports": {f"{host}:{port}": verdict for (host, port), verdict in facts.ports.items()},
+        "ports": {f"{node}:{port}": tried.verdict for (node, port), tried in facts.ports.items()},
     }
 
 

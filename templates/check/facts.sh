@@ -2,7 +2,8 @@
 # What has to be right about a node before it is changed, as lines KEY=VALUE. It changes nothing.
 #
 # It is read from standard input behind scripts/lib/common.sh and scripts/lib/devices.sh, whose
-# functions it uses, and before the calls that name what to reach: `ports`, `names`, `hosts`, `mirrors`.
+# functions it uses, and before the calls that name what to reach: `ports`, `names`, `addresses`,
+# `hosts`, `mirrors`.
 # The last of these lines is `fact end 1`: an answer without it was cut off.
 
 PATIENCE=4 # seconds for one connection or name: SYN packets leave at 0, 1 and 3 s
@@ -32,7 +33,7 @@ each() {
             *"not known"* | *"name resolution"* | *"associated with hostname"*) verdict=unknown-name ;;
             *) verdict="blocked ${says##*: }" ;;
         esac'
-    PORT="$CONNECT"'; printf "port=%s|%s|%s\n" "$1" "$2" "$verdict"'
+    PORT='target=$1; shift'"$CONNECT"'; printf "port=%s|%s|%s|%s\n" "$target" "$1" "$2" "$verdict"'
     HOST="$CONNECT"'; printf "host=%s|%s|%s\n" "$1" "$2" "$verdict"'
     NAME='
         found=$(timeout "$PATIENCE" getent ahosts "$1")
@@ -51,8 +52,8 @@ each() {
         printf "mirror=%s|%s\n" "$5" "${status%$'"'\r'"'}"'
 }
 
-# ports ADDRESS PORT...
-ports() { each "$PORT" 2 "$@"; }
+# ports NODE ADDRESS PORT...
+ports() { each "$PORT" 3 "$@"; }
 
 # hosts HOST PORT...: like ports, for what lies outside the cluster.
 hosts() { each "$HOST" 2 "$@"; }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +13,17 @@ import pytest
 from dlws.check import collect, show
 from dlws.check.facts import Facts
 from dlws.check.findings import Finding
-from dlws.connection import Result
+from dlws.connection import KEEP, Echo, Result, Stdin
 from dlws.errors import CheckFailed, DeployError
 from dlws.node import Node
 from tests.check.test_rules import ALL, GPU, INFRA, TEXT, WORKER, config_of
 from tests.conftest import Deploy, free_port
-from tests.kubernetes.conftest import Fake, World, make
+from tests.kubernetes.conftest import Answer, Fake, World, make
 
 __all__ = ["make"]
 
+Make = Callable[..., World]
+Capsys = pytest.CaptureFixture[str]
 NO_SUDO = Result(1, b"", b"sudo: a password is required\n")
 
 
@@ -31,20 +34,22 @@ def answer(command: str, stdin: bytes) -> Result | None:
 class Speaking(Fake):
     """A fake that passes its output on as it arrives, as connections do."""
 
-    def run(self, command, stdin=b"", echo=None, keep=0):  # type: ignore[no-untyped-def]
+    def run(
+        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+    ) -> Result:
         result = super().run(command, stdin, echo, keep)
         if echo and result.out:
             echo("out", result.out)
         return result
 
 
-def node_of(world: World, name: str, user: str, *rules: object) -> tuple[Node, Speaking]:
-    fake = Speaking(name, rules=list(rules))  # type: ignore[arg-type]
+def node_of(world: World, name: str, user: str, *rules: Answer) -> tuple[Node, Speaking]:
+    fake = Speaking(name, rules=list(rules))
     old = next(node for node in world.cluster.nodes if node.name == name)
     return Node(old.machine, old.address, fake, world.cluster.console, user), fake
 
 
-def test_one_round_trip_as_root_by_sudo(make) -> None:  # type: ignore[no-untyped-def]
+def test_one_round_trip_as_root_by_sudo(make: Make) -> None:
     node, fake = node_of(make(TEXT), "worker01", "dlwsadmin", answer)
     facts = collect.ask(node, "text of the script")
     assert facts.complete and facts.skew is not None and not facts.sudo_error
@@ -52,7 +57,7 @@ def test_one_round_trip_as_root_by_sudo(make) -> None:  # type: ignore[no-untype
     assert command.startswith("sudo -n") and stdin == b"text of the script"
 
 
-def test_without_sudo_the_rest_is_seen_all_the_same(make) -> None:  # type: ignore[no-untyped-def]
+def test_without_sudo_the_rest_is_seen_all_the_same(make: Make) -> None:
     def refuse(command: str, stdin: bytes) -> Result | None:
         return NO_SUDO if command.startswith("sudo") else None
 
@@ -63,14 +68,14 @@ def test_without_sudo_the_rest_is_seen_all_the_same(make) -> None:  # type: igno
 
 
 @pytest.mark.parametrize("user", ["root", "u"])
-def test_a_node_without_bash_is_a_failure(make, user: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_node_without_bash_is_a_failure(make: Make, user: str) -> None:
     missing = Result(127, b"", b"timeout: failed to run command 'bash'")
     node, _ = node_of(make(TEXT), "worker01", user, lambda *_: missing)
     with pytest.raises(DeployError, match="bash"):
         collect.ask(node, "x")
 
 
-def test_errors_of_nodes_become_facts(make) -> None:  # type: ignore[no-untyped-def]
+def test_errors_of_nodes_become_facts(make: Make) -> None:
     world = make(TEXT)
     world.fakes["worker02"].rules.append(lambda *_: Result(1, b"", b"broken"))
     found = collect.collect(world.cluster, world.cluster.nodes)
@@ -80,9 +85,9 @@ def test_errors_of_nodes_become_facts(make) -> None:  # type: ignore[no-untyped-
 
 def test_what_a_node_is_asked(tmp_path: Path) -> None:
     config = config_of(tmp_path, TEXT.replace("network: flannel", "image_repository: 'h:5/$(x)'"))
-    calls = collect.questions(config, [("10.1.0.1", 6443)] * 2, {"worker01": "10.1.0.11"})
+    calls = collect.questions(config, [("infra01", "10.1.0.1", 6443)], {"worker01": "10.1.0.11"})
     assert calls.splitlines() == [
-        "ports 10.1.0.1 6443 &",
+        "ports infra01 10.1.0.1 6443 &",
         "names worker01.example.org &",
         "addresses 10.1.0.11 &",
         "mirrors &",
@@ -146,21 +151,25 @@ def test_json_has_all_that_was_found(tmp_path: Path) -> None:
     assert told["nodes"][2]["facts"] == {}
     facts = told["nodes"][1]["facts"]
     assert (facts["cores"], facts["gpus"]) == (128, 4)
-    assert facts["ports"] == {"10.1.0.1:6443": "refused"}
+    assert facts["ports"] == {"infra01:6443": "refused"}
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, *all: Facts) -> None:
     monkeypatch.setattr(show, "collect", lambda cluster, nodes: list(all))
 
 
-def test_warnings_alone_do_not_fail(make, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_warnings_alone_do_not_fail(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
     failing(monkeypatch, INFRA, replace(WORKER, swap=("/swap.img",)))
     cluster = make(TEXT).cluster
     show.check(cluster, cluster.nodes)
     assert "warning  worker01  swap" in capsys.readouterr().out
 
 
-def test_failures_fail_with_the_nodes(make, monkeypatch, capsys) -> None:  # type: ignore[no-untyped-def]
+def test_failures_fail_with_the_nodes(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
     failing(monkeypatch, INFRA, replace(WORKER, error="no answer", cure="switch it on"))
     cluster = make(TEXT).cluster
     with pytest.raises(CheckFailed, match="1 failure: worker01"):

@@ -15,20 +15,20 @@ from hypothesis import strategies as st
 
 from dlws import resources
 from dlws.check.collect import LIBRARIES
-from dlws.check.facts import Device, Disk, Facts, host_key, listener, parse
+from dlws.check.facts import Device, Disk, Facts, Port, host_key, listener, parse
 
 GPU = (Path(__file__).parent / "data/gpu.txt").read_text()
 EMPTY = Facts("w", "10.1.0.11")
 
 
 def test_a_whole_answer() -> None:
-    facts = parse(EMPTY, GPU, 1795328120.268)
+    facts = parse(EMPTY, GPU, (1795328100.0, 1795328120.268))
     assert (facts.complete, facts.skew, facts.architecture) == (True, 6.5, "amd64")
     assert (facts.cores, facts.memory, facts.swap) == (128, 1056519432, ("/swap.img",))
     assert facts.disks == (Disk("/", 812345678, 1900000000),)
     assert facts.modules == {"overlay": "loaded", "br_netfilter": "available"}
     assert facts.host_keys == ("SHA256:ZkAslGjFiUHdGf/WUL8rQvkib4PTvQatUV0OUQSncCA",)
-    assert facts.ports == {("10.1.0.1", 6443): "refused"}
+    assert facts.ports == {("infra01", 6443): Port("10.1.0.1", "refused")}
     assert facts.names["worker01.example.org"] == ("127.0.1.1",)
     assert facts.back["10.1.0.1"] == ("infra01.example.org", "infra01")
     assert facts.nvidia.enough and len(facts.nvidia.found) == 4
@@ -38,13 +38,22 @@ def test_a_whole_answer() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered", "skew"),
+    [(6.0, 7.0, 119.768), (120.0, 130.0, 0.0), (127.768, 130.0, -1.0), (126.5, 126.7, 0.068)],
+)
+def test_a_slow_answer_is_no_wrong_clock(asked: float, answered: float, skew: float) -> None:
+    since = 1795328000
+    assert parse(EMPTY, GPU, (since + asked, since + answered)).skew == skew
+
+
 def test_silence_is_nothing_known() -> None:
     assert parse(EMPTY, "") == EMPTY
 
 
 @pytest.mark.parametrize("line", GPU.splitlines())
 def test_any_line_may_be_missing(line: str) -> None:
-    parse(EMPTY, GPU.replace(f"{line}\n", ""), 1.0)
+    parse(EMPTY, GPU.replace(f"{line}\n", ""), (1.0, 2.0))
 
 
 @pytest.mark.parametrize("line", GPU.splitlines())
@@ -53,14 +62,14 @@ def test_any_line_may_be_missing(line: str) -> None:
 )
 def test_any_value_may_be_garbage(line: str, value: str) -> None:
     key = line.partition("=")[0]
-    parse(EMPTY, GPU.replace(line, f"{key}={value}"), 1.0)
+    parse(EMPTY, GPU.replace(line, f"{key}={value}"), (1.0, 2.0))
 
 
 @given(st.text())
 def test_garbage_around_it_does_no_harm(noise: str) -> None:
     assert parse(EMPTY, noise) is not None
     clean = noise.replace("=", "")
-    assert parse(EMPTY, f"{clean}\n{GPU}{clean}", 2.0) == parse(EMPTY, GPU, 2.0)
+    assert parse(EMPTY, f"{clean}\n{GPU}{clean}", (1.0, 2.0)) == parse(EMPTY, GPU, (1.0, 2.0))
 
 
 @pytest.mark.parametrize("text", ["", "ssh-rsa", "ssh-rsa !!!", "ssh-rsa ü", "a b c d"])
@@ -120,7 +129,8 @@ def root(tmp_path: Path) -> Path:
 def test_the_script_on_a_gpu_machine(root: Path) -> None:
     facts = parse(EMPTY, ask(root, ""))
     assert (facts.os_id, facts.os_version, facts.machine_id) == ("ubuntu", "22.04", "abc")
-    assert (facts.memory, facts.swap, facts.listens) == (16384, ("/dev/sda2",), {("127.0.0.1", 22)})
+    assert (facts.memory, facts.swap) == (16384, ("/dev/sda2",))
+    assert facts.listens == {("127.0.0.1", 22)}
     assert facts.modules == {"overlay": "loaded", "br_netfilter": "missing"}
     assert facts.nvidia == Device(("0000:01:00.0",), "418.87.00", "430", False)
     assert facts.nouveau and facts.secure_boot and not facts.ascend_runtime and facts.complete
@@ -136,9 +146,11 @@ def test_open_refused_and_nameless(root: Path, server: int) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]
-        calls = f"ports 127.0.0.1 {server} 127.0.0.1 {closed}\nhosts no.invalid 443"
+        calls = f"ports a 127.0.0.1 {server} b 127.0.0.1 {closed}\nhosts no.invalid 443"
         facts = parse(EMPTY, ask(root, calls))
-    assert facts.ports == {("127.0.0.1", server): "open", ("127.0.0.1", closed): "refused"}
+    assert {key: tried.verdict for key, tried in facts.ports.items()} == {
+        ("a", server): "open", ("b", closed): "refused",
+    }  # fmt: skip
     assert facts.hosts == {("no.invalid", 443): "unknown-name"}
 
 
@@ -148,7 +160,8 @@ def test_nothing_to_reach_is_nothing_said(root: Path) -> None:
 
 
 def test_words_are_data_on_the_node(root: Path) -> None:
-    calls = "names '$(touch pwned)' '; touch pwned' \"'\" localhost\nports '$(touch pwned)' 22"
+    words = "'$(touch pwned)' '; touch pwned' \"'\""
+    calls = f"names {words} localhost\nports {words}\naddresses {words}\nhosts {words} 22"
     facts = parse(EMPTY, ask(root, calls))
     assert "127.0.0.1" in facts.names["localhost"] or "::1" in facts.names["localhost"]
     assert not Path("pwned").exists()

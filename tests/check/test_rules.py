@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dlws.check import across, ports, rules
-from dlws.check.facts import Device, Disk, Facts, parse
+from dlws.check.facts import Device, Disk, Facts, Port, parse
 from dlws.check.findings import Finding
 from dlws.config import Config, load
 
@@ -26,12 +26,12 @@ THREE = TEXT.replace(
     "infra01:", "infra02: {role: [infra, nfs]}\n  infra03: {role: infra}\n  infra01:"
 )
 GPU = (Path(__file__).parent / "data/gpu.txt").read_text()
-WORKER = replace(parse(Facts("worker01", "10.1.0.11"), GPU, 1795328126.8), swap=())
+WORKER = replace(parse(Facts("worker01", "10.1.0.11"), GPU, (1795328126.0, 1795328127.0)), swap=())
 NPU = Device(("0000:c1:00.0",), "23.0.1", "1.72.T2.100.B020", True)
 INFRA = replace(
     WORKER, node="infra01", address="10.1.0.1", addresses=("10.1.0.1",), hostname="infra01",
     machine_id="1" * 32, boot_id="2", product_uuid="3", host_keys=("SHA256:i",), nvidia=Device(),
-    names={}, back={}, ports={("10.1.0.11", 10250): "refused", ("10.1.0.12", 10250): "refused"},
+    names={}, back={}, ports={("worker01", 10250): Port("10.1.0.11", "refused")},
 )  # fmt: skip
 SECOND = replace(
     WORKER, node="worker02", address="10.1.0.12", addresses=("10.1.0.12",), hostname="worker02",
@@ -130,6 +130,12 @@ def test_an_os_that_nobody_wrote_cannot_be_wrong(config: Config) -> None:
     assert rules.alone(replace(INFRA, os_id="debian", os_version="12"), config) == []
 
 
+def test_a_share_needs_not_what_kubernetes_needs(tmp_path: Path) -> None:
+    share = config_of(tmp_path, TEXT.replace("role: worker, private-ip: 10.1.0.11", "role: nfs"))
+    odd = replace(WORKER, swap=("x",), cores=1, modules={"overlay": "missing"})
+    assert rules.alone(odd, share) == []
+
+
 def test_kubelet_may_be_told_to_live_with_swap(tmp_path: Path) -> None:
     text = TEXT.replace("network: flannel", "kubelet: {failSwapOn: false}")
     assert rules.alone(replace(WORKER, swap=("x",)), config_of(tmp_path, text)) == []
@@ -178,7 +184,7 @@ def test_a_copy_of_a_machine(config: Config, name: str) -> None:
 
 
 def test_one_machine_twice_is_told_once(config: Config) -> None:
-    same = {"machine_id": WORKER.machine_id, "boot_id": WORKER.boot_id, "hostname": "worker01"}
+    same: Any = {"machine_id": WORKER.machine_id, "boot_id": WORKER.boot_id, "hostname": "worker01"}
     assert together(config, same) == BOTH
     found = across.identity([replace(INFRA, **same), WORKER], config)
     assert {one.what for one in found} == {"infra01,worker01 are one machine"}
@@ -196,17 +202,17 @@ def test_an_address_twice(tmp_path: Path, config: Config) -> None:
     assert together(config, bridges, {"addresses": ("10.1.0.11", "172.17.0.1")}) == set()
 
 
-def at(target: str, port: int, verdict: str) -> dict[str, Any]:
-    return {"ports": {(target, port): verdict}}
+def api(verdict: str) -> dict[str, Any]:
+    return {"ports": {("infra01", 6443): Port("10.1.0.1", verdict)}}
 
 
 @pytest.mark.parametrize("verdict", ["silent", "blocked No route to host"])
 def test_a_port_that_a_firewall_hides(config: Config, verdict: str) -> None:
-    assert together(config, (), at("10.1.0.1", 6443, verdict)) == {(F, "worker01", "ports")}
+    assert together(config, (), api(verdict)) == {(F, "worker01", "ports")}
 
 
 def test_a_closed_port_was_reached_unless_something_listens(config: Config) -> None:
-    refused = at("10.1.0.1", 6443, "refused")
+    refused = api("refused")
     assert together(config, (), refused) == set()
     inside = {"listens": frozenset({("127.0.0.1", 6443)})}
     assert together(config, inside, refused) == set()
@@ -215,11 +221,11 @@ def test_a_closed_port_was_reached_unless_something_listens(config: Config) -> N
 
 
 def test_a_node_that_is_away_is_not_told_of_twice(config: Config) -> None:
-    assert together(config, {"error": "x"}, at("10.1.0.1", 6443, "silent")) == set()
+    assert together(config, {"error": "x"}, api("silent")) == set()
 
 
 def test_ports_of_nodes_that_were_not_asked_for_count(config: Config) -> None:
-    hidden = replace(WORKER, ports={("10.1.0.1", 6443): "silent"})
+    hidden = replace(WORKER, **api("silent"))
     assert [one.node for one in across.ports([hidden], config)] == ["worker01"]
 
 
