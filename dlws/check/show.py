@@ -119,7 +119,9 @@ def show(table: Sequence[Row], terminal: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(*COLUMNS, header_style="bold", box=None, pad_edge=False)
+    drawn = Table(header_style="bold", box=None, pad_edge=False)
+    for name in COLUMNS:
+        drawn.add_column(name, overflow="fold")  # never cut: a cure has to be whole
     for row in table:
         drawn.add_row(Text(row[0], style=_STYLES[row[0]]), *(Text(cell) for cell in row[1:]))
     Console().print(drawn)

@@ -54,17 +54,17 @@ def test_one_round_trip_as_root_by_sudo(make: Make) -> None:
     facts = collect.ask(node, "text of the script")
     assert facts.complete and facts.skew is not None and not facts.sudo_error
     [(command, stdin)] = fake.asked
-    assert command.startswith("sudo -n") and stdin == b"text of the script"
+    assert "sudo -n" in command and stdin == b"text of the script"
 
 
 def test_without_sudo_the_rest_is_seen_all_the_same(make: Make) -> None:
     def refuse(command: str, stdin: bytes) -> Result | None:
-        return NO_SUDO if command.startswith("sudo") else None
+        return NO_SUDO if "sudo" in command else None
 
     node, fake = node_of(make(TEXT), "worker01", "u", refuse, answer)
     facts = collect.ask(node, "x")
     assert facts.complete and "a password is required" in facts.sudo_error
-    assert [command.startswith("sudo") for command, _ in fake.asked] == [True, False]
+    assert ["sudo" in command for command, _ in fake.asked] == [True, False]
 
 
 @pytest.mark.parametrize("user", ["root", "u"])
