@@ -173,7 +173,7 @@ def _listens(facts: Facts, address: str, port: int) -> bool:
 
 def names(all: Sequence[Facts], config: Config) -> list[Finding]:
     """Every node finds the address of every name, and the name of every address."""
-    known = {facts.node: facts for facts in all if is_address(facts.address)}
+    known = {facts.node: facts for facts in all}
     found = []
     for facts in all:
         if facts.reached:
@@ -191,7 +191,8 @@ def _forward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[F
         if not has or has == ("silent",):
             missing.append(node)
         elif _astray(has, there, own=there is facts):
-            what = f"{name} is {', '.join(has)} there, and has to be {there.address}"
+            right = there.address if is_address(there.address) else "an address of that machine"
+            what = f"{name} is {', '.join(has)} there, and has to be {right}"
             cure = "correct its /etc/hosts or DNS; deploy.py up --only hosts writes all names"
             found += _for([facts.node], what, cure)
     if missing:
@@ -205,10 +206,11 @@ def _astray(has: Sequence[str], there: Facts, own: bool) -> bool:
     """Whether addresses of a name lead elsewhere; programs take any of them."""
     # Debian gives a machine's own name the address 127.0.1.1.
     plain = [address.partition("%")[0] for address in has]  # fe80::1%eth0
-    others = [address for address in plain if not (own and is_loopback(address))]
-    if not others or not there.addresses:
-        return bool(others) and there.address not in others
-    return there.address not in others or not {*others} <= {*there.addresses, there.address}
+    others = {address for address in plain if not (own and is_loopback(address))}
+    if others and is_address(there.address) and there.address not in others:
+        return True
+    # Where config.yaml leaves the address to DNS, it has to be one that the machine has.
+    return bool(there.addresses) and not others <= {*there.addresses, there.address}
 
 
 def _backward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[Finding]:

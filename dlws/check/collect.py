@@ -60,7 +60,7 @@ def questions(
 ) -> str:
     """The calls behind facts.sh: what to reach and to resolve, all at the same time."""
     own = [address for address in known.values() if is_address(address)]
-    names = [config.machines[node].fqdn for node in known if is_address(known[node])]
+    names = [config.machines[node].fqdn for node in known]
     calls = [
         sh("ports", *(word for place in places for word in place)),
         sh("names", *dict.fromkeys(names)),

@@ -251,6 +251,13 @@ def test_a_second_address_of_a_node_is_no_mistake(config: Config) -> None:
     assert together(config, second, names, names) == set()
 
 
+def test_a_name_that_is_left_to_dns_leads_to_its_machine(config: Config) -> None:
+    for there, level in (("10.3.0.1", None), ("10.9.9.9", F)):
+        left = {"address": "infra01.example.org", "addresses": ("10.1.0.1", "10.3.0.1")}
+        found = together(config, left, {"names": {"infra01.example.org": (there,)}})
+        assert found == ({(level, "worker01", "names")} if level else set())
+
+
 def test_a_nodes_own_name_may_be_the_loopback_address(config: Config) -> None:
     assert WORKER.names["worker01.example.org"] == ("127.0.1.1",)
     elsewhere = {"names": {"infra01.example.org": ("127.0.1.1", "10.9.9.9")}}
