@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlws import hooks
-from dlws.errors import DeployError, UsageError
+from dlws.errors import CheckFailed, DeployError, UsageError
 from dlws.output import took
 
 if TYPE_CHECKING:
@@ -54,6 +54,18 @@ def _hosts(session: Session) -> None:
     from dlws import hosts
 
     hosts.install(session.cluster, session.cluster.select())
+
+
+def _check(session: Session) -> None:
+    from dlws.check import show
+
+    try:
+        show.check(session.cluster, session.cluster.select())
+    except CheckFailed as error:
+        if not session.options.force:
+            cure = f"{error.cure}; to go on all the same: deploy.py --force up"
+            raise CheckFailed(error.message, cure) from error
+        session.console.warn(f"going on with {error.message}: --force")
 
 
 def _bundle(session: Session) -> None:
@@ -124,6 +136,7 @@ STEPS = (
     Step("build", "Make the cluster's id and SSH key", _build),
     Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN),
     Step("hosts", "Tell every node the names of all", _hosts),
+    Step("check", "Look for what would go wrong on the nodes", _check),
     Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",)),
     Step("bundle", "Build the bundle, if nodes use one", _bundle, ("azure", "onpremise")),
     Step(
