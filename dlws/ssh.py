@@ -31,11 +31,16 @@ _SILENCES = 4
 
 
 class ConnectionFailed(DeployError):
-    """A machine could not be reached, did not let us in, or went away. `lost`: in mid-command."""
+    """A machine could not be reached, did not let us in, or went away.
 
-    def __init__(self, message: str, cure: str = "", lost: bool = False) -> None:
+    `lost`: in mid-command; `refused`: it answers, and takes none of our credentials.
+    """
+
+    def __init__(
+        self, message: str, cure: str = "", lost: bool = False, refused: bool = False
+    ) -> None:
         super().__init__(message, cure)
-        self.lost = lost
+        self.lost, self.refused = lost, refused
 
 
 @dataclass(frozen=True)
@@ -355,7 +360,9 @@ def _translated(target: Target) -> Any:
         ) from error
     except paramiko.AuthenticationException as error:
         raise ConnectionFailed(
-            f"{target.address} does not let {target.user} in", "run: deploy.py sshkey install"
+            f"{target.address} does not let {target.user} in",
+            "run: deploy.py sshkey install",
+            refused=True,
         ) from error
     except TimeoutError as error:
         raise ConnectionFailed(

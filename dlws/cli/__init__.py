@@ -28,6 +28,7 @@ MODULES = (
     "kubernetes",
     "labels",
     "status",
+    "verify",
 )
 
 
