@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlws import hosts, runtime
@@ -26,7 +26,8 @@ _CHECK_FAILED = 5
 class Difference:
     """Something that is not as config.yaml wants it: `kind what words`, and the keys it is from.
 
-    `fix` names what puts it right; where nothing can, `cure` says what a person has to do.
+    `fix` names what puts it right; where nothing can, `cure` says what a person has to do. `by` is
+    the managed thing whose check found it.
     """
 
     kind: str
@@ -35,9 +36,7 @@ class Difference:
     origin: Origin = ()
     fix: str = ""
     cure: str = ""
-
-    def __str__(self) -> str:
-        return " ".join(filter(None, (self.kind, self.what, self.words)))
+    by: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,8 @@ def compare(wanted: Sequence[Managed], seen: Seen) -> list[Difference]:
     for thing in wanted:
         for difference in JUDGES[thing.kind](thing, seen):
             what = difference.what.removesuffix(".service")
-            found.setdefault((difference.kind, what), difference)
+            by = (thing.kind, thing.what)
+            found.setdefault((difference.kind, what), replace(difference, by=by))
     return list(found.values())
 
 

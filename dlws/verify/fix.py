@@ -62,7 +62,8 @@ def _unit(session: Session, nodes: list[Node], name: str) -> None:
 
     def start(node: Node) -> None:
         node.run(command, sudo=True, title=f"enable and start {name}")
-        node.changed(f"{name} is enabled and started")
+        if not node.dry_run:
+            node.changed(f"{name} is enabled and started")
 
     session.cluster.each(nodes, start, name)
 

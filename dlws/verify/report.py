@@ -28,6 +28,7 @@ class Finding:
     key: str
     fix: str = ""
     cure: str = ""
+    by: tuple[str, str] = ("", "")
 
     def __str__(self) -> str:
         words = " ".join(filter(None, (self.kind, self.what, self.words)))
@@ -53,7 +54,8 @@ def verdict(
 
 def _finding(node: str, item: Difference, sources: Sources) -> Finding:
     place, key = origin(item.origin, sources)
-    return Finding(node, item.kind, item.what, item.words, place, key, item.fix, item.cure)
+    words = (item.kind, item.what, item.words)
+    return Finding(node, *words, place, key, item.fix, item.cure, item.by)
 
 
 def origin(keys: Origin, sources: Sources) -> tuple[str, str]:
@@ -111,7 +113,7 @@ def junit(verdicts: Sequence[Verdict]) -> str:
 
 
 def _suite(root: ElementTree.Element, verdict: Verdict) -> None:
-    failing = {(finding.kind, finding.what) for finding in verdict.findings}
+    failing = {finding.by for finding in verdict.findings}
     passing = [thing for thing in verdict.managed if thing not in failing and not verdict.error]
     counts = {
         "tests": str(len(passing) + len(verdict.findings) + bool(verdict.error)),
