@@ -13,9 +13,16 @@ KEY = "deploy/sshkey/id_ed25519"
 _IDENTITY = "deploy/clusterID.yml"
 
 
+def private_directory(path: Path) -> None:
+    """Make a directory for nobody else, and those above it that are missing, whatever umask."""
+    for place in (*reversed(path.parents), path):
+        if not place.exists():
+            place.mkdir(mode=0o700, exist_ok=True)
+
+
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file of deploy/ whole or not at all; its mode is set before its content."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_directory(path.parent)
     new = path.with_name(path.name + ".dlws-new")
     new.unlink(missing_ok=True)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -48,7 +55,7 @@ def check_owner(directory: Path, cluster_name: str) -> None:
 def build(directory: Path, cluster_name: str) -> list[str]:
     """Make what is missing of the cluster's id and key; what was made, as paths."""
     check_owner(directory, cluster_name)
-    (directory / "deploy").mkdir(mode=0o700, exist_ok=True)
+    private_directory(directory / "deploy")
     made = []
     if not (directory / _IDENTITY).exists():
         text = f'clusterId: {uuid.uuid4()}\ncluster_name: "{cluster_name}"\n'

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ALIASES = {"infrastructure": ("infra", "master")}
+WITH_VALUE = ("--nodes", "--parallel", "--dir", "--archtype")
+"""The global options that the next word belongs to."""
 ROLE_WORDS = {
     *("infrastructure", "infra", "master", "worker"),
     *("nfs", "mysqlserver", "elasticsearch", "samba"),
@@ -129,9 +132,9 @@ class Cluster:
         futures = {pool.submit(_attempt, action, node): node for node in nodes}
         try:
             with self.console.status(lambda: _progress(title, futures, start)):
-                pending = set(futures)
-                while pending:
-                    _, pending = wait(pending, return_when=FIRST_COMPLETED)
+                # An exception is no node's failure (those are outcomes): nothing else counts then.
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
         except BaseException:  # interrupted: closing the connections ends what still runs
             for future in futures:
                 future.cancel()
@@ -172,8 +175,9 @@ def summary(outcomes: Iterable[Outcome[Any]]) -> list[str]:
     for outcome in outcomes:
         if outcome.error:
             # Equal causes on different machines differ in the address, which the name replaces.
-            message = outcome.error.message.replace(outcome.node.address, "it")
-            cure = outcome.error.cure.replace(outcome.node.address, "ADDRESS")
+            address = re.compile(rf"(?<![\w.-]){re.escape(outcome.node.address)}(?![\w-]|\.\w)")
+            message = address.sub("it", outcome.error.message)
+            cure = address.sub("ADDRESS", outcome.error.cure)
             groups.setdefault((message, cure), []).append(outcome.node.name)
     lines = []
     for (message, cure), names in groups.items():
@@ -195,11 +199,13 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], options: Options) -> None:
     head = f"failed on {len(failed)} of {count(outcomes)}"
     message = "\n".join([head, *(f"  {line}" for line in summary(outcomes))])
     kind = DeployError if len(failed) == len(outcomes) else SomeNodesFailed
+    if all(isinstance(outcome.error, UsageError) for outcome in outcomes):
+        kind = UsageError
     raise kind(message, f"retry just those: {retry_line(options.argv, failed)}")
 
 
 def retry_line(argv: Sequence[str], failed: Sequence[str]) -> str:
-    """The same command line, limited to the failed nodes."""
+    """The same command line (its global options first), limited to the failed nodes."""
     program, words, rest = argv[0], list(argv[1:]), list[str]()
     while words and words[0].startswith("-"):
         word = words.pop(0)
@@ -207,6 +213,6 @@ def retry_line(argv: Sequence[str], failed: Sequence[str]) -> str:
             words = words[1:]
         elif not word.startswith("--nodes="):
             rest.append(word)
-            if word in ("--parallel", "--dir", "--archtype") and words:
+            if word in WITH_VALUE and words:
                 rest.append(words.pop(0))
     return shlex.join([program, "--nodes", folding.fold(failed), *rest, *words])

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from dlws.cluster import Cluster
 
 
+_KEEP = 64 * 1024
+"""The output is shown as it comes; a failure quotes its last lines."""
+
+
 def line(words: tuple[str, ...]) -> str:
     """The shell line for words typed here: one word is a line already, several are quoted."""
     return words[0] if len(words) == 1 else sh(*words)
@@ -35,7 +39,7 @@ def everywhere(cluster: Cluster, words: tuple[str, ...], show: bool) -> None:
     command = line(stripped)
 
     def action(node: Node) -> Result:
-        return node.run(command, sudo=sudo, live=show)
+        return node.run(command, sudo=sudo, live=show, keep=_KEEP)
 
     outcomes = cluster.each(cluster.select(), action, command)
     if len(outcomes) > 1 and not options.dry_run:
@@ -48,7 +52,12 @@ def tree(source: Path, destination: str) -> list[File]:
         raise UsageError(f"{destination} is not an absolute path", "start it with /")
     if source.is_file():
         return [File(destination, source, source.stat().st_mode & 0o777)]
-    found = sorted(path for path in source.rglob("*") if path.is_file())
+    found = sorted(path for path in source.rglob("*") if not path.is_dir())
+    for path in found if source.is_dir() else [source]:
+        if not path.is_file():
+            raise UsageError(f"{path} is no file, or a link to none", "remove it, or mend the link")
+    if not found:
+        raise UsageError(f"{source} holds no files", "put some there, or copy something else")
     return [
         File(
             f"{destination}/{path.relative_to(source).as_posix()}",
@@ -62,11 +71,14 @@ def tree(source: Path, destination: str) -> list[File]:
 def copy(cluster: Cluster, source: Path, destination: str) -> int:
     """Copy to the selected nodes; how many of them that changed."""
 
+    place = destination.rstrip("/") or "/"
+    inside = f"{place.rstrip('/')}/{source.resolve().name}"
+    # Made here, once: each file is hashed when the first node is asked about it.
+    whole, within = tree(source, inside if place == "/" else place), tree(source, inside)
+
     def action(node: Node) -> list[str]:
-        place = destination.rstrip("/") or "/"
-        if destination.endswith("/") or (source.is_file() and _is_directory(node, place)):
-            place = f"{place.rstrip('/')}/{source.resolve().name}"
-        return node.put_tree(tree(source, place))
+        goes_in = destination.endswith("/") or (source.is_file() and _is_directory(node, place))
+        return node.put_tree(within if goes_in else whole)
 
     outcomes = cluster.each(cluster.select(), action, f"copying {source.name}")
     return sum(bool(outcome.value) for outcome in outcomes)

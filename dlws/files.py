@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dlws.errors import DeployError
+from dlws.errors import DeployError, UsageError
 from dlws.shell import script
 
 _CHUNK = 1 << 20
@@ -28,13 +29,14 @@ done"""
 PLACE = script(
     """set -e; umask 077
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/dlws.XXXXXXXX"); trap 'rm -rf "$work"' EXIT
-tar -xf - -C "$work" --no-same-owner
+tar -xf - -C "$work" --no-same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
 while IFS=' ' read -r mode owner name path; do
+  path=${path%.}; new=$path.dlws-new
+  [ ! -d "$path" ] || { echo "$path is a directory" >&2; exit 1; }
   directory=$(dirname "$path")
   [ -d "$directory" ] || (umask 022; mkdir -p "$directory")
   chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"
-  mv -fT "$work/$name" "$path.dlws-new" || { rm -f "$path.dlws-new"; exit 1; }
-  mv -fT "$path.dlws-new" "$path"
+  { mv -fT "$work/$name" "$new" && mv -fT "$new" "$path"; } || { rm -f "$new"; exit 1; }
 done <"$work/list" """
 )
 
@@ -49,8 +51,8 @@ class File:
     owner: str = "root:root"
 
     def __post_init__(self) -> None:
-        if not self.path.startswith("/") or "\n" in self.path:
-            raise DeployError(f"{self.path!r} is not an absolute path on a node")
+        if not self.path.startswith("/") or self.path.endswith("/") or "\n" in self.path:
+            raise UsageError(f"{self.path!r} is not the absolute path of a file on a node")
 
     @property
     def size(self) -> int:
@@ -66,8 +68,7 @@ class File:
     @property
     def state(self) -> str:
         """The line that STATE prints where this file is in place."""
-        owner = self.owner if ":" in self.owner else f"{self.owner}:{self.owner}"
-        return f"{self.sha256} {self.mode:o} {owner}"
+        return f"{self.sha256} {self.mode:o} {_owner(self)}"
 
 
 def chunks(content: bytes | Path) -> Iterator[bytes]:
@@ -90,8 +91,9 @@ def differing(files: Iterable[File], states: str) -> list[File]:
 
 def stream(files: list[File]) -> Iterator[bytes]:
     """The tar that PLACE reads."""
-    rows = [f"{f.mode:o} {_owner(f)} {name} {f.path}\n" for name, f in enumerate(files)]
-    yield from tar([("list", "".join(rows).encode(), 0o600)])
+    # The dot at the end keeps spaces there: read strips those of the last word.
+    rows = [f"{f.mode:o} {_owner(f)} {name} {f.path}.\n" for name, f in enumerate(files)]
+    yield from tar([("list", os.fsencode("".join(rows)), 0o600)])
     yield from tar([(str(name), f.content, 0o600) for name, f in enumerate(files)])
     yield bytes(2 * tarfile.BLOCKSIZE)
 

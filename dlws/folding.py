@@ -6,7 +6,10 @@ import fnmatch
 import re
 from collections.abc import Iterable
 
+from dlws.errors import UsageError
+
 _NUMBERED = re.compile(r"(.*?)(\d+)(\D*)$", re.DOTALL)
+_MOST = 10_000
 _RANGES = re.compile(r"\[(\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)\]")
 
 
@@ -67,19 +70,29 @@ def _numbers(ranges: str) -> list[str]:
     for part in ranges.split(","):
         first, _, last = part.partition("-")
         last = last or first
+        if int(last) - int(first) > _MOST:
+            raise UsageError(f"[{ranges}] stands for too many names", "use a wildcard")
         width = len(first) if first.startswith("0") else 0
         numbers += [str(n).zfill(width) for n in range(int(first), int(last) + 1)]
     return numbers
 
 
 def split(words: str) -> list[str]:
-    """The patterns of a comma-separated list; commas inside brackets stay."""
+    """The patterns of a comma-separated list; commas inside brackets and after re: stay."""
+    if words.startswith("re:"):
+        return [words]
     return [part for part in re.split(r",(?![^\[]*\])", words) if part]
 
 
 def matches(pattern: str, names: Iterable[str]) -> bool:
     """Whether a name, wildcard, folded name or re:REGEX (case ignored) fits any of the names."""
     if pattern.startswith("re:"):
-        return any(re.search(pattern[3:], name, re.IGNORECASE) for name in names)
+        try:
+            expression = re.compile(pattern[3:], re.IGNORECASE)
+        except re.error as error:
+            raise UsageError(
+                f"{pattern[3:]!r} is no regular expression: {error}", "quote it for the shell"
+            ) from error
+        return any(map(expression.search, names))
     plain = unfold(pattern)
     return any(fnmatch.fnmatchcase(name, each) for name in names for each in plain)

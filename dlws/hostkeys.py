@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 import threading
 from pathlib import Path
 
+from dlws.build import private_directory
 from dlws.errors import DeployError, UsageError
 
 
@@ -29,21 +31,21 @@ def fingerprint(key: bytes) -> str:
 def parse(text: str, source: str) -> dict[str, set[bytes]]:
     """The keys of each place in a known_hosts text; raises UsageError naming the bad line."""
     known: dict[str, set[bytes]] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
+        if words[0].startswith("@"):
+            raise UsageError(
+                f"{source}:{number}: the marker {words[0]} is not supported",
+                "remove that line, or pin host_key for the machine in config.yaml",
+            )
         try:
             key = base64.b64decode(words[2], validate=True)
         except (IndexError, ValueError) as error:
             raise UsageError(
                 f"{source}:{number}: not a host key line", "remove or mend that line"
             ) from error
-        if words[0].startswith(("|", "@")):
-            raise UsageError(
-                f"{source}:{number}: hashed names and markers are not used in this file",
-                "write the address in plain, or remove the line: the key is then learned anew",
-            )
         for name in words[0].split(","):
             known.setdefault(name, set()).add(key)
     return known
@@ -52,6 +54,16 @@ def parse(text: str, source: str) -> dict[str, set[bytes]]:
 def algorithm(key: bytes) -> str:
     """The algorithm that a public key blob names itself, such as ssh-ed25519."""
     return key[4 : 4 + int.from_bytes(key[:4], "big")].decode(errors="replace")
+
+
+def _hashed(name: str, place: str) -> bool:
+    """Whether a name of the form |1|SALT|HASH, as OpenSSH writes them, stands for a place."""
+    try:
+        _, kind, salt, digest = name.split("|")
+        seen = hmac.digest(base64.b64decode(salt), place.encode(), "sha1")
+        return kind == "1" and seen == base64.b64decode(digest)
+    except ValueError:
+        return False
 
 
 def _list(keys: set[bytes]) -> str:
@@ -64,10 +76,14 @@ class HostKeys:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._known = parse(path.read_text(), str(path)) if path.exists() else {}
+        text = path.read_bytes().decode(errors="replace") if path.exists() else ""
+        self._known = parse(text, str(path))
+        self._hashed = [name for name in self._known if name.startswith("|")]
 
     def of(self, address: str, port: int) -> set[bytes]:
-        return self._known.get(place(address, port), set())
+        where = place(address, port)
+        names = [where, *(name for name in self._hashed if _hashed(name, where))]
+        return set().union(*(self._known.get(name, ()) for name in names))
 
     def check(self, address: str, port: int, key: bytes, pinned: str = "") -> None:
         """Accept a place's key or raise HostKeyChanged; the key of a new place is learned."""
@@ -91,9 +107,11 @@ class HostKeys:
                 )
 
     def _learn(self, name: str, key: bytes) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(self._path.parent)
         line = f"{name} {algorithm(key)} {base64.b64encode(key).decode()}\n"
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(handle, "a") as file:
-            file.write(line)
+        handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(handle, "ab+") as file:
+            if file.tell() and os.pread(handle, 1, file.tell() - 1) != b"\n":
+                line = f"\n{line}"  # someone wrote the last line without its end
+            file.write(line.encode())
         self._known.setdefault(name, set()).add(key)

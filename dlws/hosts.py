@@ -34,10 +34,13 @@ def lines(cluster: Cluster) -> list[str]:
 def merged(old: str, ours: list[str]) -> str:
     """The text of a hosts file with our block replaced or added; other lines stay as they are."""
     block = "\n".join([BEGIN, *ours, END]) + "\n"
-    head, begin, rest = (old or _LOCAL).partition(BEGIN + "\n")
-    if not begin:
-        return head + ("" if head.endswith("\n") else "\n") + block
-    return head + block + rest.partition(END + "\n")[2]
+    text = old or _LOCAL
+    if not text.endswith("\n"):
+        text += "\n"
+    head, begin, rest = text.partition(BEGIN + "\n")
+    _, end, tail = rest.partition(END + "\n")
+    # Without its end nobody knows how far our block goes: no line of theirs may be lost.
+    return head + block + (tail if end else rest) if begin else text + block
 
 
 def install(cluster: Cluster, nodes: list[Node]) -> None:

@@ -66,7 +66,7 @@ def target(
         banner_timeout=ssh.banner_timeout,
         auth_timeout=ssh.auth_timeout,
         idle_timeout=ssh.idle_timeout,
-        keepalive=ssh.keepalive or 15,
+        keepalive=ssh.keepalive,
         retries=ssh.retries,
     )
 

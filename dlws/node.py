@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from dlws import files, privilege
-from dlws.connection import Connection, Echo, Result, Stdin
+from dlws.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.errors import DeployError
 from dlws.files import File
 
@@ -59,11 +60,13 @@ class Node:
         title: str = "",
         live: bool = False,
         filter: Callable[[Echo], Echo] | None = None,
+        keep: int = KEEP,
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
 
         `title` are the words shown for it; `live` shows its output as it comes, through `filter`
-        where given. Raises CommandFailed if `check`, ConnectionFailed.
+        where given; the result keeps so much of each stream. Raises CommandFailed if `check`,
+        ConnectionFailed.
         """
         if self.dry_run:
             self.say(f"would run: {title or command}")
@@ -71,11 +74,11 @@ class Node:
         if title:
             self.say(title)
         if not (live or self._console.verbose):
-            return self._execute(command, stdin, sudo, check, title)
+            return self._execute(command, stdin, sudo, check, title, keep=keep)
         echo, finish = self._console.echo(self.name)
         try:
             return self._execute(
-                command, stdin, sudo, check, title, filter(echo) if filter else echo
+                command, stdin, sudo, check, title, filter(echo) if filter else echo, keep
             )
         finally:
             finish()
@@ -104,7 +107,7 @@ class Node:
         wanted = list(tree)
         if not wanted:
             return []
-        paths = "".join(f"{file.path}\n" for file in wanted).encode()
+        paths = os.fsencode("".join(f"{file.path}\n" for file in wanted))
         states = self.read(files.STATE, stdin=paths, sudo=True).text
         changed = files.differing(wanted, states)
         if changed and self.dry_run:
@@ -141,12 +144,13 @@ class Node:
         check: bool,
         title: str,
         echo: Echo | None = None,
+        keep: int = KEEP,
     ) -> Result:
         line = command
         if sudo:
             line = privilege.as_root(command, self.user, self._sudo_password)
             stdin = privilege.root_stdin(stdin, self.user, self._sudo_password)
-        result = self.connection.run(line, stdin, echo)
+        result = self.connection.run(line, stdin, echo, keep)
         if sudo and privilege.refused(result.code, result.complaint):
             raise SudoRefused(self.user, result)
         if check and not result.ok:

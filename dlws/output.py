@@ -22,6 +22,10 @@ _LONG = 64 * 1024
 _NEWLINES = re.compile(rb"\r\n|\n|\r")
 
 
+class ReaderGone(Exception):
+    """Whoever read our output has left, as `| head -1` does: there is no one to work for."""
+
+
 class Console:
     """Writes whole lines; on a terminal also a status line that is redrawn below them."""
 
@@ -64,13 +68,7 @@ class Console:
         rests = {"out": b"", "err": b""}
 
         def receive(name: str, data: bytes, end: bool = False) -> None:
-            lines = _NEWLINES.split(rests[name] + data)
-            rests[name] = b"" if end else lines.pop()
-            if len(rests[name]) > _LONG:
-                lines.append(rests[name])
-                rests[name] = b""
-            if end and lines == [b""]:
-                return
+            lines, rests[name] = _lines(rests[name] + data, end)
             stream = sys.stdout if name == "out" else sys.stderr
             start = self.prefix(node, stream)
             text = "".join(f"{start}{line.decode(errors='replace')}\n" for line in lines)
@@ -87,12 +85,12 @@ class Console:
             return
         with self._lock:
             self._wipe()
-            stream.write(
-                text.encode(stream.encoding or "utf-8", "replace").decode(
-                    stream.encoding or "utf-8"
-                )
-            )
-            stream.flush()
+            coding = stream.encoding or "utf-8"
+            try:
+                stream.write(text.encode(coding, "replace").decode(coding))
+                stream.flush()
+            except BrokenPipeError as error:
+                raise ReaderGone from error
             self._draw()
 
     @contextmanager
@@ -133,6 +131,22 @@ class Console:
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
             self._drawn = False
+
+
+def _lines(data: bytes, end: bool) -> tuple[list[bytes], bytes]:
+    """The lines that output so far consists of, and what the next piece of it goes on from."""
+    if end:
+        return (_NEWLINES.split(data.removesuffix(b"\r")) if data else []), b""
+    # The other half of \r\n may still come.
+    body, half = (data[:-1], b"\r") if data.endswith(b"\r") else (data, b"")
+    *lines, rest = _NEWLINES.split(body)
+    while len(rest) > _LONG:
+        cut = _LONG
+        while cut > _LONG - 4 and rest[cut] & 0xC0 == 0x80:
+            cut -= 1  # not through the middle of a character
+        lines.append(rest[:cut])
+        rest = rest[cut:]
+    return lines, rest + half
 
 
 def paint(text: str, colour: str, stream: TextIO) -> str:

@@ -27,7 +27,7 @@ REBOOT_LIMIT = 900
 """Seconds a node may take to come back; servers with much memory test it for minutes."""
 
 _HEADER_LINES = 20
-_DIRECTIVE = re.compile(r"^# dlws-(files|needs|render):?[ \t]*(.*)$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^# dlws-(files|needs|render)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
 
 # Unpacks standard input into a directory of its own and runs the command given as $1... there.
 _RUN = script(

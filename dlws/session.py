@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.errors import UsageError
 from dlws.output import Console
 
 if TYPE_CHECKING:
@@ -44,21 +46,35 @@ class Session:
     def config(self) -> Config:
         from dlws.config import load
 
-        return load(self.options.directory, strict=self.options.strict)
+        config = load(self.options.directory, strict=self.options.strict)
+        if number := len(config.warnings):
+            count = f"{number} warning{'s' if number > 1 else ''}"
+            self.console.say(f"config.yaml: {count}; checkconfig shows them")
+        return config
 
     @cached_property
     def cluster(self) -> Cluster:
         from dlws import login
+        from dlws.build import check_owner
         from dlws.cluster import Cluster
 
+        check_owner(self.options.directory, self.config.cluster_name)
         nodes = login.nodes(self.config, self.options, self.console)
         return Cluster(self.config, nodes, self.options, self.console)
 
     def ask_secret(self, question: str) -> str:
-        """Ask the person for a secret, without showing it."""
+        """Ask the person for a secret, without showing it; not on a terminal, read a line."""
         import click
 
-        return str(click.prompt(question, hide_input=True, err=True))
+        if sys.stdin.isatty():
+            return str(click.prompt(question, hide_input=True, err=True))
+        self.console.say(f"{question}:")
+        if line := sys.stdin.readline().rstrip("\r\n"):
+            return line
+        raise UsageError(
+            f"{question}: not given, and there is no terminal to ask on",
+            "write it to deploy/sshkey/rootpasswd, or to standard input",
+        )
 
     def close(self) -> None:
         if "cluster" in self.__dict__:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import signal
 import socket
 import threading
 import time
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
-from paramiko.common import cMSG_GLOBAL_REQUEST
+from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 from paramiko.packet import Packetizer
 
 from dlws.connection import KEEP, Echo, Result, Stdin, Tail, pieces
@@ -31,21 +33,24 @@ _SILENCES = 4
 
 
 class ConnectionFailed(DeployError):
-    """A machine could not be reached, did not let us in, or went away.
+    """A machine could not be reached, did not let us in, or went away. `lost`: in mid-command."""
 
-    `lost`: in mid-command; `refused`: it answers, and takes none of our credentials.
-    """
-
-    def __init__(
-        self, message: str, cure: str = "", lost: bool = False, refused: bool = False
-    ) -> None:
+    def __init__(self, message: str, cure: str = "", lost: bool = False) -> None:
         super().__init__(message, cure)
-        self.lost, self.refused = lost, refused
+        self.lost = lost
+
+
+class LoginRefused(ConnectionFailed):
+    """A machine answered, and accepts none of our keys and passwords."""
+
+
+class KeyLocked(UsageError):
+    """A private key has a passphrase."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how to log in. Times in seconds; `idle_timeout` 0 waits for output for ever."""
+    """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off."""
 
     address: str
     port: int = 22
@@ -75,9 +80,26 @@ class _Packetizer(Packetizer):
         return message
 
 
+def _on_request(channel: Any, message: paramiko.Message) -> None:
+    """Take note of exit-signal, which Paramiko drops: a killed command is no lost connection."""
+    start = message.packet.tell()
+    if message.get_text() != "exit-signal":
+        message.packet.seek(start)
+        channel._handle_request(message)
+        return
+    message.get_boolean()
+    name = f"SIG{message.get_text()}"
+    channel.exit_status = 128 + (signal.Signals[name] if name in signal.Signals.__members__ else 0)
+    channel.status_event.set()
+
+
 class _Transport(paramiko.Transport):
     # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
     _active_check_timeout = 2.0
+    _channel_handler_table = {  # noqa: RUF012
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
+        MSG_CHANNEL_REQUEST: _on_request,
+    }
 
 
 class _Bell:
@@ -111,7 +133,7 @@ def _read_key(path: Path) -> paramiko.PKey:
             raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")
         return paramiko.PKey.from_path(path)
     except paramiko.PasswordRequiredException as error:
-        raise UsageError(
+        raise KeyLocked(
             f"{path}: this private key has a passphrase", f"ssh-add {path}, and set ssh.agent: true"
         ) from error
     except (OSError, paramiko.SSHException, ValueError) as error:
@@ -133,6 +155,7 @@ class Ssh:
         self._known, self._keys, self._via, self._agent = known, keys, via, agent
         self._lock = threading.Lock()
         self._transport: _Transport | None = None
+        self._failure: tuple[float, DeployError] | None = None
 
     def run(
         self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
@@ -142,7 +165,7 @@ class Ssh:
         channel.in_buffer.set_event(bell)
         channel.in_stderr_buffer.set_event(bell)
         with contextlib.closing(channel), _translated(self.target):
-            channel.exec_command(command)
+            _start(channel, command)
             feeder = _feed(channel, stdin)
             out, err = Tail(keep), Tail(keep)
             self._listen(channel, bell, _sink(channel, out, err, echo))
@@ -154,8 +177,9 @@ class Ssh:
         transport: Any = channel.get_transport()
         target = self.target
         active, pinged = time.monotonic(), time.monotonic()
+        pause = min(filter(None, (target.keepalive, target.idle_timeout)), default=None)
         while True:
-            bell.wait(target.keepalive)
+            bell.wait(pause)
             bell.quiet()
             done = channel.closed or (channel.eof_received and channel.status_event.is_set())
             now = time.monotonic()
@@ -163,19 +187,34 @@ class Ssh:
                 active = now
             if done:
                 break
-            if target.idle_timeout and now - active > target.idle_timeout:
-                raise ConnectionFailed(f"no output for {target.idle_timeout:g} s", lost=True)
-            if now - max(pinged, transport.packetizer.heard) >= target.keepalive:
+            if target.idle_timeout and now - active >= target.idle_timeout:
+                raise ConnectionFailed(
+                    f"no output for {target.idle_timeout:g} s",
+                    "ssh.idle_timeout says how long a command may be silent",
+                    lost=True,
+                )
+            quiet = now - max(pinged, transport.packetizer.heard)
+            if target.keepalive and quiet >= target.keepalive:
                 self._ping(transport, now)
                 pinged = now
         drain()
         if not channel.status_event.is_set() or channel.exit_status == -1:
-            raise ConnectionFailed("the connection was lost while a command ran", lost=True)
+            if transport.is_active():
+                raise ConnectionFailed("the machine ended the session without an exit status")
+            raise ConnectionFailed(
+                "the connection was lost while a command ran",
+                "look at the machine; what ran there may have ended, or may still run",
+                lost=True,
+            )
 
     def _ping(self, transport: Any, now: float) -> None:
         silence = now - transport.packetizer.heard
         if silence > _SILENCES * self.target.keepalive:
-            raise ConnectionFailed(f"has not answered for {silence:.0f} s", lost=True)
+            raise ConnectionFailed(
+                f"has not answered for {_SILENCES * self.target.keepalive:g} s",
+                "is it overloaded, or cut off? what ran there may still run",
+                lost=True,
+            )
         message = paramiko.Message()
         message.add_byte(cMSG_GLOBAL_REQUEST)
         message.add_string("keepalive@openssh.com")
@@ -187,6 +226,15 @@ class Ssh:
         target = replace(self.target, user=user, password=password, key=None)
         return Ssh(target, self._known, self._keys, self._via)
 
+    def by_key(self) -> Ssh:
+        """A connection of its own to the same machine, by nothing but the key file."""
+        target = replace(self.target, password=None)
+        return Ssh(target, self._known, self._keys, self._via)
+
+    @property
+    def only_by_key(self) -> bool:
+        return self.target.password is None and not self._agent
+
     def session(self) -> Any:
         """A new session channel."""
         return self._open(lambda t: t.open_session(timeout=self.target.connect_timeout))
@@ -194,18 +242,35 @@ class Ssh:
     def forward(self, address: str, port: int) -> Any:
         """A channel to a TCP port as the machine reaches it."""
         place, origin = (address, port), ("127.0.0.1", 0)
-        return self._open(
-            lambda t: t.open_channel(
-                "direct-tcpip", place, origin, timeout=self.target.connect_timeout
+        limit = self.target.connect_timeout
+        try:
+            return self._open(
+                lambda t: t.open_channel("direct-tcpip", place, origin, timeout=limit),
+                patience=limit,
             )
-        )
+        except ConnectionFailed as error:
+            if not isinstance(error.__cause__, paramiko.ChannelException):
+                raise
+            raise ConnectionFailed(
+                f"{self.target.address} cannot reach {address} port {port}: {error.__cause__.text}",
+                "is it switched on, and does sshd on the jump host allow forwarding?",
+            ) from error
 
-    def _open(self, opener: Callable[[paramiko.Transport], Any]) -> Any:
+    def _open(self, opener: Callable[[paramiko.Transport], Any], patience: float = 0) -> Any:
+        """Open a channel, and the connection before where it is not. A failure to connect is
+        that of all who ask within `patience` seconds of it: those who waited do not wait anew."""
         with self._lock:
-            if self._transport is None or not self._transport.is_active():
-                self._transport = self._connect()
+            if self._failure and time.monotonic() - self._failure[0] < patience:
+                raise self._failure[1]
+            transport = self._transport
+            if transport is None or not transport.is_active():
+                try:
+                    transport = self._transport = self._connect()
+                except DeployError as error:
+                    self._failure = time.monotonic(), error
+                    raise
         with _translated(self.target):
-            return opener(self._transport)
+            return opener(transport)
 
     def _connect(self) -> _Transport:
         """A logged-in transport; failures that may pass are retried within connect_timeout."""
@@ -253,24 +318,31 @@ class Ssh:
     def _log_in(self, transport: _Transport) -> _Transport:
         transport.auth_timeout = self.target.auth_timeout
         try:
-            for attempt in self._credentials(transport):
-                with contextlib.suppress(paramiko.AuthenticationException):
-                    attempt()
-                if transport.is_authenticated():
-                    return transport
+            with contextlib.ExitStack() as held:
+                for attempt in self._credentials(transport, held):
+                    _try(attempt)
+                    if transport.is_authenticated():
+                        return transport
             raise paramiko.AuthenticationException
         except BaseException:
             _close(transport)
             raise
 
-    def _credentials(self, transport: _Transport) -> list[Callable[[], object]]:
+    def _credentials(
+        self, transport: _Transport, held: contextlib.ExitStack
+    ) -> list[Callable[[], object]]:
         """Ways to log in, each a call: the key file, the agent's keys, the password."""
         target, user = self.target, self.target.user
         keys: list[paramiko.PKey] = []
         if target.key and target.key.exists():
-            keys.append(self._keys.load(target.key))
+            # The agent may hold what a key file keeps behind a passphrase.
+            with contextlib.suppress(*([KeyLocked] if self._agent else [])):
+                keys.append(self._keys.load(target.key))
         if self._agent:
-            keys.extend(paramiko.Agent().get_keys())
+            # One each: Paramiko's agent connection cannot be used by several threads.
+            agent = paramiko.Agent()
+            held.callback(agent.close)
+            keys.extend(agent.get_keys())
         ways: list[Callable[[], object]] = [
             lambda key=key: transport.auth_publickey(user, key)  # type: ignore[misc]
             for key in keys
@@ -285,10 +357,19 @@ class Ssh:
         return ways
 
     def close(self) -> None:
-        with self._lock:
-            if self._transport:
-                _close(self._transport)
-            self._transport = None
+        """Close it at once, whoever uses it; the next command opens it anew."""
+        transport, self._transport = self._transport, None
+        if transport:
+            _close(transport)
+
+
+def _try(attempt: Callable[[], object]) -> None:
+    """One way to log in; that it is refused says nothing of the next one."""
+    try:
+        attempt()
+    except paramiko.AuthenticationException as error:
+        if "timeout" in str(error).lower():
+            raise TimeoutError from error
 
 
 def _passing(cause: BaseException | None) -> bool:
@@ -321,6 +402,18 @@ def _sink(channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) ->
         return some
 
     return drain
+
+
+def _start(channel: Any, command: str) -> None:
+    """Ask for a command without waiting for the answer, which a hanging machine would not give.
+    A refusal closes the channel."""
+    message = paramiko.Message()
+    message.add_byte(cMSG_CHANNEL_REQUEST)
+    message.add_int(channel.remote_chanid)
+    message.add_string("exec")
+    message.add_boolean(True)
+    message.add_string(os.fsencode(command))
+    channel.transport._send_user_message(message)
 
 
 def _feed(channel: paramiko.Channel, stdin: Stdin) -> threading.Thread | None:
@@ -359,16 +452,18 @@ def _translated(target: Target) -> Any:
             f"{target.address} refuses connections on port {target.port}", "is sshd running there?"
         ) from error
     except paramiko.AuthenticationException as error:
-        raise ConnectionFailed(
-            f"{target.address} does not let {target.user} in",
-            "run: deploy.py sshkey install",
-            refused=True,
+        raise LoginRefused(
+            f"{target.address} does not let {target.user} in", "run: deploy.py sshkey install"
         ) from error
     except TimeoutError as error:
         raise ConnectionFailed(
             f"{target.address} does not answer", "is it switched on, and is the address right?"
         ) from error
     except (paramiko.SSHException, EOFError) as error:
+        if "Timeout opening channel" in str(error):
+            raise ConnectionFailed(
+                f"{target.address} no longer answers", "is it overloaded, or cut off?"
+            ) from error
         words = str(error) or "it closed the connection"
         raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
     except OSError as error:

@@ -11,7 +11,7 @@ from dlws.build import KEY
 from dlws.errors import UsageError
 from dlws.node import CommandFailed, Node, SudoRefused
 from dlws.shell import script
-from dlws.ssh import Ssh
+from dlws.ssh import LoginRefused, Ssh
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
@@ -93,8 +93,10 @@ def _line(path: Path) -> str:
     if not path.exists():
         return ""
     path.chmod(0o600)  # `echo ... > rootpasswd` made it readable for all
-    lines = path.read_text().splitlines()
-    return lines[0] if lines else ""
+    try:
+        return path.read_bytes().decode().split("\n")[0].rstrip("\r")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text", "write it anew, or remove it") from error
 
 
 def install(
@@ -102,7 +104,7 @@ def install(
 ) -> list[str]:
     """Install the key where it does not work yet; the names of the nodes that this changed."""
     keys = public_keys(cluster.directory, more)
-    tried = cluster.gather(nodes, lambda node: node.read("true", sudo=True), "trying the key")
+    tried = cluster.gather(nodes, _try, "trying the key")
     closed = [outcome.node for outcome in tried if outcome.error or more]
     if not closed:
         return []
@@ -117,6 +119,18 @@ def install(
     return [outcome.node.name for outcome in outcomes if outcome.value]
 
 
+def _try(node: Node) -> None:
+    """Raise unless the key lets us in and sudo works; a password or the agent proves nothing."""
+    assert isinstance(node.connection, Ssh)
+    if not node.connection.only_by_key:
+        connection = node.connection.by_key()
+        try:
+            connection.run("true")
+        finally:
+            connection.close()
+    node.read("true", sudo=True)
+
+
 def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     """Log in with the password and install the keys; whether that changed the node."""
     assert isinstance(node.connection, Ssh)
@@ -125,6 +139,12 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
         command = script(_INSTALL, node.user)
         line = privilege.as_root(command, user, password)
         result = connection.run(line, privilege.root_stdin(keys, user, password))
+    except LoginRefused as error:
+        raise LoginRefused(
+            f"{node.address} does not let {user} in with this password",
+            "correct deploy/sshkey/rootuser and rootpasswd, or remove rootpasswd to be asked; "
+            "does sshd there allow this user a password?",
+        ) from error
     finally:
         connection.close()
         node.connection.close()  # opened before the key was in

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +14,9 @@ from typing import Any, NoReturn
 import click
 
 from dlws import __version__
+from dlws.cli.words import document, hoisted
 from dlws.errors import DeployError
-from dlws.output import paint
+from dlws.output import ReaderGone, paint
 from dlws.session import Options, Session
 
 # The order is that of the help.
@@ -32,11 +36,20 @@ MODULES = (
 )
 
 
+WORDS = "dlws.words"
+"""Where the context keeps the words of the command line, global options first."""
+
+
 class Root(click.Group):
     """Lists commands in the order of an installation, and turns our errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words = hoisted(self, args)
+        ctx.meta[WORDS] = tuple(words)
+        return super().parse_args(ctx, words)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,6 +57,12 @@ class Root(click.Group):
         except DeployError as error:
             report(error)
             ctx.exit(error.code)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
+        except OSError as error:
+            what = f"{error.filename}: " if error.filename else ""
+            report(DeployError(f"{what}{error.strerror or error}"))
+            ctx.exit(DeployError.code)
 
 
 def report(error: DeployError) -> None:
@@ -91,10 +110,10 @@ def report(error: DeployError) -> None:
 def cli(ctx: click.Context, /, directory: Path, **options: Any) -> None:
     """Deploy a deep-learning cluster on machines of your own, or on Azure.
 
-    Options stand before the command. Start with `sandbox up` for a rehearsal on this machine, or
-    copy config.yaml.example to config.yaml and go through the steps that `steps` lists.
+    Options stand before the command or behind it. Start with `sandbox up` for a rehearsal on this
+    machine, or copy config.yaml.example to config.yaml and go through the steps that `steps` lists.
     """
-    argv = tuple(sys.argv) if sys.argv[1:] else ("deploy.py",)
+    argv = (sys.argv[0] or "deploy.py", *ctx.meta[WORDS])
     session = Session(Options(argv=argv, directory=directory.resolve(), **options))
     ctx.obj = session
     ctx.call_on_close(session.close)
@@ -111,17 +130,29 @@ def top_level(module: ModuleType) -> list[click.Command]:
 def main() -> NoReturn:
     """Run the command line; the exit code is the outcome (see `dlws.errors`)."""
     _raise_file_limit()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no character may end us, whatever the locale
+            stream.reconfigure(errors="replace")
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(141)  # as a shell would say of a writer whose reader left
+        _leave(130, "interrupted")
+    except (ReaderGone, BrokenPipeError):
+        _leave(141)  # as a shell would say of a writer whose reader left
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int, word: str = "") -> NoReturn:
+    """End at once: threads may sit in a connection attempt that nothing interrupts."""
+    with contextlib.suppress(BrokenPipeError):
+        if word:
+            click.echo(word, err=True)
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _raise_file_limit() -> None:
@@ -134,4 +165,5 @@ def _raise_file_limit() -> None:
 
 for name in MODULES:
     for command in top_level(import_module(f"dlws.cli.{name}")):
+        document(command)
         cli.add_command(command)

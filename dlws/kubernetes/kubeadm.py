@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from dlws import resources, runtime
 from dlws.cluster import raise_failures
@@ -21,9 +22,20 @@ if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.node import Node
 
+T = TypeVar("T")
 TOKEN_LIFE = timedelta(minutes=20)
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+_AGAIN = "run the same line again: what is done stays done, and it goes on from there"
 _MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What lets nodes into the cluster, for one run; the key lets them in as masters."""
+
+    token: str = field(repr=False)
+    ca_hash: str = ""
+    key: str = field(default="", repr=False)
 
 
 def init(cluster: Cluster) -> None:
@@ -33,7 +45,8 @@ def init(cluster: Cluster) -> None:
     if seen.live is None or begun:
         first = _first(cluster, seen, begun)
         raise_failures(seen.failures, cluster.options)
-        _init_first(cluster, first, _state(seen, first))
+        state = _state(seen, first)
+        _on(cluster, first, lambda node: _init_first(cluster, node, state), "kubeadm init")
         if cluster.options.dry_run:
             return
         seen = survey(cluster, [])
@@ -57,6 +70,14 @@ def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     if not _join(cluster, seen, wanted):
         network.update(cluster, seen)
     raise_failures([o for o in seen.failures if o.node in wanted], cluster.options)
+
+
+def _on(cluster: Cluster, node: Node, action: Callable[[Node], T], title: str) -> T:
+    """Do something on one node, its name in the error, and the line that goes on."""
+    outcome = cluster.gather([node], action, title)[0]
+    if outcome.error:
+        raise DeployError(f"{node.name}: {outcome.error.message}", outcome.error.cure or _AGAIN)
+    return cast(T, outcome.value)
 
 
 def _state(seen: Survey, node: Node) -> State:
@@ -116,43 +137,20 @@ def prepare(cluster: Cluster, node: Node, state: State) -> None:
 def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
     """Join who is missing: control planes one by one (etcd), workers all at once."""
     asked = [node for node in nodes if node.name in seen.states]
-    missing = [node for node in asked if _is_missing(seen, node)]
+    missing = [node for node in asked if not _is_member(seen, node)]
     if not missing:
         names = fold(node.name for node in asked)
         cluster.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
         return []
-    live = seen.running()
-    for node in missing:
-        _check(cluster.config, node, _state(seen, node))
-    chosen = token()
-    _create_token(live, chosen)
     masters = [node for node in missing if "infrastructure" in node.roles]
-    key = _upload_certificates(cluster, live) if masters else ""
-    hash_ = (
-        ""
-        if cluster.options.dry_run and not seen.live
-        else documents.ca_hash(_state(seen, live).ca)
-    )
+    workers = [node for node in missing if node not in masters]
+    admission = _admit(cluster, seen, bool(masters))
 
     def enter(node: Node) -> None:
-        state = _state(seen, node)
-        prepare(cluster, node, state)
-        document = documents.join_document(
-            cluster.config,
-            endpoint.of(cluster),
-            node.name,
-            endpoint.inner_address(node),
-            chosen,
-            hash_,
-            key if node in masters else "",
-        )
-        socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
-        command = _kubeadm("join", socket, "join")
-        node.run(command, stdin=documents.dump([document]), sudo=True, title="kubeadm join")
+        _enter(cluster, node, _state(seen, node), admission)
 
     for node in masters:
         cluster.each([node], enter, "kubeadm join")
-    workers = [node for node in missing if node not in masters]
     outcomes = cluster.gather(workers, enter, "kubeadm join")
     if not cluster.options.dry_run:
         network.update(cluster, survey(cluster, []))
@@ -160,17 +158,42 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
     return missing
 
 
-def _is_missing(seen: Survey, node: Node) -> bool:
-    state = _state(seen, node)
-    known = node.name in seen.members
-    if known and state.kubelet and not state.join_started:
-        return False
-    if state.touched and not known and not state.join_started:
+def _is_member(seen: Survey, node: Node) -> bool:
+    state, member = _state(seen, node), seen.members.get(node.name)
+    unfinished = state.join_started and not (member and member.ready)
+    return bool(member and state.kubelet and not unfinished)
+
+
+def _admit(cluster: Cluster, seen: Survey, masters: bool) -> Admission:
+    """Make what nodes need to join: a token, and for masters the certificates."""
+    live, chosen = seen.running(), token()
+    _on(cluster, live, lambda node: _create_token(node, chosen), "token")
+    key = ""
+    if masters:
+        key = _on(cluster, live, lambda node: _upload_certificates(cluster, node), "certificates")
+    return Admission(chosen, documents.ca_hash(_state(seen, live).ca), key)
+
+
+def _enter(cluster: Cluster, node: Node, state: State, admission: Admission) -> None:
+    _check(cluster.config, node, state)
+    if state.touched and not state.join_started:
         raise DeployError(
             f"{node.name} belongs to a cluster, and not to this one",
             f"take it out of there first: ./deploy.py kubeadm reset {node.name}",
         )
-    return True
+    prepare(cluster, node, state)
+    document = documents.join_document(
+        cluster.config,
+        endpoint.of(cluster),
+        node.name,
+        endpoint.inner_address(node),
+        admission.token,
+        admission.ca_hash,
+        admission.key if "infrastructure" in node.roles else "",
+    )
+    socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
+    content = documents.dump([document])
+    node.run(_kubeadm("join", socket, "join"), stdin=content, sudo=True, title="kubeadm join")
 
 
 def _check(config: Config, node: Node, state: State) -> None:

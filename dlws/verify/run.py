@@ -12,7 +12,7 @@ from dlws.config.load import inspect
 from dlws.errors import CheckFailed, DeployError
 from dlws.kubernetes import kubeconfig
 from dlws.node import Node, SudoRefused
-from dlws.ssh import ConnectionFailed
+from dlws.ssh import LoginRefused
 from dlws.verify import collect, fix, report
 from dlws.verify.compare import Difference, Seen, compare
 from dlws.verify.expected import Known, expected, known_members
@@ -59,8 +59,8 @@ def look(cluster: Cluster, nodes: list[Node], sources: Sources) -> list[Outcome[
         wanted = expected(cluster, node, known)
         try:
             answers = collect.ask(cluster, node, known, wanted)
-        except (SudoRefused, ConnectionFailed) as error:
-            if not known.keys or not getattr(error, "refused", True):
+        except (SudoRefused, LoginRefused) as error:
+            if not known.keys:
                 raise
             return report.verdict(node.name, wanted, [locked_out(node, error)], sources)
         seen = Seen(cluster, node, known, answers)

@@ -1,0 +1,84 @@
+"""The words of a command line: global options may stand behind the command, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import click
+
+Taking = Mapping[str, bool]
+"""Names of options, and whether the next word is their value."""
+
+_ANYWHERE = "Global options (--dry-run, --nodes, ...) stand before the command or behind it."
+_BEFORE = (
+    "Global options (--dry-run, --nodes, ...) stand before the first of its words: from there on "
+    "they are passed on as typed."
+)
+_NEVER = "Global options (--dry-run, --nodes, ...) stand before the command."
+
+
+def options(command: click.Command) -> Taking:
+    """The options of a command by name."""
+    found = [param for param in command.params if isinstance(param, click.Option)]
+    return {
+        name: not (option.is_flag or option.count)
+        for option in found
+        for name in (*option.opts, *option.secondary_opts)
+    }
+
+
+def as_typed(command: click.Command) -> bool:
+    """Whether a command passes its words on, options included."""
+    return bool(command.context_settings.get("ignore_unknown_options"))
+
+
+def keeps_all(command: click.Command) -> bool:
+    """Whether even --help is for what a command passes its words to."""
+    return command.context_settings.get("help_option_names") == []
+
+
+def hoisted(root: click.Group, words: Sequence[str]) -> list[str]:
+    """The same words with the root's options at the front."""
+    ours = {name: value for name, value in options(root).items() if name != "--version"}
+    front: list[str] = []
+    back: list[str] = []
+    queue, command = list(words), click.Command(None)
+    group: click.Command = root
+    while queue:
+        word = queue.pop(0)
+        name = word.partition("=")[0] if word.startswith("--") else word
+        own = options(command)
+        is_ours = name not in own and (name in ours or _cluster(word, ours))
+        (front if is_ours else back).append(word)
+        if (own if name in own else ours).get(name) and "=" not in word:
+            (front if is_ours else back).extend(queue[:1])
+            del queue[:1]
+        elif isinstance(group, click.Group) and word in group.commands:
+            command = group = group.commands[word]
+            if keeps_all(command):
+                break
+        elif word == "--" or (as_typed(command) and not is_ours):
+            break
+    return [*front, *back, *queue]
+
+
+def _cluster(word: str, known: Taking) -> bool:
+    """Whether a word is several flags in one, like -yv."""
+    letters = [f"-{letter}" for letter in word[1:]]
+    return (
+        len(word) > 2
+        and word[1] != "-"
+        and word[0] == "-"
+        and all(known.get(letter) is False for letter in letters)
+    )
+
+
+def document(command: click.Command) -> None:
+    """Give a command, and those in it, a summary that is never cut and a word on options."""
+    text = (command.help or "").strip().split("\n\n")[0]
+    command.short_help = " ".join(text.split()).split(". ")[0].rstrip(".")
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            document(inner)
+        return
+    command.epilog = _NEVER if keeps_all(command) else _BEFORE if as_typed(command) else _ANYWHERE

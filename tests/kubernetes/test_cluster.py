@@ -1,0 +1,223 @@
+"""A real cluster of three masters and two workers, by the commands an administrator would use."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dlws.connection import Local, Result
+from dlws.shell import sh
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
+
+ROOT = Path(__file__).parents[2]
+NAMES = ["infra1", "infra2", "infra3", "worker1", "worker2"]
+HELLO = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: hello}
+spec:
+  selector: {matchLabels: {app: hello}}
+  template:
+    metadata: {labels: {app: hello}}
+    spec:
+      nodeSelector: {worker: active}
+      containers: [{name: hello, image: "dlws/hello:1", imagePullPolicy: IfNotPresent}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hello}
+spec:
+  type: NodePort
+  selector: {app: hello}
+  ports: [{port: 80, targetPort: 8080, nodePort: 40080}]
+"""
+
+
+@dataclass(frozen=True)
+class Real:
+    """A sandbox with a cluster on it."""
+
+    directory: Path
+
+    def __call__(self, *words: str, code: int | None = 0, stdin: str = "") -> Result:
+        line = sh(sys.executable, ROOT / "deploy.py", "--dir", self.directory, *words)
+        result = Local().run(line, stdin.encode())
+        told = (result.out + result.err).decode(errors="replace")
+        assert code is None or result.code == code, f"{words}: exit {result.code}\n{told}"
+        assert "Traceback" not in told, told
+        return result
+
+    def address(self, name: str) -> str:
+        config = yaml.safe_load((self.directory / "config.yaml").read_text())
+        return str(config["machines"][name]["private-ip"])
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        return self("kubectl", *words, stdin=stdin).text
+
+    def ready(self) -> list[str]:
+        nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
+        return [
+            node["metadata"]["name"]
+            for node in nodes
+            for condition in node["status"]["conditions"]
+            if (condition["type"], condition["status"]) == ("Ready", "True")
+        ]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    made = Real(tmp_path_factory.mktemp("cluster"))
+    try:
+        made("sandbox", "up", "--infra", "3", "--workers", "2")
+        made("build")
+        made("sshkey", "install")
+        made("bundle", "build", "--from", "debian")
+        made("runscriptonall", str(ROOT / "scripts/prepare_ubuntu.sh"))
+        made("runscriptonroles", "infra", "worker", str(ROOT / "scripts/install_kubeadm.sh"))
+        made("kubeadm", "init")
+        made("kubeadm", "join")
+        made("status", "--wait", "180")
+        yield made
+    finally:
+        made("sandbox", "down", code=None)
+
+
+def answered(url: str, seconds: float = 60) -> str:
+    """What a URL answers, within so many seconds: kube-proxy may take a while to hear of it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=3) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def test_all_nodes_are_ready(real: Real) -> None:
+    assert real.ready() == NAMES
+    report = json.loads(real("status", "--output", "json").out)
+    assert report["healthy"] is True
+    assert {row["kubernetes"] for row in report["nodes"]} == {"Ready v1.20.2"}
+
+
+def test_admin_conf_is_its_owners_alone(real: Real) -> None:
+    assert (real.directory / "deploy/sshkey/admin.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_api_server_gives_the_configured_node_ports(real: Real) -> None:
+    words = ("-n", "kube-system", "get", "pods", "-l", "component=kube-apiserver", "-o", "yaml")
+    assert real.kubectl(*words).count("--service-node-port-range=30000-49999") == 3
+
+
+def test_again_changes_nothing_and_says_so(real: Real) -> None:
+    for words in (("kubeadm", "init"), ("kubeadm", "join")):
+        told = real(*words).err.decode()
+        assert "nothing to join" in told
+        assert "the pod network is up to date" in told
+        assert "changed:" not in told
+
+
+def test_labels_are_as_configured_and_set_once(real: Real) -> None:
+    lines = [
+        ("-y", "kubernetes", "labelservice"),
+        ("-y", "labelworker"),
+        ("labelvc",),
+    ]
+    for words in lines:
+        assert "labels: 5 changed" in real(*words).err.decode()
+    for words in lines:
+        assert "labels: 0 changed, 5 as they should be" in real(*words).err.decode()
+    found = real.kubectl(
+        "get", "nodes", "-l", "worker=active,vc=default,archType=amd64", "-o", "name"
+    )
+    assert found.split() == ["node/worker1", "node/worker2"]
+    assert real.kubectl("get", "nodes", "-l", "restfulapi=active", "-o", "name") == "node/infra1"
+
+
+def test_a_pod_on_each_worker_answers_at_every_node(real: Real) -> None:
+    real.kubectl("apply", "-f", "-", stdin=HELLO)
+    real.kubectl("rollout", "status", "daemonset/hello", "--timeout=120s")
+    for name in NAMES:
+        assert "pod=hello" in answered(f"http://{real.address(name)}:40080/")
+    pods = json.loads(real.kubectl("get", "pods", "-l", "app=hello", "-o", "json"))["items"]
+    assert {pod["spec"]["nodeName"] for pod in pods} == {"worker1", "worker2"}
+    for pod in pods:  # each pod from each master: the routes between nodes
+        url = f"http://{pod['status']['podIP']}:8080/"
+        real("--nodes", "infra", "execonall", "curl", "-s", "-m", "5", "-o", "/dev/null", url)
+
+
+def test_kubectl_passes_on_its_exit_status(real: Real) -> None:
+    assert b"nosuch" in real("kubectl", "get", "nosuch", code=1).err
+
+
+def test_masters_work_after_uncordon(real: Real) -> None:
+    real("kubernetes", "uncordon")
+    assert real.kubectl("get", "nodes", "-l", "worker=active", "-o", "name").count("node/") == 5
+    taints = "jsonpath={.items[*].spec.taints}"
+    assert "NoSchedule" not in real.kubectl("get", "nodes", "-o", taints)
+    assert "already" in real("kubernetes", "uncordon").err.decode()
+
+
+def test_a_worker_leaves_and_comes_back(real: Real) -> None:
+    refused = real("kubeadm", "reset", "worker2", "--yes-reset", "other", code=4)
+    assert "nothing was changed" in refused.err.decode()
+    real("kubeadm", "reset", "worker2", "--yes-reset", "sandbox")
+    assert "worker2" not in real.kubectl("get", "nodes")
+    left = real("--nodes", "worker2", "execonall", "sudo", "iptables-save").text
+    assert "KUBE-" not in left
+    real("kubeadm", "join", "worker2")
+    real("status", "--wait", "120")
+    assert real.ready() == NAMES
+
+
+def test_two_masters_at_once_are_refused(real: Real) -> None:
+    result = real("kubeadm", "reset", "infra1", "infra2", "--yes-reset", "sandbox", code=4)
+    assert "majority" in result.err.decode()
+    assert real.ready() == NAMES
+
+
+@pytest.mark.parametrize("name", ["infra1", "infra2", "infra3"])
+def test_any_one_master_may_die(real: Real, name: str) -> None:
+    real("sandbox", "kill", name)
+    try:
+        assert "worker2" in real.kubectl("get", "nodes")
+        namespace = f"after-{name}"
+        assert "created" in real.kubectl("create", "namespace", namespace)
+        admin = str(real.directory / "deploy/sshkey/admin.conf")
+        real("copytoall", admin, "/root/.kube/config", code=3)
+        others = ",".join(other for other in NAMES if other != name)
+        line = "sudo kubectl --request-timeout=30s get namespaces"
+        assert real("--nodes", others, "execonall", line).text.count(namespace) == 4
+    finally:
+        real("sandbox", "start", name)
+    real("status", "--wait", "180")
+
+
+def test_no_secret_is_in_logs_or_open_files(real: Real) -> None:
+    """Every token that was made is in the cluster for a while; none is anywhere else."""
+    kind = "type=bootstrap.kubernetes.io/token"
+    words = ("-n", "kube-system", "get", "secrets", "--field-selector", kind, "-o", "json")
+    found = json.loads(real.kubectl(*words))["items"]
+    assert found, "tokens of this run should still live"
+    import base64
+
+    for item in found:
+        secret = base64.b64decode(item["data"]["token-secret"]).decode()
+        line = sh("grep", "-rlF", secret, "--exclude=admin.conf", real.directory / "deploy")
+        assert Local().run(line).out == b""
+        where = "grep -rlF -- {} /var/log /etc /run /tmp /var/tmp /var/lib/dlws 2>/dev/null"
+        assert secret.isalnum()
+        left = real("execonall", "sudo sh -c '" + where.format(secret) + " | cat'").text
+        assert left.split() == []

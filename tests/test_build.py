@@ -1,0 +1,114 @@
+"""deploy/: made once, private, and of one cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dlws.build import KEY, build, check_owner, write
+from dlws.errors import UsageError
+from dlws.hosts import BEGIN, END, merged
+from tests.conftest import Deploy
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def modes(directory: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(directory)): path.stat().st_mode & 0o777
+        for path in directory.rglob("*")
+    }
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_everything_is_private_whatever_the_umask(tmp_path: Path) -> None:
+    build(tmp_path, "a")
+    write(tmp_path / "deploy/etc/hosts", b"x", 0o644)
+    assert modes(tmp_path) == {
+        "deploy": 0o700, "deploy/etc": 0o700, "deploy/etc/hosts": 0o644,
+        "deploy/clusterID.yml": 0o644, "deploy/sshkey": 0o700,
+        KEY: 0o600, f"{KEY}.pub": 0o644,
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_hosts_before_build_leaves_a_private_directory_too(deploy: Deploy) -> None:
+    deploy("hosts")
+    assert (deploy.directory / "deploy").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_build_makes_nothing(tmp_path: Path) -> None:
+    assert build(tmp_path, "a") == ["deploy/clusterID.yml", KEY]
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert build(tmp_path, "a") == []
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_what_is_missing_is_made_and_the_rest_kept(tmp_path: Path) -> None:
+    build(tmp_path, "a")
+    (tmp_path / "deploy/clusterID.yml").unlink()
+    key = (tmp_path / KEY).read_bytes()
+    assert build(tmp_path, "a") == ["deploy/clusterID.yml"]
+    assert (tmp_path / KEY).read_bytes() == key
+
+
+def test_an_older_key_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "deploy/sshkey").mkdir(parents=True)
+    (tmp_path / "deploy/sshkey/id_rsa").write_text("key")
+    assert build(tmp_path, "a") == ["deploy/clusterID.yml"]
+
+
+def test_openssh_reads_the_key(tmp_path: Path) -> None:
+    build(tmp_path, "a")
+    derived = subprocess.check_output(["ssh-keygen", "-y", "-f", tmp_path / KEY], text=True)
+    assert derived.split()[:2] == (tmp_path / f"{KEY}.pub").read_text().split()[:2]
+
+
+@pytest.mark.parametrize("words", [
+    ("build",), ("execonall", "true"), ("sshkey", "install"), ("hosts",), ("status",),
+])  # fmt: skip
+def test_deploy_of_another_cluster_is_refused_and_nothing_changes(
+    deploy: Deploy, words: tuple[str, ...]
+) -> None:
+    build(deploy.directory, "another")
+    before = modes(deploy.directory)
+    done = deploy(*words, code=2)
+    assert "belongs to the cluster another, config.yaml is of test" in done.stderr
+    assert modes(deploy.directory) == before
+
+
+def test_the_owner_check_knows_what_build_wrote(tmp_path: Path) -> None:
+    check_owner(tmp_path, "a")
+    build(tmp_path, "a")
+    check_owner(tmp_path, "a")
+    with pytest.raises(UsageError, match="belongs"):
+        check_owner(tmp_path, "b")
+
+
+def test_their_lines_of_a_hosts_file_stay() -> None:
+    ours = ["10.0.0.1 w1"]
+    block = f"{BEGIN}\n10.0.0.1 w1\n{END}\n"
+    assert merged("1.2.3.4 mine\n", ours) == f"1.2.3.4 mine\n{block}"
+    assert merged("1.2.3.4 mine", ours) == f"1.2.3.4 mine\n{block}"
+    again = merged(f"before\n{BEGIN}\nold\n{END}\nafter\n", ours)
+    assert again == f"before\n{block}after\n"
+    assert merged(again, ours) == again
+    assert merged(f"before\n{BEGIN}\nold\n{END}", ours) == f"before\n{block}"
+
+
+def test_a_block_without_its_end_loses_no_line() -> None:
+    text = merged(f"before\n{BEGIN}\n1.2.3.4 mine\n", ["10.0.0.1 w1"])
+    assert "1.2.3.4 mine\n" in text and text.count(END) == 1
+
+
+def test_an_empty_hosts_file_knows_localhost() -> None:
+    assert merged("", []).startswith("127.0.0.1 localhost\n::1 localhost")

@@ -1,0 +1,162 @@
+"""Files on a node: STATE and PLACE run by this machine's own sh."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from dlws import files
+from dlws.connection import Local, Result
+from dlws.errors import UsageError
+from dlws.files import File
+
+NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €", "*", "%s", "a\tb"]
+
+
+def state(wanted: list[File]) -> list[File]:
+    """Those that are not in place."""
+    paths = os.fsencode("".join(f"{file.path}\n" for file in wanted))
+    return files.differing(wanted, Local().run(files.STATE, paths).text)
+
+
+def place(wanted: list[File], prefix: str = "") -> Result:
+    return Local().run(prefix + files.PLACE, files.stream(wanted))
+
+
+def leftovers(where: Path) -> list[str]:
+    return [path.name for path in where.rglob("*.dlws-new")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_awkward_names_arrive_once(tmp_path: Path, name: str) -> None:
+    wanted = [File(f"{tmp_path}/{name}/{name}", b"x\x00\xff", 0o640)]
+    assert state(wanted) == wanted
+    assert place(wanted).ok
+    assert (tmp_path / name / name).read_bytes() == b"x\x00\xff"
+    assert state(wanted) == []
+
+
+@settings(
+    max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    some.lists(
+        some.tuples(some.binary(max_size=2000), some.sampled_from([0o600, 0o644, 0o755, 0o4750])),
+        max_size=5,
+    )
+)
+def test_what_was_placed_is_not_sent_again(
+    tmp_path: Path, contents: list[tuple[bytes, int]]
+) -> None:
+    wanted = [File(f"{tmp_path}/{n}", data, mode) for n, (data, mode) in enumerate(contents)]
+    assert place(wanted).ok
+    assert state(wanted) == []
+    for file, (data, mode) in zip(wanted, contents, strict=True):
+        assert Path(file.path).read_bytes() == data
+        assert Path(file.path).stat().st_mode & 0o7777 == mode
+
+
+def test_only_what_differs_is_sent(tmp_path: Path) -> None:
+    wanted = [File(f"{tmp_path}/{name}", b"x", 0o644) for name in "abcd"]
+    assert place(wanted).ok
+    (tmp_path / "a").write_bytes(b"y")
+    (tmp_path / "b").chmod(0o600)
+    os.chown(tmp_path / "c", 1, 1)
+    assert state(wanted) == wanted[:3]
+
+
+def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(3_000_001))
+    assert place([File(f"{tmp_path}/copy", source, 0o600)]).ok
+    assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+def test_owner_and_mode_are_right_before_the_name_shows(tmp_path: Path) -> None:
+    """mv is replaced by one that notes what it is given."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    seen = tmp_path / "seen"
+    (programs / "mv").write_text(f'#!/bin/sh\nstat -c "%a %U" "$2" >>{seen}\nexec /bin/mv "$@"\n')
+    (programs / "mv").chmod(0o755)
+    wanted = [File(f"{tmp_path}/secret", b"x", 0o400, "daemon")]
+    assert place(wanted, f"PATH={programs}:$PATH; ").ok
+    assert seen.read_text().splitlines() == ["400 daemon"] * 2
+    assert state(wanted) == []
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    with target.open("rb") as held:
+        assert place([File(str(target), b"new")]).ok
+        assert held.read() == b"old"
+    assert target.read_bytes() == b"new"
+
+
+def test_a_directory_in_the_way_is_named_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "there/inside").mkdir(parents=True)
+    done = place([File(f"{tmp_path}/there", b"x")])
+    assert not done.ok and f"{tmp_path}/there is a directory" in done.complaint
+    assert (tmp_path / "there/inside").is_dir() and not leftovers(tmp_path)
+
+
+def test_a_file_in_place_of_the_directory_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    done = place([File(f"{tmp_path}/file/below", b"x")])
+    assert not done.ok and "file" in done.complaint
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    wanted = [File(f"{tmp_path}/link", b"new")]
+    assert place(wanted).ok
+    assert not (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "mine"
+    assert state(wanted) == []
+
+
+def test_nothing_is_placed_when_the_transfer_breaks_off(tmp_path: Path) -> None:
+    whole = b"".join(files.stream([File(f"{tmp_path}/a", b"x" * 5000)]))
+    assert not Local().run(files.PLACE, whole[:3000]).ok
+    assert not (tmp_path / "a").exists()
+    work = f"TMPDIR={tmp_path}; export TMPDIR; "
+    assert not Local().run(work + files.PLACE, whole[:3000]).ok
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "x", disk], check=False
+    ).returncode:
+        pytest.skip("no mounts here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("work_there", [True, False], ids=["unpacking", "moving"])
+def test_a_full_disk_leaves_the_old_file_and_no_rest(small_disk: Path, work_there: bool) -> None:
+    (small_disk / "file").write_text("old")
+    prefix = f"TMPDIR={small_disk}; export TMPDIR; " if work_there else ""
+    done = place([File(f"{small_disk}/file", b"x" * 400_000)], prefix)
+    words = "disk full?" if work_there else "No space left"
+    assert not done.ok and words in done.complaint
+    assert (small_disk / "file").read_text() == "old"
+    assert [path.name for path in small_disk.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("path", ["relative", "", "/a\nb", "/a/"])
+def test_a_path_that_is_none_is_refused(path: str) -> None:
+    with pytest.raises(UsageError, match="not the absolute path"):
+        File(path, b"")
