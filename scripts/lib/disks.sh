@@ -94,7 +94,9 @@ mount_it() {
             differs mount "$1" "stands in fstab and is not mounted"
         return 0
     fi
-    mount -T "$DLWS_ROOT/etc/fstab" "$1" || die "$1 stands in fstab and cannot be mounted" \
+    # With nofail, mount calls a device that is not there a success.
+    { mount -T "$DLWS_ROOT/etc/fstab" "$1" && mountpoint -q "$1"; } ||
+        die "$1 stands in fstab and cannot be mounted" \
         "correct its line in /etc/fstab on this node"
     changed "mounted $1"
 }

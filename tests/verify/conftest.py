@@ -63,7 +63,7 @@ def world(make: Callable[..., World]) -> World:
 
 
 class Judge:
-    """Compares a node with its configuration; answers are those of a clean node, but for changes."""
+    """Compares a node with its configuration; it answers as a clean one does, but for changes."""
 
     def __init__(self, world: World, known: Known, name: str) -> None:
         self.world, self.known = world, known

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.test_scripts import LIBRARY, NODE_SCRIPTS, SCRIPTS, bash, root
 
 __all__ = ["root"]
 
-CHECK = {"DLWS_CHECK": "1"}
+CHECK: dict[str, Any] = {"DLWS_CHECK": "1"}
 UNITS = """systemd_runs() { :; }
 systemctl() { case $1 in is-enabled) echo enabled ;; is-active) echo active ;; esac; }
 """
@@ -34,7 +35,7 @@ def tree(place: Path) -> str:
     return digest.hexdigest()
 
 
-def differences(text: str, root: Path, *args: str, code: int = 0, **env: str) -> list[str]:
+def differences(text: str, root: Path, *args: str, code: int = 0, **env: Any) -> list[str]:
     """The differences a snippet names; it must leave the machine as it is."""
     before = tree(root)
     done = bash(text, root, *args, **{**CHECK, **env})
@@ -186,7 +187,17 @@ def test_every_command_of_the_scripts_that_changes_is_known() -> None:
     known = set(re.search(r"DLWS_CHANGING=\((.*?)\)", common, re.DOTALL)[1].split())  # type: ignore[index]
     known |= {"systemctl", "modprobe", "apt-mark", "ctr"}
     changing = {
-        *("chattr", "chgrp", "chmod", "chown", "cp", "dd", "dpkg-reconfigure", "groupadd", "install"),
+        *(
+            "chattr",
+            "chgrp",
+            "chmod",
+            "chown",
+            "cp",
+            "dd",
+            "dpkg-reconfigure",
+            "groupadd",
+            "install",
+        ),
         *("ln", "mkdir", "mkfs.ext4", "mkswap", "mktemp", "modprobe", "mount", "mv", "resolvconf"),
         *("rm", "rmdir", "rmmod", "setfacl", "swapoff", "swapon", "sysctl", "systemctl", "tee"),
         *("touch", "truncate", "umount", "unlink", "update-initramfs", "useradd", "usermod"),
