@@ -63,7 +63,7 @@ def known_members(live: Mapping[str, Live]) -> dict[str, Member]:
 
 
 def expected(cluster: Cluster, node: Node, known: Known) -> list[Managed]:
-    """Everything that is looked after on a node."""
+    """Everything that is looked after on a node, what is looked at closest first."""
     own = ("machines", node.name)
     found = [Managed("hosts", "/etc/hosts", "\n".join(hosts.lines(cluster)), (own,), "hosts")]
     if known.keys:
@@ -72,11 +72,9 @@ def expected(cluster: Cluster, node: Node, known: Known) -> list[Managed]:
         return found
     scripts = [*steps.PREPARE, "dns.sh", "prepare_vm_disk.sh"]
     if known.made:
-        scripts.append("install_kubeadm.sh")
-    found += [Managed("script", name, "", (own,), f"script:{name}") for name in scripts]
-    if known.made:
         found += kubernetes(cluster, node, known)
-    return found
+        scripts.append("install_kubeadm.sh")
+    return found + [Managed("script", name, "", (own,), f"script:{name}") for name in scripts]
 
 
 def kubernetes(cluster: Cluster, node: Node, known: Known) -> Iterator[Managed]:

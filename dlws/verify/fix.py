@@ -11,7 +11,7 @@ from dlws.shell import sh
 if TYPE_CHECKING:
     from dlws.node import Node
     from dlws.session import Session
-    from dlws.verify.report import Verdict
+    from dlws.verify.report import Finding
 
 ORDER = ("sshkey", "hosts", "script", "runtime", "network", "unit", "labels", "taints")
 """In the order of an installation: what comes later may need what comes first."""
@@ -19,13 +19,14 @@ ORDER = ("sshkey", "hosts", "script", "runtime", "network", "unit", "labels", "t
 Fix = Callable[["Session", list["Node"], str], object]
 
 
-def plan(verdicts: Sequence[Verdict]) -> dict[str, list[str]]:
+def plan(findings: Sequence[Finding]) -> dict[str, list[str]]:
     """The fixes to run, in order, and the nodes that each is for."""
-    found: dict[str, list[str]] = {}
-    for verdict in verdicts:
-        for name in dict.fromkeys(finding.fix for finding in verdict.findings if finding.fix):
-            found.setdefault(name, []).append(verdict.node)
-    return dict(sorted(found.items(), key=lambda item: ORDER.index(item[0].partition(":")[0])))
+    found: dict[str, dict[str, None]] = {}
+    for finding in findings:
+        if finding.fix:
+            found.setdefault(finding.fix, {})[finding.node] = None
+    order = sorted(found, key=lambda name: ORDER.index(name.partition(":")[0]))
+    return {name: list(found[name]) for name in order}
 
 
 def apply(session: Session, name: str, nodes: Sequence[str]) -> None:

@@ -16,12 +16,14 @@ from dlws.ssh import LoginRefused
 from dlws.verify import collect, fix, report
 from dlws.verify.compare import Difference, Seen, compare
 from dlws.verify.expected import Known, expected, known_members
-from dlws.verify.report import Verdict
+from dlws.verify.report import Finding, Verdict
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config.merge import Sources
     from dlws.session import Session
+
+_ROUNDS = 2
 
 
 def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None:
@@ -31,18 +33,30 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
     outcomes = look(cluster, nodes, sources)
     verdicts = list(map(_verdict, outcomes))
     done: list[str] = []
-    if mend and any(verdict.findings for verdict in verdicts):
+    tried: list[Finding] = []
+    # The second round is for what the first one brought to light.
+    for _ in range(_ROUNDS if mend else 0):
+        if not (new := _fixable(verdicts, tried)):
+            break
+        tried += new
         if output == "text":
             print(report.text(verdicts))
-        done = mended(session, verdicts)
-        if not cluster.options.dry_run:
-            outcomes = look(cluster, nodes, sources)
-            verdicts = list(map(_verdict, outcomes))
+        done += mended(session, new)
+        if cluster.options.dry_run:
+            break
+        outcomes = look(cluster, nodes, sources)
+        verdicts = list(map(_verdict, outcomes))
     print(_printed(verdicts, done, output))
     raise_failures(outcomes, cluster.options)
     if not report.clean(verdicts):
         cure = "" if mend else "put right what can be: deploy.py verify --fix"
         raise CheckFailed(report.summary(verdicts), cure)
+
+
+def _fixable(verdicts: Sequence[Verdict], tried: Sequence[Finding]) -> list[Finding]:
+    """The findings that something may put right and that were not tried before."""
+    found = [finding for verdict in verdicts for finding in verdict.findings if finding.fix]
+    return [finding for finding in found if finding not in tried]
 
 
 def _printed(verdicts: Sequence[Verdict], done: Sequence[str], output: str) -> str:
@@ -105,10 +119,10 @@ def _verdict(outcome: Outcome[Verdict]) -> Verdict:
     return outcome.value or Verdict(outcome.node.name, error=error)
 
 
-def mended(session: Session, verdicts: Sequence[Verdict]) -> list[str]:
+def mended(session: Session, findings: Sequence[Finding]) -> list[str]:
     """Run the fixes; what each did, or why it could not."""
     done = []
-    for name, nodes in fix.plan(verdicts).items():
+    for name, nodes in fix.plan(findings).items():
         said = f"{name} on {' '.join(nodes)}"
         session.console.say(f"fix: {said}")
         try:

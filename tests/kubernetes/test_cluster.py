@@ -178,7 +178,7 @@ ALTERED = {
     ("file", "/etc/dlws/pod-network"): ("kubernetes.pod_cidr", "echo x >>{}"),
     ("file", "/usr/bin/kubectl"): ("kubernetes.version", "cp /bin/true {}"),
     ("file", "/opt/cni/bin/portmap"): ("kubernetes.version", "rm {}"),
-    ("unit", "kubelet"): ("kubernetes.version", "systemctl disable --now -q {}"),
+    ("unit", "kubelet.service"): ("kubernetes.version", "systemctl disable --now -q {}"),
     ("unit", "dlws-pod-network.service"): ("kubernetes.network", "systemctl stop {}"),
     ("file", f"/etc/containerd/config.toml {CGROUP}"): (
         "kubernetes.kubelet.cgroupDriver",

@@ -75,9 +75,8 @@ def test_fixes_run_in_the_order_of_an_installation() -> None:
     def one(node: str, name: str) -> Finding:
         return replace(SYSCTL, node=node, fix=name)
 
-    first = Verdict("a", (), (one("a", "labels"), one("a", "hosts"), one("a", "")))
-    second = Verdict("b", (), (one("b", "unit:x"), one("b", "script:p"), one("b", "hosts")))
-    plan = fix.plan([first, second])
+    first = [one("a", "labels"), one("a", "hosts"), one("a", "")]
+    plan = fix.plan([*first, one("b", "unit:x"), one("b", "script:p"), one("b", "hosts")])
     assert list(plan) == ["hosts", "script:p", "unit:x", "labels"]
     assert plan["hosts"] == ["a", "b"] and plan["labels"] == ["a"]
 
