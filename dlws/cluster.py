@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlws import folding
-from dlws.errors import DeployError, SomeNodesFailed, UsageError
+from dlws.errors import DeployError, Refused, SomeNodesFailed, UsageError
 from dlws.node import Node
 from dlws.output import Console, since
 
 if TYPE_CHECKING:
     from dlws.config import Config
+    from dlws.journal import Keeper
     from dlws.session import Options
 
 T = TypeVar("T")
@@ -45,10 +46,16 @@ class Cluster:
     """Config and nodes. Nothing connects until a node is asked for something."""
 
     def __init__(
-        self, config: Config, nodes: Sequence[Node], options: Options, console: Console
+        self,
+        config: Config,
+        nodes: Sequence[Node],
+        options: Options,
+        console: Console,
+        keeper: Keeper | None = None,
     ) -> None:
         self.config, self.options, self.console = config, options, console
         self.nodes = list(nodes)
+        self._keeper = keeper
         self.directory: Path = options.directory
         self.deploy = self.directory / "deploy"
         console.align([node.name for node in nodes])
@@ -79,7 +86,22 @@ class Cluster:
         """
         chosen = self._fitting(patterns)
         limit = self._fitting(self.options.nodes)
+        if self.options.retry_failed:
+            failed = self._failed_before()
+            limit = [node for node in limit if node.name in failed]
         return [node for node in chosen if node in limit]
+
+    def _failed_before(self) -> set[str]:
+        """The nodes that did not do all that the last run asked of them."""
+        from dlws import journal
+
+        last = journal.read(journal.find(self.deploy))
+        failed = {name for name, state in last.nodes.items() if state != "ok"}
+        if not failed:
+            raise UsageError(
+                f"no node failed in the last run, {last.id}", "see: deploy.py runs list"
+            )
+        return failed
 
     def knows(self, word: str) -> bool:
         """Whether a word is a role that config.yaml may use, or a node's name."""
@@ -142,7 +164,10 @@ class Cluster:
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        return [future.result() for future in futures]
+        outcomes = [future.result() for future in futures]
+        if self._keeper:
+            self._keeper.note_outcomes(title, outcomes)
+        return outcomes
 
     def close(self) -> None:
         for node in self.nodes:
@@ -157,6 +182,8 @@ def _fits(pattern: str, node: Node) -> bool:
 def _attempt(action: Callable[[Node], T], node: Node) -> Outcome[T]:
     try:
         return Outcome(node, value=action(node))
+    except Refused:
+        raise  # not of this node: the whole run is refused
     except DeployError as error:
         return Outcome(node, error=error)
 

@@ -39,7 +39,7 @@ def everywhere(cluster: Cluster, words: tuple[str, ...], show: bool) -> None:
     command = line(stripped)
 
     def action(node: Node) -> Result:
-        return node.run(command, sudo=sudo, live=show, keep=_KEEP)
+        return node.run(command, sudo=sudo, live=show, once=False, keep=_KEEP)
 
     outcomes = cluster.each(cluster.select(), action, command)
     if len(outcomes) > 1 and not options.dry_run:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dlws.config import Config, Machine
     from dlws.config.nodes import JumpHost
+    from dlws.journal import Keeper
     from dlws.output import Console
     from dlws.session import Options
 
@@ -83,7 +84,9 @@ def _jump_target(jump: JumpHost, inside: Target, directory: Path) -> Target:
     )
 
 
-def nodes(config: Config, options: Options, console: Console) -> list[Node]:
+def nodes(
+    config: Config, options: Options, console: Console, keeper: Keeper | None = None
+) -> list[Node]:
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
     directory, hosts = options.directory, hosts_file(options.directory)
     keys, known = Keys(), HostKeys(known_hosts(directory))
@@ -106,6 +109,7 @@ def nodes(config: Config, options: Options, console: Console) -> list[Node]:
                 place.user,
                 revealed(config.ssh.sudo_password),
                 options.dry_run,
+                keeper,
             )
         )
     return made

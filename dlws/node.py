@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from dlws import files, privilege
+from dlws import files, privilege, recorder
 from dlws.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.errors import DeployError
 from dlws.files import File
+from dlws.output import outlets
 
 if TYPE_CHECKING:
     from dlws.config import Machine
+    from dlws.journal import Journal
     from dlws.output import Console
 
 __all__ = ["CommandFailed", "File", "Node"]
@@ -40,12 +42,14 @@ class Node:
         user: str = "root",
         sudo_password: str | None = None,
         dry_run: bool = False,
+        keeper: Callable[[], Journal] | None = None,
     ) -> None:
         self.machine = machine
         self.name, self.fqdn, self.roles = machine.name, machine.fqdn, machine.roles
         self.address, self.connection, self.user = address, connection, user
         self.dry_run = dry_run
         self._console, self._sudo_password = console, sudo_password
+        self._keeper = keeper
 
     def __repr__(self) -> str:
         return f"Node({self.name})"
@@ -61,27 +65,33 @@ class Node:
         live: bool = False,
         filter: Callable[[Echo], Echo] | None = None,
         keep: int = KEEP,
+        once: bool = True,
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
 
         `title` are the words shown for it; `live` shows its output as it comes, through `filter`
-        where given; the result keeps so much of each stream. Raises CommandFailed if `check`,
-        ConnectionFailed.
+        where given; the result keeps so much of each stream. `once`: the node's recorder sees to
+        it that a resumed run does not do it twice; it then also outlives this program.
+        Raises CommandFailed if `check`, ConnectionFailed.
         """
         if self.dry_run:
             self.say(f"would run: {title or command}")
             return Result(0)
+        journal = self._keeper() if self._keeper else None
         if title:
             self.say(title)
-        if not (live or self._console.verbose):
-            return self._execute(command, stdin, sudo, check, title, keep=keep)
-        echo, finish = self._console.echo(self.name)
-        try:
-            return self._execute(
-                command, stdin, sudo, check, title, filter(echo) if filter else echo, keep
-            )
-        finally:
-            finish()
+        shown = self._console.echo(self.name) if live or self._console.verbose else None
+        with outlets(shown, journal.log(self.name) if journal else None) as plain:
+            echo = filter(plain) if filter and plain else plain
+            if journal is None:
+                return self._execute(command, stdin, sudo, check, title, echo, keep)
+            with journal.recording(self.name, title or command, command, stdin) as record:
+                line = recorder.recorded(record.operation, command) if once else command
+                result = self._execute(line, stdin, sudo, False, title, echo, keep)
+                record.result = result
+        if check and not result.ok:
+            raise CommandFailed(title or command, result)
+        return result
 
     def read(
         self,
@@ -114,10 +124,17 @@ class Node:
             for file in changed:
                 self.say(f"would write: {file.path} (mode {file.mode:o}, {file.size} bytes)")
         elif changed:
-            self._execute(files.PLACE, files.stream(changed), True, True, "write files")
+            self._place(changed)
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             self.changed(", ".join(file.path for file in changed[:3]) + more)
         return [file.path for file in changed]
+
+    def _place(self, changed: list[File]) -> None:
+        journal = self._keeper() if self._keeper else None
+        self._execute(files.PLACE, files.stream(changed), True, True, "write files")
+        for file in changed if journal else ():
+            assert journal
+            journal.write("put", node=self.name, path=file.path, sha256=file.sha256)
 
     def say(self, text: str) -> None:
         """A line of progress with this node's name."""

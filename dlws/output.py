@@ -22,6 +22,10 @@ _LONG = 64 * 1024
 _NEWLINES = re.compile(rb"\r\n|\n|\r")
 
 
+Outlet = tuple[Echo, Callable[[], None]]
+"""A receiver of output, and what to call at its end."""
+
+
 class ReaderGone(Exception):
     """Whoever read our output has left, as `| head -1` does: there is no one to work for."""
 
@@ -63,7 +67,7 @@ class Console:
         name = f"{node}:".ljust(self._width + 1)
         return paint(name, self._colours.get(node, ""), stream) + " "
 
-    def echo(self, node: str) -> tuple[Echo, Callable[[], None]]:
+    def echo(self, node: str) -> Outlet:
         """A receiver of a node's output as it arrives, and what to call at its end."""
         rests = {"out": b"", "err": b""}
 
@@ -131,6 +135,22 @@ class Console:
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
             self._drawn = False
+
+
+@contextmanager
+def outlets(*places: Outlet | None) -> Iterator[Echo | None]:
+    """One receiver that passes output on to all places; None where there are none."""
+    given = [place for place in places if place]
+
+    def receive(name: str, data: bytes) -> None:
+        for echo, _ in given:
+            echo(name, data)
+
+    try:
+        yield receive if given else None
+    finally:
+        for _, finish in given:
+            finish()
 
 
 def _lines(data: bytes, end: bool) -> tuple[list[bytes], bytes]:

@@ -26,6 +26,10 @@ REBOOT = 194
 REBOOT_LIMIT = 900
 """Seconds a node may take to come back; servers with much memory test it for minutes."""
 
+_REBOOT = (
+    "cat /proc/sys/kernel/random/boot_id && systemd-run --quiet --on-active=2 systemctl reboot"
+)
+
 _HEADER_LINES = 20
 _DIRECTIVE = re.compile(r"^# dlws-(files|needs|render)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
 
@@ -191,10 +195,9 @@ def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Resu
 
 def reboot(node: Node, limit: float = REBOOT_LIMIT) -> None:
     """Reboot a node and wait until it is back: another boot id, and systemd done starting."""
-    before = _boot_id(node)
-    node.say("rebooting")
-    # Not `systemctl reboot` itself: sshd may die before it tells us that it was accepted.
-    node.run("systemd-run --quiet --on-active=1 systemctl reboot", sudo=True)
+    # Not `systemctl reboot` itself: sshd may die before it tells us that it was accepted. The boot
+    # id comes with it, so that a resumed run knows whether this reboot has been.
+    before = node.run(_REBOOT, sudo=True, title="reboot").text
     node.close()
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:

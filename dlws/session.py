@@ -14,6 +14,7 @@ from dlws.output import Console
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config import Config
+    from dlws.journal import Keeper
 
 
 @dataclass
@@ -21,6 +22,7 @@ class Options:
     """The options that stand before the command."""
 
     argv: tuple[str, ...] = ("./deploy.py",)
+    command: str = ""
     directory: Path = field(default_factory=Path.cwd)
     yes: bool = False
     verbose: bool = False
@@ -33,6 +35,9 @@ class Options:
     parallel: int = 32
     dry_run: bool = False
     strict: bool = False
+    retry_failed: bool = False
+    lock_wait: float = 0
+    resume: str = ""
 
 
 class Session:
@@ -59,8 +64,8 @@ class Session:
         from dlws.cluster import Cluster
 
         check_owner(self.options.directory, self.config.cluster_name)
-        nodes = login.nodes(self.config, self.options, self.console)
-        return Cluster(self.config, nodes, self.options, self.console)
+        nodes = login.nodes(self.config, self.options, self.console, self.keeper)
+        return Cluster(self.config, nodes, self.options, self.console, self.keeper)
 
     def ask_secret(self, question: str) -> str:
         """Ask the person for a secret, without showing it; not on a terminal, read a line."""
@@ -75,6 +80,31 @@ class Session:
             f"{question}: not given, and there is no terminal to ask on",
             "write it to deploy/sshkey/rootpasswd, or to standard input",
         )
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """Keeps the record of this run, from its first change on."""
+        from dlws.journal import Keeper
+
+        return Keeper(self.options)
+
+    def steps_done(self) -> set[str]:
+        """The steps that the run which is being resumed had finished."""
+        from dlws import journal
+
+        if not self.options.resume:
+            return set()
+        run = journal.find(self.options.directory / "deploy", self.options.resume)
+        return {record["name"] for record in journal.records(run) if record["kind"] == "step"}
+
+    def step_done(self, name: str) -> None:
+        if not self.options.dry_run:
+            self.keeper().write("step", name=name)
+
+    def finish(self, outcome: str) -> None:
+        """Write the outcome of this run, if it began to change anything."""
+        if "keeper" in self.__dict__:
+            self.keeper.close(outcome)
 
     def close(self) -> None:
         if "cluster" in self.__dict__:

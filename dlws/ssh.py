@@ -132,7 +132,7 @@ def _read_key(path: Path) -> paramiko.PKey:
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")
         return paramiko.PKey.from_path(path)
-    except paramiko.PasswordRequiredException as error:
+    except (paramiko.PasswordRequiredException, TypeError) as error:
         raise KeyLocked(
             f"{path}: this private key has a passphrase", f"ssh-add {path}, and set ssh.agent: true"
         ) from error
@@ -164,13 +164,12 @@ class Ssh:
         bell = _Bell()
         channel.in_buffer.set_event(bell)
         channel.in_stderr_buffer.set_event(bell)
-        with contextlib.closing(channel), _translated(self.target):
+        out, err = Tail(keep), Tail(keep)
+        after = contextlib.ExitStack()
+        with after, contextlib.closing(channel), _translated(self.target):
             _start(channel, command)
-            feeder = _feed(channel, stdin)
-            out, err = Tail(keep), Tail(keep)
+            after.callback(_Feeder(channel, stdin).join)
             self._listen(channel, bell, _sink(channel, out, err, echo))
-        if feeder:
-            feeder.join()
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
     def _listen(self, channel: paramiko.Channel, bell: _Bell, drain: Callable[[], bool]) -> None:
@@ -200,7 +199,10 @@ class Ssh:
         drain()
         if not channel.status_event.is_set() or channel.exit_status == -1:
             if transport.is_active():
-                raise ConnectionFailed("the machine ended the session without an exit status")
+                raise ConnectionFailed(
+                    "the machine ended the session without an exit status",
+                    f"does it let {target.user} run commands?",
+                )
             raise ConnectionFailed(
                 "the connection was lost while a command ran",
                 "look at the machine; what ran there may have ended, or may still run",
@@ -296,10 +298,16 @@ class Ssh:
             sock = socket.create_connection((target.address, target.port), left)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = _Transport(sock, packetizer_class=_Packetizer)
-        transport.banner_timeout = target.banner_timeout
+        transport.banner_timeout = target.banner_timeout + 60  # start_client's limit comes first
         try:
             self._prefer_known(transport)
             transport.start_client(timeout=target.banner_timeout)
+            if not transport.initial_kex_done:
+                raise ConnectionFailed(
+                    f"{target.address} takes connections, but does not answer as an SSH server "
+                    f"within {target.banner_timeout:g} s",
+                    _HANDSHAKE_CURE,
+                )
             key = transport.get_remote_server_key()
             self._known.check(target.address, target.port, key.asbytes(), target.host_key)
         except BaseException:
@@ -416,20 +424,43 @@ def _start(channel: Any, command: str) -> None:
     channel.transport._send_user_message(message)
 
 
-def _feed(channel: paramiko.Channel, stdin: Stdin) -> threading.Thread | None:
-    def send() -> None:
-        # OSError: the command ended without reading all of it; its exit status tells the rest.
-        with contextlib.suppress(OSError):
-            for piece in pieces(stdin):
-                channel.sendall(piece)
-            channel.shutdown_write()
+class _Feeder:
+    """Sends standard input: at once where it is short, else from a thread of its own."""
 
-    if isinstance(stdin, bytes) and len(stdin) <= _INLINE:
-        send()
-        return None
-    thread = threading.Thread(target=send, daemon=True)
-    thread.start()
-    return thread
+    def __init__(self, channel: paramiko.Channel, stdin: Stdin) -> None:
+        self._channel, self._stdin = channel, stdin
+        self._error: Exception | None = None
+        self._thread: threading.Thread | None = None
+        if isinstance(stdin, bytes) and len(stdin) <= _INLINE:
+            self._send()
+        else:
+            self._thread = threading.Thread(target=self._send, daemon=True)
+            self._thread.start()
+
+    def _send(self) -> None:
+        try:
+            for piece in pieces(self._stdin):
+                if not self._sent(lambda piece=piece: self._channel.sendall(piece)):  # type: ignore[misc]
+                    return
+            self._sent(self._channel.shutdown_write)
+        except Exception as error:  # ours to read, and unreadable: an end would pass for all of it
+            self._error = error
+            self._channel.close()
+
+    def _sent(self, send: Callable[[], object]) -> bool:
+        """False where the command has ended, or the connection: the exit status tells which."""
+        try:
+            send()
+        except (OSError, EOFError, paramiko.SSHException):
+            return False
+        return True
+
+    def join(self) -> None:
+        """Once the channel is closed: wait for the thread, and raise what it met on our side."""
+        if self._thread:
+            self._thread.join()
+        if self._error:
+            raise self._error
 
 
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"

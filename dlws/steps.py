@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlws import hooks
 from dlws.errors import DeployError, UsageError
 from dlws.output import took
 
@@ -170,15 +171,23 @@ def _find(steps: Sequence[Step], word: str) -> Step:
 def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     """Run steps in order; the first failure ends it with the line to go on from."""
     steps, console = of(platform), session.console
+    done_before = session.steps_done()
     times: list[tuple[Step, float]] = []
     for step in chosen:
         number, start = steps.index(step) + 1, time.monotonic()
         console.say(f"== step {number}/{len(steps)} {step.name}: {step.help}")
+        if step.name in done_before:
+            console.say("done before, in this run")
+            continue
         try:
+            hooks.run(session, f"before-{step.name}")
             step.run(session)
+            hooks.run(session, f"after-{step.name}")
         except DeployError as error:
             again = continue_line(session.options.argv, platform, step.name)
+            hooks.run(session, "on-failure", step.name, error.message)
             raise at_step(error, number, step, again) from error
+        session.step_done(step.name)
         times.append((step, time.monotonic() - start))
     for step, seconds in times:
         console.say(f"{took(seconds):>12}  {step.name}")

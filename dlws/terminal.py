@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -21,7 +20,7 @@ def shell(connection: Ssh, command: str = "") -> int:
     channel = connection.session()
     with contextlib.closing(channel):
         if sys.stdin.isatty():
-            size = shutil.get_terminal_size()
+            size = os.get_terminal_size(sys.stdin.fileno())  # COLUMNS may be that of yesterday
             channel.get_pty(os.environ.get("TERM", "xterm"), size.columns, size.lines)
         if command:
             channel.exec_command(command)
@@ -45,7 +44,7 @@ def _raw_terminal() -> Iterator[None]:
         return
     before = termios.tcgetattr(sys.stdin)
     try:
-        tty.setraw(sys.stdin)
+        tty.setraw(sys.stdin, termios.TCSADRAIN)  # what was typed meanwhile is not lost
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
@@ -54,7 +53,7 @@ def _raw_terminal() -> Iterator[None]:
 @contextlib.contextmanager
 def _window_follows(channel: Any) -> Iterator[None]:
     def resize(*_: object) -> None:
-        size = shutil.get_terminal_size()
+        size = os.get_terminal_size(sys.stdin.fileno())
         channel.resize_pty(size.columns, size.lines)
 
     before = signal.signal(signal.SIGWINCH, resize if sys.stdin.isatty() else signal.SIG_DFL)
@@ -74,7 +73,8 @@ def _relay(channel: Any) -> None:
         if sys.stdin.fileno() in ready:
             data = os.read(sys.stdin.fileno(), 65536)
             if data:
-                channel.sendall(data)
+                with contextlib.suppress(OSError):  # the node has closed: what it sent is next
+                    channel.sendall(data)
             else:
                 sources.remove(sys.stdin.fileno())
                 channel.shutdown_write()

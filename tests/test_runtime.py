@@ -66,6 +66,7 @@ class Machine:
             contents = {name: file.read() for name, file in entries.items() if file}
         for line in contents.pop("list").decode().splitlines():
             _, _, name, path = line.split(" ", 3)
+            path = path.removesuffix(".")  # it keeps spaces at the end from `read`
             self.files[path] = contents[name]
         return Result(0)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import subprocess
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +55,82 @@ def test_input_may_come_in_pieces_and_stay_unread(sshd: Server) -> None:
     pieces = (b"x" * 100_000 for _ in range(100))
     assert sshd.connect().run("exit 3", stdin=pieces).code == 3
     assert sshd.connect().run("wc -c", stdin=iter([b"ab", b"", b"c"])).text == "3"
+
+
+def test_input_that_cannot_be_read_here_is_no_end_of_input(sshd: Server) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"begin"
+        raise PermissionError(13, "Permission denied", "/etc/secret")
+
+    with pytest.raises(PermissionError):
+        sshd.connect().run("cat; sleep 60", stdin=broken())
+
+
+@pytest.mark.parametrize(("name", "code"), [("KILL", 137), ("TERM", 143), ("USR1", 138)])
+def test_a_command_that_a_signal_ended_has_a_status(sshd: Server, name: str, code: int) -> None:
+    assert sshd.connect().run(f"kill -{name} $$").code == code
+
+
+def test_idle_timeout_is_noticed_without_keepalives(sshd: Server) -> None:
+    with pytest.raises(ConnectionFailed, match=r"no output for 0\.2 s"):
+        sshd.connect(idle_timeout=0.2, keepalive=0).run("sleep 60")
+
+
+def test_those_who_wait_for_a_dead_jump_host_do_not_try_it_anew(
+    sshd: Server, tmp_path: Path
+) -> None:
+    jump = sshd.connect(port=1, retries=0)
+    errors = []
+    for _ in range(2):
+        inner = Ssh(sshd.target(), HostKeys(tmp_path / "known"), Keys(), via=jump)
+        with pytest.raises(ConnectionFailed, match="refuses connections on port 1") as caught:
+            inner.run("true")
+        errors.append(caught.value.__cause__ and caught.value)
+    assert errors[0] is errors[1]
+
+
+def test_what_a_jump_host_cannot_reach_is_named(sshd: Server, tmp_path: Path) -> None:
+    far = Ssh(sshd.target(port=1), HostKeys(tmp_path / "known"), Keys(), via=sshd.connect())
+    with pytest.raises(ConnectionFailed, match=r"127\.0\.0\.1 cannot reach 127\.0\.0\.1 port 1"):
+        far.run("true")
+
+
+def test_a_key_with_a_passphrase_is_left_to_the_agent(sshd: Server, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.write_bytes(sshd.key.read_bytes())
+    locked.chmod(0o600)
+    change: list[str | Path] = ["ssh-keygen", "-q", "-p", "-f", locked, "-P", "", "-N"]
+    subprocess.run([*change, "a passphrase"], check=True)
+    with pytest.raises(UsageError, match="has a passphrase"):
+        sshd.connect(key=locked).run("true")
+    open_copy = tmp_path / "open"
+    open_copy.write_bytes(sshd.key.read_bytes())
+    open_copy.chmod(0o600)
+    with agent(open_copy):
+        through = Ssh(sshd.target(key=locked), HostKeys(tmp_path / "known"), Keys(), agent=True)
+        assert through.run("echo in").text == "in"
+        through.close()
+
+
+@contextlib.contextmanager
+def agent(key: Path) -> Iterator[None]:
+    """An ssh-agent that holds a key; the environment names it."""
+    socket = key.with_suffix(".agent")
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+    before = os.environ.get("SSH_AUTH_SOCK")
+    os.environ["SSH_AUTH_SOCK"] = str(socket)
+    try:
+        deadline = time.monotonic() + 10
+        while not socket.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        subprocess.run(["ssh-add", "-q", key], check=True)
+        yield
+    finally:
+        os.environ.pop("SSH_AUTH_SOCK")
+        if before is not None:
+            os.environ["SSH_AUTH_SOCK"] = before
+        process.terminate()
+        process.wait()
 
 
 def test_output_that_is_no_text_survives(sshd: Server) -> None:

@@ -25,6 +25,7 @@ MODULES = (
     "sandbox",
     "build",
     "up",
+    "runs",
     "nodes",
     "scripts",
     "bundle",
@@ -53,16 +54,20 @@ class Root(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            value = super().invoke(ctx)
         except DeployError as error:
             report(error)
+            ctx.obj.finish("failed")
             ctx.exit(error.code)
         except BrokenPipeError as error:
             raise ReaderGone from error
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             report(DeployError(f"{what}{error.strerror or error}"))
+            ctx.obj.finish("failed")
             ctx.exit(DeployError.code)
+        ctx.obj.finish("ok")
+        return value
 
 
 def report(error: DeployError) -> None:
@@ -105,6 +110,14 @@ def report(error: DeployError) -> None:
 )
 @click.option("--force", is_flag=True, help="Go on where a command would stop to be careful.")
 @click.option("-p", "--public", is_flag=True, help="Connect to public-ip instead of private-ip.")
+@click.option("--retry-failed", is_flag=True, help="Only the nodes that failed in the last run.")
+@click.option(
+    "--lock-wait",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="SECONDS",
+    help="Wait this long for another run on this cluster to end.",
+)
 @click.option("--strict", is_flag=True, help="Treat warnings about config.yaml as errors.")
 @click.pass_context
 def cli(ctx: click.Context, /, directory: Path, **options: Any) -> None:
@@ -114,7 +127,9 @@ def cli(ctx: click.Context, /, directory: Path, **options: Any) -> None:
     machine, or copy config.yaml.example to config.yaml and go through the steps that `steps` lists.
     """
     argv = (sys.argv[0] or "deploy.py", *ctx.meta[WORDS])
-    session = Session(Options(argv=argv, directory=directory.resolve(), **options))
+    resumed = ctx.obj if isinstance(ctx.obj, str) else ""  # the id that `resume` passes on
+    command = ctx.invoked_subcommand or ""
+    session = Session(Options(argv, command, directory.resolve(), resume=resumed, **options))
     ctx.obj = session
     ctx.call_on_close(session.close)
 

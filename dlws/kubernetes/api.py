@@ -87,21 +87,27 @@ class Api:
 
     def watch(self, seconds: float) -> Iterator[Live]:
         """Nodes as they are, and again whenever one changes, for so many seconds."""
-        from kubernetes import watch
-
-        stream: Any = watch.Watch().stream  # type: ignore[no-untyped-call]
-        events = stream(
+        # As raw JSON: the client's models refuse nodes of releases whose fields they do not know.
+        answer = self._call(
             self._core.list_node,
+            watch=True,
             timeout_seconds=max(1, round(seconds)),
+            _preload_content=False,
             _request_timeout=seconds + 5,
         )
-        for event in self._each(events):
-            if event["type"] in ("ADDED", "MODIFIED"):
-                yield Live.of(event["raw_object"])
+        try:
+            for line in self._lines(answer):
+                event = json.loads(line)
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    yield Live.of(event["object"])
+        finally:
+            answer.close()
 
-    def _each(self, events: Iterator[Any]) -> Iterator[Any]:
-        while (event := self._call(next, events, None)) is not None:
-            yield event
+    def _lines(self, answer: Any) -> Iterator[bytes]:
+        rest, pieces = b"", answer.stream(None)
+        while (piece := self._call(next, pieces, None)) is not None:
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
 
     def _call(self, function: Callable[..., T], *words: Any, **options: Any) -> T:
         from kubernetes.client.exceptions import ApiException

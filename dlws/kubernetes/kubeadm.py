@@ -42,24 +42,32 @@ def init(cluster: Cluster) -> None:
     """A control plane on all infra nodes; on a running cluster only what is missing."""
     seen = survey(cluster, [])
     begun = [node for node in cluster.infra if _state(seen, node).init_started]
-    if seen.live is None or begun:
-        first = _first(cluster, seen, begun)
-        raise_failures(seen.failures, cluster.options)
-        state = _state(seen, first)
-        _on(cluster, first, lambda node: _init_first(cluster, node, state), "kubeadm init")
+    made = seen.live is None or bool(begun)
+    if made:
+        seen = _make(cluster, seen, begun)
         if cluster.options.dry_run:
             return
-        seen = survey(cluster, [])
-        kubeconfig.fetch(cluster, seen.running())
-        network.update(cluster, seen)
-    else:
-        version = _state(seen, seen.live).version
+    live = seen.running()
+    kubeconfig.fetch(cluster, live)
+    there = [node for node in cluster.infra if node.name in seen.states]
+    others = [node for node in there if not _is_member(seen, node)]
+    if not made:
+        version = _state(seen, live).version
         cluster.console.say(f"Kubernetes {version} is running on {fold(sorted(seen.members))}")
-    joined = _join(cluster, seen, cluster.infra)
-    kubeconfig.fetch(cluster, seen.running())
-    if not joined:
-        network.update(cluster, seen)
+    if others:
+        _join(cluster, seen, others)
+    else:
+        network.update(cluster, seen, new=made)
     raise_failures(seen.failures, cluster.options)
+
+
+def _make(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Survey:
+    """Begin the cluster on its first node, or go on where that stopped."""
+    first = _first(cluster, seen, begun)
+    raise_failures(seen.failures, cluster.options)
+    state = _state(seen, first)
+    _on(cluster, first, lambda node: _init_first(cluster, node, state), "kubeadm init")
+    return seen if cluster.options.dry_run else survey(cluster, [])
 
 
 def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
@@ -102,6 +110,8 @@ def _init_first(cluster: Cluster, node: Node, state: State) -> None:
     config = cluster.config
     _check(config, node, state)
     prepare(cluster, node, state)
+    if not state.init_started:
+        network.begin(cluster, node)
     names, address = endpoint.certificate_names(cluster), endpoint.inner_address(node)
     wanted = documents.init_documents(
         config, endpoint.of(cluster), names, node.name, address, token()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlws import resources
 from dlws.errors import DeployError, UsageError
 from dlws.folding import fold
-from dlws.kubernetes import api
+from dlws.kubernetes import api, endpoint
 from dlws.kubernetes.state import Member, Survey
 from dlws.node import File
 from dlws.shell import chain, script, sh
@@ -30,6 +30,7 @@ CALICO = "https://raw.githubusercontent.com/projectcalico/calico/{}/manifests/ca
 CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
 FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
 _PATIENCE = 60.0
+_NODE_PREFIX = 24
 _KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
@@ -48,15 +49,30 @@ def first_files(cluster: Cluster) -> list[File]:
     ]
 
 
-def update(cluster: Cluster, seen: Survey) -> None:
-    """Bring the pod network up to date with who is in the cluster; no change where it is."""
-    if (
-        cluster.config.kubernetes.network == "bridge"
-        and not cluster.config.kubernetes.network_manifest
-    ):
-        _update_bridge(cluster, seen)
-    else:
+def begin(cluster: Cluster, node: Node) -> None:
+    """Give the first node of a new cluster its pod network before it starts.
+
+    The controller manager gives the first node the first range, but a while after kubeadm ends:
+    nobody has to wait for that, and the next update() looks whether it is so.
+    """
+    pods = ipaddress.ip_network(str(cluster.config.kubernetes.pod_cidr))
+    if not first_files(cluster) or pods.version != 4 or pods.prefixlen > _NODE_PREFIX:
+        return
+    own = next(pods.subnets(new_prefix=_NODE_PREFIX))
+    members = {node.name: Member(node.name, str(own), endpoint.inner_address(node))}
+    if node.put_tree([*first_files(cluster), *bridge_files(cluster.config, node.name, members)]):
+        _start(node)
+
+
+def update(cluster: Cluster, seen: Survey, new: bool = False) -> None:
+    """Bring the pod network up to date with who is in the cluster; no change where it is.
+
+    The one node of a `new` cluster may have no range yet: what begin() gave it stands till then.
+    """
+    if not first_files(cluster):
         _apply_manifest(cluster, seen.running())
+    elif not new or any(member.pod_cidr for member in seen.members.values()):
+        _update_bridge(cluster, seen)
 
 
 def conflist(pod_cidr: str) -> dict[str, Any]:
@@ -127,18 +143,21 @@ def _update_bridge(cluster: Cluster, seen: Survey) -> None:
         files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
         changed = node.put_tree(files)
         if changed:
-            # enable by link: `systemctl enable` would need one more round of daemon-reload.
-            start = chain(
-                sh("systemctl", "daemon-reload"),
-                sh("systemctl", "enable", "--quiet", UNIT),
-                sh("systemctl", "restart", UNIT),
-            )
-            node.run(start, sudo=True, title="bring the pod network up to date")
+            _start(node)
         return bool(changed)
 
     done = cluster.each(nodes, place, "pod network")
     if not any(outcome.value for outcome in done):
         cluster.console.say("the pod network is up to date")
+
+
+def _start(node: Node) -> None:
+    start = chain(
+        sh("systemctl", "daemon-reload"),
+        sh("systemctl", "enable", "--quiet", UNIT),
+        sh("systemctl", "restart", UNIT),
+    )
+    node.run(start, sudo=True, title="bring the pod network up to date")
 
 
 def manifest(config: Config, directory: Path) -> tuple[str, bytes]:

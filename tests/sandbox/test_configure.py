@@ -55,7 +55,7 @@ def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
     assert config.kubernetes.kube_proxy == {"conntrack": {"maxPerCore": 0}}
     assert "all" not in config.kubernetes.ignore_preflight_errors
     plugins = config.containerd["plugins"]["io.containerd.grpc.v1.cri"]
-    assert plugins["restrict_oom_score_adj"] is True and plugins["cni"]["bin_dir"]
+    assert plugins["restrict_oom_score_adj"] is True and plugins["disable_apparmor"] is True
 
 
 def test_rehearsed_configuration_keeps_names_roles_and_what_is_theirs(tmp_path: Path) -> None:

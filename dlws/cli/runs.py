@@ -1,0 +1,87 @@
+"""What was done before: the record of every run that changed something."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+
+from dlws.session import Session
+
+
+@click.group()
+def runs() -> None:
+    """Show the runs that changed something, newest last."""
+
+
+@runs.command("list")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+@click.pass_obj
+def list_runs(session: Session, output: str) -> None:
+    """List the runs: id, outcome, nodes that failed, command."""
+    from dlws import journal
+
+    found = [journal.read(path) for path in journal.runs(session.options.directory / "deploy")]
+    if output == "json":
+        click.echo(json.dumps([asdict(run) for run in found], indent=2))
+        return
+    for run in found:
+        click.echo(run.line())
+
+
+@runs.command()
+@click.argument("run", default="")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+@click.pass_obj
+def show(session: Session, run: str, output: str) -> None:
+    """Show every record of RUN (default: the last one)."""
+    from dlws import journal
+
+    found = list(journal.records(journal.find(session.options.directory / "deploy", run)))
+    if output == "json":
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for record in found:
+        click.echo(journal.line(record))
+
+
+@runs.command()
+@click.argument("node")
+@click.argument("run", default="")
+@click.pass_obj
+def tail(session: Session, node: str, run: str) -> None:
+    """Show the end of what NODE printed in RUN (default: the last one)."""
+    from dlws import journal
+
+    click.echo(journal.log_end(journal.find(session.options.directory / "deploy", run), node))
+
+
+@runs.command()
+@click.argument("node")
+@click.argument("run", default="")
+@click.pass_obj
+def why(session: Session, node: str, run: str) -> None:
+    """Say why NODE failed in RUN (default: the last one)."""
+    from dlws import journal
+
+    click.echo(journal.why(journal.find(session.options.directory / "deploy", run), node))
+
+
+@click.command()
+@click.argument("run", default="")
+@click.pass_context
+def resume(ctx: click.Context, run: str) -> None:
+    """Carry on RUN (default: the last one) where it failed or was cut off.
+
+    Runs its command line again: finished steps are left out, a command that a node has finished
+    gives its outcome without being run again, one that still runs is waited for.
+    """
+    from dlws import journal
+    from dlws.cli import cli
+
+    session: Session = ctx.obj
+    found = journal.resumable(session.options.directory, run, session.options.force)
+    session.console.say(f"resuming {found.id}: {' '.join(found.argv)}")
+    with journal.where(found):
+        ctx.exit(cli.main([*found.argv[1:]], standalone_mode=False, obj=found.id) or 0)

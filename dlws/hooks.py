@@ -1,0 +1,35 @@
+"""A person's own programs around steps: hooks/before-STEP, after-STEP and on-failure."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from dlws.connection import Local
+from dlws.errors import DeployError
+from dlws.shell import sh
+
+if TYPE_CHECKING:
+    from dlws.session import Session
+
+
+def run(session: Session, name: str, step: str = "", why: str = "") -> None:
+    """Run a hook of the cluster's directory, if there is one; its failure is the step's."""
+    directory = session.options.directory
+    path = directory / "hooks" / name
+    if not path.exists():
+        return
+    if not os.access(path, os.X_OK):
+        raise DeployError(f"{path} cannot be run", f"chmod +x {sh(path)}")
+    if session.options.dry_run:
+        session.console.say(f"would run the hook {name}")
+        return
+    facts = {"DLWS_DIR": directory, "DLWS_HOOK": name, "DLWS_STEP": step, "DLWS_ERROR": why}
+    words = [f"{key}={value}" for key, value in facts.items()]
+    echo, finish = session.console.echo(f"hook {name}")
+    try:
+        result = Local().run(f"cd {sh(directory)} && {sh('env', *words, path)}", echo=echo)
+    finally:
+        finish()
+    if not result.ok:
+        raise DeployError(f"the hook {name} ended with {result.code}", f"see {path}")

@@ -1,0 +1,365 @@
+"""What a run asked of which node, and what came of it: append-only under deploy/runs/ID/."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shlex
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlws import lock, recorder
+from dlws.connection import Result, Stdin
+from dlws.errors import Refused, UsageError
+from dlws.folding import fold
+from dlws.output import Outlet
+
+if TYPE_CHECKING:
+    from dlws.cluster import Outcome
+    from dlws.session import Options
+
+RECORDS = "journal.jsonl"
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+@dataclass
+class Recording:
+    """A command that is being recorded."""
+
+    operation: str
+    result: Result | None = None
+
+
+class Journal:
+    """The record of one run. Lines are written at once and reach the disk within a moment."""
+
+    def __init__(self, directory: Path, run: str) -> None:
+        self.run, self.directory = run, directory
+        self._lock, self._turns = threading.Lock(), Counter[tuple[str, str]]()
+        self._failed = _failed_operations(directory) if directory.exists() else set[str]()
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        self._handle = os.open(directory / RECORDS, flags, 0o600)
+        self._wake, self._ended = threading.Event(), False
+        self._syncer = threading.Thread(target=self._sync, daemon=True)
+        self._syncer.start()
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """Append a record. A torn last line is what a crash may leave; readers skip it."""
+        line = json.dumps({"time": now(), "kind": kind, **fields})
+        with self._lock:
+            os.write(self._handle, f"{line}\n".encode())
+        self._wake.set()
+
+    def _sync(self) -> None:
+        # A sync for each line would cost a disk's turn per node; whoever waits shares one.
+        while not self._ended:
+            self._wake.wait()
+            self._wake.clear()
+            os.fsync(self._handle)
+
+    def operation(self, node: str, command: str, stdin: bytes | None) -> str:
+        """The id of a node's next command; one that failed before gets another, to be run again."""
+        with self._lock:
+            while True:
+                turn = self._turns[node, command]
+                self._turns[node, command] += 1
+                found = recorder.operation(self.run, node, command, stdin, turn)
+                if found not in self._failed:
+                    return found
+
+    @contextmanager
+    def recording(self, node: str, title: str, command: str, stdin: Stdin) -> Iterator[Recording]:
+        """Record a command of a node around the block that runs it and sets `result`.
+
+        Where the block raises, the outcome is unknown here; the node's recorder knows it.
+        """
+        data = stdin if isinstance(stdin, bytes) else None
+        record = Recording(self.operation(node, command, data))
+        start = time.monotonic()
+        self.write("begin", node=node, operation=record.operation, title=title)
+        try:
+            yield record
+        except BaseException as error:
+            self.write("lost", node=node, operation=record.operation, why=str(error))
+            raise
+        result = record.result
+        assert result is not None
+        self.write(
+            "done",
+            node=node,
+            operation=record.operation,
+            title=title,
+            code=result.code,
+            seconds=round(time.monotonic() - start, 3),
+            last=result.complaint[-2000:] if result.code else "",
+        )
+
+    def log(self, node: str) -> Outlet:
+        """A receiver that appends a node's output to NODE.log, and what to call at its end."""
+        handle = os.open(
+            self.directory / f"{node}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
+        )
+
+        def receive(_: str, data: bytes) -> None:
+            os.write(handle, data)
+
+        return receive, lambda: os.close(handle)
+
+    def close(self, outcome: str) -> None:
+        """The end of the run, on disk when this returns."""
+        self.write("end", outcome=outcome)
+        self._ended = True
+        self._wake.set()
+        self._syncer.join()
+        os.fsync(self._handle)
+        os.close(self._handle)
+
+
+class Keeper:
+    """Begins the record of a run with its first change; holds the cluster's lock from then on."""
+
+    def __init__(self, options: Options) -> None:
+        self._options, self._mutex = options, threading.Lock()
+        self._journal: Journal | None = None
+        self._held: lock.Held | None = None
+        self._refusal: Refused | None = None
+
+    def __call__(self) -> Journal:
+        with self._mutex:
+            if self._refusal:
+                raise self._refusal  # one wait is enough, however many nodes ask
+            if self._journal is None:
+                self._journal = self._begin(self._options.directory / "deploy")
+            return self._journal
+
+    def _begin(self, deploy: Path) -> Journal:
+        try:
+            self._held = lock.take(deploy, self._options)
+        except Refused as refusal:
+            self._refusal = refusal
+            raise
+        return _begin(deploy, self._options)
+
+    def note_outcomes(self, title: str, outcomes: Iterable[Outcome[Any]]) -> None:
+        """What an action came to on each node, where the run changed anything."""
+        if self._journal is None:
+            return
+        for outcome in outcomes:
+            if outcome.error:
+                why = outcome.error.message
+                self._journal.write("failed", node=outcome.node.name, title=title, why=why)
+            else:
+                self._journal.write("finished", node=outcome.node.name, title=title)
+
+    def close(self, outcome: str) -> None:
+        if self._journal:
+            self._journal.close(outcome)
+        if self._held:
+            self._held.release()
+
+
+def _begin(deploy: Path, options: Options) -> Journal:
+    if options.resume:
+        journal = Journal(deploy / "runs" / options.resume, options.resume)
+        journal.write("resume", pid=os.getpid())
+        return journal
+    run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    journal = Journal(deploy / "runs" / run, run)
+    config = config_hash(options.directory)
+    where = {"cwd": os.getcwd(), "argv": list(options.argv), "command": options.command}
+    journal.write("run", id=run, pid=os.getpid(), config=config, **where)
+    return journal
+
+
+def config_hash(directory: Path) -> str:
+    """One hash over config.yaml and cluster.yaml."""
+    digest = hashlib.sha256()
+    for name in ("config.yaml", "cluster.yaml"):
+        path = directory / name
+        digest.update(path.read_bytes() if path.exists() else b"")
+    return digest.hexdigest()
+
+
+def records(directory: Path) -> Iterator[dict[str, Any]]:
+    """The records of a run, in order; a line that a crash tore is left out."""
+    try:
+        text = (directory / RECORDS).read_text(errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
+def _failed_operations(directory: Path) -> set[str]:
+    """Operations known to have failed. Unknown ones are left to the node, which knows."""
+    return {
+        record["operation"]
+        for record in records(directory)
+        if record.get("kind") == "done" and record.get("code") != 0
+    }
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its records tell it. `outcome`: ok, failed, or interrupted (no end was written)."""
+
+    id: str
+    argv: tuple[str, ...]
+    command: str
+    cwd: str
+    config: str
+    started: str
+    ended: str
+    outcome: str
+    nodes: dict[str, str]
+    """What became of each node: ok, failed, lost, or running where nothing was heard again."""
+
+    def line(self) -> str:
+        """The run as a line for people."""
+        bad = fold(name for name, state in self.nodes.items() if state != "ok")
+        failed = f"  failed: {bad}" if bad else ""
+        return f"{self.id}  {self.outcome:11}  {shlex.join(self.argv)}{failed}"
+
+
+def read(directory: Path) -> Run:
+    """The run recorded in a directory."""
+    found = list(records(directory))
+    first = next((r for r in found if r["kind"] == "run"), None)
+    if first is None:
+        raise UsageError(f"{directory} holds no run", "see: deploy.py runs list")
+    last = found[-1]
+    ended = last["kind"] == "end"
+    nodes: dict[str, str] = {}
+    for record in found:
+        if "node" in record:
+            nodes[record["node"]] = _state(record)
+    return Run(
+        first["id"],
+        tuple(first["argv"]),
+        first["command"],
+        first["cwd"],
+        first["config"],
+        first["time"],
+        last["time"] if ended else "",
+        last["outcome"] if ended else "interrupted",
+        nodes,
+    )
+
+
+def _state(record: dict[str, Any]) -> str:
+    states = {"begin": "running", "lost": "lost", "failed": "failed", "finished": "ok"}
+    if record["kind"] == "done":
+        return "ok" if record["code"] == 0 else "failed"
+    return states.get(str(record["kind"]), "ok")
+
+
+def runs(deploy: Path) -> list[Path]:
+    """The directories of all runs, oldest first."""
+    place = deploy / "runs"
+    return sorted(p for p in place.iterdir() if (p / RECORDS).exists()) if place.exists() else []
+
+
+def find(deploy: Path, run: str = "") -> Path:
+    """The directory of a run: the one whose id starts with `run`, or the last one."""
+    found = [path for path in runs(deploy) if path.name.startswith(run)]
+    if not found:
+        raise UsageError(
+            f"there is no run {run}" if run else "there was no run yet", "see: deploy.py runs list"
+        )
+    if run and len(found) > 1 and found[-1].name != run:
+        raise UsageError(f"{run} begins the ids of {len(found)} runs", "give more of it")
+    return found[-1]
+
+
+def resumable(directory: Path, run: str, force: bool) -> Run:
+    """The run to carry on; raises UsageError where there is nothing to, Refused if it is unsafe."""
+    found = read(find(directory / "deploy", run))
+    if found.outcome == "ok":
+        raise UsageError(f"{found.id} came to its end, there is nothing to resume", "")
+    if found.command in lock.SHARED:
+        raise UsageError(
+            f"{found.command} is not resumed: it ends with this program, its outcome is not kept",
+            f"on the nodes that failed: {retry_failed(found.argv)}",
+        )
+    if found.config != config_hash(directory) and not force:
+        raise Refused(
+            f"config.yaml has changed since {found.id}: what was done then may not be what it says",
+            "run the command anew, or resume all the same: deploy.py --force resume",
+        )
+    return found
+
+
+def retry_failed(argv: Sequence[str]) -> str:
+    return shlex.join([argv[0], "--retry-failed", *argv[1:]])
+
+
+@contextmanager
+def where(run: Run) -> Iterator[None]:
+    """Be where the run was started, so that its relative paths mean the same."""
+    before = os.getcwd()
+    try:
+        os.chdir(run.cwd)
+    except OSError as error:
+        raise UsageError(f"{run.cwd}, where {run.id} was started, is gone", "") from error
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def line(record: dict[str, Any]) -> str:
+    """A record as a line for people."""
+    kind = record["kind"]
+    words = {
+        "run": lambda r: shlex.join(r["argv"]),
+        "begin": lambda r: f"begin {r['title']}",
+        "done": lambda r: f"exit {r['code']} after {r['seconds']} s: {r['title']}",
+        "lost": lambda r: f"outcome unknown: {r['why']}",
+        "put": lambda r: f"wrote {r['path']}",
+        "step": lambda r: f"step {r['name']} done",
+        "finished": lambda r: f"finished {r['title']}",
+        "failed": lambda r: f"failed {r['title']}: {r['why']}",
+        "end": lambda r: f"end: {r['outcome']}",
+    }
+    said = words[kind](record) if kind in words else kind
+    node = f"{record['node']}: " if "node" in record else ""
+    return f"{record['time'][:19].replace('T', ' ')}  {node}{said}"
+
+
+def log_end(directory: Path, node: str, size: int = 16384) -> str:
+    """The last bytes of a node's log, from a line's beginning."""
+    path = directory / f"{node}.log"
+    if not path.exists():
+        raise UsageError(f"{node} printed nothing in {directory.name}", "see: deploy.py runs show")
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - size))
+        text = file.read().decode(errors="replace")
+    return text if len(text) < size else text.partition("\n")[2]
+
+
+def why(directory: Path, node: str) -> str:
+    """The last failure of a node in a run, in words."""
+    for record in reversed([r for r in records(directory) if r.get("node") == node]):
+        if record["kind"] in ("failed", "lost"):
+            return f"{record.get('title', '')}: {record['why']}".removeprefix(": ")
+        if record["kind"] == "done" and record["code"]:
+            return f"exit {record['code']} from {record['title']}\n{record['last']}"
+    return f"{node} did not fail in {directory.name}"

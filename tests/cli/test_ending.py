@@ -1,0 +1,212 @@
+"""How the program starts and ends: from where, by what signal, with whom listening."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Deploy, Server
+from tests.farm.fixtures import StartFarm, start_farm
+
+__all__ = ["start_farm"]
+ROOT = Path(__file__).parent.parent.parent
+DEPLOY = [sys.executable, str(ROOT / "deploy.py")]
+
+
+def descendants(marker: str) -> list[str]:
+    """Command lines of processes with this word in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (path / "environ").read_bytes():
+                found.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+@pytest.mark.parametrize("fault", ["none", "dead", "mute", "banner"])
+def test_ctrl_c_ends_it_with_130_and_leaves_nothing(start_farm: StartFarm, fault: str) -> None:
+    from benchmarks.cluster import directory
+
+    farm = start_farm(2, faults={2: fault})
+    place = directory(farm, settings="  connect_timeout: 60\n  banner_timeout: 60\n")
+    mark = f"DLWS_TEST_MARK={place}"
+    process = subprocess.Popen(
+        [*DEPLOY, "--dir", place, "execonall", "echo started; sleep 60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "DLWS_TEST_MARK": str(place)},
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout and process.stdout.readline().endswith(": started\n")
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "interrupted" and "Traceback" not in told
+    assert descendants(mark) == []
+
+
+def test_a_reader_that_leaves_is_no_error(deploy: Deploy) -> None:
+    command = [*DEPLOY, "--dir", str(deploy.directory), "execonall", "yes"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    try:
+        assert process.stdout.readline().endswith(b" y\n")
+        process.stdout.close()
+        assert process.wait(timeout=20) == 141
+        assert process.stderr and process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["config", "explain"], ["config", "schema"]])
+def test_a_reader_that_never_was_is_quiet(words: list[str]) -> None:
+    receiver, sender = os.pipe()
+    os.close(receiver)
+    done = subprocess.run([*DEPLOY, *words], stdout=sender, stderr=subprocess.PIPE, check=False)
+    os.close(sender)
+    assert done.returncode in (1, 141)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "en_US.ISO-8859-1"])
+def test_any_locale_will_do(deploy: Deploy, locale: str) -> None:
+    env = {**os.environ, "LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    env["PYTHONIOENCODING"] = "ascii"
+    words = ["--nodes", "w1", "execonall", "printf", "%s\\n", "ü €"]
+    command = [*DEPLOY, "--dir", str(deploy.directory), *words]
+    done = subprocess.run(command, env=env, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"w1:     ? ?\n"), done.stderr
+
+
+def test_words_that_are_no_utf8_reach_the_node(deploy: Deploy, tmp_path: Path) -> None:
+    command = [*DEPLOY, "--dir", str(deploy.directory), "--nodes", "w1", "execonall"]
+    words = ["sh", "-c", 'printf "%s" "$1" | tee "$0"', str(tmp_path / "seen")]
+    done = subprocess.run([*command, *words, b"caf\xe9"], capture_output=True, check=False)
+    assert (done.returncode, (tmp_path / "seen").read_bytes()) == (0, b"caf\xe9"), done.stderr
+    assert done.stdout.decode() == "w1:     caf\ufffd\n"
+
+
+def test_a_directory_with_spaces_and_quotes(deploy: Deploy, tmp_path: Path) -> None:
+    place = tmp_path / "my 'own' cluster ü"
+    place.mkdir()
+    shutil.copy(deploy.directory / "config.yaml", place)
+    own = Deploy(place)
+    own("build")
+    assert own("--nodes", "w1", "execonall", "echo", "hi").stdout == "w1:     hi\n"
+    done = own("execonall", "false", code=1)
+    again = done.stderr.split("retry just those: ")[1]
+    assert subprocess.run(["sh", "-n"], input=again, text=True, check=True).returncode == 0
+
+
+def test_from_another_directory_by_its_own_name(deploy: Deploy) -> None:
+    done = subprocess.run(
+        [ROOT / "deploy.py", "display"], cwd=deploy.directory, capture_output=True, check=True
+    )
+    assert b"w1" in done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`dlws` from a wheel in an environment of its own, far from the checkout."""
+    place = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", place, ROOT], check=True)
+    # The dependencies are those of the tests: only our own package comes from the wheel.
+    (wheel,) = place.glob("*.whl")
+    subprocess.run([*pip, "install", "--no-deps", "--target", place / "lib", wheel], check=True)
+    return place / "lib"
+
+
+def test_installed_it_has_its_scripts_and_templates(installed: Path, deploy: Deploy) -> None:
+    env = {**os.environ, "PYTHONPATH": str(installed)}
+    command = [sys.executable, str(installed / "bin/dlws")]
+
+    def run(*words: str) -> str:
+        return subprocess.run(
+            [*command, *words], cwd=deploy.directory, env=env, text=True,
+            capture_output=True, check=True,
+        ).stdout  # fmt: skip
+
+    where = "import dlws.resources as r; print(r.root())"
+    root = subprocess.check_output([sys.executable, "-c", where], env=env, cwd="/", text=True)
+    assert root.strip() == str(installed / "dlws/data")
+    names = [path.name for path in (ROOT / "scripts").glob("*.sh")]
+    assert all((installed / "dlws/data/scripts" / name).exists() for name in names)
+    assert "execonall" in run("--help")
+    assert run("--nodes", "w1", "execonall", "echo", "hi") == "w1:     hi\n"
+    told = run("--dry-run", "--nodes", "w1", "runscriptonall", "scripts/disable_mlocate.sh")
+    assert told == ""
+
+
+@contextmanager
+def on_a_terminal(deploy: Deploy, *words: str) -> Iterator[tuple[int, int]]:
+    """deploy.py with a terminal of 100 by 30 as its own: its pid and the terminal's other end."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm"
+        os.execv(sys.executable, [*DEPLOY, "--dir", str(deploy.directory), *words])
+    termios.tcsetwinsize(terminal, (30, 100))
+    try:
+        yield pid, terminal
+    finally:
+        os.close(terminal)
+
+
+def read_until(terminal: int, words: bytes, seconds: float = 20) -> bytes:
+    seen, deadline = b"", time.monotonic() + seconds
+    while words not in seen:
+        assert time.monotonic() < deadline, seen
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                seen += os.read(terminal, 65536)
+            except OSError:
+                raise AssertionError(seen) from None
+    return seen
+
+
+@pytest.mark.skipif(not hasattr(termios, "tcsetwinsize"), reason="Python 3.11 sets window sizes")
+def test_connect_is_a_terminal(deploy: Deploy, sshd: Server) -> None:
+    with on_a_terminal(deploy, "connect", "worker", "0") as (pid, terminal):
+        read_until(terminal, b"# ")
+        os.write(terminal, b"PS1=; stty -echo; echo rea''dy\n")
+        read_until(terminal, b"ready\r\n")
+        os.write(terminal, b"echo size $(stty size) $TERM\n")
+        assert b"size 30 100 xterm" in read_until(terminal, b"xterm")
+        termios.tcsetwinsize(terminal, (40, 120))
+        os.write(terminal, b"trap 'echo size now $(stty size).' WINCH; kill -WINCH $$\n")
+        deadline = time.monotonic() + 20
+        while b"size now 40 120." not in read_until(terminal, b"."):
+            assert time.monotonic() < deadline
+            os.write(terminal, b"kill -WINCH $$\n")
+        os.write(terminal, b"echo wai''ting; sleep 60\n")
+        read_until(terminal, b"waiting")
+        time.sleep(0.3)  # the shell must have started sleep before the key is pressed
+        os.write(terminal, b"\x03")
+        os.write(terminal, b"echo ended $?.\n")
+        read_until(terminal, b"ended 130.")
+        os.write(terminal, b"exit 7\n")
+        deadline = time.monotonic() + 20
+        while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0 and time.monotonic() < deadline:
+            select.select([terminal], [], [], 0.1)
+            time.sleep(0.05)
+        assert os.waitstatus_to_exitcode(ended[1]) == 7

@@ -1,0 +1,151 @@
+"""The API calls, against a server of the test's own that speaks like one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from kubernetes.client import ApiClient, Configuration
+
+from dlws.errors import DeployError
+from dlws.kubernetes.api import Api
+from dlws.kubernetes.status import wait_ready
+
+
+def node(name: str, ready: bool = True, **labels: str) -> dict[str, Any]:
+    conditions = [
+        {"type": "MemoryPressure", "status": "False"},
+        {"type": "Ready", "status": "True" if ready else "False", "message": "why"},
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "resourceVersion": "1"},
+        "spec": {"podCIDR": "10.244.0.0/24", "taints": [{"key": "k", "effect": "NoSchedule"}]},
+        "status": {
+            "conditions": conditions,
+            "addresses": [{"type": "InternalIP", "address": "10.1.0.1"}],
+            "nodeInfo": {"kubeletVersion": "v1.20.2"},
+        },
+    }
+
+
+class Server(ThreadingHTTPServer):
+    """Answers as told, and keeps the patches it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.nodes = {"a": node("a", worker="active"), "b": node("b", ready=False)}
+        self.later: list[dict[str, Any]] = []
+        self.patches: dict[str, tuple[str, Any]] = {}
+        self.refusal: tuple[int, bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def answer(self, content: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_GET(self) -> None:
+        if self.server.refusal:
+            self.answer(self.server.refusal[1], self.server.refusal[0])
+            return
+        known = list(self.server.nodes.values())
+        if "watch=" in self.path:
+            events = [{"type": "ADDED", "object": item} for item in known]
+            events += [{"type": "MODIFIED", "object": item} for item in self.server.later]
+            self.answer("".join(json.dumps(event) + "\n" for event in events).encode())
+        else:
+            self.answer(json.dumps({"kind": "NodeList", "items": known}).encode())
+
+    def do_PATCH(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.patches[self.path.split("/")[-1]] = (self.headers["Content-Type"], body)
+        self.answer(json.dumps(node("a")).encode())
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[Api]:
+    settings: Any = Configuration()
+    settings.host, settings.retries = server.url, 0
+    client: Any = ApiClient(settings)
+    yield Api(client, server.url)
+    client.close()
+
+
+def test_nodes(api: Api) -> None:
+    found = api.nodes()
+    assert found["a"].labels == {"worker": "active"}
+    assert (found["a"].ready, found["b"].ready, found["b"].message) == (True, False, "why")
+    assert (found["a"].pod_cidr, found["a"].address) == ("10.244.0.0/24", "10.1.0.1")
+    assert found["a"].taints == ({"key": "k", "effect": "NoSchedule"},)
+
+
+def test_one_json_patch_per_node(api: Api, server: Server) -> None:
+    patch = [{"op": "add", "path": "/metadata/labels/x", "value": "ü $(x)"}]
+    api.patch({"a": patch, "b": patch})
+    assert server.patches == dict.fromkeys("ab", ("application/json-patch+json", patch))
+
+
+def test_watch_sees_a_node_become_ready(api: Api, server: Server) -> None:
+    server.later = [node("b", ready=True)]
+    assert [(live.name, live.ready) for live in api.watch(5)] == [
+        ("a", True),
+        ("b", False),
+        ("b", True),
+    ]
+
+
+def test_wait_ready_ends_once_all_are(api: Api, server: Server) -> None:
+    server.later = [node("b", ready=True), node("a", ready=False)]
+    found = wait_ready(api, ["a", "b"], 5)
+    assert found["a"].ready and found["b"].ready
+
+
+def test_wait_ready_tells_who_is_not(api: Api) -> None:
+    assert not wait_ready(api, ["a", "b"], 1)["b"].ready
+
+
+@pytest.mark.parametrize("content", [b'{"message": "nodes is forbidden"}', b"<html>", b"[]"])
+def test_a_refusal_is_an_error_with_a_cure(api: Api, server: Server, content: bytes) -> None:
+    server.refusal = (403, content)
+    with pytest.raises(DeployError, match=r"refused: 403") as caught:
+        api.nodes()
+    assert "admin.conf" in caught.value.cure
+
+
+def test_silence_is_an_error_with_a_cure(api: Api, server: Server) -> None:
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(DeployError, match="does not answer") as caught:
+        api.nodes()
+    assert "status" in caught.value.cure

@@ -1,0 +1,164 @@
+"""kubectl as typed, and the ways to an API server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dlws.connection import Result
+from dlws.errors import DeployError
+from dlws.kubernetes import kubeconfig, kubectl, reach
+from tests.kubernetes.conftest import CONFIG, THREE, World
+from tests.kubernetes.test_kubeconfig import ADMIN
+
+Make = Callable[..., World]
+
+
+def put_kubectl(path: Path) -> Path:
+    path.parent.mkdir(parents=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_the_clusters_own_kubectl_comes_first(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = make().cluster
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    bundled = put_kubectl(cluster.directory / "deploy/bundle/amd64/bin/kubectl")
+    assert kubectl.program(cluster) == bundled
+    own = put_kubectl(cluster.deploy / "bin/kubectl")
+    assert kubectl.program(cluster) == own
+
+
+def test_kubectl_runs_in_our_place_with_words_as_typed(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = make().cluster
+    kubeconfig.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    own = put_kubectl(cluster.deploy / "bin/kubectl")
+    asked: list[Any] = []
+    monkeypatch.setattr(reach, "direct", lambda _: "https://10.1.0.1:6443")
+    monkeypatch.setattr(kubectl, "_on_node", lambda cluster, words: 0)
+    monkeypatch.setattr(os, "execve", lambda *words: asked.append(words))
+    words = ["get", "pods", "-o", "jsonpath={.items[*]['a b']}", "$(x)", "--", "-v"]
+    kubectl.run(cluster, words)
+    path, argv, environment = asked[0]
+    assert (path, argv) == (own, ["kubectl", *words])
+    assert environment["KUBECONFIG"] == str(kubeconfig.path(cluster))
+
+
+def test_another_live_master_is_asked_through_a_private_copy(make: Make) -> None:
+    cluster = make(THREE).cluster
+    kubeconfig.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    path = Path(kubectl.environment(cluster, "https://10.1.0.2:6443")["KUBECONFIG"])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert yaml.safe_load(path.read_text())["clusters"][0]["cluster"]["server"].endswith(".2:6443")
+    assert yaml.safe_load(kubeconfig.path(cluster).read_text()) == ADMIN
+
+
+def test_without_a_way_from_here_it_runs_on_an_infra_node(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    world = make(THREE)
+
+    def dead(command: str, stdin: bytes) -> Result:
+        raise DeployError("does not answer")
+
+    monkeypatch.setattr(kubectl, "program", lambda _: None)
+    world.fakes["infra01"].rules.append(dead)
+    world.fakes["infra02"].rules.append(lambda c, s: Result(3) if "get pods" in c else None)
+    assert kubectl.run(world.cluster, ["get", "pods", "a b; $(x)"]) == 3
+    assert world.commands("infra02")[-1].count("a b; $(x)") == 1
+    assert not world.commands("infra03")
+
+
+def test_no_way_at_all_names_every_reason(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make()
+
+    def dead(command: str, stdin: bytes) -> Result:
+        raise DeployError("refuses connections")
+
+    monkeypatch.setattr(kubectl, "program", lambda _: None)
+    world.fakes["infra01"].rules.append(dead)
+    with pytest.raises(DeployError, match="infra01: refuses connections"):
+        kubectl.run(world.cluster, ["get", "pods"])
+
+
+def test_a_dry_run_only_shows_the_line(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    world = make(dry_run=True)
+    assert kubectl.run(world.cluster, ["delete", "pod", "a b"]) == 0
+    assert "would run: kubectl delete pod 'a b'" in capsys.readouterr().err
+    assert not world.commands("infra01")
+
+
+@pytest.mark.parametrize(
+    ("words", "reads"),
+    [
+        (["apply", "-f", "-"], True),
+        (["apply", "--filename=-"], True),
+        (["exec", "-it", "pod", "--", "sh"], True),
+        (["get", "pods"], False),
+        (["get", "-o", "name"], False),
+    ],
+)
+def test_when_kubectl_reads_standard_input(words: list[str], reads: bool) -> None:
+    assert kubectl.reads_stdin(words) is reads
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A server that gives back what it gets."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = made.accept()
+                except OSError:
+                    return
+                with client:
+                    while data := client.recv(4096):
+                        client.sendall(data)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield made
+        made.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_direct_takes_the_first_master_that_answers(make: Make, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    text = CONFIG.replace("network: bridge", f"network: bridge, api_port: {port}").replace(
+        "  worker01:", "  infra02: {role: infrastructure, private-ip: 127.0.0.1}\n  worker01:"
+    ).replace("10.1.0.1}", "127.0.0.2}").replace(
+        "  worker01:", "  infra03: {role: infrastructure, private-ip: 127.0.0.3}\n  worker01:"
+    )  # fmt: skip
+    assert reach.direct(make(text).cluster) == f"https://127.0.0.1:{port}"
+
+
+def test_direct_is_nothing_where_nobody_answers(make: Make) -> None:
+    assert reach.direct(make(CONFIG.replace("10.1.0.1}", "127.0.0.9}")).cluster) == ""
+
+
+def test_tunnel_carries_both_ways_and_closes(listener: socket.socket) -> None:
+    class Through:
+        def forward(self, address: str, port: int) -> socket.socket:
+            return socket.create_connection((address, port))
+
+    tunnel = reach.Tunnel(Through(), *listener.getsockname())  # type: ignore[arg-type]
+    port = int(tunnel.url.rsplit(":", 1)[1])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"x" * 200_000)
+        client.shutdown(socket.SHUT_WR)
+        assert sum(len(part) for part in iter(lambda: client.recv(65536), b"")) == 200_000
+    tunnel.close()
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port))

@@ -1,0 +1,151 @@
+"""The recorder: what a node did is done once, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dlws.connection import Local, Result
+from dlws.recorder import operation, recorded
+from dlws.shell import sh
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Path]:
+    """A place that a user other than root would keep operations in."""
+    yield tmp_path
+
+
+def run(home: Path, op: str, command: str, stdin: bytes = b"") -> Result:
+    # The base directory is chosen by the user id; a fake `id` makes the home directory count.
+    (home / "bin").mkdir(exist_ok=True)
+    (home / "bin/id").write_text("#!/bin/sh\necho 1000\n")
+    (home / "bin/id").chmod(0o755)
+    line = recorded(op, command)
+    return Local().run(
+        f"HOME={sh(home)} PATH={sh(home)}/bin:$PATH; export HOME PATH; {line}", stdin
+    )
+
+
+def test_a_command_gives_its_streams_and_status(node: Path) -> None:
+    result = run(node, "a", "cat; echo err >&2; exit 7", b"in\n")
+    assert (result.code, result.out, result.err) == (7, b"in\n", b"err\n")
+
+
+def test_the_same_operation_is_done_once_and_tells_the_same(node: Path) -> None:
+    command = f"echo x >>{sh(node / 'log')}; echo done; echo warn >&2; exit 3"
+    first, second = run(node, "a", command), run(node, "a", command, b"ignored")
+    assert (second.code, second.out, second.err) == (first.code, first.out, first.err)
+    assert (node / "log").read_text() == "x\n"
+
+
+def test_another_operation_is_done(node: Path) -> None:
+    for op in ("a", "b"):
+        run(node, op, f"echo x >>{sh(node / 'log')}")
+    assert (node / "log").read_text() == "x\nx\n"
+
+
+def test_of_long_output_the_end_is_kept_for_the_next_time(node: Path) -> None:
+    command = "head -c 1000000 /dev/zero | tr '\\0' a; echo the end"
+    assert len(run(node, "a", command).out) == 1000008
+    again = run(node, "a", command)
+    assert len(again.out) == 65536
+    assert again.out.endswith(b"athe end\n")
+
+
+def test_one_that_still_runs_is_waited_for(node: Path) -> None:
+    os.mkfifo(node / "gate")
+    command = f"echo x >>{sh(node / 'log')}; cat {sh(node / 'gate')}; echo done"
+    results: list[Result] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(run(node, "a", command))) for _ in range(2)
+    ]
+    threads[0].start()
+    while not (node / "log").exists():
+        pass
+    threads[1].start()
+    with (node / "gate").open("w") as gate:
+        gate.write("open\n")
+    for thread in threads:
+        thread.join()
+    assert [result.out for result in results] == [b"open\ndone\n"] * 2
+    assert (node / "log").read_text() == "x\n"
+
+
+def test_it_goes_on_when_the_connection_is_gone(node: Path) -> None:
+    os.mkfifo(node / "gate")
+    log = node / "log"
+    command = f"echo first; cat {sh(node / 'gate')}; seq 100000; echo last >{sh(log)}; echo end"
+    (node / "bin").mkdir()
+    (node / "bin/id").write_text("#!/bin/sh\necho 1000\n")
+    (node / "bin/id").chmod(0o755)
+    environment = {"HOME": str(node), "PATH": f"{node}/bin:{os.environ['PATH']}"}
+    words = ["sh", "-c", recorded("a", command)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"first\n"
+        process.stdout.close()  # as sshd does when its connection breaks
+        with (node / "gate").open("w") as gate:
+            gate.write("go\n")
+        process.wait()
+    assert log.read_text() == "last\n"
+    assert run(node, "a", command).out.endswith(b"100000\nend\n")
+
+
+def test_one_that_died_with_its_machine_is_run_anew(node: Path) -> None:
+    os.mkfifo(node / "gate")
+    command = f"echo x >>{sh(node / 'log')}; [ -e {sh(node / 'after')} ] || cat {sh(node / 'gate')}"
+    thread = threading.Thread(target=run, args=(node, "a", command))
+    thread.start()
+    pid_file = node / ".dlws/ops/a/pid"
+    while not (node / "log").exists():
+        pass
+    pid = int(pid_file.read_text().split()[0])
+    os.kill(pid, signal.SIGKILL)
+    (node / "after").touch()
+    with (node / "gate").open("w"):
+        pass
+    thread.join()
+    assert run(node, "a", command).ok
+    assert (node / "log").read_text() == "x\nx\n"
+
+
+def test_a_reused_process_id_is_not_taken_for_the_command(node: Path) -> None:
+    place = node / ".dlws/ops/a"
+    place.mkdir(parents=True)
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    (place / "pid").write_text(f"{os.getpid()} 1 {boot}\n")
+    assert run(node, "a", "echo anew").out == b"anew\n"
+
+
+def test_a_command_whose_outcome_cannot_be_kept_is_not_run(node: Path) -> None:
+    (node / ".dlws").write_text("no directory")
+    result = run(node, "a", f"touch {sh(node / 'made')}")
+    assert result.code == 125
+    assert not (node / "made").exists()
+
+
+def test_outcomes_are_for_their_owner_only(node: Path) -> None:
+    run(node, "a", "echo secret")
+    modes = {p.stat().st_mode & 0o077 for p in (node / ".dlws").rglob("*")}
+    assert modes == {0}
+
+
+def test_operations_differ_by_run_node_command_input_and_turn() -> None:
+    ids = {
+        operation("r", "n", "c", b"i", 0),
+        operation("R", "n", "c", b"i", 0),
+        operation("r", "N", "c", b"i", 0),
+        operation("r", "n", "C", b"i", 0),
+        operation("r", "n", "c", b"I", 0),
+        operation("r", "n", "c", b"i", 1),
+        operation("r", "nc", "", b"i", 0),
+    }
+    assert len(ids) == 7
+    assert operation("r", "n", "c", b"i", 0) in ids

@@ -1,0 +1,142 @@
+"""Canaries in every slot for a secret, and a watch on all processes while commands run."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shlex
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import Deploy
+from tests.sandboxes import Made, MakeSandbox
+
+pytestmark = pytest.mark.sandbox
+SLOTS = ("login", "sudo", "root", "mysql", "jwt", "registry", "mail", "store")
+CANARIES = {slot: f"c4Nary-{slot}-'\"$x \\ü" for slot in SLOTS}
+QUICK = {"connect_timeout": 5, "banner_timeout": 5, "auth_timeout": 10, "keepalive": 1}
+
+
+def forms(secret: str) -> set[str]:
+    """The ways in which a secret may stand in a text."""
+    plain, data = secret, secret.encode()
+    quoted = {shlex.quote(plain), shlex.quote(shlex.quote(plain)), json.dumps(plain), repr(plain)}
+    quoted |= {urllib.parse.quote(plain), urllib.parse.quote_plus(plain)}
+    quoted |= {base64.b64encode(data).decode(), base64.b64encode(data + b"\n").decode()}
+    # The part without special characters is in all of them but base64, however often quoted.
+    return {*quoted, plain.split("'", maxsplit=1)[0]}
+
+
+WORDS = {slot: {form.encode() for form in forms(secret)} for slot, secret in CANARIES.items()}
+
+
+def found(data: bytes) -> list[str]:
+    """The slots whose canary is in some data."""
+    return [slot for slot, words in WORDS.items() if any(word in data for word in words)]
+
+
+@contextlib.contextmanager
+def watch() -> Iterator[list[str]]:
+    """Look at command lines and environments of all processes, those of nodes included."""
+    stop, seen = threading.Event(), list[str]()
+
+    def look() -> None:
+        known: dict[str, bytes] = {}
+        while not stop.wait(0.1):
+            for pid in filter(str.isdecimal, os.listdir("/proc")):
+                with contextlib.suppress(OSError):  # it has ended
+                    line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if known.get(pid) != line:
+                        known[pid] = line
+                        data = line + Path(f"/proc/{pid}/environ").read_bytes()
+                        seen.extend(f"{slot}: {data!r}" for slot in found(data))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def made(make_sandbox: MakeSandbox) -> Made:
+    """Nodes whose root password and whose user eve, with sudo, have canaries for passwords."""
+    made = make_sandbox(1, 1)
+    for node in made.sandbox.nodes:
+        with made.login(node.name) as client:
+            user = "useradd -m -s /bin/bash eve; echo 'eve ALL=(ALL) ALL' >/etc/sudoers.d/eve"
+            stdin, out, _ = client.exec_command(
+                f"{user}; cat >/root/pw; chpasswd </root/pw; rm /root/pw"
+            )
+            stdin.write(f"root:{CANARIES['root']}\neve:{CANARIES['sudo']}\n")
+            stdin.channel.shutdown_write()
+            assert out.channel.recv_exit_status() == 0
+    (made.directory / "deploy/sshkey/rootpasswd").write_text(CANARIES["root"] + "\n")
+    return made
+
+
+def configure(made: Made, user: str, sudo: str) -> None:
+    config = yaml.safe_load(made.config.read_text())
+    config["ssh"] = {**QUICK, "user": user, "password": CANARIES["login"], "sudo_password": sudo}
+    config["mysql_password"] = CANARIES["mysql"]
+    config["jwt"] = {"secret_key": CANARIES["jwt"]}
+    made.config.write_text(yaml.safe_dump(config, allow_unicode=True))
+
+
+def test_no_secret_is_seen_anywhere(made: Made, tmp_path: Path) -> None:
+    deploy, told = Deploy(made.directory), list[str]()
+    (tmp_path / "s.sh").write_text("# dlws-needs: root\nenv; cat; sleep 0.3\n")
+    (tmp_path / "file").write_text("x")
+
+    def run(*words: str, code: int | None = 0) -> None:
+        done = deploy(*words, code=code)
+        told.append(f"{words}: {done.stdout}{done.stderr}")
+
+    with watch() as seen:
+        configure(made, "eve", CANARIES["sudo"])
+        for words in (
+            ("checkconfig",), ("checkconfig", "--output", "json"), ("config", "explain", "ssh"),
+            ("config", "explain", "mysql_password"), ("build",), ("hosts",),
+        ):  # fmt: skip
+            run(*words)
+        run("-v", "--dry-run", "sshkey", "install")
+        run("-v", "sshkey", "install")
+        run("-v", "--sudo", "execonall", "id; sleep 0.3")
+        run("execonall", "sudo", "sleep", "0.3")
+        run("-v", "--dry-run", "copytoall", f"{tmp_path}/file", "/root/file")
+        run("-v", "copytoall", f"{tmp_path}/file", "/root/file")
+        run("-v", "runscriptonall", f"{tmp_path}/s.sh")
+        run("-v", "--dry-run", "runscriptonall", f"{tmp_path}/s.sh")
+        run("-v", "--background", "runscriptonall", f"{tmp_path}/s.sh")
+        run("-v", "status", "--output", "json", code=None)
+        run("--sudo", "execonall", "false", code=1)
+        configure(made, "eve", CANARIES["mail"])
+        run("-v", "--sudo", "execonall", "true", code=1)
+        (made.directory / "deploy/sshkey/rootpasswd").write_text(CANARIES["store"] + "\n")
+        configure(made, "nobody", CANARIES["sudo"])
+        run("-v", "sshkey", "install", code=1)
+        with made.config.open("a") as config:
+            config.write(f"mysql_password: [{json.dumps(CANARIES['mysql'])}]\n")
+        run("checkconfig", code=2)
+    assert seen == []
+    assert [text for text in told if found(text.encode())] == []
+    (made.directory / "deploy/sshkey/rootpasswd").write_text(CANARIES["root"] + "\n")
+    meant = {made.directory / "deploy/sshkey/rootpasswd"}
+    files = {path for path in (made.directory / "deploy").rglob("*") if path.is_file()}
+    assert [path for path in files - meant if found(path.read_bytes())] == []
+    for node in made.sandbox.nodes:
+        with made.login(node.name) as client:
+            _, out, _ = client.exec_command(
+                "journalctl -q; cat /var/log/* /root/.* /var/lib/dlws/background/*/log"
+            )
+            assert found(out.read()) == []
+    assert os.stat(made.directory / "deploy/sshkey/rootpasswd").st_mode & 0o077 == 0
