@@ -81,9 +81,9 @@ def kubernetes(cluster: Cluster, node: Node, known: Known) -> Iterator[Managed]:
     """What is looked after once the cluster is there."""
     config, own = cluster.config, ("machines", node.name)
     version = versions.tag(config.kubernetes.version)
-    if known.silent:
+    if known.silent and "infrastructure" in node.roles:
         yield Managed("api", "API server", known.silent, (("kubernetes", "api_port"), own))
-    elif node.name not in (known.live or {}):
+    if known.live is not None and node.name not in known.live:
         yield Managed("member", node.name, "joined", (own,))
         return
     path = runtime.PATHS[config.runtime]

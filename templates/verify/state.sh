@@ -11,9 +11,12 @@ trap 'exit 130' HUP INT TERM
 tar -xf - -C "$work" --no-same-owner && cd "$work" || exit 1
 export TMPDIR="$work" PATH="$PATH:/usr/sbin:/sbin"
 cat >ask <<'ASK'
-for at in "$@"; do
-    ! mountpoint -q "$at" || mount -o remount,bind,ro "$at" 2>/dev/null
-done
+# This directory stays as it is, also where it lies on a disk.
+if [ $# -gt 0 ] && mount --bind "$TMPDIR" "$TMPDIR" 2>/dev/null && cd "$TMPDIR"; then
+    for at in "$@"; do
+        ! mountpoint -q "$at" || mount -o remount,bind,ro "$at" 2>/dev/null
+    done
+fi
 number=0
 while [ -e "$number.sh" ]; do
     timeout 120 sh "./$number.sh" <"$number.in" >out 2>err

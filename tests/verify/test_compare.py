@@ -203,7 +203,7 @@ def test_who_has_not_joined_and_an_api_that_is_silent(judge: Make) -> None:
     found = judge(live={})()
     assert words(found) == ["member worker01 is not in the cluster"]
     assert "kubeadm join" in found[0].cure
-    silent = judge(live=None, silent="refused\nmore", members={})()
+    silent = judge("infra01", live=None, silent="refused\nmore", members={})()
     assert "api API server does not answer: refused" in words(silent)
 
 

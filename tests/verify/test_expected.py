@@ -62,7 +62,8 @@ def test_a_node_that_has_not_joined(world: World) -> None:
 
 
 def test_a_silent_api_server(world: World) -> None:
-    found = things(world, Known(silent="no answer"))
+    assert "api" not in kinds(things(world, Known(silent="no answer"), "worker01"))
+    found = things(world, Known(silent="no answer"), "infra01")
     assert {"api", "runtime", "unit", "certificate", "file"} <= kinds(found)
     assert not {"label", "taint", "version", "device"} & kinds(found)
 
