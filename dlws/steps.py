@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlws import hooks
-from dlws.errors import DeployError, UsageError
+from dlws.errors import CheckFailed, DeployError, UsageError
 from dlws.output import took
 
 if TYPE_CHECKING:
@@ -54,6 +54,18 @@ def _hosts(session: Session) -> None:
     from dlws import hosts
 
     hosts.install(session.cluster, session.cluster.select())
+
+
+def _check(session: Session) -> None:
+    from dlws.check import show
+
+    try:
+        show.check(session.cluster, session.cluster.select())
+    except CheckFailed as error:
+        if not session.options.force:
+            cure = f"{error.cure}; to go on all the same: deploy.py --force up"
+            raise CheckFailed(error.message, cure) from error
+        session.console.warn(f"going on with {error.message}: --force")
 
 
 def _bundle(session: Session) -> None:
@@ -124,6 +136,7 @@ STEPS = (
     Step("build", "Make the cluster's id and SSH key", _build),
     Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN),
     Step("hosts", "Tell every node the names of all", _hosts),
+    Step("check", "Look for what would go wrong on the nodes", _check),
     Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",)),
     Step("bundle", "Build the bundle, if nodes use one", _bundle, ("azure", "onpremise")),
     Step(
@@ -193,6 +206,19 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
         console.say(f"{took(seconds):>12}  {step.name}")
     done = len(console.changes)
     console.say(f"{done} changes" if done else "nothing changed: all of it was in place")
+    if len(chosen) == len(steps):
+        console.say("\n".join(farewell(session.options.argv)))
+
+
+def farewell(argv: Sequence[str]) -> list[str]:
+    """How to reach the cluster that was just made."""
+    program = shlex.join([argv[0], *_before_up(argv)])
+    return [
+        "your cluster:",
+        f"  {program} kubectl get nodes",
+        f"  {program} connect infra      (or: connect worker 0)",
+        f"  {program} status",
+    ]
 
 
 def at_step(error: DeployError, number: int, step: Step, again: str) -> DeployError:
@@ -205,5 +231,8 @@ def at_step(error: DeployError, number: int, step: Step, again: str) -> DeployEr
 
 def continue_line(argv: Sequence[str], platform: str, step: str) -> str:
     """The line that goes on from a step, with the options this run had before its command."""
-    before = list(argv[1 : list(argv).index("up")]) if "up" in argv else []
-    return shlex.join([argv[0], *before, "up", platform, "--from", step])
+    return shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])
+
+
+def _before_up(argv: Sequence[str]) -> list[str]:
+    return list(argv[1 : list(argv).index("up")]) if "up" in argv else []

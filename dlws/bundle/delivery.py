@@ -35,7 +35,8 @@ _CHECK = 'cd "$1" && sha256sum --check --strict --quiet "$2" 2>&1'
 def push(node: Node, directory: Path) -> list[str]:
     """Make a node's bundle the one in `directory`; the paths that had to be sent or removed."""
     architecture, _, codename = node.read(KIND_OF_NODE).text.partition("\n")
-    part = manifests.load(directory).for_node(architecture, codename)
+    control_plane = "infrastructure" in node.roles
+    part = manifests.load(directory).for_node(architecture, codename, control_plane)
     entries = part.architectures[architecture]
     changed = _send(node, directory / architecture, part, entries)
     if changed and not node.dry_run:

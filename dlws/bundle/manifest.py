@@ -24,6 +24,12 @@ class BundleBroken(DeployError):
     """A bundle is missing, or its manifest cannot be read."""
 
 
+_CONTROL_PLANE = tuple(
+    f"images/{name}_"
+    for name in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A file of a bundle; `path` starts below the directory of its architecture."""
@@ -49,15 +55,20 @@ class Manifest:
     created: str
     architectures: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
 
-    def for_node(self, architecture: str, codename: str) -> Manifest:
-        """What a node of this kind is sent."""
+    def for_node(self, architecture: str, codename: str, control_plane: bool = True) -> Manifest:
+        """What a node of this kind is sent: of the control plane's images a worker needs none."""
         entries = self.architectures.get(architecture)
         if entries is None:
             raise DeployError(
                 f"the bundle has nothing for {architecture}, only {', '.join(self.architectures)}",
                 f"deploy.py bundle build --from {self.origin} --arch {architecture}",
             )
-        fitting = tuple(e for e in entries if e.codename in ("", codename))
+        fitting = tuple(
+            entry
+            for entry in entries
+            if entry.codename in ("", codename)
+            and (control_plane or not entry.path.startswith(_CONTROL_PLANE))
+        )
         return Manifest(self.kubernetes_version, self.origin, self.created, {architecture: fitting})
 
     def dump(self) -> str:

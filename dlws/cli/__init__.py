@@ -34,6 +34,7 @@ MODULES = (
     "labels",
     "status",
     "verify",
+    "check",
 )
 
 

@@ -35,7 +35,7 @@ def fetch(cluster: Cluster, node: Node) -> bool:
         cluster.console.say(f"would write: {target}")
         return True
     write(target, content)
-    cluster.console.say(f"wrote {target}")
+    cluster.console.changed(f"{target}")
     return True
 
 

@@ -198,11 +198,14 @@ def _patch(
 
     patches = {name: label_patch(live[name].labels, wish) for name, wish in wishes.items()}
     patches = {name: body for name, body in patches.items() if body}
-    would = "would set " if cluster.options.dry_run else ""
-    for name in patches:
-        cluster.console.say(would + describe(live[name].labels, wishes[name]), name)
-    if patches and not cluster.options.dry_run:
+    what = {name: describe(live[name].labels, wishes[name]) for name in patches}
+    if cluster.options.dry_run:
+        for name, words in what.items():
+            cluster.console.say(f"would set {words}", name)
+    elif patches:
         patch(patches)
+        for name, words in what.items():
+            cluster.console.changed(words, name)
     unchanged = len(wishes) - len(patches)
     cluster.console.say(f"labels: {len(patches)} changed, {unchanged} as they should be")
 

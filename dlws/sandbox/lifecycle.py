@@ -66,7 +66,7 @@ def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
         written = _write_config(directory, sandbox, theirs, console)
         machine.tune()
         if network.up(sandbox, _inside(plan.read(directory / "config.yaml"))):
-            console.say(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
+            console.changed(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
         started = _start(sandbox, _password(directory, sandbox), console)
         if not started and not written:
             console.say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
@@ -169,7 +169,7 @@ def _start(sandbox: Sandbox, password: str, console: Console) -> list[Node]:
         nodes.boot(sandbox, node, sandbox.base)
         nodes.answers(sandbox, node)
         up.append(node)
-        console.say(f"answers at {sandbox.address(node)} ({since(began)})", node.name)
+        console.changed(f"up, answers at {sandbox.address(node)} ({since(began)})", node.name)
 
     if missing:
         console.say(f"starting {len(missing)} of {len(sandbox.nodes)} nodes")
@@ -203,7 +203,7 @@ def _write_config(
     if not path.exists():
         text = configure.rehearsed(theirs, sandbox) if theirs else configure.generated(sandbox)
         _write_private(path, text.rstrip("\n"))
-        console.say(f"wrote {path}")
+        console.changed(f"wrote {path}")
         return True
     known = dict(plan.named(plan.read(path)))
     new = tuple(node for node in sandbox.nodes if node.name not in known)

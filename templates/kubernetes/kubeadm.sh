@@ -19,6 +19,9 @@ run() {
     return "$(cat "$dir/status")"
 }
 mkdir -p "$stamps"
+# One kubeadm at a time: a run that was cut off may still be at work here when it is resumed.
+exec 9>/run/dlws-kubeadm.lock
+flock 9
 if [ -n "$reset" ]; then
     run kubeadm reset --force --cri-socket "$reset"
 fi

@@ -2,6 +2,8 @@
 # What a node has of Kubernetes, as lines KEY=VALUE; changes nothing. $1: 1 to ask its API server too.
 stamps=/var/lib/dlws/kubeadm
 admin=/etc/kubernetes/admin.conf
+# A kubeadm of ours that is still at work would make all of this untrue in a moment.
+[ ! -e /run/dlws-kubeadm.lock ] || flock -s -w 900 /run/dlws-kubeadm.lock true
 has() { if [ -e "$2" ]; then echo "$1=1"; fi; }
 echo "version=$(kubeadm version -o short 2>/dev/null)"
 echo "hosts=$(base64 -w0 /etc/hosts 2>/dev/null)"

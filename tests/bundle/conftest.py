@@ -44,6 +44,7 @@ class FakeNode:
     dry_run = False
 
     def __init__(self, kind: str = "amd64\nbookworm\n") -> None:
+        self.roles = ("infrastructure",)
         self.kind = kind
         self.sent: list[str] = []
         self.ran: list[str] = []

@@ -92,6 +92,17 @@ def test_a_node_gets_its_own_architecture_and_release_only(bundle: Path) -> None
     assert not [path for path in paths if "bookworm" in path]
 
 
+def test_a_worker_is_sent_no_image_of_the_control_plane() -> None:
+    names = ["kube-apiserver_v1.tar", "etcd_3.tar", "kube-proxy_v1.tar", "pause_3.tar"]
+    entries = tuple(manifest.Entry(f"images/{n}", "0" * 64, 1, 0o644, "image") for n in names)
+    whole = manifest.Manifest("1.20.2", "debian", "now", {"amd64": entries})
+    part = whole.for_node("amd64", "bookworm", control_plane=False)
+    assert [entry.path for entry in part.architectures["amd64"]] == [
+        "images/kube-proxy_v1.tar", "images/pause_3.tar",
+    ]  # fmt: skip
+    assert whole.for_node("amd64", "bookworm") == whole
+
+
 def test_an_architecture_that_the_bundle_lacks_names_the_cure(bundle: Path) -> None:
     with pytest.raises(DeployError) as caught:
         manifest.load(bundle).for_node("arm64", "bookworm")

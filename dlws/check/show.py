@@ -1,0 +1,140 @@
+"""Findings as a table for people, as JSON for programs, and as the exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dlws.check import across, rules
+from dlws.check.collect import collect
+from dlws.check.facts import Facts
+from dlws.check.findings import LEVELS, Finding, failures
+from dlws.errors import CheckFailed
+from dlws.folding import fold
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config import Config
+    from dlws.node import Node
+
+COLUMNS = ("result", "nodes", "check", "what", "cure")
+CURE = "do what the column cure says, then run check again"
+_STYLES = {"failure": "red", "warning": "yellow", "unknown": "dim", "ok": "green"}
+
+Row = tuple[str, str, str, str, str]
+
+
+def find(all: Sequence[Facts], config: Config) -> list[Finding]:
+    """Everything that is wrong, or not known, with these nodes: the worst first."""
+    found = [one for facts in all for one in rules.alone(facts, config)]
+    found += across.together(all, config)
+    return sorted(found, key=lambda one: LEVELS.index(one.level))
+
+
+def rows(all: Sequence[Facts], findings: Iterable[Finding]) -> list[Row]:
+    """A row for each finding, nodes with equal ones together, and one for the nodes without."""
+    groups: dict[tuple[str, str, str, str], list[str]] = {}
+    for one in findings:
+        key = (one.level, one.check, one.what, one.cure)
+        groups.setdefault(key, []).append(one.node)
+    ill = {node for (level, *_), nodes in groups.items() if level != "unknown" for node in nodes}
+    table: list[Row] = [
+        (level, fold(nodes), check, " ".join(what.split()), " ".join(cure.split()))
+        for (level, check, what, cure), nodes in groups.items()
+    ]
+    well = [facts.node for facts in all if facts.node not in ill]
+    return [*table, ("ok", fold(well), "", _of(all, well), "")] if well else table
+
+
+def _of(all: Sequence[Facts], names: Sequence[str]) -> str:
+    """What the nodes without findings are, in a few words."""
+    systems = sorted({f"{f.os_name} {f.architecture}".strip() for f in all if f.node in names})
+    return ", ".join(systems)
+
+
+def as_json(all: Sequence[Facts], findings: Sequence[Finding]) -> str:
+    """`healthy`, and the nodes with their findings and a summary of what they are."""
+    nodes = [_node(facts, [one for one in findings if one.node == facts.node]) for facts in all]
+    known = {facts.node for facts in all}
+    others = [_finding(one) for one in findings if one.node not in known]
+    told = {"healthy": not failures(findings), "nodes": nodes, "others": others}
+    return json.dumps(told, indent=2, ensure_ascii=False)
+
+
+def _finding(one: Finding) -> dict[str, Any]:
+    return asdict(one)
+
+
+def _node(facts: Facts, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {
+        "node": facts.node,
+        "address": facts.address,
+        "reachable": facts.reached,
+        "result": min((one.level for one in findings), key=LEVELS.index, default="ok"),
+        "facts": summary(facts),
+        "findings": [_finding(one) for one in findings],
+    }
+
+
+def summary(facts: Facts) -> Mapping[str, Any]:
+    """What a node is, for programs; nothing where it was not reached."""
+    if not facts.reached:
+        return {}
+    return {
+        "os": facts.os_name,
+        "architecture": facts.architecture,
+        "kernel": facts.kernel,
+        "container": facts.container,
+        "cores": facts.cores,
+        "memory_kib": facts.memory,
+        "clock_skew_seconds": facts.skew,
+        "disks": [asdict(disk) for disk in facts.disks],
+        "machine_id": facts.machine_id,
+        "hostname": facts.hostname,
+        "host_keys": list(facts.host_keys),
+        "gpus": len(facts.nvidia.found),
+        "npus": len(facts.huawei.found),
+        "ports": {f"{node}:{port}": tried.verdict for (node, port), tried in facts.ports.items()},
+    }
+
+
+def plain(table: Sequence[Row]) -> str:
+    """Columns padded to the widest cell, for files and pipes."""
+    lines = [tuple(name.upper() for name in COLUMNS), *table]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def show(table: Sequence[Row], terminal: bool) -> None:
+    if not terminal:
+        print(plain(table))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(header_style="bold", box=None, pad_edge=False)
+    for name in COLUMNS:
+        drawn.add_column(name, overflow="fold")  # never cut: a cure has to be whole
+    for row in table:
+        drawn.add_row(Text(row[0], style=_STYLES[row[0]]), *(Text(cell) for cell in row[1:]))
+    Console().print(drawn)
+
+
+def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> None:
+    """Check the nodes and show what was found; raises CheckFailed if anything fails."""
+    all = collect(cluster, nodes)
+    findings = find(all, cluster.config)
+    if as_data:
+        print(as_json(all, findings))
+    else:
+        show(rows(all, findings), sys.stdout.isatty())
+    if failed := failures(findings):
+        told = f"{len(failed)} failure{'' if len(failed) == 1 else 's'}"
+        raise CheckFailed(f"{told}: {fold(one.node for one in failed)}", CURE)

@@ -1,0 +1,24 @@
+"""check: whether the nodes are fit to be installed."""
+
+from __future__ import annotations
+
+import click
+
+from dlws.session import Session
+
+
+@click.command()
+@click.argument("patterns", nargs=-1, metavar="[NODE]...")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text",
+              help="How to print it.")  # fmt: skip
+@click.pass_obj
+def check(session: Session, patterns: tuple[str, ...], output: str) -> None:
+    """Look for what would go wrong on the nodes, before anything is changed.
+
+    SSH, sudo, system and architecture, clocks, disk, memory, names, ports between every two nodes,
+    copies of machines, drivers, mirrors; each failure with its cure. Changes nothing. Exits with 0
+    when nothing fails (warnings do not count), else with 5.
+    """
+    from dlws.check import show
+
+    show.check(session.cluster, session.cluster.select(patterns), output == "json")
