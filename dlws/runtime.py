@@ -21,6 +21,7 @@ else:
 
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
+    from dlws.connection import Result
     from dlws.node import Node
 
 Tree = dict[str, Any]
@@ -257,11 +258,11 @@ def format(kind: str, tree: Tree) -> bytes:
 def configure(node: Node, config: Config) -> bool:
     """Give a node's runtime what the cluster needs; restart it only if that changed something."""
     kind, chosen = config.runtime, device(node.machine)
-    seen = _read(node, kind, chosen)
+    seen = parse_present(kind, node.name, node.read(question(config, node), sudo=True, check=False))
     if chosen and not seen.device:
         node.say(f"{chosen.binary} is missing: containers get no {chosen.words} on this node")
         chosen = None
-    old, new = _merged(node, kind, seen.text, config, chosen)
+    old, new = _merged(node.name, kind, seen.text, config, chosen)
     if old == new and seen.present and not seen.restart:
         return False
     if old != new or not seen.present:
@@ -284,18 +285,39 @@ def _marker(kind: str) -> str:
     return f"/var/lib/dlws/restart-{kind}"
 
 
-def _read(node: Node, kind: str, chosen: Device | None) -> Present:
+def question(config: Config, node: Node) -> str:
+    """The command that prints what parse_present() reads; it changes nothing."""
+    kind, chosen = config.runtime, device(node.machine)
     words = (PATHS[kind], _DAEMONS[kind], chosen.binary if chosen else "", _marker(kind))
-    result = node.read(f"{_READ} {sh(*words)}", sudo=True, check=False)
+    return f"{_READ} {sh(*words)}"
+
+
+def differing(config: Config, node: Node, result: Result) -> list[tuple[str, ...]]:
+    """The settings that are not as they should be, by their keys in the file; () is the file."""
+    kind, chosen = config.runtime, device(node.machine)
+    seen = parse_present(kind, node.name, result)
+    old, new = _merged(node.name, kind, seen.text, config, chosen if seen.device else None)
+    return leaves(old, new) if seen.present else [()]
+
+
+def leaves(old: Any, new: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The paths at which two trees differ, as deep as both have tables."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return [] if old == new else [path]
+    keys = dict.fromkeys([*new, *old])
+    return [leaf for key in keys for leaf in leaves(old.get(key), new.get(key), (*path, key))]
+
+
+def parse_present(kind: str, name: str, result: Result) -> Present:
     if result.code == 127:
         raise DeployError(
-            f"{kind} is not installed on {node.name}",
-            f"deploy.py --nodes {node.name} runscriptonall scripts/prepare_ubuntu.sh",
+            f"{kind} is not installed on {name}",
+            f"deploy.py --nodes {name} runscriptonall scripts/prepare_ubuntu.sh",
         )
     if not result.ok:
         raise DeployError(
-            f"{PATHS[kind]} on {node.name} cannot be read: {result.complaint}",
-            f"deploy.py connect {node.name}",
+            f"{PATHS[kind]} on {name} cannot be read: {result.complaint}",
+            f"deploy.py connect {name}",
         )
     head, _, text = result.out.partition(b"\n\n")
     facts = dict(line.split("=", 1) for line in head.decode().splitlines())
@@ -305,10 +327,10 @@ def _read(node: Node, kind: str, chosen: Device | None) -> Present:
 
 
 def _merged(
-    node: Node, kind: str, content: bytes, config: Config, chosen: Device | None
+    name: str, kind: str, content: bytes, config: Config, chosen: Device | None
 ) -> tuple[Tree, Tree]:
     """What the node's file says, and what it shall say."""
-    where = f"{PATHS[kind]} on {node.name}"
+    where = f"{PATHS[kind]} on {name}"
     try:
         old = parse(kind, content)
     except (ValueError, RecursionError) as error:

@@ -107,17 +107,23 @@ def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
 
 
 def archive(found: Script, config: Config, node: Node) -> bytes:
-    """The tar of a script and its files, rendered for a node where the script asks for that."""
+    """The tar of a script and its files."""
+    rows = [(name, *row) for name, row in contents(found, config, node).items()]
+    return b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def contents(found: Script, config: Config, node: Node) -> dict[str, tuple[bytes, int]]:
+    """A script, rendered for a node where it asks for that, and its files: content and mode."""
     content: bytes = found.path.read_bytes()
     if found.render:
         from dlws.templates import render_file
 
         content = render_file(found.path, config=config, node=node).encode()
-    members = [(found.name, content, 0o700)]
+    members = {found.name: (content, 0o700)}
     for file in found.files:
         source = found.path.parent / file
-        members.append((file.as_posix(), source.read_bytes(), source.stat().st_mode & 0o777))
-    return b"".join(files.tar(members)) + bytes(2 * tarfile.BLOCKSIZE)
+        members[file.as_posix()] = (source.read_bytes(), source.stat().st_mode & 0o777)
+    return members
 
 
 def environment(config: Config, node: Node) -> dict[str, str]:

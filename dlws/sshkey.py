@@ -16,29 +16,57 @@ from dlws.ssh import LoginRefused, Ssh
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
 
-# $1 is the admin user, standard input its public keys. Prints what it changed.
-_INSTALL = """set -eu; umask 022; user=$1
-if ! id -u "$user" >/dev/null 2>&1; then useradd -m -s /bin/bash "$user"; echo "user $user"; fi
+# $1 is the admin user, standard input its public keys. Prints what it changed. With $2 it changes
+# nothing, and says what differs in the words of scripts/lib/common.sh.
+_INSTALL = """set -eu; umask 022; user=$1 check=${2:-}
+differs() { [ "$check" ] && printf 'differs: %s\\t%s\\t%s\\n' "$@"; }
+if ! id -u "$user" >/dev/null 2>&1; then
+  if differs user "$user" 'is missing'; then exit 0; fi
+  useradd -m -s /bin/bash "$user"; echo "user $user"
+fi
 home=$(getent passwd "$user" | cut -d: -f6); group=$(id -gn "$user")
-install -d -m 700 -o "$user" -g "$group" "$home/.ssh"
 keys=$home/.ssh/authorized_keys
-[ -e "$keys" ] || install -m 600 -o "$user" -g "$group" /dev/null "$keys"
-[ -z "$(tail -c 1 "$keys")" ] || echo >>"$keys"
+if [ "$check" ]; then
+  has=$(stat -c '%a %U:%G' "$home/.ssh" 2>/dev/null) || has=missing
+  [ "$has" = "700 $user:$group" ] || differs file "$home/.ssh" "is $has, not 700 $user:$group"
+else
+  install -d -m 700 -o "$user" -g "$group" "$home/.ssh"
+  [ -e "$keys" ] || install -m 600 -o "$user" -g "$group" /dev/null "$keys"
+  [ -z "$(tail -c 1 "$keys")" ] || echo >>"$keys"
+fi
 while IFS= read -r key; do
   [ -n "$key" ] || continue
-  grep -qxF -e "$key" "$keys" || { printf '%s\\n' "$key" >>"$keys"; echo 'authorized key'; }
+  grep -qsxF -e "$key" "$keys" || differs file "$keys" "lacks the key ${key##* }" ||
+    { printf '%s\\n' "$key" >>"$keys"; echo 'authorized key'; }
 done
 [ "$user" != root ] || exit 0
 if ! command -v sudo >/dev/null; then
+  if differs package sudo 'is not installed'; then exit 0; fi
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq sudo >/dev/null; echo 'package sudo'
 fi
 rule=/etc/sudoers.d/dlws-$(printf %s "$user" | tr -c 'A-Za-z0-9_-' _)
 want="$user ALL=(ALL:ALL) NOPASSWD: ALL"
-if [ "$(cat "$rule" 2>/dev/null || true)" != "$want" ]; then
+has=$(cat "$rule" 2>/dev/null && stat -c %a "$rule") || has=missing
+if [ "$has" != "$(printf '%s\\n440' "$want")" ]; then
+  if differs file "$rule" 'is not the rule, of mode 440, that the user needs'; then exit 0; fi
   new=$(mktemp /etc/sudoers.d/.dlws.XXXXXX); trap 'rm -f "$new"' EXIT
   printf '%s\\n' "$want" >"$new"; chmod 440 "$new"
   visudo -cqf "$new"; mv -f "$new" "$rule"; echo "sudo rule $rule"
 fi"""
+
+
+def differences(node: Node) -> str:
+    """The command that says what of the installation is missing; standard input are the keys."""
+    return script(_INSTALL, node.user, "check")
+
+
+def again(node: Node, keys: bytes) -> None:
+    """Install the keys over the node's own connection, where that still becomes root."""
+    result = node.run(
+        script(_INSTALL, node.user), stdin=keys, sudo=True, title="install the key again"
+    )
+    for line in result.text.splitlines():
+        node.changed(line)
 
 
 def public_keys(directory: Path, more: tuple[Path, ...] = ()) -> bytes:

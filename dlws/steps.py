@@ -124,7 +124,7 @@ def _status(session: Session) -> None:
     status.check(session.cluster, session.cluster.select(), wait=180)
 
 
-_PREPARE = (
+PREPARE = (
     "prepare_ubuntu.sh",
     "disable_kernel_auto_updates.sh",
     "docker_network_gc_setup.sh",
@@ -145,7 +145,7 @@ STEPS = (
         _scripts("prepare_vm_disk.sh"),
         ("azure",),
     ),
-    Step("prepare", "Prepare nodes and their container runtime", _scripts(*_PREPARE)),
+    Step("prepare", "Prepare nodes and their container runtime", _scripts(*PREPARE)),
     Step("dns", "Configure DNS", _scripts("dns.sh")),
     Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh")),
     Step("init", "Make the control plane", _init),

@@ -90,6 +90,10 @@ package_version() {
 install_from_packages() {
     local tool found wanted=()
     if tools_are_right && packages_are_held; then return 0; fi
+    if checking; then
+        check_tools
+        return 0
+    fi
     add_repository
     for tool in "${TOOLS[@]}"; do
         found=$(package_version "$tool")
@@ -105,6 +109,15 @@ install_from_packages() {
 
 tools_are_right() {
     [ "$(tool_version kubeadm)" = "v$VERSION" ] && [ "$(tool_version kubelet)" = "v$VERSION" ]
+}
+
+check_tools() {
+    local tool has
+    for tool in kubeadm kubelet; do
+        has=$(tool_version "$tool")
+        [ "$has" = "v$VERSION" ] || differs version "$tool" "is ${has:-not installed}, not v$VERSION"
+    done
+    packages_are_held || differs package "${TOOLS[*]}" "are not held"
 }
 
 tool_version() {
@@ -136,6 +149,10 @@ bundle_names() {
 # install_program SOURCE TARGET: fails (1) where the target is the same already.
 install_program() {
     if cmp -s "$1" "$2" && [ "$(stat -c %a "$2")" = 755 ]; then return 1; fi
+    if checking; then
+        check_file "$2" 755 <"$1"
+        return 1
+    fi
     install -D -m 755 "$1" "$2.dlws-new"
     mv -f "$2.dlws-new" "$2"
     changed "installed $2"
@@ -161,6 +178,7 @@ install_from_bundle_files() {
 link_cni() {
     local link=$DLWS_ROOT/usr/lib/cni/$1
     if [ -e "$link" ] || [ "$(readlink "$link")" = "$CNI/$1" ]; then return 0; fi
+    ! differs file "$link" "is no link to $CNI/$1" || return 0
     mkdir -p "${link%/*}"
     ln -sfn "$CNI/$1" "$link"
     changed "linked $link to $CNI/$1"
@@ -227,10 +245,12 @@ import_image() {
 
 import_images() {
     local archive out
+    runtime_answers || ! differs unit "${DLWS_RUNTIME:-containerd}" "does not answer" || return 0
     runtime_answers || die "${DLWS_RUNTIME:-containerd} does not answer on this node" \
         "run prepare_ubuntu.sh first; then see 'systemctl status ${DLWS_RUNTIME:-containerd}'"
     for archive in "$BUNDLE"/images/*.tar; do
         if image_is_there "$archive"; then continue; fi
+        if differs image "${archive##*/}" "is not in the runtime"; then continue; fi
         out=$(import_image "$archive") || die "${archive##*/} cannot be imported: $out" \
             "check this node's disk with 'df -h', then run this again"
         changed "imported ${archive##*/}"
@@ -240,8 +260,9 @@ import_images() {
 # --- both
 
 enable_kubelet() {
-    [ "$DLWS_CHANGES" -eq 0 ] || systemctl daemon-reload
+    checking || [ "$DLWS_CHANGES" -eq 0 ] || systemctl daemon-reload
     systemctl is-enabled --quiet kubelet && return 0
+    ! differs unit kubelet "is $(unit_state kubelet), not enabled" || return 0
     systemctl enable --quiet kubelet
     changed "kubelet starts at boot"
 }

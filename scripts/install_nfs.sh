@@ -20,11 +20,14 @@ by_roles() {
 }
 
 start_server() {
-    if ! grep -qw nfsd "$DLWS_ROOT/proc/filesystems" && ! modprobe nfsd 2>/dev/null; then
+    local load=(modprobe)
+    ! checking || load+=(-n)
+    if ! grep -qw nfsd "$DLWS_ROOT/proc/filesystems" && ! "${load[@]}" nfsd 2>/dev/null; then
         warn "this kernel cannot serve NFS (no nfsd): the packages are installed, the server is not started"
         return 0
     fi
     if systemctl is-enabled --quiet nfs-server && systemctl is-active --quiet nfs-server; then return 0; fi
+    ! differs unit nfs-server "is $(unit_state nfs-server)" || return 0
     systemctl enable --now nfs-server ||
         die "the NFS server does not start" "look at 'journalctl -u nfs-server' on this node"
     changed "started the NFS server"

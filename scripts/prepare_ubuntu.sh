@@ -40,7 +40,9 @@ check_system() {
 kernel_part() {
     local name=$1 sign=$DLWS_ROOT$2
     if [ -e "$sign" ] || grep -qsw "$name" "$DLWS_ROOT/proc/filesystems"; then return 0; fi
-    if modprobe "$name" 2>/dev/null; then
+    if checking; then
+        in_container || ! modprobe -n "$name" 2>/dev/null || differs module "$name" "is not loaded"
+    elif modprobe "$name" 2>/dev/null; then
         changed "loaded the kernel module $name"
     elif in_container; then
         warn "this kernel has no $name loaded, and a container cannot load it"
@@ -70,6 +72,7 @@ container_runtime() {
         *) die "DLWS_RUNTIME is $runtime" "set container_runtime in config.yaml to containerd or docker" ;;
     esac
     if ! systemctl is-enabled --quiet "$runtime" || ! systemctl is-active --quiet "$runtime"; then
+        ! differs unit "$runtime" "is $(unit_state "$runtime"), not enabled and active" || return 0
         systemctl enable --now "$runtime" ||
             die "$runtime does not start" "look at 'journalctl -u $runtime' on this node"
         changed "started $runtime"
@@ -81,6 +84,7 @@ docker_group() {
     local user=${DLWS_ADMIN_USER:-}
     if [ -z "$user" ] || ! id "$user" >/dev/null 2>&1; then return 0; fi
     if id -nG "$user" | tr ' ' '\n' | grep -qx docker; then return 0; fi
+    ! differs group docker "does not have the user $user" || return 0
     usermod -aG docker "$user"
     changed "$user is in the group docker"
 }

@@ -37,7 +37,7 @@ need_root "${all[@]}"
 if mountpoint -q "$directory"; then
     has_fstab_line "$directory" || keep_mount "$directory" "$(findmnt -no SOURCE "$directory")"
 elif has_fstab_line "$directory"; then
-    mkdir -p "$directory"
+    checking || mkdir -p "$directory"
     mount_it "$directory"
 else
     use_disk "$directory" "$device"

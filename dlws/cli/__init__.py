@@ -33,6 +33,7 @@ MODULES = (
     "kubernetes",
     "labels",
     "status",
+    "verify",
     "check",
 )
 

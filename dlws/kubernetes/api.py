@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlws.errors import DeployError
@@ -34,6 +34,7 @@ class Live:
     version: str
     pod_cidr: str = ""
     address: str = ""
+    allocatable: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, item: Mapping[str, Any]) -> Live:
@@ -52,6 +53,7 @@ class Live:
             version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
             pod_cidr=item["spec"].get("podCIDR", ""),
             address=addresses[0]["address"] if addresses else "",
+            allocatable=status.get("allocatable") or {},
         )
 
 
@@ -218,4 +220,19 @@ def taint_patch(live: Live, without: Iterable[str]) -> Patch:
     return [
         {"op": "test", "path": "/spec/taints", "value": old},
         {"op": "replace", "path": "/spec/taints", "value": kept},
+    ]
+
+
+def taints_patch(live: Live, names: Iterable[str]) -> Patch:
+    """The patch that gives a node these taints, with the effect NoSchedule; the others stay."""
+    wanted = [{"key": name, "effect": "NoSchedule"} for name in names]
+    keys = {taint["key"] for taint in wanted}
+    kept = [dict(taint) for taint in live.taints if taint["key"] not in keys]
+    have = [(taint["key"], taint["effect"]) for taint in live.taints if taint["key"] in keys]
+    if sorted(have) == sorted((taint["key"], taint["effect"]) for taint in wanted):
+        return []
+    test: Patch = [{"op": "test", "path": "/spec/taints", "value": [dict(t) for t in live.taints]}]
+    return [
+        *(test if live.taints else []),
+        {"op": "add", "path": "/spec/taints", "value": [*kept, *wanted]},
     ]

@@ -157,11 +157,14 @@ def conflicts(live: Mapping[str, str], wanted: Wanted) -> list[str]:
     ]
 
 
-def apply(cluster: Cluster, wanted: Callable[[Node], Wanted]) -> None:
-    """Give the selected nodes their labels: one patch for each that differs, none for the rest."""
+def apply(
+    cluster: Cluster, wanted: Callable[[Node], Wanted], nodes: Sequence[Node] | None = None
+) -> None:
+    """Give nodes (the selected ones) their labels: a patch for each that differs, else none."""
     from dlws.kubernetes.api import connect
 
-    wishes = {node.name: wanted(node) for node in cluster.select() if wanted(node)}
+    chosen = cluster.select() if nodes is None else nodes
+    wishes = {node.name: wanted(node) for node in chosen if wanted(node)}
     wrong = [f"{name}: {label}" for name, wish in wishes.items() for label in invalid(wish)]
     if wrong:
         raise UsageError(

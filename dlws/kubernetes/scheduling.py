@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from dlws.errors import DeployError
 from dlws.folding import fold
 from dlws.kubernetes import versions
-from dlws.kubernetes.api import Live, Patch, connect, cordon_patch, label_patch, taint_patch
+from dlws.kubernetes.api import (
+    Live,
+    Patch,
+    connect,
+    cordon_patch,
+    label_patch,
+    taint_patch,
+    taints_patch,
+)
 from dlws.kubernetes.labels import worker_labels
 
 if TYPE_CHECKING:
@@ -38,6 +46,18 @@ def employ(cluster: Cluster, nodes: Sequence[Node]) -> None:
         ]
 
     _change(cluster, nodes, patch, "takes work")
+
+
+def reserve(cluster: Cluster, nodes: Sequence[Node]) -> None:
+    """The taint that kubeadm gives: on control-plane nodes, and on no others."""
+    names = versions.of("control_plane_taints", cluster.config.kubernetes.version).split()
+
+    def patch(node: Node, live: Live) -> Patch:
+        if "infrastructure" in node.roles:
+            return taints_patch(live, names)
+        return taint_patch(live, versions.TAINTS)
+
+    _change(cluster, nodes, patch, "has its taints")
 
 
 def _change(

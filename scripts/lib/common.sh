@@ -2,6 +2,7 @@
 # What every node script shares: saying what changed, refusing with a cure, writing files, sysctls.
 #
 # Changes nothing by itself. Source it; it needs bash 4.4 or newer and nothing that has to be installed.
+# With DLWS_CHECK=1 a script changes nothing at all: it prints a line for each thing that it would change.
 # DLWS_ROOT (empty on a node) is put before every system path, so that a test can show it another machine.
 
 DLWS_ROOT=${DLWS_ROOT:-}
@@ -10,7 +11,19 @@ DLWS_CHANGES=0
 say() { printf '%s\n' "$*"; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
 
+checking() { [ "${DLWS_CHECK:-}" = 1 ]; }
+
+# differs KIND WHAT WORDS: succeeds in check mode, and says that a thing is not as it should be. It fails
+# where the script is to change the thing: `differs ... || change it`. Its own stream, because it may be
+# called where standard output is captured.
+differs() {
+    checking || return 1
+    DLWS_CHANGES=$((DLWS_CHANGES + 1))
+    printf 'differs: %s\t%s\t%s\n' "$1" "$2" "${3//[$'\n\t']/ }" >&"$DLWS_SAYS"
+}
+
 changed() {
+    ! checking || mistake changed "$@"
     DLWS_CHANGES=$((DLWS_CHANGES + 1))
     printf 'changed: %s\n' "$*"
 }
@@ -20,6 +33,7 @@ finish() { [ "$DLWS_CHANGES" -gt 0 ] || say "nothing to do"; }
 
 # die MESSAGE CURE
 die() {
+    ! differs state "$(basename "$0")" "$1${2:+; cure: $2}" || exit 5
     printf 'error: %s\n' "$1" >&2
     [ -z "${2:-}" ] || printf 'cure: %s\n' "$2" >&2
     exit 1
@@ -27,6 +41,7 @@ die() {
 
 # ask_reboot REASON: the caller reboots the node and runs the script again with the argument "continue".
 ask_reboot() {
+    ! differs state reboot "$1" || exit 5
     say "reboot needed: $1"
     exit 194
 }
@@ -64,6 +79,48 @@ in_container() {
 
 systemd_runs() { [ -d "$DLWS_ROOT/run/systemd/system" ]; }
 
+# In check mode whatever could change something is a mistake in the script, and ends it before it happens.
+mistake() {
+    printf 'error: check mode would have run: %s\n' "$*" >&2
+    # Also out of a subshell, and where the script ignores failures.
+    kill -TERM $$
+    exit 70
+}
+
+DLWS_CHANGING=(apt-get chgrp chmod chown cp dd debconf-set-selections install ln mkdir
+    mkfs.ext4 mktemp mount mv resolvconf rm rmdir swapoff tee touch truncate umount update-initramfs
+    useradd usermod)
+
+forbid_changes() {
+    local name
+    exec {DLWS_SAYS}>&1
+    for name in "${DLWS_CHANGING[@]}"; do
+        eval "$name() { mistake $name \"\$@\"; }"
+    done
+    systemctl() {
+        case $1 in
+            is-* | cat | list-* | show | status) command systemctl "$@" ;;
+            *) mistake systemctl "$@" ;;
+        esac
+    }
+    modprobe() { if [ "$1" = -n ]; then command modprobe "$@"; else mistake modprobe "$@"; fi; }
+    apt-mark() { if [ "$1" = showhold ]; then command apt-mark "$@"; else mistake apt-mark "$@"; fi; }
+    ctr() { mistake ctr "$@"; }
+}
+if checking; then forbid_changes; fi
+
+# check_file PATH MODE: whether PATH has this mode and, for content, standard input.
+check_file() {
+    local mode=${2#0} has
+    if [ ! -e "$1" ]; then
+        differs file "$1" "is missing"
+    elif [ -L "$1" ] || ! cmp -s - "$1"; then
+        differs file "$1" "has other content"
+    elif has=$(stat -c %a "$1") && [ "$has" != "$mode" ]; then
+        differs file "$1" "has mode $has, not $mode"
+    fi
+}
+
 # place NEW PATH MODE: the file NEW takes the place of PATH, at once, and only where something differs.
 place() {
     local new=$1 path=$2 mode=${3#0}
@@ -83,6 +140,10 @@ place() {
 # pipe it would run in a subshell, and what it changed would not be counted.
 write_file() {
     local new
+    if checking; then
+        check_file "$1" "$2"
+        return 0
+    fi
     mkdir -p "$(dirname "$1")"
     new=$(mktemp "$1.dlws-XXXXXX")
     cat >"$new"
@@ -93,6 +154,11 @@ write_file() {
 edit_file() {
     local path=$1 new
     shift
+    if checking; then
+        # shellcheck disable=SC2094 # nothing is written here
+        check_file "$path" "$(stat -c %a "$path")" < <("$@" <"$path")
+        return 0
+    fi
     new=$(mktemp "$path.dlws-XXXXXX")
     if ! "$@" <"$path" >"$new"; then
         rm -f "$new"
@@ -109,7 +175,9 @@ kernel_setting() {
     if ! now=$(cat "$path" 2>/dev/null); then
         say "$1 does not exist here; left to the machine's own kernel"
     elif [ "$now" != "$2" ]; then
-        if printf '%s\n' "$2" 2>/dev/null >"$path"; then
+        if checking && { [ -w "$path" ] || ! in_container; }; then
+            differs sysctl "$1" "is $now, not $2"
+        elif ! checking && printf '%s\n' "$2" 2>/dev/null >"$path"; then
             changed "$1 = $2 (was $now)"
         elif in_container; then
             say "$1 is $now and cannot be changed from inside a container"
@@ -129,6 +197,14 @@ sysctl_file() {
     done <<<"$lines"
 }
 
+# unit_state UNIT: as in "enabled, active".
+unit_state() {
+    local enabled active
+    enabled=$(systemctl is-enabled "$1" 2>/dev/null) || true
+    active=$(systemctl is-active "$1" 2>/dev/null) || true
+    printf '%s, %s' "${enabled:-unknown}" "${active:-unknown}"
+}
+
 # disable_units NAME...: stops and disables those of the units that are installed here.
 disable_units() {
     local unit
@@ -138,6 +214,7 @@ disable_units() {
         case $(systemctl is-enabled "$unit" 2>/dev/null) in
             disabled | masked) systemctl is-active --quiet "$unit" || continue ;;
         esac
+        if differs unit "$unit" "is $(unit_state "$unit"), not disabled"; then continue; fi
         systemctl disable --now "$unit" >/dev/null 2>&1 ||
             die "$unit cannot be disabled" "look at 'systemctl status $unit' on this node"
         changed "disabled $unit"

@@ -113,7 +113,7 @@ nouveau_blacklisted() {
 blacklist_nouveau() {
     ! nouveau_blacklisted || return 0
     write_file "$DLWS_ROOT/etc/modprobe.d/dlws-nouveau.conf" 0644 <<<$'blacklist nouveau\noptions nouveau modeset=0'
-    ! command -v update-initramfs >/dev/null || update-initramfs -u >/dev/null
+    checking || ! command -v update-initramfs >/dev/null || update-initramfs -u >/dev/null
 }
 
 # driver_package: the one asked for by name, else the newest server driver this node's sources know.
@@ -169,7 +169,7 @@ prepare_nvidia() {
 
 install_container_toolkit() {
     local toolkit='nvidia-container-toolkit|nvidia-docker2'
-    [ -n "$(pick "$toolkit")" ] || return 0
+    if any_installed "$toolkit" || differs package "$toolkit" "is not installed"; then return 0; fi
     package_available nvidia-container-toolkit || apt_update_once
     package_available nvidia-container-toolkit || package_available nvidia-docker2 ||
         die "nvidia-container-toolkit is in none of this node's apt sources" \

@@ -45,6 +45,8 @@ probed() {
 # labelled_disk: a data disk that an earlier, interrupted run has formatted.
 labelled_disk() { { blkid -t "LABEL=$DATA_LABEL" -o device 2>/dev/null || true; } | head -n 1; }
 
+is_ours() { [ "$(blkid -p -s LABEL -o value "$1" 2>/dev/null)" = "$DATA_LABEL" ]; }
+
 # choose_disk: sets CHOSEN to the one disk that is empty, or to nothing if there is none.
 choose_disk() {
     local disk why empty=()
@@ -73,6 +75,10 @@ with_line() { awk -v line="$1" '{ print } END { print line }'; }
 # keep_mount DIRECTORY DEVICE: mounts it at each boot. nofail: a node that lost its data disk still boots.
 keep_mount() {
     local uuid type
+    if checking; then
+        ! is_ours "$2" || differs mount "$1" "of $2 has no line in fstab"
+        return 0
+    fi
     uuid=$(blkid -p -s UUID -o value "$2") || true
     type=$(blkid -p -s TYPE -o value "$2") || true
     [ -n "$uuid" ] || die "$2, mounted on $1, has no UUID to name it by in fstab" \
@@ -83,7 +89,14 @@ keep_mount() {
 }
 
 mount_it() {
-    mount -T "$DLWS_ROOT/etc/fstab" "$1" || die "$1 stands in fstab and cannot be mounted" \
+    if checking; then
+        ! grep -qE "^UUID=[^ ]+ $1 [^ ]+ defaults,nofail 0 2$" "$DLWS_ROOT/etc/fstab" ||
+            differs mount "$1" "stands in fstab and is not mounted"
+        return 0
+    fi
+    # With nofail, mount calls a device that is not there a success.
+    { mount -T "$DLWS_ROOT/etc/fstab" "$1" && mountpoint -q "$1"; } ||
+        die "$1 stands in fstab and cannot be mounted" \
         "correct its line in /etc/fstab on this node"
     changed "mounted $1"
 }
@@ -96,6 +109,12 @@ use_disk() {
             "move its content away, or choose another directory with --mount"
     fi
     if [ -z "$device" ]; then device=$(labelled_disk); fi
+    if checking; then
+        # Whether an empty disk should have been put to use is not for us to say; one that was, is.
+        [ -z "$device" ] || findmnt -rno TARGET -S "$device" >/dev/null ||
+            differs mount "$directory" "$device, made for it, is not mounted"
+        return 0
+    fi
     if [ -z "$device" ]; then
         choose_disk
         device=$CHOSEN
@@ -104,7 +123,7 @@ use_disk() {
         say "this node has no empty disk; $directory is not made"
         return 0
     fi
-    if [ "$(blkid -p -s LABEL -o value "$device" 2>/dev/null)" != "$DATA_LABEL" ]; then
+    if ! is_ours "$device"; then
         why=$(what_it_carries "$device" | paste -sd ';' -)
         [ -z "$why" ] || die "$device is not empty ($why); nothing was formatted" \
             "name an empty disk, or clear this one yourself if you are sure: wipefs -a $device"

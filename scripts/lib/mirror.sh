@@ -34,6 +34,7 @@ use_mirror() {
     url=$(mirror_url)
     for file in "$DLWS_ROOT"/etc/apt/sources.list "$DLWS_ROOT"/etc/apt/sources.list.d/*.{list,sources}; do
         if [ ! -f "$file" ] || cmp -s "$file" <(mirrored "$url" <"$file"); then continue; fi
+        if differs file "$file" "names other archives than $url"; then continue; fi
         cp -p "$file" "$file.save"
         edit_file "$file" mirrored "$url"
         rewritten+=("$file")

@@ -94,13 +94,20 @@ package_available() {
     LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
 }
 
-# pick NAME|NAME...: prints what to install of a choice, nothing if one of it is installed.
-pick() {
+any_installed() {
     local name choice
     IFS='|' read -ra choice <<<"$1"
     for name in "${choice[@]}"; do
         ! package_installed "$name" || return 0
     done
+    return 1
+}
+
+# pick NAME|NAME...: prints what to install of a choice, nothing if one of it is installed.
+pick() {
+    local name choice
+    ! any_installed "$1" || return 0
+    IFS='|' read -ra choice <<<"$1"
     for name in "${choice[@]}"; do
         if package_available "$name"; then
             printf '%s\n' "$name"
@@ -112,10 +119,10 @@ pick() {
 
 # install_packages NAME...
 install_packages() {
-    local choice name missing=()
+    local choice missing=()
     for choice in "$@"; do
-        name=$(pick "$choice")
-        [ -z "$name" ] || missing+=("$name")
+        any_installed "$choice" || differs package "$choice" "is not installed" ||
+            missing+=("$(pick "$choice")")
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
     if ! install_from_bundle "${missing[@]}"; then

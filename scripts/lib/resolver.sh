@@ -103,6 +103,7 @@ set_resolv_conf() {
     local path=$DLWS_ROOT/etc/resolv.conf new
     new=$(with_resolver "$@" <"$path")
     [ "$new" != "$(cat "$path")" ] || return 0
+    ! differs file "$path" "has other content" || return 0
     cp -pL "$path" "$path.dlws-before"
     if mountpoint -q "$path"; then
         printf '%s\n' "$new" >"$path"
@@ -117,10 +118,10 @@ restore_resolv_conf() { cat "$DLWS_ROOT/etc/resolv.conf.dlws-before" >"$DLWS_ROO
 set_resolved() {
     local dropin=$DLWS_ROOT/etc/systemd/resolved.conf.d/dlws.conf text before=$DLWS_CHANGES
     text=$(resolved_dropin "$@")
-    rm -f "$dropin.before"
-    [ ! -f "$dropin" ] || cp -p "$dropin" "$dropin.before"
+    checking || rm -f "$dropin.before"
+    checking || [ ! -f "$dropin" ] || cp -p "$dropin" "$dropin.before"
     write_file "$dropin" 0644 <<<"$text"
-    [ "$DLWS_CHANGES" -eq "$before" ] || systemctl restart systemd-resolved
+    checking || [ "$DLWS_CHANGES" -eq "$before" ] || systemctl restart systemd-resolved
 }
 
 restore_resolved() {
@@ -135,11 +136,12 @@ set_resolvconf() {
     local folder=$DLWS_ROOT/etc/resolvconf/resolv.conf.d before=$DLWS_CHANGES domain=$1 part
     shift
     for part in head base; do
+        ! checking || continue
         cp -p "$folder/$part" "$folder/$part.dlws-before" 2>/dev/null || : >"$folder/$part.dlws-before"
     done
     [ $# -eq 0 ] || write_file "$folder/head" 0644 <<<"$(printf 'nameserver %s\n' "$@")"
     [ -z "$domain" ] || write_file "$folder/base" 0644 <<<"search $domain"
-    [ "$DLWS_CHANGES" -eq "$before" ] || resolvconf -u
+    checking || [ "$DLWS_CHANGES" -eq "$before" ] || resolvconf -u
 }
 
 restore_resolvconf() {
@@ -160,7 +162,7 @@ set_resolver() {
     if uses_resolved; then way=resolved; elif uses_resolvconf; then way=resolvconf; fi
     name=$(known_name)
     "set_$way" "$domain" "${USABLE[@]}"
-    [ -n "$name" ] || return 0
+    if [ -z "$name" ] || checking; then return 0; fi
     getent ahostsv4 "$name" >/dev/null || getent ahostsv4 "$name" >/dev/null || {
         "restore_$way"
         die "with the new name servers $name does not resolve any more; the old settings are back" \

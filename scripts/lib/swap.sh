@@ -20,6 +20,7 @@ swap_off_in_azure_agent() {
 
 mask_unit() {
     [ "$(systemctl is-enabled "$1" 2>/dev/null)" != masked ] || return 0
+    ! differs unit "$1" "is $(unit_state "$1"), not masked" || return 0
     systemctl mask --now "$1" >/dev/null 2>&1 || systemctl mask "$1" >/dev/null
     changed "masked $1"
 }
@@ -28,7 +29,7 @@ mask_unit() {
 # masked. The services that make zram devices are masked where they are installed.
 mask_swap_units() {
     local unit
-    systemctl daemon-reload
+    checking || systemctl daemon-reload
     while read -r unit; do
         mask_unit "$unit"
     done < <(systemctl list-units --all --type=swap --plain --no-legend | awk '{ print $1 }')
@@ -49,6 +50,7 @@ swap_off() {
         say "the swap in use belongs to the machine around this container; left alone"
         return 0
     fi
+    ! differs swap swap "is in use: $(awk 'NR > 1 { print $1 }' "$DLWS_ROOT/proc/swaps" | xargs)" || return 0
     swapoff -a || die "swap could not be turned off" \
         "the node may be short of memory: stop what uses it, then run this again"
     if swap_in_use; then

@@ -165,6 +165,60 @@ def test_kubectl_passes_on_its_exit_status(real: Real) -> None:
     assert b"nosuch" in real("kubectl", "get", "nosuch", code=1).err
 
 
+def drift(real: Real, code: int = 5) -> dict[tuple[str, str], str]:
+    """Kind and thing of every difference, and the key that it stems from."""
+    report = json.loads(real("verify", "--output", "json", code=code).out)
+    assert not any(node["error"] for node in report["nodes"])
+    found = [one for node in report["nodes"] for one in node["differences"]]
+    return {(one["kind"], one["what"]): one["key"] for one in found}
+
+
+CGROUP = "plugins.io.containerd.grpc.v1.cri.containerd.runtimes.runc.options.SystemdCgroup"
+ALTERED = {
+    ("file", "/etc/systemd/system/kubelet.service"): ("kubernetes.version", "echo '# x' >>{}"),
+    ("file", "/usr/local/lib/dlws/pod-network.sh"): ("kubernetes.network", "chmod 700 {}"),
+    ("file", "/etc/cni/net.d/10-dlws.conflist"): ("kubernetes.pod_cidr", "rm {}"),
+    ("file", "/etc/dlws/pod-network"): ("kubernetes.pod_cidr", "echo x >>{}"),
+    ("file", "/usr/bin/kubectl"): ("kubernetes.version", "cp /bin/true {}"),
+    ("file", "/opt/cni/bin/portmap"): ("kubernetes.version", "rm {}"),
+    ("unit", "kubelet.service"): ("kubernetes.version", "systemctl disable --now -q {}"),
+    ("unit", "dlws-pod-network.service"): ("kubernetes.network", "systemctl stop {}"),
+    ("file", f"/etc/containerd/config.toml {CGROUP}"): (
+        "kubernetes.kubelet.cgroupDriver",
+        "sed -i 's/SystemdCgroup = false/SystemdCgroup = true/' /etc/containerd/config.toml",
+    ),
+}
+
+
+def test_drift_is_found_traced_and_healed(real: Real) -> None:
+    real("-y", "verify", "--fix", "--output", "json")
+    assert drift(real, code=0) == {}
+    for (_, what), (_, command) in ALTERED.items():
+        real("--nodes", "worker1", "-s", "execonall", command.format(what))
+    real.kubectl("taint", "node", NAMES[0], "node-role.kubernetes.io/master-")
+    real.kubectl("label", "node", "worker1", "archType=vax", "--overwrite")
+    real.kubectl("label", "node", "worker1", "worker-")
+    wanted = {thing: key for thing, (key, _) in ALTERED.items()}
+    assert drift(real) == {
+        **wanted,
+        ("taint", "node-role.kubernetes.io/master"): f"machines.{NAMES[0]}.role",
+        ("label", "archType"): "machines.worker1.archtype",
+        ("label", "worker"): "machines.worker1.role",
+    }
+    real("-y", "verify", "--fix")
+    assert drift(real, code=0) == {}
+
+
+def test_a_certificate_that_ends_soon_is_told(real: Real) -> None:
+    path = "/etc/kubernetes/pki/soon.crt"
+    words = f"-keyout /root/soon.key -out {path} -days 5 -subj /CN=soon"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes {words} 2>/dev/null"
+    real("--nodes", "worker1", "-s", "execonall", command)
+    assert drift(real) == {("certificate", path): "kubernetes.version"}
+    assert "ends in 4 days" in real("verify", "--fix", code=5).text
+    real("--nodes", "worker1", "-s", "execonall", f"rm {path} /root/soon.key")
+
+
 def test_masters_work_after_uncordon(real: Real) -> None:
     real("kubernetes", "uncordon")
     assert real.kubectl("get", "nodes", "-l", "worker=active", "-o", "name").count("node/") == 5

@@ -1,0 +1,1 @@
+"""Drift: what a node has, against what config.yaml asks of it."""

@@ -1,0 +1,136 @@
+"""Verify nodes, put right what can be, and verify again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dlws import sshkey, steps
+from dlws.cluster import Outcome, raise_failures
+from dlws.config.load import inspect
+from dlws.errors import CheckFailed, DeployError
+from dlws.kubernetes import kubeconfig
+from dlws.node import Node, SudoRefused
+from dlws.ssh import LoginRefused
+from dlws.verify import collect, fix, report
+from dlws.verify.compare import Difference, Seen, compare
+from dlws.verify.expected import Known, expected, known_members
+from dlws.verify.report import Finding, Verdict
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.config.merge import Sources
+    from dlws.session import Session
+
+_ROUNDS = 2
+
+
+def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None:
+    """Print what differs; raises CheckFailed where anything does."""
+    cluster = session.cluster
+    sources = inspect(cluster.directory).sources
+    outcomes = look(cluster, nodes, sources)
+    verdicts = list(map(_verdict, outcomes))
+    done: list[str] = []
+    tried: list[Finding] = []
+    # The second round is for what the first one brought to light.
+    for _ in range(_ROUNDS if mend else 0):
+        if not (new := _fixable(verdicts, tried)):
+            break
+        tried += new
+        if output == "text":
+            print(report.text(verdicts))
+        done += mended(session, new)
+        if cluster.options.dry_run:
+            break
+        outcomes = look(cluster, nodes, sources)
+        verdicts = list(map(_verdict, outcomes))
+    print(_printed(verdicts, done, output))
+    raise_failures(outcomes, cluster.options)
+    if not report.clean(verdicts):
+        cure = "" if mend else "put right what can be: deploy.py verify --fix"
+        raise CheckFailed(report.summary(verdicts), cure)
+
+
+def _fixable(verdicts: Sequence[Verdict], tried: Sequence[Finding]) -> list[Finding]:
+    """The findings that something may put right and that were not tried before."""
+    found = [finding for verdict in verdicts for finding in verdict.findings if finding.fix]
+    return [finding for finding in found if finding not in tried]
+
+
+def _printed(verdicts: Sequence[Verdict], done: Sequence[str], output: str) -> str:
+    if output == "json":
+        return report.as_json(verdicts, done)
+    return report.junit(verdicts) if output == "junit" else report.text(verdicts)
+
+
+def look(cluster: Cluster, nodes: list[Node], sources: Sources) -> list[Outcome[Verdict]]:
+    """Every node's verdict: one round trip to each, and one question to the API server."""
+    known = knowledge(cluster)
+
+    def one(node: Node) -> Verdict:
+        wanted = expected(cluster, node, known)
+        try:
+            answers = collect.ask(cluster, node, known, wanted)
+        except (SudoRefused, LoginRefused) as error:
+            if not known.keys:
+                raise
+            return report.verdict(node.name, wanted, [locked_out(node, error)], sources)
+        seen = Seen(cluster, node, known, answers)
+        return report.verdict(node.name, wanted, compare(wanted, seen), sources)
+
+    return cluster.gather(nodes, one, "verifying")
+
+
+def locked_out(node: Node, error: DeployError) -> Difference:
+    """What sshkey installs is gone so far that nothing else can be seen."""
+    what = "sudo rule" if isinstance(error, SudoRefused) else "authorized key"
+    origin = (("admin_username",), ("ssh", "user"), ("machines", node.name))
+    return Difference("access", what, f"does not let us in: {error.message}", origin, "sshkey")
+
+
+def knowledge(cluster: Cluster) -> Known:
+    """What is known of the cluster before its nodes are asked."""
+    keys, now = _keys(cluster), time.time()
+    if not kubeconfig.path(cluster).exists():
+        return Known(keys, now=now)
+    from dlws.kubernetes import api
+
+    try:
+        with api.connect(cluster) as connected:
+            live = connected.nodes()
+    except DeployError as error:
+        return Known(keys, silent=error.message, now=now)
+    return Known(keys, live, "", now, known_members(live))
+
+
+def _keys(cluster: Cluster) -> bytes:
+    """The keys that sshkey installs; nothing where others look after how we get in."""
+    config = cluster.config
+    used = {step.name for step in steps.of(steps.platform_of(config))}
+    if "sshkey" not in used or config.ssh.key or config.ssh.sudo_password:
+        return b""
+    if not any((cluster.directory / "deploy/sshkey").glob("id_*.pub")):
+        return b""  # we get in by a password, or by keys of another kind
+    return sshkey.public_keys(cluster.directory)
+
+
+def _verdict(outcome: Outcome[Verdict]) -> Verdict:
+    error = outcome.error.message.splitlines()[0] if outcome.error else "no answer"
+    return outcome.value or Verdict(outcome.node.name, error=error)
+
+
+def mended(session: Session, findings: Sequence[Finding]) -> list[str]:
+    """Run the fixes; what each did, or why it could not."""
+    done = []
+    for name, nodes in fix.plan(findings).items():
+        said = f"{name} on {' '.join(nodes)}"
+        session.console.say(f"fix: {said}")
+        try:
+            fix.apply(session, name, nodes)
+        except DeployError as error:  # the others may still help; what is left is verified again
+            said = f"{said}: {error.message}"
+            session.console.warn(f"{said}\ncure: {error.cure}" if error.cure else said)
+        done.append(said)
+    return done

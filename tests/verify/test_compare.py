@@ -1,0 +1,212 @@
+"""A clean node has no differences; each thing that is altered is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from dlws.connection import Result
+from dlws.errors import DeployError
+from dlws.kubernetes import network
+from dlws.verify.compare import Difference, said
+from tests.verify.conftest import NOW, UNITS, Judge, states
+
+Make = Callable[..., Judge]
+
+
+def words(found: list[Difference]) -> list[str]:
+    return [f"{one.kind} {one.what} {one.words}".strip() for one in found]
+
+
+@pytest.mark.parametrize("name", ["infra01", "worker01"])
+def test_a_clean_node(judge: Make, name: str) -> None:
+    assert judge(name)() == []
+
+
+def test_a_line_of_the_hosts_file(judge: Make) -> None:
+    made = judge()
+    text = made.answers()["hosts"].text.replace("10.1.0.12 ", "10.1.0.99 ")
+    found = made(hosts=Result(0, f"{text}\n".encode()))
+    line = "10.1.0.12 worker02.example.org worker02"
+    assert words(found) == [f"file /etc/hosts worker02 is not there as: {line}"]
+    assert found[0].origin == (("machines", "worker02"),) and found[0].fix == "hosts"
+
+
+def test_a_line_of_ours_too_many(judge: Make) -> None:
+    made = judge()
+    text = made.answers()["hosts"].text.replace("# dlws: end", "10.1.0.9 gone\n# dlws: end")
+    found = made(hosts=Result(0, f"{text}\n".encode()))
+    assert words(found) == ["file /etc/hosts has other lines of ours"]
+
+
+def test_other_lines_of_the_hosts_file_are_none_of_ours(judge: Make) -> None:
+    made = judge()
+    text = f"192.168.0.1 printer\n{made.answers()['hosts'].text}\n192.168.0.2 fax\n"
+    assert made(hosts=Result(0, text.encode())) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"content": b"x"}, "has other content"),
+        ({"mode": 0o600}, "has mode and owner 600 root:root, not 644 root:root"),
+        ({"owner": "nobody:root"}, "has mode and owner 644 nobody:root, not 644 root:root"),
+    ],
+)
+def test_a_file(judge: Make, change: dict[str, object], says: str) -> None:
+    from dlws.verify.expected import files
+
+    made = judge()
+    placed = files(made.world.cluster, made.node, made.known)
+    index = [file.path for file in placed].index(network.CONFLIST)
+    placed[index] = replace(placed[index], **change)  # type: ignore[arg-type]
+    found = made(files=states(*placed))
+    assert words(found) == [f"file {network.CONFLIST} {says}"]
+    assert found[0].origin[0] == ("kubernetes", "pod_cidr") and found[0].fix == "network"
+
+
+def test_a_missing_file(judge: Make) -> None:
+    made = judge()
+    rows = made.answers()["files"].text.splitlines()
+    text = "".join(f"{row}\n" for row in [*rows[:-1], "- - -"])
+    assert words(made(files=Result(0, text.encode()))) == [f"file {network.CONFLIST} is missing"]
+
+
+@pytest.mark.parametrize("unit", ["kubelet.service", network.UNIT])
+@pytest.mark.parametrize("state", ["disabled active", "enabled inactive", "masked inactive", " "])
+def test_a_unit(judge: Make, unit: str, state: str) -> None:
+    text = UNITS.replace(f"unit={unit} enabled active", f"unit={unit} {state}")
+    found = judge()(kubernetes=Result(0, text.encode()))
+    assert [(one.kind, one.what, one.fix) for one in found] == [("unit", unit, f"unit:{unit}")]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (90 * 86400, ""),
+        (30 * 86400, ""),
+        (12 * 86400 + 5, "ends in 12 days, on 2023-11-26"),
+        (-1, "ended on 2023-11-14"),
+    ],
+)
+def test_a_certificate(judge: Make, seconds: int, says: str) -> None:
+    text = f"{UNITS}certificate={int(NOW) + seconds} /etc/kubernetes/a b.crt\n"
+    found = judge()(kubernetes=Result(0, text.encode()))
+    assert words(found) == ([f"certificate /etc/kubernetes/a b.crt {says}"] if says else [])
+    assert all("kubeadm certs renew" in one.cure and not one.fix for one in found)
+
+
+def test_a_certificate_that_is_none(judge: Make) -> None:
+    found = judge()(kubernetes=Result(0, f"{UNITS}certificate= /etc/x.crt\n".encode()))
+    assert words(found) == ["certificate /etc/x.crt cannot be read"]
+
+
+def altered(made: Judge, **changes: object) -> list[Difference]:
+    assert made.known.live
+    one = replace(made.known.live[made.node.name], **changes)  # type: ignore[arg-type]
+    made.known = replace(made.known, live={**made.known.live, made.node.name: one})
+    return made()
+
+
+def test_labels(judge: Make) -> None:
+    made = judge()
+    assert made.known.live
+    labels = dict(made.known.live["worker01"].labels)
+    del labels["gpu"]
+    labels["archType"], labels["worker"], labels["mine"] = "arm64", "inactive", "stays"
+    assert sorted(words(altered(made, labels=labels))) == [
+        "label archType is arm64, not amd64",
+        "label gpu is missing, not active",
+    ]
+
+
+def test_taints(judge: Make) -> None:
+    assert words(altered(judge("infra01"), taints=())) == [
+        "taint node-role.kubernetes.io/master is missing, not NoSchedule"
+    ]
+    taint = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
+    theirs = {"key": "maintenance", "effect": "NoExecute"}
+    assert words(altered(judge("worker01"), taints=(taint, theirs))) == [
+        "taint node-role.kubernetes.io/master is NoSchedule, not missing"
+    ]
+
+
+def test_a_version(judge: Make) -> None:
+    assert words(altered(judge(), version="v1.19.0")) == ["version kubelet is v1.19.0, not v1.20.2"]
+
+
+def test_device_plugins(judge: Make) -> None:
+    assert words(altered(judge(), allocatable={})) == ["device nvidia.com/gpu offers 0 of 2"]
+    without = UNITS.replace("gpu=nvidia0\ngpu=nvidia1\n", "")
+    found = judge()(kubernetes=Result(0, without.encode()))
+    assert words(found) == ["device nvidia.com/gpu the node shows no gpu"]
+
+
+def test_a_rehearsal_has_no_devices_and_no_difference(judge: Make) -> None:
+    text = UNITS.replace("gpu=nvidia0\ngpu=nvidia1\n", "container=1\n")
+    made = judge()
+    assert made.known.live
+    one = replace(made.known.live["worker01"], allocatable={})
+    made.known = replace(made.known, live={**made.known.live, "worker01": one})
+    assert made(kubernetes=Result(0, text.encode())) == []
+
+
+def test_the_runtimes_configuration(judge: Make) -> None:
+    made = judge()
+    assert made(runtime=made.runtime(theirs={"stays": True})) == []
+    cri = {"io.containerd.grpc.v1.cri": {"sandbox_image": "secret.example/pause"}}
+    found = made(runtime=made.runtime(plugins=cri))
+    assert [one.what.rpartition(".")[2] for one in found] == ["sandbox_image"]
+    assert found[0].origin[1] == ("kubernetes", "version") and found[0].fix == "runtime"
+    assert "secret.example" not in str(found)
+
+
+def test_a_runtime_without_its_file_or_itself(judge: Make) -> None:
+    head = b"present=no\nmode=\ndevice=yes\nkept=no\nrestart=no\n\n"
+    path = "/etc/containerd/config.toml"
+    assert words(judge()(runtime=Result(0, head))) == [f"file {path} is missing"]
+    found = judge()(runtime=Result(127))
+    assert words(found) == [f"file {path} containerd is not installed on worker01"]
+    assert "prepare_ubuntu.sh" in found[0].cure
+
+
+def test_what_a_script_says(judge: Make) -> None:
+    lines = b"warning\ndiffers: sysctl\tnet.x\tis 0, not 1\ndiffers: file\t/etc/x\tis missing\n"
+    found = judge()(prepare_ubuntu__sh=Result(0, lines))
+    assert words(found) == ["sysctl net.x is 0, not 1", "file /etc/x is missing"]
+    assert {one.fix for one in found} == {"script:prepare_ubuntu.sh"}
+    assert {one.by for one in found} == {("script", "prepare_ubuntu.sh")}
+
+
+def test_what_a_script_cannot_change(judge: Make) -> None:
+    line = b"differs: state\tprepare_ubuntu.sh\tno driver; cure: install one\n"
+    found = judge()(prepare_ubuntu__sh=Result(5, line))
+    assert [(one.words, one.cure, one.fix) for one in found] == [("no driver", "install one", "")]
+
+
+@pytest.mark.parametrize("result", [Result(127), Result(5), Result(143, b"", b"check mode would")])
+def test_a_script_that_fails_is_no_clean_node(judge: Make, result: Result) -> None:
+    with pytest.raises(DeployError, match=r"prepare_ubuntu\.sh cannot check this node"):
+        judge()(prepare_ubuntu__sh=result)
+
+
+def test_two_checks_of_one_thing_are_one_difference(judge: Make) -> None:
+    line = b"differs: unit\tkubelet\tis disabled\n"
+    text = UNITS.replace("kubelet.service enabled", "kubelet.service disabled")
+    found = judge()(install_kubeadm__sh=Result(0, line), kubernetes=Result(0, text.encode()))
+    assert len(found) == 1
+
+
+def test_who_has_not_joined_and_an_api_that_is_silent(judge: Make) -> None:
+    found = judge(live={})()
+    assert words(found) == ["member worker01 is not in the cluster"]
+    assert "kubeadm join" in found[0].cure
+    silent = judge("infra01", live=None, silent="refused\nmore", members={})()
+    assert "api API server does not answer: refused" in words(silent)
+
+
+def test_lines_of_check_mode_are_told_from_others() -> None:
+    text = b"differs: file\tx\ny\tz\nnothing to do\ndiffers: a\tb\tc d\n"
+    assert said(Result(0, text)) == [("a", "b", "c d")]
