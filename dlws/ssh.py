@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
-import signal
 import socket
 import threading
 import time
@@ -15,19 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
-from paramiko.packet import Packetizer
+from paramiko.common import cMSG_GLOBAL_REQUEST
 
-from dlws.connection import KEEP, Echo, Result, Stdin, Tail, pieces
+from dlws.connection import KEEP, Echo, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeys, algorithm
+from dlws.transport import Bell, Feeder, HearingPacketizer, Transport, close, sink, start
 
-# Paramiko's threads print tracebacks of their own through logging; we report each failure once.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-logging.getLogger("paramiko").propagate = False
-
-_INLINE = 32 * 1024
-"""Standard input up to this size fits the peer's window, so it is sent without a thread."""
 _SILENCES = 4
 """Unanswered keepalives until a machine counts as gone."""
 
@@ -67,50 +58,6 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
-
-
-class _Packetizer(Packetizer):
-    """Remembers when the peer was last heard, to tell a quiet command from a dead machine."""
-
-    heard = 0.0
-
-    def read_message(self) -> Any:
-        message = super().read_message()
-        self.heard = time.monotonic()
-        return message
-
-
-def _on_request(channel: Any, message: paramiko.Message) -> None:
-    """Take note of exit-signal, which Paramiko drops: a killed command is no lost connection."""
-    start = message.packet.tell()
-    if message.get_text() != "exit-signal":
-        message.packet.seek(start)
-        channel._handle_request(message)
-        return
-    message.get_boolean()
-    name = f"SIG{message.get_text()}"
-    channel.exit_status = 128 + (signal.Signals[name] if name in signal.Signals.__members__ else 0)
-    channel.status_event.set()
-
-
-class _Transport(paramiko.Transport):
-    # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
-    _active_check_timeout = 2.0
-    _channel_handler_table = {  # noqa: RUF012
-        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
-        MSG_CHANNEL_REQUEST: _on_request,
-    }
-
-
-class _Bell:
-    """An event that two buffers ring and only the reader quiets."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self.set, self.wait, self.quiet = self._event.set, self._event.wait, self._event.clear
-
-    def clear(self) -> None:
-        """A buffer that ran empty says nothing of the other one."""
 
 
 class Keys:
@@ -154,25 +101,25 @@ class Ssh:
         self.target = target
         self._known, self._keys, self._via, self._agent = known, keys, via, agent
         self._lock = threading.Lock()
-        self._transport: _Transport | None = None
+        self._transport: Transport | None = None
         self._failure: tuple[float, DeployError] | None = None
 
     def run(
         self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
     ) -> Result:
         channel = self.session()
-        bell = _Bell()
+        bell = Bell()
         channel.in_buffer.set_event(bell)
         channel.in_stderr_buffer.set_event(bell)
         out, err = Tail(keep), Tail(keep)
         after = contextlib.ExitStack()
         with after, contextlib.closing(channel), _translated(self.target):
-            _start(channel, command)
-            after.callback(_Feeder(channel, stdin).join)
-            self._listen(channel, bell, _sink(channel, out, err, echo))
+            start(channel, command)
+            after.callback(Feeder(channel, stdin).join)
+            self._listen(channel, bell, sink(channel, out, err, echo))
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
-    def _listen(self, channel: paramiko.Channel, bell: _Bell, drain: Callable[[], bool]) -> None:
+    def _listen(self, channel: paramiko.Channel, bell: Bell, drain: Callable[[], bool]) -> None:
         transport: Any = channel.get_transport()
         target = self.target
         active, pinged = time.monotonic(), time.monotonic()
@@ -274,7 +221,7 @@ class Ssh:
         with _translated(self.target):
             return opener(transport)
 
-    def _connect(self) -> _Transport:
+    def _connect(self) -> Transport:
         """A logged-in transport; failures that may pass are retried within connect_timeout."""
         deadline = time.monotonic() + self.target.connect_timeout
         for attempt in range(self.target.retries + 1):
@@ -289,7 +236,7 @@ class Ssh:
             time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _shake_hands(self, deadline: float) -> _Transport:
+    def _shake_hands(self, deadline: float) -> Transport:
         target = self.target
         if self._via:
             sock = self._via.forward(target.address, target.port)
@@ -297,7 +244,7 @@ class Ssh:
             left = max(0.1, deadline - time.monotonic())
             sock = socket.create_connection((target.address, target.port), left)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport = _Transport(sock, packetizer_class=_Packetizer)
+        transport = Transport(sock, packetizer_class=HearingPacketizer)
         transport.banner_timeout = target.banner_timeout + 60  # start_client's limit comes first
         try:
             self._prefer_known(transport)
@@ -311,7 +258,7 @@ class Ssh:
             key = transport.get_remote_server_key()
             self._known.check(target.address, target.port, key.asbytes(), target.host_key)
         except BaseException:
-            _close(transport)
+            close(transport)
             raise
         return transport
 
@@ -323,7 +270,7 @@ class Ssh:
         types = sorted(options.key_types, key=lambda kind: kind not in known | rsa)
         options.key_types = tuple(types)
 
-    def _log_in(self, transport: _Transport) -> _Transport:
+    def _log_in(self, transport: Transport) -> Transport:
         transport.auth_timeout = self.target.auth_timeout
         try:
             with contextlib.ExitStack() as held:
@@ -333,11 +280,11 @@ class Ssh:
                         return transport
             raise paramiko.AuthenticationException
         except BaseException:
-            _close(transport)
+            close(transport)
             raise
 
     def _credentials(
-        self, transport: _Transport, held: contextlib.ExitStack
+        self, transport: Transport, held: contextlib.ExitStack
     ) -> list[Callable[[], object]]:
         """Ways to log in, each a call: the key file, the agent's keys, the password."""
         target, user = self.target, self.target.user
@@ -368,7 +315,7 @@ class Ssh:
         """Close it at once, whoever uses it; the next command opens it anew."""
         transport, self._transport = self._transport, None
         if transport:
-            _close(transport)
+            close(transport)
 
 
 def _try(attempt: Callable[[], object]) -> None:
@@ -384,83 +331,6 @@ def _passing(cause: BaseException | None) -> bool:
     """Whether to try again: a busy sshd refuses or resets, a dead one is silent."""
     reset = isinstance(cause, paramiko.SSHException) and "reset by peer" in str(cause)
     return reset or isinstance(cause, ConnectionError | EOFError)
-
-
-def _close(transport: paramiko.Transport) -> None:
-    # The reading thread sits in recv for up to two seconds; shutdown wakes it.
-    with contextlib.suppress(OSError, EOFError):
-        transport.sock.shutdown(socket.SHUT_RDWR)
-    transport.close()
-
-
-def _sink(channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) -> Callable[[], bool]:
-    def drain() -> bool:
-        """Move what has arrived to where it goes; whether there was anything."""
-        some = False
-        for name, tail, ready, read in (
-            ("out", out, channel.recv_ready, channel.recv),
-            ("err", err, channel.recv_stderr_ready, channel.recv_stderr),
-        ):
-            while ready():
-                data = read(1 << 20)
-                tail.write(data)
-                some = True
-                if echo:
-                    echo(name, data)
-        return some
-
-    return drain
-
-
-def _start(channel: Any, command: str) -> None:
-    """Ask for a command without waiting for the answer, which a hanging machine would not give.
-    A refusal closes the channel."""
-    message = paramiko.Message()
-    message.add_byte(cMSG_CHANNEL_REQUEST)
-    message.add_int(channel.remote_chanid)
-    message.add_string("exec")
-    message.add_boolean(True)
-    message.add_string(os.fsencode(command))
-    channel.transport._send_user_message(message)
-
-
-class _Feeder:
-    """Sends standard input: at once where it is short, else from a thread of its own."""
-
-    def __init__(self, channel: paramiko.Channel, stdin: Stdin) -> None:
-        self._channel, self._stdin = channel, stdin
-        self._error: Exception | None = None
-        self._thread: threading.Thread | None = None
-        if isinstance(stdin, bytes) and len(stdin) <= _INLINE:
-            self._send()
-        else:
-            self._thread = threading.Thread(target=self._send, daemon=True)
-            self._thread.start()
-
-    def _send(self) -> None:
-        try:
-            for piece in pieces(self._stdin):
-                if not self._sent(lambda piece=piece: self._channel.sendall(piece)):  # type: ignore[misc]
-                    return
-            self._sent(self._channel.shutdown_write)
-        except Exception as error:  # ours to read, and unreadable: an end would pass for all of it
-            self._error = error
-            self._channel.close()
-
-    def _sent(self, send: Callable[[], object]) -> bool:
-        """False where the command has ended, or the connection: the exit status tells which."""
-        try:
-            send()
-        except (OSError, EOFError, paramiko.SSHException):
-            return False
-        return True
-
-    def join(self) -> None:
-        """Once the channel is closed: wait for the thread, and raise what it met on our side."""
-        if self._thread:
-            self._thread.join()
-        if self._error:
-            raise self._error
 
 
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"

@@ -13,6 +13,7 @@ PACKAGE = Path(dlws.__file__).parent
 SEAM = {
     "connection.py": {"socket", "subprocess"},
     "ssh.py": {"paramiko", "socket"},
+    "transport.py": {"paramiko", "socket"},
     "kubernetes/api.py": {"kubernetes", "urllib3"},
     "kubernetes/reach.py": {"socket"},  # carries the API client's connections through Ssh
     "kubernetes/kubectl.py": {"os.execve"},  # gives way to the operator's own kubectl
