@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# dlws-needs: root
 # dlws-files: lib/common.sh
 # Stops the nightly file index (mlocate, plocate): it would walk shared storage and every container.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# dlws-needs: root
 # dlws-render
 # dlws-files: lib/common.sh lib/resolver.sh
 # Gives the node the cluster's name servers and search domain, and keeps a name service that works.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dlws-files: lib/common.sh lib/packages.sh lib/mirror.sh
-# dlws-needs: bundle
+# dlws-needs: root bundle
 # Installs kubeadm, kubelet, kubectl and what they need, of exactly DLWS_KUBERNETES_VERSION.
 #
 # usage: install_kubeadm.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dlws-files: lib/common.sh lib/packages.sh
-# dlws-needs: bundle
+# dlws-needs: root bundle
 # Installs NFS: the client everywhere, the server on infrastructure and nfs nodes. Asks no questions.
 #
 # usage: install_nfs.sh [server|client]    (default: by the node's roles)

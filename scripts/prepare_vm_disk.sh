@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# dlws-needs: root
 # dlws-files: lib/common.sh lib/disks.sh
 # Gives a node its data disk: finds the one empty disk, makes an ext4 file system on it, mounts it on /data.
 #
