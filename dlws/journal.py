@@ -22,6 +22,7 @@ from dlws.connection import Result, Stdin
 from dlws.errors import Refused, UsageError
 from dlws.folding import fold
 from dlws.output import Outlet
+from dlws.secrecy import Hidden
 
 if TYPE_CHECKING:
     from dlws.cluster import Outcome
@@ -45,8 +46,8 @@ class Recording:
 class Journal:
     """The record of one run. Lines are written at once and reach the disk within a moment."""
 
-    def __init__(self, directory: Path, run: str) -> None:
-        self.run, self.directory = run, directory
+    def __init__(self, directory: Path, run: str, hidden: Hidden) -> None:
+        self.run, self.directory, self._hidden = run, directory, hidden
         self._lock, self._turns = threading.Lock(), Counter[tuple[str, str]]()
         self._failed = _failed_operations(directory) if directory.exists() else set[str]()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,7 +61,7 @@ class Journal:
         """Append a record. A torn last line is what a crash may leave; readers skip it."""
         line = json.dumps({"time": now(), "kind": kind, **fields})
         with self._lock:
-            os.write(self._handle, f"{line}\n".encode())
+            os.write(self._handle, f"{self._hidden.text(line)}\n".encode())
         self._wake.set()
 
     def _sync(self) -> None:
@@ -113,10 +114,13 @@ class Journal:
             self.directory / f"{node}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
         )
 
-        def receive(_: str, data: bytes) -> None:
-            os.write(handle, data)
+        receive, flush = self._hidden.stream(lambda _, data: _write_all(handle, data))
 
-        return receive, lambda: os.close(handle)
+        def finish() -> None:
+            flush()
+            os.close(handle)
+
+        return receive, finish
 
     def close(self, outcome: str) -> None:
         """The end of the run, on disk when this returns."""
@@ -131,8 +135,8 @@ class Journal:
 class Keeper:
     """Begins the record of a run with its first change; holds the cluster's lock from then on."""
 
-    def __init__(self, options: Options) -> None:
-        self._options, self._mutex = options, threading.Lock()
+    def __init__(self, options: Options, hidden: Hidden) -> None:
+        self._options, self._hidden, self._mutex = options, hidden, threading.Lock()
         self._journal: Journal | None = None
         self._held: lock.Held | None = None
         self._refusal: Refused | None = None
@@ -151,7 +155,7 @@ class Keeper:
         except Refused as refusal:
             self._refusal = refusal
             raise
-        return _begin(deploy, self._options)
+        return _begin(deploy, self._options, self._hidden)
 
     def note_outcomes(self, title: str, outcomes: Iterable[Outcome[Any]]) -> None:
         """What an action came to on each node, where the run changed anything."""
@@ -171,13 +175,18 @@ class Keeper:
             self._held.release()
 
 
-def _begin(deploy: Path, options: Options) -> Journal:
+def _write_all(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data) :]
+
+
+def _begin(deploy: Path, options: Options, hidden: Hidden) -> Journal:
     if options.resume:
-        journal = Journal(deploy / "runs" / options.resume, options.resume)
+        journal = Journal(deploy / "runs" / options.resume, options.resume, hidden)
         journal.write("resume", pid=os.getpid())
         return journal
     run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    journal = Journal(deploy / "runs" / run, run)
+    journal = Journal(deploy / "runs" / run, run, hidden)
     config = config_hash(options.directory)
     where = {"cwd": os.getcwd(), "argv": list(options.argv), "command": options.command}
     journal.write("run", id=run, pid=os.getpid(), config=config, **where)

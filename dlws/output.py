@@ -15,6 +15,7 @@ from typing import TextIO
 import click
 
 from dlws.connection import Echo
+from dlws.secrecy import Hidden
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 _LONG = 64 * 1024
@@ -36,6 +37,7 @@ class Console:
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
         self.changes: list[str] = []
+        self.hidden = Hidden()
         self._lock = threading.RLock()
         self._width = 0
         self._status: Callable[[], str] | None = None
@@ -90,6 +92,7 @@ class Console:
         with self._lock:
             self._wipe()
             coding = stream.encoding or "utf-8"
+            text = self.hidden.text(text)
             try:
                 stream.write(text.encode(coding, "replace").decode(coding))
                 stream.flush()
@@ -127,7 +130,7 @@ class Console:
     def _draw(self) -> None:
         if self._status:
             columns = shutil.get_terminal_size().columns
-            sys.stderr.write(self._status()[: columns - 1])
+            sys.stderr.write(self.hidden.text(self._status())[: columns - 1])
             sys.stderr.flush()
             self._drawn = True
 

@@ -50,8 +50,10 @@ class Session:
     @cached_property
     def config(self) -> Config:
         from dlws.config import load
+        from dlws.config.secrets import known_secrets
 
         config = load(self.options.directory, strict=self.options.strict)
+        self.console.hidden.add(known_secrets(config))
         if number := len(config.warnings):
             count = f"{number} warning{'s' if number > 1 else ''}"
             self.console.say(f"config.yaml: {count}; checkconfig shows them")
@@ -86,7 +88,7 @@ class Session:
         """Keeps the record of this run, from its first change on."""
         from dlws.journal import Keeper
 
-        return Keeper(self.options)
+        return Keeper(self.options, self.console.hidden)
 
     def steps_done(self) -> set[str]:
         """The steps that the run which is being resumed had finished."""

@@ -113,6 +113,7 @@ def install(
             node.say(f"would make the user {node.user} with sudo, and add the key")
         return []
     user, password = root_login(cluster.directory, ask)
+    cluster.console.hidden.add([password])
     outcomes = cluster.each(
         closed, lambda node: _install(node, user, password, keys), "installing the key"
     )

@@ -17,6 +17,7 @@ from dlws import __version__
 from dlws.cli.words import document, hoisted
 from dlws.errors import DeployError
 from dlws.output import ReaderGone, paint
+from dlws.secrecy import Hidden
 from dlws.session import Options, Session
 
 # The order is that of the help.
@@ -57,25 +58,29 @@ class Root(click.Group):
         try:
             value = super().invoke(ctx)
         except DeployError as error:
-            report(error)
+            report(error, hidden_of(ctx))
             ctx.obj.finish("failed")
             ctx.exit(error.code)
         except BrokenPipeError as error:
             raise ReaderGone from error
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
-            report(DeployError(f"{what}{error.strerror or error}"))
+            report(DeployError(f"{what}{error.strerror or error}"), hidden_of(ctx))
             ctx.obj.finish("failed")
             ctx.exit(DeployError.code)
         ctx.obj.finish("ok")
         return value
 
 
-def report(error: DeployError) -> None:
-    """Show an error and its cure on standard error."""
-    click.echo(paint("error: ", "red", sys.stderr) + error.message, err=True)
+def hidden_of(ctx: click.Context) -> Hidden:
+    return ctx.obj.console.hidden if isinstance(ctx.obj, Session) else Hidden()
+
+
+def report(error: DeployError, hidden: Hidden) -> None:
+    """Show an error and its cure on standard error, without secrets."""
+    click.echo(paint("error: ", "red", sys.stderr) + hidden.text(error.message), err=True)
     if error.cure:
-        click.echo(paint("cure: ", "green", sys.stderr) + error.cure, err=True)
+        click.echo(paint("cure: ", "green", sys.stderr) + hidden.text(error.cure), err=True)
 
 
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})

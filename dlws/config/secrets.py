@@ -34,6 +34,12 @@ def secrets_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, Secret]]:
             yield from secrets_of(item, (*path, index))
 
 
+def known_secrets(config: Config) -> list[str]:
+    """The secrets of a configuration, as far as they can be read here and now."""
+    found = [secret for _, secret in secrets_of(config)]
+    return [secret.get_secret_value() for secret in found if not secret.complaint()]
+
+
 def check_secrets(config: Config, sources: Sources) -> None:
     for path, secret in secrets_of(config):
         if complaint := secret.complaint():
