@@ -28,6 +28,17 @@ def fingerprint(key: bytes) -> str:
     return f"SHA256:{digest}"
 
 
+def pin(configured: str) -> str:
+    """The fingerprint that `host_key` names: itself, or that of a public key written out there."""
+    if configured.startswith("SHA256:"):
+        return configured
+    key = next((word for word in configured.split() if word.startswith("AAAA")), "")
+    try:
+        return fingerprint(base64.b64decode(key, validate=True)) if key else configured
+    except ValueError:
+        return configured
+
+
 def parse(text: str, source: str) -> dict[str, set[bytes]]:
     """The keys of each place in a known_hosts text; raises UsageError naming the bad line."""
     known: dict[str, set[bytes]] = {}
@@ -89,7 +100,7 @@ class HostKeys:
         """Accept a place's key or raise HostKeyChanged; the key of a new place is learned."""
         seen = fingerprint(key)
         if pinned:
-            if seen != pinned:
+            if seen != pin(pinned):
                 raise HostKeyChanged(
                     f"host key {seen} is not the configured {pinned}",
                     "find out why first; correct host_key in config.yaml if the machine is right",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dlws.config import from_text
 from dlws.errors import UsageError
 from dlws.hostkeys import HostKeyChanged, HostKeys, fingerprint, parse
 
@@ -84,3 +85,21 @@ def test_a_pinned_key_counts_alone(tmp_path: Path) -> None:
     known.check("w1", 22, KEY, fingerprint(KEY))
     with pytest.raises(HostKeyChanged, match="not the configured"):
         known.check("w1", 22, OTHER, fingerprint(KEY))
+
+
+@pytest.mark.parametrize("form", ["{print}", "ssh-ed25519 {key}", "ssh-ed25519 {key} comment"])
+def test_a_key_may_be_pinned_by_fingerprint_or_written_out(form: str, tmp_path: Path) -> None:
+    key = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + bytes(32)
+    pinned = form.format(print=fingerprint(key), key=base64.b64encode(key).decode())
+    HostKeys(tmp_path / "none").check("10.0.0.1", 22, key, pinned)
+    with pytest.raises(HostKeyChanged):
+        HostKeys(tmp_path / "none").check("10.0.0.1", 22, key + b"x", pinned)
+
+
+def test_a_pinned_key_of_config_yaml_is_the_one_that_is_checked(tmp_path: Path) -> None:
+    for pinned in (fingerprint(KEY), f"ssh-ed25519 {TEXT}"):
+        text = f"cluster_name: c\nmachines: {{a: {{role: infra, host_key: '{pinned}'}}}}\n"
+        machine = from_text(text).machines["a"]
+        HostKeys(tmp_path / "none").check("10.0.0.1", 22, KEY, machine.host_key)
+        with pytest.raises(HostKeyChanged):
+            HostKeys(tmp_path / "none").check("10.0.0.1", 22, OTHER, machine.host_key)

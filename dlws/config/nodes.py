@@ -30,7 +30,9 @@ class JumpHost(Section):
     user: Text = Field(default="", description="User there; empty: the same as on the nodes.")
     port: Port = Field(default=22, description="SSH port.")
     key: Text = Field(default="", description="Private key for it; empty: the cluster's.")
-    host_key: HostKey = Field(default="", description="Its public host key, pinned.")
+    host_key: HostKey = Field(
+        default="", description="Its host key, pinned: SHA256:... or the public key."
+    )
 
 
 def _jump_host(value: Any) -> Any:
@@ -97,7 +99,9 @@ class Machine(Section):
         default=None, description="SSH password; default ssh.password."
     )
     jump_host: Jump | None = Field(default=None, description="Jump host; default ssh.jump_host.")
-    host_key: HostKey = Field(default="", description="Its public host key, pinned.")
+    host_key: HostKey = Field(
+        default="", description="Its host key, pinned: SHA256:... or the public key."
+    )
     scaled: bool = Field(default=False, description="Whether it was added by autoscaling.")
     mac: Texts = Field(default=[], description="Hardware addresses.")
     ib_ip: Text = Field(default="", description="InfiniBand address.")

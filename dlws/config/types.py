@@ -24,7 +24,9 @@ _VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(\d{1,4}))?([-+][0-9A-Za-z.+~-]+)?")
 _PORT_RANGE = re.compile(r"(\d{1,5})\s*-\s*(\d{1,5})")
 _CLUSTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-_HOST_KEY = re.compile(r"(ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+=*( .*)?")
+_HOST_KEY = re.compile(
+    r"SHA256:[A-Za-z0-9+/]{43}|(ssh-|ecdsa-|sk-)[\w@.-]+ AAAA[A-Za-z0-9+/]+=*( .*)?"
+)
 OLDEST, NEWEST = 18, 36
 
 
@@ -232,7 +234,8 @@ def _user(value: str) -> str:
 def _host_key(value: str) -> str:
     if value and not _HOST_KEY.fullmatch(value.strip()):
         raise wrong(
-            "this is not a public host key", "Write one like ssh-ed25519 AAAA..., from ssh-keyscan."
+            "this is not a host key",
+            "Write SHA256:..., as ssh-keygen -l prints it, or the public key: ssh-ed25519 AAAA...",
         )
     return value.strip()
 

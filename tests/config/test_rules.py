@@ -54,7 +54,7 @@ ERRORS = [
     ("machines: {a: {role: infra, private-ip: 10.0.0.256}}", "is not an IP address"),
     ("machines: {a: {role: infra, port: 0}}", "must be at least 1"),
     ("machines: {a: {role: infra, jump_host: 'x@'}}", "is not a jump host"),
-    ("machines: {a: {role: infra, host_key: abc}}", "is not a public host key"),
+    ("machines: {a: {role: infra, host_key: abc}}", "is not a host key"),
     ("machines: {a_b: {role: infra}}", '"a_b" is not a host name'),
     ("machines: {Node1: {role: infra}}", '"Node1" is not a host name'),
     ("machines: {'$(x)': {role: infra}}", "is not a host name"),
