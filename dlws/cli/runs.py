@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TextIO
 
 import click
 
@@ -66,6 +67,22 @@ def why(session: Session, node: str, run: str) -> None:
     from dlws import journal
 
     click.echo(journal.why(journal.find(session.options.directory / "deploy", run), node))
+
+
+@runs.command()
+@click.argument("run", default="")
+@click.option("-o", "file", type=click.File("w", encoding="utf-8", lazy=True), default="-",
+              metavar="FILE", help="Where to write it; standard output by default.")  # fmt: skip
+@click.option("--junit", is_flag=True, help="Write JUnit XML instead of a page.")
+@click.pass_obj
+def report(session: Session, run: str, file: TextIO, junit: bool) -> None:
+    """Write RUN (default: the last one) as one HTML page: timeline, changes, failures."""
+    from dlws import journal
+    from dlws import report as pages
+
+    place = journal.find(session.options.directory / "deploy", run)
+    make = pages.junit if junit else pages.html
+    file.write(make(journal.read(place), list(journal.records(place))))
 
 
 @click.command()

@@ -1,0 +1,108 @@
+"""A run as a page for people, and as JUnit for machines."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from xml.etree import ElementTree
+
+from dlws import __version__
+from dlws.journal import Run
+from dlws.templates import render
+
+Record = dict[str, Any]
+
+
+@dataclass
+class Bar:
+    """A command on the timeline; `left` and `width` in percent of the run's time."""
+
+    title: str
+    state: str
+    left: float
+    width: float
+    seconds: float
+    said: str = ""
+
+
+@dataclass
+class Lane:
+    """What one node was asked for, in order."""
+
+    node: str
+    state: str
+    bars: list[Bar] = field(default_factory=list)
+    wrote: list[str] = field(default_factory=list)
+
+
+def html(run: Run, records: Sequence[Record]) -> str:
+    """One page that needs nothing else."""
+    steps = [record["name"] for record in records if record["kind"] == "step"]
+    return render(
+        "report.html",
+        run=run,
+        command=shlex.join(run.argv),
+        steps=steps,
+        lanes=lanes(run, records),
+        version=__version__,
+    )
+
+
+def lanes(run: Run, records: Sequence[Record]) -> list[Lane]:
+    """The timeline of each node, by name."""
+    begin, end = moment(records[0]), moment(records[-1])
+    whole = max(end - begin, 0.001)
+    found = {node: Lane(node, state) for node, state in sorted(run.nodes.items())}
+    open_: dict[str, tuple[float, str]] = {}
+    for record in records:
+        lane = found.get(record.get("node", ""))
+        if lane is None:
+            continue
+        if record["kind"] == "begin":
+            open_[record["operation"]] = (moment(record), record["title"])
+        elif record["kind"] in ("done", "lost") and record["operation"] in open_:
+            start, title = open_.pop(record["operation"])
+            lane.bars.append(_bar(record, title, start - begin, whole))
+        elif record["kind"] == "put":
+            lane.wrote.append(record["path"])
+        elif record["kind"] == "failed" and not any(bar.state != "ok" for bar in lane.bars):
+            at = 100 * (moment(record) - begin) / whole
+            lane.bars.append(Bar(record["title"], "failed", round(at, 2), 0, 0, record["why"]))
+    return list(found.values())
+
+
+def _bar(record: Record, title: str, start: float, whole: float) -> Bar:
+    seconds = record.get("seconds", 0)
+    state = "lost" if record["kind"] == "lost" else "ok" if record["code"] == 0 else "failed"
+    said = record.get("why", "") or record.get("last", "")
+    left, width = round(100 * start / whole, 2), round(100 * seconds / whole, 2)
+    return Bar(title, state, left, width, seconds, said)
+
+
+def moment(record: Record) -> float:
+    return datetime.fromisoformat(record["time"]).timestamp()
+
+
+def junit(run: Run, records: Iterable[Record]) -> str:
+    """A test case for each node; one that failed carries why."""
+    why = {r["node"]: r["why"] for r in records if r["kind"] in ("failed", "lost")}
+    bad = {node: state for node, state in run.nodes.items() if state != "ok"}
+    suite = ElementTree.Element(
+        "testsuite", name=run.id, tests=str(len(run.nodes)), failures=str(len(bad))
+    )
+    for node, state in sorted(run.nodes.items()):
+        case = ElementTree.SubElement(suite, "testcase", classname=run.command, name=node)
+        if node in bad:
+            failure = ElementTree.SubElement(case, "failure", message=state)
+            failure.text = printable(why.get(node, state))
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def printable(text: str) -> str:
+    """The text without the characters that XML has no way to write."""
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
