@@ -161,11 +161,45 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
 
     for node in masters:
         cluster.each([node], enter, "kubeadm join")
+    _renew_watches(cluster, seen, masters)
     outcomes = cluster.gather(workers, enter, "kubeadm join")
     if not cluster.options.dry_run:
         network.update(cluster, survey(cluster, []))
     raise_failures(outcomes, cluster.options)
     return missing
+
+
+# $1 is the API server's address. Its process ends, kubelet starts it again, and it answers.
+_RENEW = """old=$(pgrep -x kube-apiserver) || exit 0
+pkill -TERM -x kube-apiserver
+for second in $(seq 180); do
+  sleep 1
+  now=$(pgrep -x kube-apiserver) && [ "$now" != "$old" ] || continue
+  kubectl --kubeconfig /etc/kubernetes/admin.conf -s "$1" get --raw /readyz >/dev/null 2>&1 &&
+    exit 0
+done
+echo "the API server did not come back" >&2; exit 1"""
+
+
+def _renew_watches(cluster: Cluster, seen: Survey, joined: Sequence[Node]) -> None:
+    """Restart the API servers that saw etcd grow, one by one, so that no watch stays deaf.
+
+    When etcd takes in a member that is no learner, it has no leader for a moment. Watches of older
+    API servers then may live on and deliver nothing until they time out: seen for five minutes
+    with Kubernetes 1.20, in which controllers heard of no new service.
+    """
+    config = cluster.config.kubernetes
+    if not joined or versions.of("etcd_joins_as", config.version) == "learner":
+        return
+
+    def renew(node: Node) -> None:
+        address = f"https://{endpoint.inner_address(node)}:{config.api_port}"
+        title = "restart the API server: etcd's growth has cut off its watches"
+        node.run(script(_RENEW, address), sudo=True, title=title)
+
+    for node in cluster.infra:
+        if node.name in seen.members or node in joined[:-1]:
+            cluster.each([node], renew, "restarting API servers")
 
 
 def _is_member(seen: Survey, node: Node) -> bool:

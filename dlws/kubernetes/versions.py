@@ -25,6 +25,7 @@ _TABLE: dict[str, dict[int, str]] = {
     "control_plane_labels": {18: _MASTER, 20: f"{_MASTER} {_CONTROL_PLANE}", 24: _CONTROL_PLANE},
     "control_plane_taints": {18: _MASTER, 24: f"{_MASTER} {_CONTROL_PLANE}", 25: _CONTROL_PLANE},
     "drain_emptydir": {18: "--delete-local-data", 20: "--delete-emptydir-data"},
+    "etcd_joins_as": {18: "member", 29: "learner"},
     "socket_scheme": {18: "", 24: "unix://"},
 }
 TAINTS = (_MASTER, _CONTROL_PLANE)

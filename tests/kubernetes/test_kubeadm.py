@@ -40,8 +40,14 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 class Nodes:
     """Answers like nodes with kubeadm: who ran init or join is a member from then on."""
 
-    def __init__(self, world: World, ca: bytes, members: dict[str, str] | None = None) -> None:
-        self.world, self.ca = world, ca
+    def __init__(
+        self,
+        world: World,
+        ca: bytes,
+        members: dict[str, str] | None = None,
+        version: str = "1.20.2",
+    ) -> None:
+        self.world, self.ca, self.version = world, ca, version
         self.members = members or {}
         self.begun: set[str] = set()
         self.silent: set[str] = set()
@@ -65,7 +71,8 @@ class Nodes:
         return None
 
     def state(self, name: str) -> bytes:
-        lines = ["version=v1.20.2", "hosts=" + base64.b64encode(b"127.0.0.1 localhost\n").decode()]
+        lines = [f"version=v{self.version}"]
+        lines += ["hosts=" + base64.b64encode(b"127.0.0.1 localhost\n").decode()]
         if name in self.begun:
             lines += ["init_started=1", "control_plane=1", "api_says=refused"]
         elif name in self.members:
@@ -156,6 +163,18 @@ def test_three_infra_nodes_join_one_after_the_other(make: Make, ca: bytes) -> No
         assert sent["discovery"]["bootstrapToken"]["apiServerEndpoint"] == "atlas-api:6443"
         assert sent["discovery"]["bootstrapToken"]["caCertHashes"][0].startswith("sha256:")
     assert any("upload-certs" in command for command in world.commands("infra01"))
+
+
+@pytest.mark.parametrize(
+    ("version", "restarted"), [("1.20.2", ["infra01", "infra02"]), ("1.30.1", [])]
+)
+def test_api_servers_that_saw_etcd_grow_are_restarted(
+    make: Make, ca: bytes, version: str, restarted: list[str]
+) -> None:
+    world = make(THREE.replace("1.20.2", version))
+    Nodes(world, ca, version=version)
+    kubeadm.init(world.cluster)
+    assert [name for name in world.fakes if world.ran(name, "pkill -TERM -x")] == restarted
 
 
 def test_every_node_of_three_masters_knows_them_by_name(make: Make, ca: bytes) -> None:
