@@ -50,11 +50,21 @@ def _on_request(channel: Any, message: paramiko.Message) -> None:
     channel.status_event.set()
 
 
+# Paramiko compares message digests byte by byte in Python; a cipher that authenticates by itself
+# spares that, a fifth of the work of a short connection.
+_AUTHENTICATING = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+
+
 class Transport(paramiko.Transport):
     """Wakes seldom, and tells a killed command from a lost connection."""
 
     # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
     _active_check_timeout = 2.0
+    _preferred_ciphers = _AUTHENTICATING + tuple(
+        name
+        for name in paramiko.Transport._preferred_ciphers  # type: ignore[attr-defined]
+        if name not in _AUTHENTICATING
+    )
     _channel_handler_table = {  # noqa: RUF012
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         MSG_CHANNEL_REQUEST: _on_request,
