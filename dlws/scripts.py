@@ -197,7 +197,7 @@ def reboot(node: Node, limit: float = REBOOT_LIMIT) -> None:
     """Reboot a node and wait until it is back: another boot id, and systemd done starting."""
     # Not `systemctl reboot` itself: sshd may die before it tells us that it was accepted. The boot
     # id comes with it, so that a resumed run knows whether this reboot has been.
-    before = node.run(_REBOOT, sudo=True, title="reboot").text
+    before = node.run(_REBOOT, sudo=True, title="rebooting").text
     node.close()
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
