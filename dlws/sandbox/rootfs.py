@@ -50,16 +50,20 @@ def sources(targets: str, own: str, release: str) -> list[str]:
 
 
 def machine_sources(release: str) -> list[str]:
-    """Where this machine gets its packages, turned to `release`; Debian's own servers elsewhere."""
+    """Where this machine gets Debian's packages, turned to `release`."""
     template = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
     listing = sh("apt-get", "indextargets", "--format", template, "Created-By: Packages")
     targets = run(listing, doing="reading this machine's apt sources").text
     os_release = Path("/etc/os-release").read_text()
     own = re.search(r'^VERSION_CODENAME="?(\w+)', os_release, re.MULTILINE)
     debian = re.search(r'^ID="?debian', os_release, re.MULTILINE)
-    if debian and own and (lines := sources(targets, own.group(1), release)):
-        return lines
-    return [f"deb http://deb.debian.org/debian {release} main"]
+    for known in [*([own.group(1)] if debian and own else []), *RELEASES]:
+        if lines := sources(targets, known, release):
+            return lines
+    raise DeployError(
+        "this machine's apt knows no Debian archive to make nodes from",
+        "add one to /etc/apt/sources.list.d, run apt-get update, then the same line again",
+    )
 
 
 def apt_settings(dump: str) -> list[str]:
