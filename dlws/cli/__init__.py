@@ -153,6 +153,7 @@ def main() -> NoReturn:
     """Run the command line; the exit code is the outcome (see `dlws.errors`)."""
     _raise_file_limit()
     _collect_seldom()
+    _leave_out_invoke()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # no character may end us, whatever the locale
             stream.reconfigure(errors="replace")
@@ -176,6 +177,12 @@ def _leave(code: int, word: str = "") -> NoReturn:
             click.echo(word, err=True)
         sys.stderr.flush()
     os._exit(code)
+
+
+def _leave_out_invoke() -> None:
+    """Let Paramiko do without invoke, which it imports where it is, with asyncio and unittest.mock,
+    for a line of ssh_config that is not read here: a third of Paramiko's start-up."""
+    sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
 
 
 def _collect_seldom() -> None:
