@@ -106,6 +106,7 @@ def take(found: Mapping[str, Contender], place: Path, hosts: int, runs: int) -> 
     samples: dict[str, list[Sample]] = {name: [] for name in found}
     for number in range(runs):
         for name, one in found.items():
+            measure.settle()  # what a contender leaves behind is not the next one's load
             sample = measure.run(one.command, place / "out", one.env)
             samples[name].append(_checked(name, sample, hosts))
             print(

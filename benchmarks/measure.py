@@ -52,6 +52,22 @@ def run(
     return Sample(wall, cpu, process.returncode, out.read_text(errors="replace"))
 
 
+def settle(limit: float = 60) -> None:
+    """Wait until the machine is idle for four fifths of half a second, or for `limit` seconds."""
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        before = _processor_times()
+        time.sleep(0.5)
+        spent = [now - then for now, then in zip(_processor_times(), before, strict=True)]
+        if spent[3] >= 0.8 * sum(spent):
+            return
+
+
+def _processor_times() -> list[int]:
+    """Ticks of all processors by kind: user, nice, system, idle and so on."""
+    return [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:]]
+
+
 @dataclass(frozen=True)
 class Figures:
     """Least and middle of several runs, in seconds."""
