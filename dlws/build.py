@@ -21,7 +21,7 @@ def private_directory(path: Path) -> None:
 
 
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file of deploy/ whole or not at all; its mode is set before its content."""
+    """Write a file whole or not at all; its mode is set before its content."""
     private_directory(path.parent)
     new = path.with_name(path.name + ".dlws-new")
     new.unlink(missing_ok=True)

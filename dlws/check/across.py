@@ -11,6 +11,7 @@ from dlws.check import ports as matrix
 from dlws.check.facts import Facts
 from dlws.check.findings import Finding
 from dlws.check.rules import words
+from dlws.config.addresses import is_address
 from dlws.folding import fold
 
 if TYPE_CHECKING:
@@ -233,14 +234,6 @@ def _backward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[
         cure = "deploy.py up --only hosts, or add them to the reverse zone of the DNS"
         found.append(Finding("warning", facts.node, what, cure))
     return found
-
-
-def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def is_loopback(text: str) -> bool:

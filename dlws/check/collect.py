@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlws import resources
-from dlws.check.across import is_address
 from dlws.check.facts import Facts, parse
 from dlws.check.ports import needed
+from dlws.config.addresses import is_address
 from dlws.connection import Result
 from dlws.errors import DeployError
 from dlws.kubernetes.endpoint import inner_address

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from dlws.config.addresses import is_address
 from dlws.kubernetes import versions
-from dlws.kubernetes.endpoint import Endpoint, is_address
+from dlws.kubernetes.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from dlws.config import Config

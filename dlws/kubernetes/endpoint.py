@@ -8,13 +8,13 @@ after the other, so any one infra node may be gone.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlws.config.addresses import is_address
 from dlws.errors import DeployError
 
 if TYPE_CHECKING:
@@ -112,11 +112,3 @@ def certificate_names(cluster: Cluster) -> list[str]:
     for node in cluster.infra:
         names += [node.name, node.fqdn, inner_address(node), str(node.machine.public_ip or "")]
     return list(dict.fromkeys(name for name in [*names, "127.0.0.1", "localhost"] if name))
-
-
-def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

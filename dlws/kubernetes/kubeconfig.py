@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlws.build import write
 from dlws.errors import DeployError, UsageError
 from dlws.kubernetes import endpoint
 from dlws.shell import sh
@@ -37,20 +36,6 @@ def fetch(cluster: Cluster, node: Node) -> bool:
     write(target, content)
     cluster.console.changed(f"{target}")
     return True
-
-
-def write(target: Path, content: bytes) -> None:
-    """Replace a file in one go; nobody else can read it at any moment."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(target)
 
 
 def load(source: Path) -> Kubeconfig:

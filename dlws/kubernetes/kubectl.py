@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.build import write
 from dlws.errors import DeployError
 from dlws.kubernetes import kubeconfig, reach
 from dlws.shell import sh
@@ -66,7 +67,7 @@ def _pointed_at(cluster: Cluster, server: str) -> Path:
     copy = path.with_name("kubectl.conf")
     content = yaml.safe_dump(kubeconfig.redirected(admin, server), sort_keys=False).encode()
     if not copy.exists() or copy.read_bytes() != content:
-        kubeconfig.write(copy, content)
+        write(copy, content)
     return copy
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dlws.build import write
 from dlws.errors import DeployError, UsageError
 from dlws.kubernetes import kubeconfig
 from tests.kubernetes.conftest import THREE, World
@@ -57,7 +58,7 @@ def test_entries_that_are_null_are_no_trouble() -> None:
 @pytest.fixture
 def world(make: Callable[..., World]) -> World:
     made = make(THREE)
-    kubeconfig.write(kubeconfig.path(made.cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(made.cluster), yaml.safe_dump(ADMIN).encode())
     return made
 
 
@@ -91,7 +92,7 @@ def test_merge_in_a_dry_run_leaves_the_file_alone(
     make: Callable[..., World], tmp_path: Path
 ) -> None:
     world = make(dry_run=True)
-    kubeconfig.write(kubeconfig.path(world.cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(world.cluster), yaml.safe_dump(ADMIN).encode())
     assert kubeconfig.merge(world.cluster, tmp_path / "config")
     assert not (tmp_path / "config").exists()
 
@@ -121,8 +122,8 @@ def test_redirected_changes_the_server_alone() -> None:
 
 def test_a_file_is_never_readable_by_others(tmp_path: Path) -> None:
     target = tmp_path / "new/admin.conf"
-    kubeconfig.write(target, b"one")
+    write(target, b"one")
     target.chmod(0o644)
-    kubeconfig.write(target, b"two")
+    write(target, b"two")
     assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"two", 0o600)
     assert len(list(target.parent.iterdir())) == 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dlws.build import write
 from dlws.connection import Result
 from dlws.errors import DeployError
 from dlws.kubernetes import kubeconfig, kubectl, reach
@@ -41,7 +42,7 @@ def test_kubectl_runs_in_our_place_with_words_as_typed(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = make().cluster
-    kubeconfig.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
     own = put_kubectl(cluster.deploy / "bin/kubectl")
     asked: list[Any] = []
     monkeypatch.setattr(reach, "direct", lambda _: "https://10.1.0.1:6443")
@@ -56,7 +57,7 @@ def test_kubectl_runs_in_our_place_with_words_as_typed(
 
 def test_another_live_master_is_asked_through_a_private_copy(make: Make) -> None:
     cluster = make(THREE).cluster
-    kubeconfig.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
     path = Path(kubectl.environment(cluster, "https://10.1.0.2:6443")["KUBECONFIG"])
     assert path.stat().st_mode & 0o777 == 0o600
     assert yaml.safe_load(path.read_text())["clusters"][0]["cluster"]["server"].endswith(".2:6443")
