@@ -6,8 +6,13 @@ import os
 import re
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlws.errors import UsageError
+from dlws.plan import local
+
+if TYPE_CHECKING:
+    from dlws.session import Session
 
 KEY = "deploy/sshkey/id_ed25519"
 _IDENTITY = "deploy/clusterID.yml"
@@ -56,18 +61,35 @@ def build(directory: Path, cluster_name: str) -> list[str]:
     """Make what is missing of the cluster's id and key; what was made, as paths."""
     check_owner(directory, cluster_name)
     private_directory(directory / "deploy")
-    made = []
-    if not (directory / _IDENTITY).exists():
+    made = lacking(directory)
+    if _IDENTITY in made:
         text = f'clusterId: {uuid.uuid4()}\ncluster_name: "{cluster_name}"\n'
         write(directory / _IDENTITY, text.encode(), 0o644)
-        made.append(_IDENTITY)
-    key = directory / KEY
-    if not key.exists() and not key.with_name("id_rsa").exists():
+    if KEY in made:
+        key = directory / KEY
         private, public = generate_key(f"dlws {cluster_name}")
         write(key.with_name(key.name + ".pub"), public, 0o644)
         write(key, private)
-        made.append(KEY)
     return made
+
+
+def lacking(directory: Path) -> list[str]:
+    """What build() would make, as paths."""
+    found = [] if (directory / _IDENTITY).exists() else [_IDENTITY]
+    key = directory / KEY
+    return found if key.exists() or key.with_name("id_rsa").exists() else [*found, KEY]
+
+
+def ensure(session: Session) -> None:
+    """Make what is missing, unless this is a dry run."""
+    directory, name = session.options.directory, session.config.cluster_name
+    check_owner(directory, name)
+    wanted = lacking(directory)
+    if session.gate.admit(*(local(f"make {path}") for path in wanted)):
+        for path in build(directory, name):
+            session.console.changed(path)
+    if not wanted:
+        session.console.say("nothing to do: id and key are there")
 
 
 def generate_key(comment: str) -> tuple[bytes, bytes]:

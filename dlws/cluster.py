@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dlws import folding
 from dlws.errors import DeployError, Refused, SomeNodesFailed, UsageError
+from dlws.gate import Gate
 from dlws.node import Node
 from dlws.output import Console, since
 
@@ -52,8 +53,11 @@ class Cluster:
         options: Options,
         console: Console,
         keeper: Keeper | None = None,
+        gate: Gate | None = None,
+        seed: str = "",
     ) -> None:
         self.config, self.options, self.console = config, options, console
+        self.gate, self.seed = gate or Gate(console, options.dry_run), seed
         self.nodes = list(nodes)
         self._keeper = keeper
         self.directory: Path = options.directory

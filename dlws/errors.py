@@ -20,6 +20,10 @@ class UsageError(DeployError):
     code = 2
 
 
+class Horizon(Exception):
+    """The end of what a plan can know. Not a failure: all that could be planned has been."""
+
+
 class SomeNodesFailed(DeployError):
     """Some nodes failed; the rest are done."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import difflib
 import hashlib
 import os
 import tarfile
@@ -22,6 +24,15 @@ STATE = script(
     printf '%s %s\\n' "${sum%% *}" "$(stat -c '%a %U:%G' "$path")"
   else echo '- - -'; fi
 done"""
+)
+
+_SHOWN = 64 * 1024
+"""Larger files are not shown line by line."""
+
+# For each path on standard input: its beginning in base64, an empty line where there is none.
+CONTENT = script(
+    'while IFS= read -r path; do head -c "$1" "$path" 2>/dev/null | base64 -w0; echo; done',
+    _SHOWN + 1,
 )
 
 # Unpacks a tar of files named 0, 1, ... and `list` (mode owner name path), then moves each into
@@ -80,13 +91,40 @@ def chunks(content: bytes | Path) -> Iterator[bytes]:
             yield chunk
 
 
-def differing(files: Iterable[File], states: str) -> list[File]:
-    """The files whose line in STATE's answer is not what it should be."""
+def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
+    """The files whose line in STATE's answer is not what it should be, each with that line."""
     files = list(files)
     lines = states.splitlines()
     if len(lines) != len(files):
         raise DeployError(f"asked for the state of {len(files)} files, got {len(lines)} answers")
-    return [file for file, line in zip(files, lines, strict=True) if line != file.state]
+    return [(file, line) for file, line in zip(files, lines, strict=True) if line != file.state]
+
+
+def contents(answer: str) -> list[bytes]:
+    """What CONTENT printed, a file each."""
+    return [base64.b64decode(line) for line in answer.splitlines()]
+
+
+def difference(file: File, state: str, old: bytes) -> tuple[str, ...]:
+    """The lines that differ, for people; of what is private, large or no text, a word about it."""
+    _, mode, owner = state.split(" ")
+    lines = (
+        []
+        if mode == "-" or (mode, owner) == (f"{file.mode:o}", _owner(file))
+        else [f"mode and owner: {mode} {owner} -> {file.mode:o} {_owner(file)}"]
+    )
+    private = [m for m in (mode, f"{file.mode:o}") if m != "-" and not int(m, 8) & 0o004]
+    if private:
+        return (*lines, f"content not shown: mode {private[0]}")
+    if file.size > _SHOWN or len(old) > _SHOWN:
+        return (*lines, f"content not shown: {file.size} bytes")
+    try:
+        before, after = old.decode(), b"".join(chunks(file.content)).decode()
+    except UnicodeDecodeError:
+        return (*lines, "content not shown: not text")
+    names = ("there now" if mode != "-" else "not there", file.path)
+    made = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    return (*lines, *made)
 
 
 def stream(files: list[File]) -> Iterator[bytes]:

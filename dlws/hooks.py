@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlws.connection import Local
 from dlws.errors import DeployError
+from dlws.plan import local
 from dlws.shell import sh
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ def run(session: Session, name: str, step: str = "", why: str = "") -> None:
         return
     if not os.access(path, os.X_OK):
         raise DeployError(f"{path} cannot be run", f"chmod +x {sh(path)}")
-    if session.options.dry_run:
-        session.console.say(f"would run the hook {name}")
+    if not session.gate.admit(local(f"run the hook {name}", path.read_bytes())):
         return
     facts = {"DLWS_DIR": directory, "DLWS_HOOK": name, "DLWS_STEP": step, "DLWS_ERROR": why}
     words = [f"{key}={value}" for key, value in facts.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws import plan
 from dlws.build import write
 from dlws.kubernetes import endpoint
 
@@ -59,6 +60,9 @@ def generate(cluster: Cluster) -> tuple[Path, bool]:
     path = cluster.deploy / "etc/hosts"
     old = path.read_text() if path.exists() else ""
     new = merged(old, lines(cluster))
-    if new != old and not cluster.options.dry_run:
+    if new == old:
+        return path, False
+    made = cluster.gate.admit(plan.local(f"write {path}", new))
+    if made:
         write(path, new.encode(), 0o644)
-    return path, new != old
+    return path, made

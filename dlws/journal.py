@@ -137,6 +137,7 @@ class Keeper:
 
     def __init__(self, options: Options, hidden: Hidden) -> None:
         self._options, self._hidden, self._mutex = options, hidden, threading.Lock()
+        self.id = options.resume or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
         self._journal: Journal | None = None
         self._held: lock.Held | None = None
         self._refusal: Refused | None = None
@@ -155,7 +156,7 @@ class Keeper:
         except Refused as refusal:
             self._refusal = refusal
             raise
-        return _begin(deploy, self._options, self._hidden)
+        return _begin(deploy, self.id, self._options, self._hidden)
 
     def note_outcomes(self, title: str, outcomes: Iterable[Outcome[Any]]) -> None:
         """What an action came to on each node, where the run changed anything."""
@@ -180,13 +181,11 @@ def _write_all(handle: int, data: bytes) -> None:
         data = data[os.write(handle, data) :]
 
 
-def _begin(deploy: Path, options: Options, hidden: Hidden) -> Journal:
+def _begin(deploy: Path, run: str, options: Options, hidden: Hidden) -> Journal:
+    journal = Journal(deploy / "runs" / run, run, hidden)
     if options.resume:
-        journal = Journal(deploy / "runs" / options.resume, options.resume, hidden)
         journal.write("resume", pid=os.getpid())
         return journal
-    run = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    journal = Journal(deploy / "runs" / run, run, hidden)
     config = config_hash(options.directory)
     where = {"cwd": os.getcwd(), "argv": list(options.argv), "command": options.command}
     journal.write("run", id=run, pid=os.getpid(), config=config, **where)
@@ -321,13 +320,13 @@ def retry_failed(argv: Sequence[str]) -> str:
 
 
 @contextmanager
-def where(run: Run) -> Iterator[None]:
-    """Be where the run was started, so that its relative paths mean the same."""
+def at(cwd: str, what: str) -> Iterator[None]:
+    """Be where `what` was started, so that its relative paths mean the same."""
     before = os.getcwd()
     try:
-        os.chdir(run.cwd)
+        os.chdir(cwd)
     except OSError as error:
-        raise UsageError(f"{run.cwd}, where {run.id} was started, is gone", "") from error
+        raise UsageError(f"{cwd}, where {what} was started, is gone", "") from error
     try:
         yield
     finally:

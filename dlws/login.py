@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dlws.config import Config, Machine
     from dlws.config.nodes import JumpHost
+    from dlws.gate import Gate
     from dlws.journal import Keeper
     from dlws.output import Console
     from dlws.session import Options
@@ -85,7 +86,11 @@ def _jump_target(jump: JumpHost, inside: Target, directory: Path) -> Target:
 
 
 def nodes(
-    config: Config, options: Options, console: Console, keeper: Keeper | None = None
+    config: Config,
+    options: Options,
+    console: Console,
+    keeper: Keeper | None = None,
+    gate: Gate | None = None,
 ) -> list[Node]:
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
     directory, hosts = options.directory, hosts_file(options.directory)
@@ -108,8 +113,8 @@ def nodes(
                 console,
                 place.user,
                 revealed(config.ssh.sudo_password),
-                options.dry_run,
                 keeper,
+                gate,
             )
         )
     return made

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from dlws import files, privilege, recorder
+from dlws import files, plan, privilege, recorder
 from dlws.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.errors import DeployError
 from dlws.files import File
+from dlws.gate import Gate
 from dlws.output import outlets
 
 if TYPE_CHECKING:
@@ -41,15 +42,18 @@ class Node:
         console: Console,
         user: str = "root",
         sudo_password: str | None = None,
-        dry_run: bool = False,
         keeper: Callable[[], Journal] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.machine = machine
         self.name, self.fqdn, self.roles = machine.name, machine.fqdn, machine.roles
         self.address, self.connection, self.user = address, connection, user
-        self.dry_run = dry_run
         self._console, self._sudo_password = console, sudo_password
-        self._keeper = keeper
+        self._keeper, self.gate = keeper, gate or Gate(console)
+
+    @property
+    def dry_run(self) -> bool:
+        return self.gate.dry_run
 
     def __repr__(self) -> str:
         return f"Node({self.name})"
@@ -66,16 +70,21 @@ class Node:
         filter: Callable[[Echo], Echo] | None = None,
         keep: int = KEEP,
         once: bool = True,
+        varies: bool = False,
+        follows: bool = False,
+        foreseen: Sequence[str] = (),
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
 
         `title` are the words shown for it; `live` shows its output as it comes, through `filter`
         where given; the result keeps so much of each stream. `once`: the node's recorder sees to
         it that a resumed run does not do it twice; it then also outlives this program.
-        Raises CommandFailed if `check`, ConnectionFailed.
+        For a plan: `varies` says that the input is made anew each time (tokens), `follows` that the
+        command belongs to one that was let through before, `foreseen` what it would change.
+        Raises CommandFailed if `check`, ConnectionFailed, Refused by a plan that lacks it.
         """
-        if self.dry_run:
-            self.say(f"would run: {title or command}")
+        action = plan.run(self.name, title or command, command, stdin, sudo, varies, foreseen)
+        if not follows and not self.gate.admit(action):
             return Result(0)
         journal = self._keeper() if self._keeper else None
         if title:
@@ -120,14 +129,22 @@ class Node:
         paths = os.fsencode("".join(f"{file.path}\n" for file in wanted))
         states = self.read(files.STATE, stdin=paths, sudo=True).text
         changed = files.differing(wanted, states)
-        if changed and self.dry_run:
-            for file in changed:
-                self.say(f"would write: {file.path} (mode {file.mode:o}, {file.size} bytes)")
-        elif changed:
-            self._place(changed)
+        if changed and self.gate.admit(*self._writes(changed)):
+            self._place([file for file, _ in changed])
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-            self.changed(", ".join(file.path for file in changed[:3]) + more)
-        return [file.path for file in changed]
+            self.changed(", ".join(file.path for file, _ in changed[:3]) + more)
+        return [file.path for file, _ in changed]
+
+    def _writes(self, changed: list[tuple[File, str]]) -> Iterable[plan.Action]:
+        """What placing these files is called in a plan, line by line where that is wanted."""
+        olds = self._contents([file.path for file, _ in changed]) if self.gate.diff else []
+        for number, (file, state) in enumerate(changed):
+            lines = files.difference(file, state, olds[number]) if olds else ()
+            yield plan.write(self.name, file, state, lines)
+
+    def _contents(self, paths: Sequence[str]) -> list[bytes]:
+        names = os.fsencode("".join(f"{path}\n" for path in paths))
+        return files.contents(self.read(files.CONTENT, stdin=names, sudo=True).out.decode())
 
     def _place(self, changed: list[File]) -> None:
         journal = self._keeper() if self._keeper else None

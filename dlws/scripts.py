@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import tarfile
 import time
@@ -14,7 +13,9 @@ from dlws import files, resources
 from dlws.cluster import raise_failures
 from dlws.connection import Result
 from dlws.errors import DeployError, UsageError
+from dlws.foresee import differences
 from dlws.node import CommandFailed, Node
+from dlws.plan import digest
 from dlws.shell import script, sh
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _REBOOT = (
 )
 
 _HEADER_LINES = 20
-_DIRECTIVE = re.compile(r"^# dlws-(files|needs|render)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^# dlws-(files|needs|render|check)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
 
 # Unpacks standard input into a directory of its own and runs the command given as $1... there.
 _RUN = script(
@@ -65,6 +66,8 @@ class Script:
     files: tuple[Path, ...] = ()
     needs: frozenset[str] = frozenset()
     render: bool = False
+    check: bool = False
+    """Whether it has a check mode: with DLWS_CHECK=1 it changes nothing and says what it would."""
     args: tuple[str, ...] = field(default=())
 
     @property
@@ -93,9 +96,9 @@ def find(path: str, args: tuple[str, ...] = ()) -> Script:
 
 
 def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
-    """Read what a script's first lines say of it: dlws-files, dlws-needs, dlws-render."""
+    """Read what a script's first lines say: dlws-files, dlws-needs, dlws-render, dlws-check."""
     head = path.read_bytes().split(b"\n", _HEADER_LINES)[:_HEADER_LINES]
-    said = dict.fromkeys(("files", "needs", "render"), "")
+    said = dict.fromkeys(("files", "needs", "render", "check"), "")
     for word, value in _DIRECTIVE.findall(b"\n".join(head).decode(errors="replace")):
         said[word] += f" {value or word}"
     named = tuple(Path(word) for word in said["files"].split())
@@ -103,7 +106,8 @@ def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
         if file.is_absolute() or ".." in file.parts or not (path.parent / file).is_file():
             raise UsageError(f"{path}: its dlws-files line names {file}, which is not beside it")
     render = bool(said["render"]) or path.suffix == ".j2"
-    return Script(path, named, frozenset(said["needs"].split()), render, args)
+    needs = frozenset(said["needs"].split())
+    return Script(path, named, needs, render, bool(said["check"]), args)
 
 
 def archive(found: Script, config: Config, node: Node) -> bytes:
@@ -158,16 +162,22 @@ def run(node: Node, config: Config, found: Script, sudo: bool = False) -> Result
     result = _run_once(node, config, found, sudo, found.args)
     if result.code == REBOOT and not node.dry_run:
         reboot(node)
-        result = _run_once(node, config, found, sudo, (*found.args, "continue"))
+        result = _run_once(node, config, found, sudo, (*found.args, "continue"), follows=True)
     if not result.ok:
         raise CommandFailed(sh(found.name, *found.args), result)
     return result
 
 
 def _run_once(
-    node: Node, config: Config, found: Script, sudo: bool, args: tuple[str, ...]
+    node: Node,
+    config: Config,
+    found: Script,
+    sudo: bool,
+    args: tuple[str, ...],
+    follows: bool = False,
 ) -> Result:
     command = Script(found.path, args=args).command
+    foreseen = differences(node, config, found, args) if node.dry_run and found.check else ()
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     result = node.run(
         f"{_RUN} {sh('env', *variables, *command)}",
@@ -176,6 +186,8 @@ def _run_once(
         check=False,
         title=f"run {sh(found.name, *args)}",
         live=True,
+        follows=follows,
+        foreseen=foreseen,
     )
     node.count_changes(result.out)
     return result
@@ -197,7 +209,7 @@ def reboot(node: Node, limit: float = REBOOT_LIMIT) -> None:
     """Reboot a node and wait until it is back: another boot id, and systemd done starting."""
     # Not `systemctl reboot` itself: sshd may die before it tells us that it was accepted. The boot
     # id comes with it, so that a resumed run knows whether this reboot has been.
-    before = node.run(_REBOOT, sudo=True, title="rebooting").text
+    before = node.run(_REBOOT, sudo=True, title="rebooting", follows=True).text
     node.close()
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
@@ -245,13 +257,14 @@ def split_roles(
 
 
 def random_master(cluster: Cluster) -> Node:
-    """An infra node that answers, chosen at random."""
+    """An infra node that answers, chosen at random for this run."""
     limited = cluster.select(["infrastructure"])
     outcomes = cluster.gather(limited, lambda node: node.read("true"), "looking for an infra node")
     alive = [outcome.node for outcome in outcomes if not outcome.error]
     if not alive:
         raise_failures(outcomes, cluster.options)
-    return random.choice(alive)
+    # The same one in a resumed run and an applied plan.
+    return min(alive, key=lambda node: digest(cluster.seed, node.name))
 
 
 def ready(cluster: Cluster, nodes: list[Node], found: Script) -> None:

@@ -14,7 +14,9 @@ from dlws.output import Console
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config import Config
+    from dlws.gate import Gate
     from dlws.journal import Keeper
+    from dlws.plan import Plan
 
 
 @dataclass
@@ -37,7 +39,11 @@ class Options:
     strict: bool = False
     retry_failed: bool = False
     lock_wait: float = 0
+    diff: bool = False
     resume: str = ""
+    seed: str = ""
+    contract: Plan | None = None
+    """The plan that is being applied: nothing else may be changed."""
 
 
 class Session:
@@ -66,8 +72,22 @@ class Session:
         from dlws.cluster import Cluster
 
         check_owner(self.options.directory, self.config.cluster_name)
-        nodes = login.nodes(self.config, self.options, self.console, self.keeper)
-        return Cluster(self.config, nodes, self.options, self.console, self.keeper)
+        given = (self.console, self.keeper, self.gate)
+        nodes = login.nodes(self.config, self.options, *given)
+        return Cluster(self.config, nodes, self.options, *given, self.seed)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """Where every change asks whether it may be made."""
+        from dlws.gate import Gate
+
+        options = self.options
+        return Gate(self.console, options.dry_run, options.contract, options.diff)
+
+    @property
+    def seed(self) -> str:
+        """What chance is made from, so that a resumed run and an applied plan choose the same."""
+        return self.options.seed or self.keeper.id
 
     def ask_secret(self, question: str) -> str:
         """Ask the person for a secret, without showing it; not on a terminal, read a line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from dlws import privilege
 from dlws.build import KEY
 from dlws.errors import UsageError
 from dlws.node import CommandFailed, Node, SudoRefused
+from dlws.plan import Action, run
 from dlws.shell import script
 from dlws.ssh import LoginRefused, Ssh
 
@@ -108,9 +110,7 @@ def install(
     closed = [outcome.node for outcome in tried if outcome.error or more]
     if not closed:
         return []
-    if cluster.options.dry_run:
-        for node in closed:
-            node.say(f"would make the user {node.user} with sudo, and add the key")
+    if not cluster.gate.admit(*(_action(node, keys) for node in closed)):
         return []
     user, password = root_login(cluster.directory, ask)
     cluster.console.hidden.add([password])
@@ -118,6 +118,11 @@ def install(
         closed, lambda node: _install(node, user, password, keys), "installing the key"
     )
     return [outcome.node.name for outcome in outcomes if outcome.value]
+
+
+def _action(node: Node, keys: bytes) -> Action:
+    words = f"make the user {node.user} with sudo, and add the key"
+    return replace(run(node.name, words, script(_INSTALL, node.user), keys, True), words=words)
 
 
 def _try(node: Node) -> None:

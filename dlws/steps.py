@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlws import hooks
-from dlws.errors import CheckFailed, DeployError, UsageError
+from dlws.errors import CheckFailed, DeployError, Horizon, UsageError
 from dlws.output import took
+from dlws.plan import Unknown
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config import Config
+    from dlws.gate import Gate
     from dlws.node import Node
     from dlws.session import Session
 
@@ -29,19 +32,22 @@ class Step:
     help: str
     run: Callable[[Session], None]
     platforms: tuple[str, ...] = PLATFORMS
+    sees: tuple[str, ...] = ()
+    """The earlier steps whose changes it builds on: no plan knows it before they are made."""
+    reads: bool = False
+    """Whether it changes nothing itself."""
 
 
 def _sandbox(session: Session) -> None:
     from dlws.sandbox import lifecycle
 
-    lifecycle.up(session.options.directory, lifecycle.Wish(), session.console)
+    lifecycle.ensure(session, lifecycle.Wish())
 
 
 def _build(session: Session) -> None:
-    from dlws.build import build
+    from dlws.build import ensure
 
-    for path in build(session.options.directory, session.config.cluster_name):
-        session.console.changed(path)
+    ensure(session)
 
 
 def _sshkey(session: Session) -> None:
@@ -72,7 +78,7 @@ def _bundle(session: Session) -> None:
     from dlws.bundle import make
 
     if session.config.kubernetes.source == "bundle":
-        make.bundle(session.console, make.planned(session, "upstream"), session.options.dry_run)
+        make.bundle(session.console, make.planned(session, "upstream"), session.gate)
 
 
 def _sandbox_bundle(session: Session) -> None:
@@ -81,7 +87,7 @@ def _sandbox_bundle(session: Session) -> None:
 
     releases = [lifecycle.of(session.options.directory).os]
     plan = make.planned(session, "debian", releases)
-    make.bundle(session.console, plan, session.options.dry_run)
+    make.bundle(session.console, plan, session.gate)
 
 
 def _scripts(*names: str) -> Callable[[Session], None]:
@@ -131,28 +137,32 @@ PREPARE = (
     "disable_mlocate.sh",
 )
 _OWN = ("onpremise", "sandbox")
+_FOREIGN = ("azure", "onpremise")
+_IN = ("sandbox", "build", "sshkey")
+_READY = (*_IN, "hosts", "bundle", "disks", "prepare", "dns", "tools")
 STEPS = (
     Step("sandbox", "Make local nodes to rehearse on", _sandbox, ("sandbox",)),
-    Step("build", "Make the cluster's id and SSH key", _build),
-    Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN),
-    Step("hosts", "Tell every node the names of all", _hosts),
-    Step("check", "Look for what would go wrong on the nodes", _check),
-    Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",)),
-    Step("bundle", "Build the bundle, if nodes use one", _bundle, ("azure", "onpremise")),
-    Step(
-        "disks",
-        "Make a file system on empty data disks",
-        _scripts("prepare_vm_disk.sh"),
-        ("azure",),
-    ),
-    Step("prepare", "Prepare nodes and their container runtime", _scripts(*PREPARE)),
-    Step("dns", "Configure DNS", _scripts("dns.sh")),
-    Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh")),
-    Step("init", "Make the control plane", _init),
-    Step("join", "Join the workers", _join),
-    Step("labels", "Label the nodes", _labels),
-    Step("status", "See that all is well", _status),
-)
+    Step("build", "Make the cluster's id and SSH key", _build, sees=("sandbox",)),
+    Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN, _IN[:2]),
+    Step("hosts", "Tell every node the names of all", _hosts, sees=_IN),
+    Step("check", "Look for what would go wrong on the nodes", _check, PLATFORMS,
+         (*_IN, "hosts"), reads=True),
+    Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",),
+         ("sandbox",)),
+    Step("bundle", "Build the bundle, if nodes use one", _bundle, _FOREIGN),
+    Step("disks", "Make a file system on empty data disks", _scripts("prepare_vm_disk.sh"),
+         ("azure",), _IN),
+    Step("prepare", "Prepare nodes and their container runtime", _scripts(*PREPARE),
+         sees=(*_IN, "bundle", "disks")),
+    Step("dns", "Configure DNS", _scripts("dns.sh"), sees=_IN),
+    Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh"),
+         sees=(*_IN, "bundle", "prepare")),
+    Step("init", "Make the control plane", _init, sees=_READY),
+    Step("join", "Join the workers", _join, sees=(*_READY, "init")),
+    Step("labels", "Label the nodes", _labels, sees=(*_READY, "init", "join")),
+    Step("status", "See that all is well", _status, PLATFORMS,
+         (*_READY, "init", "join", "labels"), reads=True),
+)  # fmt: skip
 
 
 def of(platform: str) -> list[Step]:
@@ -183,7 +193,7 @@ def _find(steps: Sequence[Step], word: str) -> Step:
 
 def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     """Run steps in order; the first failure ends it with the line to go on from."""
-    steps, console = of(platform), session.console
+    steps, console, foresight = of(platform), session.console, Foresight(session.gate)
     done_before = session.steps_done()
     times: list[tuple[Step, float]] = []
     for step in chosen:
@@ -192,22 +202,66 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
         if step.name in done_before:
             console.say("done before, in this run")
             continue
+        again = continue_line(session.options.argv, platform, step.name)
+        if not foresight.knows(step):
+            continue
         try:
-            hooks.run(session, f"before-{step.name}")
-            step.run(session)
-            hooks.run(session, f"after-{step.name}")
+            with foresight.of(step):
+                hooks.run(session, f"before-{step.name}")
+                step.run(session)
+                hooks.run(session, f"after-{step.name}")
+        except Horizon:
+            if session.options.contract:
+                raise
+            continue
         except DeployError as error:
-            again = continue_line(session.options.argv, platform, step.name)
             hooks.run(session, "on-failure", step.name, error.message)
             raise at_step(error, number, step, again) from error
         session.step_done(step.name)
         times.append((step, time.monotonic() - start))
+    _tell(session, times, len(chosen) == len(steps))
+
+
+def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) -> None:
+    """What was done, how long it took, and where to go from here."""
+    console = session.console
+    if session.gate.dry_run:
+        return
     for step, seconds in times:
         console.say(f"{took(seconds):>12}  {step.name}")
     done = len(console.changes)
     console.say(f"{done} changes" if done else "nothing changed: all of it was in place")
-    if len(chosen) == len(steps):
+    if whole:
         console.say("\n".join(farewell(session.options.argv)))
+
+
+class Foresight:
+    """In a dry run: which steps have changes ahead of them that are not made yet."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self._pending = gate, list[str]()
+
+    def knows(self, step: Step) -> bool:
+        """Whether a step can be planned; raises Horizon where the plan that is applied ends."""
+        contract = self._gate.contract
+        for unknown in contract.unknown if contract else ():
+            if unknown.what == step.name:
+                raise Horizon(unknown.text())
+        waits = [name for name in step.sees if name in self._pending]
+        if waits and not step.reads:
+            self._gate.note(Unknown(step.name, f"{waits[-1]} is done"))
+            self._pending.append(step.name)
+        return not waits
+
+    @contextmanager
+    def of(self, step: Step) -> Iterator[None]:
+        """Take note of whether the step in this block has changes to make."""
+        before = len(self._gate.actions)
+        try:
+            yield
+        finally:
+            if any(not action.idle for action in self._gate.actions[before:]):
+                self._pending.append(step.name)
 
 
 def farewell(argv: Sequence[str]) -> list[str]:

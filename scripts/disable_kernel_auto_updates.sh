@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dlws-needs: root
 # dlws-files: lib/common.sh
+# dlws-check
 # Keeps the node from updating its kernel, drivers or container runtime by itself: a GPU driver that no
 # longer fits the kernel takes the node out of service.
 #

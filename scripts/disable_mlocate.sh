@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dlws-needs: root
 # dlws-files: lib/common.sh
+# dlws-check
 # Stops the nightly file index (mlocate, plocate): it would walk shared storage and every container.
 #
 # Changes: disables the index timers and cron jobs, and has an updatedb run by hand leave out shared

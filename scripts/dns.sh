@@ -2,6 +2,7 @@
 # dlws-needs: root
 # dlws-render
 # dlws-files: lib/common.sh lib/resolver.sh
+# dlws-check
 # Gives the node the cluster's name servers and search domain, and keeps a name service that works.
 #
 # The values come from config.yaml (dns_server, network.domain) when the script is sent.

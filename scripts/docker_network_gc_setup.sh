@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dlws-needs: root
 # dlws-files: lib/common.sh
+# dlws-check
 # Makes room in the kernel's neighbour (ARP) tables: a large cluster has more pods than the default of
 # 1024 entries, and the kernel then drops packets ("neighbour table overflow").
 #

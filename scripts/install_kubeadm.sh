@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dlws-files: lib/common.sh lib/packages.sh lib/mirror.sh
 # dlws-needs: root bundle
+# dlws-check
 # Installs kubeadm, kubelet, kubectl and what they need, of exactly DLWS_KUBERNETES_VERSION.
 #
 # usage: install_kubeadm.sh

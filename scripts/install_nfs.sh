@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dlws-files: lib/common.sh lib/packages.sh
 # dlws-needs: root bundle
+# dlws-check
 # Installs NFS: the client everywhere, the server on infrastructure and nfs nodes. Asks no questions.
 #
 # usage: install_nfs.sh [server|client]    (default: by the node's roles)

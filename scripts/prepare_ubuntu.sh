@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dlws-files: lib/common.sh lib/packages.sh lib/mirror.sh lib/swap.sh lib/devices.sh
 # dlws-needs: root bundle
+# dlws-check
 # Prepares an Ubuntu (18.04 to 26.04) or Debian (12, 13) node for Kubernetes.
 #
 # usage: prepare_ubuntu.sh [continue] [--driver[=PACKAGE]]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dlws-needs: root
 # dlws-files: lib/common.sh lib/disks.sh
+# dlws-check
 # Gives a node its data disk: finds the one empty disk, makes an ext4 file system on it, mounts it on /data.
 #
 # usage: prepare_vm_disk.sh [--device DEVICE] [--mount DIRECTORY]

@@ -22,7 +22,8 @@ NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €"
 def state(wanted: list[File]) -> list[File]:
     """Those that are not in place."""
     paths = os.fsencode("".join(f"{file.path}\n" for file in wanted))
-    return files.differing(wanted, Local().run(files.STATE, paths).text)
+    answer = Local().run(files.STATE, paths).text
+    return [file for file, _ in files.differing(wanted, answer)]
 
 
 def place(wanted: list[File], prefix: str = "") -> Result:

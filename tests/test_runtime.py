@@ -14,6 +14,7 @@ from dlws import files, runtime
 from dlws.config import Config
 from dlws.connection import Echo, Result, Stdin, pieces
 from dlws.errors import DeployError, UsageError
+from dlws.gate import Gate
 from dlws.node import Node
 from dlws.output import Console
 from dlws.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
@@ -97,7 +98,8 @@ class Machine:
 
 
 def node_of(config: Config, machine: Machine, name: str = "w", dry_run: bool = False) -> Node:
-    return Node(config.machines[name], "192.168.3.3", machine, Console(), dry_run=dry_run)
+    console = Console()
+    return Node(config.machines[name], "192.168.3.3", machine, console, gate=Gate(console, dry_run))
 
 
 def containerd(content: bytes | None, **options: bool) -> Machine:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlws.bundle import build, debian
+from dlws import plan as actions
+from dlws.bundle import build, debian, manifest
 from dlws.bundle.build import Shop
 from dlws.bundle.manifest import Manifest
 from dlws.connection import Local
@@ -17,6 +18,7 @@ from dlws.output import Console, since
 
 if TYPE_CHECKING:
     from dlws.config import Config
+    from dlws.gate import Gate
     from dlws.session import Session
 
 
@@ -42,15 +44,18 @@ def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> Pla
     )
 
 
-def bundle(console: Console, plan: Plan, dry_run: bool = False) -> None:
+def bundle(console: Console, plan: Plan, gate: Gate) -> None:
     """Make a bundle; what is cached is not made again."""
     start = time.monotonic()
     build.check_output(plan.output)
     if plan.origin == "debian":
         debian.check_version(plan.version)
     shop = Shop(build.cache_home() / "bundle" / f"{plan.origin}-{plan.version}", console)
-    if dry_run:
-        console.say(f"would make {plan.output} for {', '.join(plan.architectures)}, {plan.origin}")
+    words = f"make {plan.output} for {', '.join(plan.architectures)}, {plan.origin}"
+    if not complete(plan) and not gate.admit(actions.local(words)):
+        return
+    if gate.dry_run:
+        console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
         return
     with build.locked(shop.cache, console):
         changed = _make(shop, plan, start)
@@ -58,6 +63,18 @@ def bundle(console: Console, plan: Plan, dry_run: bool = False) -> None:
         console.say(f"{plan.output}: bundle made in {since(start)}")
     else:
         console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
+
+
+def complete(plan: Plan) -> bool:
+    """Whether the bundle is there as planned, every file of it intact."""
+    try:
+        found, wrong = manifest.load(plan.output), manifest.problems(plan.output)
+    except manifest.BundleBroken:
+        return False
+    releases = {entry.codename for entries in found.architectures.values() for entry in entries}
+    same = (found.kubernetes_version, found.origin) == (plan.version, plan.origin)
+    there = set(plan.architectures) <= set(found.architectures)
+    return same and there and set(plan.codenames) <= releases and not wrong
 
 
 def _make(shop: Shop, plan: Plan, start: float) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import io
 import os
+import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,7 @@ import click
 
 from dlws import __version__
 from dlws.cli.words import document, hoisted
-from dlws.errors import DeployError
+from dlws.errors import DeployError, Horizon
 from dlws.output import ReaderGone, paint
 from dlws.secrecy import Hidden
 from dlws.session import Options, Session
@@ -27,6 +28,7 @@ MODULES = (
     "sandbox",
     "build",
     "up",
+    "plan",
     "runs",
     "nodes",
     "scripts",
@@ -64,6 +66,9 @@ class Root(click.Group):
             ctx.exit(error.code)
         except BrokenPipeError as error:
             raise ReaderGone from error
+        except Horizon as end:
+            value = None
+            _end_of_plan(ctx.obj, end)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             report(DeployError(f"{what}{error.strerror or error}"), hidden_of(ctx))
@@ -71,6 +76,13 @@ class Root(click.Group):
             ctx.exit(DeployError.code)
         ctx.obj.finish("ok")
         return value
+
+
+def _end_of_plan(session: Session, end: Horizon) -> None:
+    """A dry run has said what it does not know; a plan that is applied ends with it."""
+    if contract := session.options.contract:
+        again = shlex.join([session.options.argv[0], "plan", *contract.words])
+        session.console.say(f"the plan is done, and ends here: {end}\nplan the rest: {again}")
 
 
 def hidden_of(ctx: click.Context) -> Hidden:
@@ -108,6 +120,7 @@ def report(error: DeployError, hidden: Hidden) -> None:
     help="How many nodes at a time.",
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing; print what would be done.")
+@click.option("--diff", is_flag=True, help="Show what changes in files, line by line.")
 @click.option("-y", "--yes", is_flag=True, help="Answer yes to questions (none that loses data).")
 @click.option("-v", "--verbose", is_flag=True, help="Show the output of every command.")
 @click.option("-s", "--sudo", is_flag=True, help="Run commands and scripts as root on the nodes.")
@@ -134,9 +147,9 @@ def cli(ctx: click.Context, /, directory: Path, **options: Any) -> None:
     machine, or copy config.yaml.example to config.yaml and go through the steps that `steps` lists.
     """
     argv = (sys.argv[0] or "deploy.py", *ctx.meta[WORDS])
-    resumed = ctx.obj if isinstance(ctx.obj, str) else ""  # the id that `resume` passes on
-    command = ctx.invoked_subcommand or ""
-    session = Session(Options(argv, command, directory.resolve(), resume=resumed, **options))
+    told = {"argv": argv, "command": ctx.invoked_subcommand or "", **options}
+    given = ctx.obj if isinstance(ctx.obj, dict) else {}  # what `resume` and `apply` pass on
+    session = Session(Options(directory=directory.resolve(), **{**told, **given}))
     ctx.obj = session
     ctx.call_on_close(session.close)
 

@@ -16,17 +16,9 @@ def build(session: Session) -> None:
 
     What is there already is kept, so that it is safe to run again.
     """
-    from dlws.build import build as make
+    from dlws.build import ensure
 
-    directory = session.options.directory
-    if session.options.dry_run:
-        session.console.say(f"would make what is missing under {directory / 'deploy'}")
-        return
-    made = make(directory, session.config.cluster_name)
-    for path in made:
-        session.console.changed(path)
-    if not made:
-        session.console.say("nothing to do: id and key are there")
+    ensure(session)
 
 
 @click.group()
@@ -61,5 +53,5 @@ def hosts(session: Session) -> None:
     from dlws.hosts import generate
 
     path, changed = generate(session.cluster)
-    verb = "would write" if session.options.dry_run else "wrote"
-    session.console.say(f"{verb} {path}" if changed else f"nothing to do: {path} is up to date")
+    if not session.options.dry_run:
+        session.console.say(f"wrote {path}" if changed else f"nothing to do: {path} is up to date")

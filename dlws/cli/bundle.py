@@ -69,7 +69,7 @@ def build(
         codenames or (("bookworm",) if origin == "debian" else ()),
         output or make.configured_directory(session),
     )
-    make.bundle(session.console, plan, session.options.dry_run)
+    make.bundle(session.console, plan, session.gate)
 
 
 @bundle.command()

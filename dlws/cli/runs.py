@@ -95,10 +95,11 @@ def resume(ctx: click.Context, run: str) -> None:
     gives its outcome without being run again, one that still runs is waited for.
     """
     from dlws import journal
-    from dlws.cli import cli
+    from dlws.cli.plan import nested
 
     session: Session = ctx.obj
     found = journal.resumable(session.options.directory, run, session.options.force)
     session.console.say(f"resuming {found.id}: {' '.join(found.argv)}")
-    with journal.where(found):
-        ctx.exit(cli.main([*found.argv[1:]], standalone_mode=False, obj=found.id) or 0)
+    with journal.at(found.cwd, found.id):
+        code, _ = nested(found.argv[1:], resume=found.id)
+    ctx.exit(code)

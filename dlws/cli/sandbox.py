@@ -46,10 +46,9 @@ def up(
 
     started = time.monotonic()
     wish = lifecycle.Wish(infra, workers, config, os)
-    if session.options.dry_run:
-        lifecycle.preview(session.options.directory, wish, session.console)
+    made = lifecycle.ensure(session, wish)
+    if made is None:
         return
-    made = lifecycle.up(session.options.directory, wish, session.console)
     session.console.say(f"{len(made.nodes)} nodes are up after {since(started)}")
     session.console.say("next: deploy.py build, deploy.py sshkey install, deploy.py connect worker")
 
@@ -58,11 +57,11 @@ def up(
 @click.pass_obj
 def down(session: Session) -> None:
     """Remove the nodes and every trace of them. config.yaml and deploy/ stay."""
+    from dlws.plan import local
     from dlws.sandbox import lifecycle
 
-    if session.options.dry_run:
-        for node in _found(session).nodes:
-            session.console.say("would be removed", node.name)
+    there = lifecycle.exists(session.options.directory)
+    if there and not session.gate.admit(local("remove the local nodes and every trace of them")):
         return
     gone = lifecycle.down(session.options.directory, session.console)
     session.console.say("removed" if gone else "nothing to do: this directory has no sandbox")
@@ -95,12 +94,12 @@ def _fault(name: str, text: str) -> None:
     @click.argument("node")
     @click.pass_obj
     def command(session: Session, node: str) -> None:
+        from dlws.plan import local
         from dlws.sandbox import faults
 
         found = _found(session)
         target = found.node(node)
-        if session.options.dry_run:
-            session.console.say(f"would be done: {name}", target.name)
+        if not session.gate.admit(local(f"{name} the local node {target.name}")):
             return
         session.console.say(f"{target.name}: {faults.FAULTS[name](found, target)}")
 

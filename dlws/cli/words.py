@@ -62,6 +62,16 @@ def hoisted(root: click.Group, words: Sequence[str]) -> list[str]:
     return [*front, *back, *queue]
 
 
+def front(root: click.Group, words: Sequence[str]) -> list[str]:
+    """The global options that words begin with, with their values."""
+    ours, found, queue = options(root), list[str](), list(words)
+    while queue and queue[0].startswith("-"):
+        word = queue.pop(0)
+        found += [word, *(queue[:1] if ours.get(word) else [])]
+        queue = queue[bool(ours.get(word)) :]
+    return found
+
+
 def _cluster(word: str, known: Taking) -> bool:
     """Whether a word is several flags in one, like -yv."""
     letters = [f"-{letter}" for letter in word[1:]]

@@ -45,8 +45,6 @@ def init(cluster: Cluster) -> None:
     made = seen.live is None or bool(begun)
     if made:
         seen = _make(cluster, seen, begun)
-        if cluster.options.dry_run:
-            return
     live = seen.running()
     kubeconfig.fetch(cluster, live)
     there = [node for node in cluster.infra if node.name in seen.states]
@@ -67,7 +65,8 @@ def _make(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Survey:
     raise_failures(seen.failures, cluster.options)
     state = _state(seen, first)
     _on(cluster, first, lambda node: _init_first(cluster, node, state), "kubeadm init")
-    return seen if cluster.options.dry_run else survey(cluster, [])
+    cluster.gate.horizon("kubeconfig, other infra nodes and pod network", "kubeadm init is done")
+    return survey(cluster, [])
 
 
 def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
@@ -123,7 +122,8 @@ def _init_first(cluster: Cluster, node: Node, state: State) -> None:
     if state.init_started:
         options.append(f"--ignore-preflight-errors={','.join(leftovers(config))}")
     title = "go on with the kubeadm init begun before" if state.init_started else "kubeadm init"
-    node.run(_kubeadm("init", "", "init", *options), stdin=content, sudo=True, title=title)
+    command = _kubeadm("init", "", "init", *options)
+    node.run(command, stdin=content, sudo=True, title=title, varies=True)
 
 
 def leftovers(config: Config) -> list[str]:
@@ -163,7 +163,9 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
         cluster.each([node], enter, "kubeadm join")
     _renew_watches(cluster, seen, masters)
     outcomes = cluster.gather(workers, enter, "kubeadm join")
-    if not cluster.options.dry_run:
+    if cluster.options.dry_run:
+        network.foresee(cluster, [*seen.members, *(node.name for node in missing)], "kubeadm join")
+    else:
         network.update(cluster, survey(cluster, []))
     raise_failures(outcomes, cluster.options)
     return missing
@@ -237,7 +239,8 @@ def _enter(cluster: Cluster, node: Node, state: State, admission: Admission) -> 
     )
     socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
     content = documents.dump([document])
-    node.run(_kubeadm("join", socket, "join"), stdin=content, sudo=True, title="kubeadm join")
+    command = _kubeadm("join", socket, "join")
+    node.run(command, stdin=content, sudo=True, title="kubeadm join", varies=True)
 
 
 def _check(config: Config, node: Node, state: State) -> None:
@@ -261,7 +264,7 @@ def _create_token(live: Node, chosen: str) -> None:
     expires = datetime.now(timezone.utc) + TOKEN_LIFE
     secret = documents.dump([documents.token_secret(chosen, expires)])
     command = sh(*_KUBECTL, "create", "-f", "-")
-    live.run(command, stdin=secret, sudo=True, title="make a token for 20 minutes")
+    live.run(command, stdin=secret, sudo=True, title="make a token for 20 minutes", varies=True)
 
 
 def _upload_certificates(cluster: Cluster, live: Node) -> str:
@@ -272,7 +275,8 @@ def _upload_certificates(cluster: Cluster, live: Node) -> str:
     content = documents.dump(documents.upload_documents(config, settings, key))
     words = ("init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print")
     command = _kubeadm("upload-certs", "", *words)
-    live.run(command, stdin=content, sudo=True, title="share the control plane's certificates")
+    title = "share the control plane's certificates"
+    live.run(command, stdin=content, sudo=True, title=title, varies=True)
     return key
 
 

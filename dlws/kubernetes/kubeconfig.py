@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.build import write
 from dlws.errors import DeployError, UsageError
 from dlws.kubernetes import endpoint
+from dlws.plan import local
 from dlws.shell import sh
 
 if TYPE_CHECKING:
@@ -30,11 +31,10 @@ def fetch(cluster: Cluster, node: Node) -> bool:
     if target.exists() and target.read_bytes() == content:
         target.chmod(0o600)
         return False
-    if cluster.options.dry_run:
-        cluster.console.say(f"would write: {target}")
-        return True
-    write(target, content)
-    cluster.console.changed(f"{target}")
+    # Its digest is not compared: the client's certificate is made anew with the cluster.
+    if cluster.gate.admit(local(f"write {target}")):
+        write(target, content)
+        cluster.console.changed(f"{target}")
     return True
 
 
@@ -84,9 +84,9 @@ def merge(cluster: Cluster, target: Path) -> bool:
     """Merge the cluster into a person's kubeconfig, with a backup; whether that changed it."""
     import yaml
 
+    action = local(f"merge {cluster.config.cluster_name} into {target}")
     if cluster.options.dry_run and not path(cluster).exists():
-        cluster.console.say(f"would merge {cluster.config.cluster_name} into {target}")
-        return True
+        return not cluster.gate.admit(action)
     chosen = endpoint.of(cluster)
     # This machine's /etc/hosts is its owner's: the name of three API servers is not in it.
     address = endpoint.inner_address(cluster.first)
@@ -96,8 +96,7 @@ def merge(cluster: Cluster, target: Path) -> bool:
     result = merged(own, load(path(cluster)), cluster.config.cluster_name, server)
     if result == own:
         return False
-    if cluster.options.dry_run:
-        cluster.console.say(f"would merge {cluster.config.cluster_name} into {target}")
+    if not cluster.gate.admit(action):
         return True
     if target.exists():
         backup = target.with_name(f"{target.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws import plan
 from dlws.build import write
 from dlws.errors import DeployError
 from dlws.kubernetes import kubeconfig, reach
@@ -38,8 +39,7 @@ def program(cluster: Cluster) -> Path | None:
 
 def run(cluster: Cluster, words: Sequence[str]) -> int:
     """Run kubectl with these words; its exit status, unless it takes this process's place."""
-    if cluster.options.dry_run:
-        cluster.console.say(f"would run: {sh('kubectl', *words)}")
+    if not cluster.gate.admit(plan.local(f"run: {sh('kubectl', *words)}")):
         return 0
     local = program(cluster)
     server = reach.direct(cluster) if local else ""

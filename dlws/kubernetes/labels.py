@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dlws import plan
 from dlws.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.folding import fold
 
@@ -199,10 +200,8 @@ def _patch(
     patches = {name: label_patch(live[name].labels, wish) for name, wish in wishes.items()}
     patches = {name: body for name, body in patches.items() if body}
     what = {name: describe(live[name].labels, wishes[name]) for name in patches}
-    if cluster.options.dry_run:
-        for name, words in what.items():
-            cluster.console.say(f"would set {words}", name)
-    elif patches:
+    actions = [plan.patch(name, f"set {words}", patches[name]) for name, words in what.items()]
+    if cluster.gate.admit(*actions) and patches:
         patch(patches)
         for name, words in what.items():
             cluster.console.changed(words, name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlws import resources
+from dlws import plan, resources
 from dlws.errors import DeployError, UsageError
 from dlws.folding import fold
 from dlws.kubernetes import api, endpoint
@@ -151,13 +151,29 @@ def _update_bridge(cluster: Cluster, seen: Survey) -> None:
         cluster.console.say("the pod network is up to date")
 
 
+_START = chain(
+    sh("systemctl", "daemon-reload"),
+    sh("systemctl", "enable", "--quiet", UNIT),
+    sh("systemctl", "restart", UNIT),
+)
+_START_TITLE = "bring the pod network up to date"
+
+
 def _start(node: Node) -> None:
-    start = chain(
-        sh("systemctl", "daemon-reload"),
-        sh("systemctl", "enable", "--quiet", UNIT),
-        sh("systemctl", "restart", UNIT),
-    )
-    node.run(start, sudo=True, title="bring the pod network up to date")
+    node.run(_START, sudo=True, title=_START_TITLE)
+
+
+def foresee(cluster: Cluster, names: Sequence[str], until: str) -> None:
+    """Tell a plan what update() may do on these nodes, once it is known who is in the cluster."""
+    if not first_files(cluster):
+        action = plan.run(cluster.first.name, _manifest_title(cluster), "", b"", True)
+        cluster.gate.foresee([action], until)
+        return
+    paths = [*(file.path for file in first_files(cluster)), ROUTES, CONFLIST]
+    for name in names:
+        writes = [plan.Action(name, "write", f"write: {path}", path) for path in paths]
+        start = plan.run(name, _START_TITLE, _START, b"", True)
+        cluster.gate.foresee([*writes, start], until)
 
 
 def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
@@ -202,5 +218,8 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
         cluster.console.say("the pod network is up to date")
         return
     command = sh(*_KUBECTL, "apply", "-f", source)
-    title = f"apply the pod network {cluster.config.kubernetes.network}"
-    live.run(command, stdin=content, sudo=True, title=title)
+    live.run(command, stdin=content, sudo=True, title=_manifest_title(cluster))
+
+
+def _manifest_title(cluster: Cluster) -> str:
+    return f"apply the pod network {cluster.config.kubernetes.network}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws import resources
@@ -11,6 +12,7 @@ from dlws.errors import DeployError, Refused
 from dlws.folding import fold
 from dlws.kubernetes import kubeconfig, network, versions
 from dlws.kubernetes.state import Member, Survey, survey
+from dlws.plan import local
 from dlws.shell import script, sh
 
 if TYPE_CHECKING:
@@ -38,7 +40,10 @@ def reset(cluster: Cluster, nodes: Sequence[Node]) -> None:
     outcomes = cluster.gather(workers, lambda node: _remove(cluster, seen, live, node), "reset")
     for node in masters:  # etcd loses one member at a time
         outcomes += cluster.gather([node], lambda node: _remove(cluster, seen, live, node), "reset")
-    if not cluster.options.dry_run:
+    if cluster.options.dry_run:
+        left = set(seen.members) - {node.name for node in chosen}
+        network.foresee(cluster, sorted(left), "kubeadm reset")
+    else:
         network.update(cluster, survey(cluster, []))
     raise_failures(outcomes, cluster.options)
 
@@ -120,7 +125,8 @@ def _clean(config: Config, node: Node) -> None:
 
 def _end(cluster: Cluster, nodes: Sequence[Node]) -> None:
     outcomes = cluster.gather(nodes, lambda node: _clean(cluster.config, node), "kubeadm reset")
-    if not cluster.options.dry_run:
-        for name in ("admin.conf", "kubectl.conf"):
-            kubeconfig.path(cluster).with_name(name).unlink(missing_ok=True)
+    files = [kubeconfig.path(cluster).with_name(name) for name in ("admin.conf", "kubectl.conf")]
+    for file in filter(Path.exists, files):
+        if cluster.gate.admit(local(f"remove {file}")):
+            file.unlink()
     raise_failures(outcomes, cluster.options)

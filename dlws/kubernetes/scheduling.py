@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from dlws import plan
 from dlws.errors import DeployError
 from dlws.folding import fold
 from dlws.kubernetes import versions
@@ -72,10 +73,12 @@ def _change(
             )
         patches = {node.name: patch(node, live[node.name]) for node in nodes}
         patches = {name: body for name, body in patches.items() if body}
-        if patches and not cluster.options.dry_run:
+        actions = [plan.patch(name, f"be: {done}", body) for name, body in patches.items()]
+        made = cluster.gate.admit(*actions)
+        if patches and made:
             api.patch(patches)
     for node in nodes:
         if node.name not in patches:
             node.say(f"{done} already")
-        else:
-            node.say(f"would be: {done}" if cluster.options.dry_run else done)
+        elif made:
+            node.changed(done)

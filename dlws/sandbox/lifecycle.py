@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlws.errors import DeployError, Refused
 from dlws.output import Console, since
+from dlws.plan import local
 from dlws.sandbox import (
     cgroups,
     configure,
@@ -27,6 +28,9 @@ from dlws.sandbox import (
     state,
 )
 from dlws.sandbox.state import Node, Sandbox
+
+if TYPE_CHECKING:
+    from dlws.session import Session
 
 T = TypeVar("T")
 
@@ -73,8 +77,17 @@ def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
         return sandbox
 
 
-def preview(directory: Path, wish: Wish, console: Console) -> None:
-    """Says what `up` would do, and does nothing."""
+def ensure(session: Session, wish: Wish) -> Sandbox | None:
+    """Bring up what is missing; None in a dry run, which only says what that is."""
+    directory, gate = session.options.directory, session.gate
+    actions = [local(f"start the local node {name}") for name in missing(directory, wish)]
+    if not gate.admit(*actions) or gate.dry_run:
+        return None
+    return up(directory, wish, session.console)
+
+
+def missing(directory: Path, wish: Wish) -> list[str]:
+    """The nodes that `up` would start."""
     theirs = plan.read(wish.config) if wish.config else {}
     before = state.load(naming.sandbox_id(directory))
     old = before.nodes if before else ()
@@ -82,9 +95,8 @@ def preview(directory: Path, wish: Wish, console: Console) -> None:
     if not before and left.exists():
         old = plan.revived(plan.read(left), left)[1]
     wanted = [] if old and not theirs and not before else _wanted(wish, theirs, before)
-    for node in plan.extended(old, wanted):
-        running = before and nodes.alive(before, node)
-        console.say(f"{node.role}: {'runs already' if running else 'would be started'}", node.name)
+    wanted_nodes = plan.extended(old, wanted)
+    return [n.name for n in wanted_nodes if not (before and nodes.alive(before, n))]
 
 
 def _planned(
@@ -222,12 +234,7 @@ def down(directory: Path, console: Console) -> bool:
     id = naming.sandbox_id(directory)
     with state.locked(id):
         home = state.REGISTRY / id
-        try:
-            sandbox = state.load(id)
-        except state.Damaged:
-            sandbox = None
-        labels = cgroups.labels(id) | {path.name for path in home.glob(f"{id}-*")}
-        subnet = sandbox.subnet if sandbox else network.subnet_of(id)
+        labels, subnet = _traces(id)
         if not labels and not subnet and not home.exists():
             return False
         console.say(f"removing {len(labels)} nodes")
@@ -235,6 +242,22 @@ def down(directory: Path, console: Console) -> bool:
         network.down(id, subnet)
         state.forget(id)
         return True
+
+
+def exists(directory: Path) -> bool:
+    """Whether there is any trace of a directory's sandbox."""
+    id = naming.sandbox_id(directory)
+    return any(_traces(id)) or (state.REGISTRY / id).exists()
+
+
+def _traces(id: str) -> tuple[set[str], IPv4Network | None]:
+    """The labels of a sandbox's nodes and its network, as far as they can be found."""
+    try:
+        sandbox = state.load(id)
+    except state.Damaged:
+        sandbox = None
+    labels = cgroups.labels(id) | {path.name for path in (state.REGISTRY / id).glob(f"{id}-*")}
+    return labels, sandbox.subnet if sandbox else network.subnet_of(id)
 
 
 def report(sandbox: Sandbox) -> list[dict[str, Any]]:

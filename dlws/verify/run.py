@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dlws import sshkey, steps
 from dlws.cluster import Outcome, raise_failures
 from dlws.config.load import inspect
-from dlws.errors import CheckFailed, DeployError
+from dlws.errors import CheckFailed, DeployError, Refused
 from dlws.kubernetes import kubeconfig
 from dlws.node import Node, SudoRefused
 from dlws.ssh import LoginRefused
@@ -35,7 +35,8 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
     done: list[str] = []
     tried: list[Finding] = []
     # The second round is for what the first one brought to light.
-    for _ in range(_ROUNDS if mend else 0):
+    rounds = 1 if cluster.gate.contract else _ROUNDS
+    for _ in range(rounds if mend else 0):
         if not (new := _fixable(verdicts, tried)):
             break
         tried += new
@@ -129,6 +130,8 @@ def mended(session: Session, findings: Sequence[Finding]) -> list[str]:
         session.console.say(f"fix: {said}")
         try:
             fix.apply(session, name, nodes)
+        except Refused:
+            raise
         except DeployError as error:  # the others may still help; what is left is verified again
             said = f"{said}: {error.message}"
             session.console.warn(f"{said}\ncure: {error.cure}" if error.cure else said)

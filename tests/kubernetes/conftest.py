@@ -12,6 +12,7 @@ import pytest
 from dlws.cluster import Cluster
 from dlws.config import Config, load
 from dlws.connection import KEEP, Echo, Result, Stdin, pieces
+from dlws.gate import Gate
 from dlws.node import Node
 from dlws.output import Console
 from dlws.session import Options
@@ -91,10 +92,11 @@ def make(tmp_path: Path) -> Callable[..., World]:
         fakes = {name: Fake(name) for name in config.machines}
         console = Console()
         chosen = Options(directory=tmp_path, **options)
+        gate = Gate(console, chosen.dry_run)
         nodes = [
-            Node(machine, str(machine.private_ip), fakes[name], console, dry_run=chosen.dry_run)
+            Node(machine, str(machine.private_ip), fakes[name], console, gate=gate)
             for name, machine in config.machines.items()
         ]
-        return World(Cluster(config, nodes, chosen, console), fakes)
+        return World(Cluster(config, nodes, chosen, console, gate=gate), fakes)
 
     return build

@@ -12,7 +12,7 @@ import yaml
 
 from dlws import runtime
 from dlws.connection import Local, Result
-from dlws.errors import DeployError, Refused, SomeNodesFailed
+from dlws.errors import DeployError, Horizon, Refused, SomeNodesFailed
 from dlws.kubernetes import kubeadm, reset
 from dlws.kubernetes.state import Member, Survey, parse
 from dlws.shell import chain, script
@@ -257,7 +257,8 @@ def test_a_node_without_kubeadm_is_told_how_to_get_it(make: Make) -> None:
 def test_a_dry_run_changes_nothing(make: Make, ca: bytes) -> None:
     world = make(THREE, dry_run=True)
     Nodes(world, ca)
-    kubeadm.init(world.cluster)
+    with pytest.raises(Horizon, match="unknown until kubeadm init is done"):
+        kubeadm.init(world.cluster)
     assert not any(world.ran(name, RUN) for name in world.fakes)
     assert not (world.cluster.deploy / "sshkey/admin.conf").exists()
 

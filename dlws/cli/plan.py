@@ -1,0 +1,142 @@
+"""Plan a command, review it, and apply exactly that."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dlws.cli.nodes import AS_TYPED
+from dlws.cli.words import front
+from dlws.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlws.plan import Plan
+
+_ALONE = ("apply", "connect", "plan", "resume")
+"""Commands of which no plan is made."""
+
+
+@click.command(context_settings=AS_TYPED)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("-o", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Where to keep it; may stand behind COMMAND as well.")  # fmt: skip
+@click.option("--output", type=click.Choice(["text", "json"]), default="text")
+@click.pass_context
+def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output: str) -> None:
+    """Say what COMMAND would change, node by node, and keep it in FILE for `apply`.
+
+    Reads the nodes and changes nothing. Files are shown line by line (none that is private). What
+    depends on a change that has not been made is called unknown until then; `apply` stops there.
+    """
+    from dlws import plan as plans
+    from dlws.build import write
+    from dlws.errors import UsageError
+
+    session: Session = ctx.obj
+    if not file and len(command) > 2 and command[-2] == "-o":
+        command, file = command[:-2], Path(command[-1])
+    if command[0] in _ALONE:
+        raise UsageError(f"there is no plan of {command[0]}", "see: deploy.py plan --help")
+    words = [*front(ctx.find_root().command, session.options.argv[1:]), *command]  # type: ignore[arg-type]
+    code, made = _made(words)
+    if code:
+        session.console.say("no plan was made")
+        ctx.exit(code)
+    click.echo(made.dump() if output == "json" else plans.table(made))
+    if file:
+        write(file.resolve(), made.dump().encode())
+        session.console.say(f"apply exactly this: {session.options.argv[0]} apply {file}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def apply(ctx: click.Context, file: Path) -> None:
+    """Make the changes of the plan in FILE: exactly those, and no others.
+
+    Looks at the nodes again first, and refuses (exit 4) where what the plan was made from has
+    moved. `resume` carries on one that was cut off.
+    """
+    from dlws import journal
+    from dlws import plan as plans
+
+    session: Session = ctx.obj
+    found, options = plans.load(file), session.options
+    given = {"argv": options.argv, "resume": options.resume, "seed": found.seed}
+    with journal.at(found.cwd, f"{file}, a plan"):
+        if not options.resume:
+            _refuse_moved(session, found)
+        code, _ = nested(found.words, contract=found, **given)
+    ctx.exit(code)
+
+
+def nested(words: Sequence[str], **given: Any) -> tuple[int, Session]:
+    """Run a command line in this process with options that no words can give; its exit code."""
+    from dlws.cli import cli
+
+    code: Any = 0
+    with cli.make_context("deploy.py", list(words), obj=given) as ctx:
+        try:
+            cli.invoke(ctx)
+        except click.exceptions.Exit as end:
+            code = end.exit_code
+        except SystemExit as end:
+            code = end.code
+    return int(code or 0), ctx.obj
+
+
+def _made(words: Sequence[str], seed: str = "") -> tuple[int, Plan]:
+    """The exit code of a dry run of a command line, and the plan of it."""
+    from dlws import __version__, journal
+    from dlws.plan import Plan
+
+    # What the dry run prints is not the plan, which has standard output to itself.
+    with contextlib.redirect_stdout(sys.stderr):
+        code, session = nested(["--dry-run", "--diff", *words], seed=seed)
+    directory = session.options.directory
+    if code == 5 and session.options.command == "verify":
+        code = 0  # it says that there is something to put right, which is the plan
+    made = Plan(
+        words=tuple(words),
+        cwd=os.getcwd(),
+        directory=str(directory),
+        config=journal.config_hash(directory),
+        made=journal.now(),
+        version=__version__,
+        seed=session.seed,
+        actions=session.gate.actions,
+        unknown=session.gate.unknown,
+    )
+    return code, made
+
+
+def _refuse_moved(session: Session, found: Plan) -> None:
+    """Raise Refused unless a plan made now is the same one."""
+    from dlws import __version__, journal
+    from dlws.errors import Refused
+    from dlws.plan import differences
+
+    cure = f"plan anew: {shlex.join([session.options.argv[0], 'plan', *found.words])}"
+    if found.version != __version__:
+        raise Refused(f"the plan was made by dlws {found.version}, this is {__version__}", cure)
+    if found.config != journal.config_hash(Path(found.directory)):
+        raise Refused("config.yaml has changed since the plan was made", cure)
+    session.console.say("looking whether the plan still fits")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        code, now = _made(found.words, found.seed)
+    if code:
+        raise Refused(f"the plan cannot be checked:\n{said.getvalue().rstrip()}", cure)
+    if moved := differences(found, now):
+        more = [f"and {len(moved) - 20} more"] if len(moved) > 20 else []
+        lines = "\n  ".join(["what the plan was made from has moved", *moved[:20], *more])
+        raise Refused(lines, cure)

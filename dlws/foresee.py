@@ -1,0 +1,41 @@
+"""What a script would change on a node, by its own word: scripts with a check mode can be asked."""
+
+from __future__ import annotations
+
+import tarfile
+from typing import TYPE_CHECKING
+
+from dlws import files, resources
+from dlws.plan import NOTHING
+from dlws.shell import script, sh
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlws.config import Config
+    from dlws.node import Node
+    from dlws.scripts import Script
+
+_DIFFERS = 5
+"""Exit status of a check that could not go on, since something has to be changed first."""
+
+
+def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]) -> Sequence[str]:
+    """A line for each thing that differs; one read, during which the disks are read-only."""
+    from dlws.scripts import contents, environment
+    from dlws.verify.collect import parse
+    from dlws.verify.compare import said
+
+    facts = [f"{name}={value}" for name, value in environment(config, node).items()]
+    line = sh("env", "DLWS_CHECK=1", *facts, "bash", f"./{found.name}", *args)
+    members = {"0.sh": (line.encode(), 0o600), "0.in": (b"", 0o600)}
+    rows = [(name, *row) for name, row in (members | contents(found, config, node)).items()]
+    archive = b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
+    text = (resources.templates() / "verify/state.sh").read_text()
+    answer = node.read(script(text), stdin=archive, sudo=True)
+    result = parse(answer.text, [found.name])[found.name]
+    lines = [f"{kind} {what}: {words}" for kind, what, words in said(result)]
+    if result.code not in (0, _DIFFERS):
+        why = result.complaint.splitlines()[-1:] or [f"exit {result.code}"]
+        return [*lines, f"what else it would change is not known: {why[0]}"]
+    return lines or NOTHING
