@@ -29,7 +29,7 @@ class Gate:
         self.actions: list[Action] = []
         """What a dry run would have changed."""
         self.unknown: list[Unknown] = []
-        self._console, self._lock = console, threading.Lock()
+        self._console, self._lock, self._written = console, threading.Lock(), set[Key]()
         self._left = Counter(action.key for action in contract.actions) if contract else Counter()
 
     def admit(self, *actions: Action) -> bool:
@@ -48,6 +48,10 @@ class Gate:
     def _keep(self, action: Action) -> None:
         (action,) = masked([action], self._console.hidden.text)
         with self._lock:
+            if action.key in self._written:
+                return  # a file that is written once is there for whoever wants it after that
+            if action.kind == "write":
+                self._written.add(action.key)
             self.actions.append(action)
         self._console.say(action.text(), action.node)
         self._detail(action)
@@ -57,9 +61,9 @@ class Gate:
             self._console.say(f"  {line}", action.node)
 
     def foresee(self, actions: Iterable[Action], until: str) -> None:
-        """In a dry run: note what a change planned before leads to, its content not known yet."""
+        """In a dry run: note what an earlier change leads to, some of it unknown till then."""
         for action in actions:
-            self._keep(replace(action, digest="", seen="", until=until, maybe=True))
+            self._keep(replace(action, until="" if action.digest else until, maybe=True))
 
     def horizon(self, what: str, until: str) -> None:
         """Raises Horizon in a dry run, which cannot plan `what`, and where a plan ends with it."""

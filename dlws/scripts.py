@@ -261,6 +261,8 @@ def random_master(cluster: Cluster) -> Node:
     limited = cluster.select(["infrastructure"])
     outcomes = cluster.gather(limited, lambda node: node.read("true"), "looking for an infra node")
     alive = [outcome.node for outcome in outcomes if not outcome.error]
+    if not limited:
+        raise UsageError("no infra node is among the chosen ones", "see: deploy.py display")
     if not alive:
         raise_failures(outcomes, cluster.options)
     # The same one in a resumed run and an applied plan.

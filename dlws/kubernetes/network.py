@@ -166,8 +166,10 @@ def _start(node: Node) -> None:
 def foresee(cluster: Cluster, names: Sequence[str], until: str) -> None:
     """Tell a plan what update() may do on these nodes, once it is known who is in the cluster."""
     if not first_files(cluster):
-        action = plan.run(cluster.first.name, _manifest_title(cluster), "", b"", True)
-        cluster.gate.foresee([action], until)
+        command, content = _applying(cluster)
+        for node in cluster.infra:  # on the first one whose API server answers then
+            run = plan.run(node.name, _manifest_title(cluster), command, content, True)
+            cluster.gate.foresee([run], until)
         return
     paths = [*(file.path for file in first_files(cluster)), ROUTES, CONFLIST]
     for name in names:
@@ -217,8 +219,14 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
     if difference.code == 0:
         cluster.console.say("the pod network is up to date")
         return
-    command = sh(*_KUBECTL, "apply", "-f", source)
+    command, content = _applying(cluster)
     live.run(command, stdin=content, sudo=True, title=_manifest_title(cluster))
+
+
+def _applying(cluster: Cluster) -> tuple[str, bytes]:
+    """The command that applies the network's manifest, and its input."""
+    source, content = manifest(cluster.config, cluster.directory)
+    return sh(*_KUBECTL, "apply", "-f", source), content
 
 
 def _manifest_title(cluster: Cluster) -> str:

@@ -121,3 +121,9 @@ def test_a_background_script_outlives_the_connection(deploy: Deploy, tmp_path: P
         if not (place / "exit").exists():
             os.kill(pid, signal.SIGTERM)
         deploy("--nodes", "w1", "execonall", "rm", "-rf", str(place))
+
+
+def test_a_random_master_where_none_is_chosen(deploy: Deploy, tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_text("true\n")
+    words = ("--nodes", "w1", "runscriptonrandmaster", f"{tmp_path}/job.sh")
+    assert "no infra node is among the chosen ones" in deploy(*words, code=2).stderr
