@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from dlws.build import owner
 from dlws.connection import Local
 from dlws.errors import DeployError
 from dlws.plan import local
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from dlws.session import Session
 
 
-def run(session: Session, name: str, step: str = "", why: str = "") -> None:
-    """Run a hook of the cluster's directory, if there is one; its failure is the step's."""
+def run(session: Session, name: str, step: str, why: str = "") -> None:
+    """Run the hook NAME of the cluster's directory, if there is one; its failure is the step's."""
     directory = session.options.directory
     path = directory / "hooks" / name
     if not path.exists():
@@ -24,8 +25,7 @@ def run(session: Session, name: str, step: str = "", why: str = "") -> None:
         raise DeployError(f"{path} cannot be run", f"chmod +x {sh(path)}")
     if not session.gate.admit(local(f"run the hook {name}", path.read_bytes())):
         return
-    facts = {"DLWS_DIR": directory, "DLWS_HOOK": name, "DLWS_STEP": step, "DLWS_ERROR": why}
-    words = [f"{key}={value}" for key, value in facts.items()]
+    words = [f"{key}={value}" for key, value in context(session, name, step, why).items()]
     echo, finish = session.console.echo(f"hook {name}")
     try:
         result = Local().run(f"cd {sh(directory)} && {sh('env', *words, path)}", echo=echo)
@@ -33,3 +33,19 @@ def run(session: Session, name: str, step: str = "", why: str = "") -> None:
         finish()
     if not result.ok:
         raise DeployError(f"the hook {name} ended with {result.code}", f"see {path}")
+
+
+def context(session: Session, name: str, step: str, why: str) -> dict[str, object]:
+    """What a hook is told of the run: no secrets."""
+    options, run = session.options, session.keeper.id
+    return {
+        "DLWS_DIR": options.directory,
+        "DLWS_HOOK": name,
+        "DLWS_STEP": step,
+        "DLWS_ERROR": why,
+        "DLWS_CLUSTER": owner(options.directory),
+        "DLWS_RUN": run,
+        "DLWS_RECORDS": options.directory / "deploy/runs" / run,
+        "DLWS_COMMAND": sh(*options.argv),
+        "DLWS_NODES": ",".join(options.nodes),
+    }

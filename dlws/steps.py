@@ -207,9 +207,9 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
             continue
         try:
             with foresight.of(step):
-                hooks.run(session, f"before-{step.name}")
+                hooks.run(session, f"before-{step.name}", step.name)
                 step.run(session)
-                hooks.run(session, f"after-{step.name}")
+                hooks.run(session, f"after-{step.name}", step.name)
         except Horizon:
             if session.options.contract:
                 raise
