@@ -174,8 +174,8 @@ def test_hooks_run_around_steps_with_their_context(deploy: Deploy) -> None:
     assert (told["DLWS_RUN"], told["DLWS_RECORDS"]) == (records.name, str(records))
     assert told["DLWS_CLUSTER"] == "test" and "up onpremise --only build" in told["DLWS_COMMAND"]
     (hooks / "after-build").write_text("#!/bin/sh\nexit 3\n")
-    told = deploy("up", "onpremise", "--only", "build", code=1).stderr
-    assert "the hook after-build ended with 3" in told
+    said = deploy("up", "onpremise", "--only", "build", code=1).stderr
+    assert "the hook after-build ended with 3" in said
     assert "on-failure build" in (deploy.directory / "hooks.log").read_text()
 
 

@@ -236,7 +236,12 @@ def test_a_worker_leaves_and_comes_back(real: Real) -> None:
     assert "worker2" not in real.kubectl("get", "nodes")
     left = real("--nodes", "worker2", "execonall", "sudo", "iptables-save").text
     assert "KUBE-" not in left
-    real("kubeadm", "join", "worker2")
+    plan = str(real.directory / "plan.json")
+    planned = real("plan", "kubeadm", "join", "worker2", "-o", plan).text
+    assert "worker2: would run: kubeadm join" in planned
+    assert "may write: /etc/dlws/pod-network (content unknown until kubeadm join)" in planned
+    assert "worker2" not in real.kubectl("get", "nodes")
+    real("apply", plan)
     real("status", "--wait", "120")
     assert real.ready() == NAMES
 
