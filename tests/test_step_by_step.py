@@ -18,6 +18,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dlws.sandbox import lifecycle
+from tests.sandboxes import Made
+from tests.verify.test_real import TREE
+
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
 ROOT = Path(__file__).parents[1]
@@ -118,6 +122,25 @@ def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
     assert "nothing changed: all of it was in place" in told
     assert not re.search(r"^(\S+: +)?changed: ", told, re.MULTILINE)
     assert "kubectl get nodes" in told
+
+
+def trees(directory: Path) -> dict[str, list[str]]:
+    """Every file of every node, less what Kubernetes writes by itself all the time."""
+    made = Made(directory, lifecycle.of(directory))
+    own = re.compile(r"^/var/lib/(etcd|kubelet)\b")
+    return {
+        node.name: [line for line in made.run(node.name, TREE).splitlines() if not own.match(line)]
+        for node in made.sandbox.nodes
+    }
+
+
+def test_planning_writes_nothing_on_any_node(directory: Path) -> None:
+    before = trees(directory)
+    told = deploy(directory, "plan", "up", "sandbox")
+    assert "nothing would be changed; 18 runs of scripts that would find nothing to do" in told
+    told = deploy(directory, "plan", "kubeadm", "reset", "worker1", "--yes-reset", "sandbox")
+    assert "worker1: would run: kubeadm reset" in told
+    assert trees(directory) == before
 
 
 def test_nodes_are_labelled_as_configured(directory: Path) -> None:

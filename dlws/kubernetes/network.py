@@ -210,7 +210,11 @@ def calico_version(version: str) -> str:
     return [value for since, value in CALICO_VERSIONS.items() if since <= minor(version)][-1]
 
 
-_DIFFERS = 'kubectl --kubeconfig /etc/kubernetes/admin.conf diff -f "$1" >/dev/null'
+# The question writes nothing: kubectl's cache goes nowhere, and its temporary files into memory.
+_DIFFERS = (
+    "TMPDIR=/run kubectl --cache-dir=/dev/null --kubeconfig /etc/kubernetes/admin.conf "
+    'diff -f "$1" >/dev/null'
+)
 
 
 def _apply_manifest(cluster: Cluster, live: Node) -> None:

@@ -16,7 +16,8 @@ has join_started "$stamps/join-started"
 nodes='{range .items[*]}member={.metadata.name}|{.spec.podCIDR}|'
 nodes=$nodes'{.status.addresses[?(@.type=="InternalIP")].address}|'
 nodes=$nodes'{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}'
-if found=$(kubectl --kubeconfig "$admin" --request-timeout=5s get nodes -o jsonpath="$nodes" 2>&1); then
+# Its cache would be something written: this is a question.
+if found=$(kubectl --cache-dir=/dev/null --kubeconfig "$admin" --request-timeout=5s get nodes -o jsonpath="$nodes" 2>&1); then
     printf '%s\n' "$found"
     echo "ca=$(base64 -w0 /etc/kubernetes/pki/ca.crt)"
     echo "api=1"
