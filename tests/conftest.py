@@ -16,6 +16,7 @@ import pytest
 from dlws.build import generate_key
 from dlws.hostkeys import HostKeys
 from dlws.ssh import Keys, Ssh, Target
+from tests.private import with_state
 from tests.sandboxes import make_sandbox
 
 __all__ = ["make_sandbox", "sshd"]
@@ -28,6 +29,8 @@ class Server:
     port: int
     key: Path
     known_hosts: Path
+    state: Path
+    """Its /var/lib/dlws, as seen from here."""
     opened: list[Ssh] = field(default_factory=list)
 
     def target(self, **changes: object) -> Target:
@@ -68,12 +71,11 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "MaxSessions 200\nPermitRootLogin yes\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        [program, "-D", "-e", "-f", place / "config"], stderr=subprocess.DEVNULL
-    )
+    line, state = with_state(place / "state", program, "-D", "-e", "-f", place / "config")
+    process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
     try:
         _wait_for(port, process)
-        server = Server(port, place / "user", place / "known_hosts")
+        server = Server(port, place / "user", place / "known_hosts", state)
         yield server
         for connection in server.opened:
             connection.close()

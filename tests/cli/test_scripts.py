@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Deploy
+from tests.conftest import Deploy, Server
 
 
 @pytest.fixture
@@ -97,13 +97,15 @@ def test_runscriptonrandmaster_runs_on_one_infra_node(deploy: Deploy, tmp_path: 
     assert deploy("runscriptonrandmaster", f"{tmp_path}/s.sh").stdout == "infra1: infra1\n"
 
 
-def test_a_background_script_outlives_the_connection(deploy: Deploy, tmp_path: Path) -> None:
+def test_a_background_script_outlives_the_connection(
+    deploy: Deploy, sshd: Server, tmp_path: Path
+) -> None:
     release = tmp_path / "release"
     (tmp_path / "long.sh").write_text(
         f"echo started; while [ ! -e {release} ]; do sleep 0.05; done; echo ended; exit 6\n"
     )
     done = deploy("--background", "--nodes", "w1", "runscriptonall", f"{tmp_path}/long.sh")
-    place = Path("/var/lib/dlws/background/long.sh")
+    place = sshd.state / "background/long.sh"
     pid = int((place / "pid").read_text())
     try:
         assert f"pid {pid}" in done.stdout
@@ -120,7 +122,7 @@ def test_a_background_script_outlives_the_connection(deploy: Deploy, tmp_path: P
         release.touch()
         if not (place / "exit").exists():
             os.kill(pid, signal.SIGTERM)
-        deploy("--nodes", "w1", "execonall", "rm", "-rf", str(place))
+        deploy("--nodes", "w1", "execonall", "rm", "-rf", "/var/lib/dlws/background/long.sh")
 
 
 def test_a_random_master_where_none_is_chosen(deploy: Deploy, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from tests.private import with_state
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -40,7 +42,10 @@ class Received:
 
 
 class Farm:
-    """Hosts are numbered from 1; `faults` says by number which misbehaves and how (faults.py)."""
+    """Hosts are numbered from 1; `faults` says by number which misbehaves and how (faults.py).
+
+    `state` is the /var/lib/dlws of them all, as seen from here.
+    """
 
     def __init__(
         self,
@@ -57,8 +62,10 @@ class Farm:
             command += ["--fault", f"{number}={fault}"]
         if answers:
             command += ["--answers", str(answers.resolve())]
+        directory.mkdir(parents=True, exist_ok=True)
+        line, self.state = with_state(directory / "state", *command)
         self._process = subprocess.Popen(
-            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            line, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         assert self._process.stdout
         if self._process.stdout.readline() != b"ready\n":

@@ -1,0 +1,30 @@
+"""A /var/lib/dlws of its own for a server that runs on this machine what it is sent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+_BIND = 'mkdir -p /var/lib/dlws && mount --bind "$1" /var/lib/dlws && shift && exec "$@"'
+
+
+@cache
+def _possible() -> bool:
+    if os.geteuid() != 0:
+        return False
+    return (
+        subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
+    )
+
+
+def with_state(directory: Path, *command: object) -> tuple[list[str], Path]:
+    """The command line with `directory` as its /var/lib/dlws, so that no two tests share a lock;
+    and where that is, seen from here: where it cannot be had, it is the machine's own."""
+    words = [str(word) for word in command]
+    if not _possible():
+        return words, Path("/var/lib/dlws")
+    directory.mkdir(exist_ok=True)
+    place = directory.resolve()
+    return ["unshare", "-m", "sh", "-c", _BIND, "dlws", str(place), *words], place
