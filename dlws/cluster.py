@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlws import folding
-from dlws.errors import DeployError, Refused, SomeNodesFailed, UsageError
+from dlws.errors import UsageError
+from dlws.fanout import Tally, Turns
 from dlws.gate import Gate
 from dlws.node import Node
-from dlws.output import Console, since
+from dlws.outcomes import NotTried, Outcome, raise_failures
+from dlws.output import Console
 
 if TYPE_CHECKING:
     from dlws.config import Config
-    from dlws.journal import Keeper
+    from dlws.keeper import Keeper
     from dlws.session import Options
 
 T = TypeVar("T")
 
 _ALIASES = {"infrastructure": ("infra", "master")}
-WITH_VALUE = ("--nodes", "--parallel", "--dir", "--archtype")
-"""The global options that the next word belongs to."""
 ROLE_WORDS = {
     *("infrastructure", "infra", "master", "worker"),
     *("nfs", "mysqlserver", "elasticsearch", "samba"),
 }
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[T]):
-    """What came of an action on one node: a value, or an error."""
-
-    node: Node
-    value: T | None = None
-    error: DeployError | None = None
 
 
 class Cluster:
@@ -62,6 +49,9 @@ class Cluster:
         self._keeper = keeper
         self.directory: Path = options.directory
         self.deploy = self.directory / "deploy"
+        self.tally = Tally(options.max_failures)
+        self.aside: dict[str, Outcome[Any]] = {}
+        """Nodes that failed and are left out for the rest of the run, and how they failed."""
         console.align([node.name for node in nodes])
 
     @cached_property
@@ -93,7 +83,9 @@ class Cluster:
         if self.options.retry_failed:
             failed = self._failed_before()
             limit = [node for node in limit if node.name in failed]
-        return [node for node in chosen if node in limit]
+        found = [node for node in chosen if node in limit]
+        self.tally.asked |= {node.name for node in found}
+        return [node for node in found if node.name not in self.aside]
 
     def _failed_before(self) -> set[str]:
         """The nodes that did not do all that the last run asked of them."""
@@ -139,39 +131,101 @@ class Cluster:
         return [node for node in self.nodes if id(node) in wanted]
 
     def each(
-        self, nodes: Sequence[Node], action: Callable[[Node], T], title: str = ""
+        self,
+        nodes: Sequence[Node],
+        action: Callable[[Node], T],
+        title: str = "",
+        careful: bool = False,
     ) -> list[Outcome[T]]:
-        """Do `action` on every node, `parallel` at a time. All run; then, if any failed, one error
-        names them all: SomeNodesFailed (3), or DeployError (1) where none is left."""
-        outcomes = self.gather(nodes, action, title)
-        raise_failures(outcomes, self.options)
-        return outcomes
+        """Change every node by `action`, `parallel` at a time; the outcomes of those that did it.
+
+        All run, unless --max-failures says otherwise or infra nodes are to be spared (`careful`:
+        the action may hurt a control plane that is there already). Failures are judge()d.
+        """
+        outcomes = self.gather(nodes, action, title, careful)
+        self.judge(outcomes)
+        return [outcome for outcome in outcomes if not outcome.error]
 
     def gather(
-        self, nodes: Sequence[Node], action: Callable[[Node], T], title: str = ""
+        self,
+        nodes: Sequence[Node],
+        action: Callable[[Node], T],
+        title: str = "",
+        careful: bool = False,
     ) -> list[Outcome[T]]:
         """Like each(), but failures stay in the outcomes."""
-        if not nodes:
+        spare = careful and not self.options.dry_run and self.made
+        masters = {node.name for node in self.infra} if spare else set[str]()
+        return self._fan_out(nodes, action, title, self.tally, masters)
+
+    def ask(
+        self, nodes: Sequence[Node], action: Callable[[Node], T], title: str = ""
+    ) -> list[Outcome[T]]:
+        """Like gather(), for what changes nothing: no limit applies."""
+        return self._fan_out(nodes, action, title, Tally(), set())
+
+    def _fan_out(
+        self,
+        nodes: Sequence[Node],
+        action: Callable[[Node], T],
+        title: str,
+        tally: Tally,
+        masters: set[str],
+    ) -> list[Outcome[T]]:
+        chosen = [node for node in nodes if node.name not in self.aside]
+        if not chosen:
             return []
-        pool = ThreadPoolExecutor(min(self.options.parallel, len(nodes)))
-        start = time.monotonic()
-        futures = {pool.submit(_attempt, action, node): node for node in nodes}
+        turns = Turns(chosen, action, tally, masters)
+        threads = min(self.options.parallel, len(chosen))
+        pool = ThreadPoolExecutor(threads)
+        futures = [pool.submit(turns.work) for _ in range(threads)]
         try:
-            with self.console.status(lambda: _progress(title, futures, start)):
+            with self.console.status(lambda: turns.progress(title)):
                 # An exception is no node's failure (those are outcomes): nothing else counts then.
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
         except BaseException:  # interrupted: closing the connections ends what still runs
-            for future in futures:
-                future.cancel()
+            turns.stop()
             self.close()
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        outcomes = [future.result() for future in futures]
+        outcomes = turns.outcomes()
         if self._keeper:
             self._keeper.note_outcomes(title, outcomes)
         return outcomes
+
+    def judge(self, outcomes: Sequence[Outcome[Any]]) -> None:
+        """Raise what failures amount to: SomeNodesFailed (3), DeployError (1) where none is left.
+
+        A run that sets aside does so with nodes that are no infra nodes, and goes on without them.
+        """
+        wrong = [outcome for outcome in outcomes if outcome.error]
+        if not (self.options.sets_aside and self.can_do_without(wrong)):
+            raise_failures(outcomes, self.options)
+        for outcome in wrong:
+            self.set_aside(outcome)
+
+    def set_aside(self, outcome: Outcome[Any]) -> None:
+        """Ask a node for nothing more in this run."""
+        assert outcome.error
+        self.aside[outcome.node.name] = outcome
+        self.tally.failed.add(outcome.node.name)
+        self.console.warn(f"{outcome.node.name} is set aside: {outcome.error.message}")
+
+    def can_do_without(self, wrong: Sequence[Outcome[Any]]) -> bool:
+        """Whether the run can go on without these: infra nodes and one worker at least are left."""
+        names = {outcome.node.name for outcome in wrong}
+        infra = any(outcome.node in self.infra for outcome in wrong)
+        # A UsageError means that config.yaml is wrong, NotTried that enough have failed.
+        final = any(isinstance(outcome.error, NotTried | UsageError) for outcome in wrong)
+        left = [n for n in self.select() if n.name not in names and n not in self.infra]
+        return bool(left) and not (infra or final or self.tally.exceeded)
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a Kubernetes cluster already, as far as this directory knows."""
+        return (self.deploy / "sshkey/admin.conf").exists()
 
     def close(self) -> None:
         for node in self.nodes:
@@ -181,69 +235,3 @@ class Cluster:
 def _fits(pattern: str, node: Node) -> bool:
     roles = [word for role in node.roles for word in (role, *_ALIASES.get(role, ()))]
     return folding.matches(pattern, [node.name, node.fqdn, *roles])
-
-
-def _attempt(action: Callable[[Node], T], node: Node) -> Outcome[T]:
-    try:
-        return Outcome(node, value=action(node))
-    except Refused:
-        raise  # not of this node: the whole run is refused
-    except DeployError as error:
-        return Outcome(node, error=error)
-
-
-def _progress(title: str, futures: dict[Future[Any], Node], start: float) -> str:
-    waiting = [node.name for future, node in futures.items() if not future.done()]
-    done = len(futures) - len(waiting)
-    return (
-        f"{title or 'running'}: {done}/{len(futures)} done, {since(start)}, {folding.fold(waiting)}"
-    )
-
-
-def summary(outcomes: Iterable[Outcome[Any]]) -> list[str]:
-    """Failures, equal ones together: `2 nodes: gpu[01-02]: no answer` and its cure below."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for outcome in outcomes:
-        if outcome.error:
-            # Equal causes on different machines differ in the address, which the name replaces.
-            address = re.compile(rf"(?<![\w.-]){re.escape(outcome.node.address)}(?![\w-]|\.\w)")
-            message = address.sub("it", outcome.error.message)
-            cure = address.sub("ADDRESS", outcome.error.cure)
-            groups.setdefault((message, cure), []).append(outcome.node.name)
-    lines = []
-    for (message, cure), names in groups.items():
-        lines.append(f"{count(names)}: {folding.fold(names)}: {message}")
-        if cure:
-            lines.append(f"  cure: {cure}")
-    return lines
-
-
-def count(names: Sequence[object]) -> str:
-    return f"{len(names)} node{'' if len(names) == 1 else 's'}"
-
-
-def raise_failures(outcomes: Sequence[Outcome[Any]], options: Options) -> None:
-    """Raise what the failures of a run amount to, with the line that retries just those."""
-    failed = [outcome.node.name for outcome in outcomes if outcome.error]
-    if not failed:
-        return
-    head = f"failed on {len(failed)} of {count(outcomes)}"
-    message = "\n".join([head, *(f"  {line}" for line in summary(outcomes))])
-    kind = DeployError if len(failed) == len(outcomes) else SomeNodesFailed
-    if all(isinstance(outcome.error, UsageError) for outcome in outcomes):
-        kind = UsageError
-    raise kind(message, f"retry just those: {retry_line(options.argv, failed)}")
-
-
-def retry_line(argv: Sequence[str], failed: Sequence[str]) -> str:
-    """The same command line (its global options first), limited to the failed nodes."""
-    program, words, rest = argv[0], list(argv[1:]), list[str]()
-    while words and words[0].startswith("-"):
-        word = words.pop(0)
-        if word == "--nodes":
-            words = words[1:]
-        elif not word.startswith("--nodes="):
-            rest.append(word)
-            if word in WITH_VALUE and words:
-                rest.append(words.pop(0))
-    return shlex.join([program, "--nodes", folding.fold(failed), *rest, *words])

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+from dlws.errors import DeployError
+
 KEEP = 8 * 1024 * 1024
 """Bytes of each stream that a result keeps; of longer output, the end."""
 
@@ -53,6 +55,18 @@ class Connection(Protocol):
     ) -> Result: ...
 
     def close(self) -> None: ...
+
+
+class Halt:
+    """Set by its `refusal` for all connections of a run: from then on no command is started."""
+
+    def __init__(self) -> None:
+        self.refusal: DeployError | None = None
+
+    def check(self) -> None:
+        """Raise the refusal, if there is one."""
+        if self.refusal:
+            raise self.refusal
 
 
 class Tail:

@@ -52,7 +52,7 @@ def install(cluster: Cluster, nodes: list[Node]) -> None:
         old = node.read("cat /etc/hosts").text + "\n"
         return node.put(merged(old, ours), "/etc/hosts")
 
-    cluster.each(nodes, action, "names of the nodes")
+    cluster.each(nodes, action, "names of the nodes", careful=True)
 
 
 def generate(cluster: Cluster) -> tuple[Path, bool]:

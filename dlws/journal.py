@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shlex
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -25,8 +24,7 @@ from dlws.output import Outlet
 from dlws.secrecy import Hidden
 
 if TYPE_CHECKING:
-    from dlws.cluster import Outcome
-    from dlws.session import Options
+    pass
 
 RECORDS = "journal.jsonl"
 
@@ -132,64 +130,9 @@ class Journal:
         os.close(self._handle)
 
 
-class Keeper:
-    """Begins the record of a run with its first change; holds the cluster's lock from then on."""
-
-    def __init__(self, options: Options, hidden: Hidden) -> None:
-        self._options, self._hidden, self._mutex = options, hidden, threading.Lock()
-        self.id = options.resume or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-        self._journal: Journal | None = None
-        self._held: lock.Held | None = None
-        self._refusal: Refused | None = None
-
-    def __call__(self) -> Journal:
-        with self._mutex:
-            if self._refusal:
-                raise self._refusal  # one wait is enough, however many nodes ask
-            if self._journal is None:
-                self._journal = self._begin(self._options.directory / "deploy")
-            return self._journal
-
-    def _begin(self, deploy: Path) -> Journal:
-        try:
-            self._held = lock.take(deploy, self._options)
-        except Refused as refusal:
-            self._refusal = refusal
-            raise
-        return _begin(deploy, self.id, self._options, self._hidden)
-
-    def note_outcomes(self, title: str, outcomes: Iterable[Outcome[Any]]) -> None:
-        """What an action came to on each node, where the run changed anything."""
-        if self._journal is None:
-            return
-        for outcome in outcomes:
-            if outcome.error:
-                why = outcome.error.message
-                self._journal.write("failed", node=outcome.node.name, title=title, why=why)
-            else:
-                self._journal.write("finished", node=outcome.node.name, title=title)
-
-    def close(self, outcome: str) -> None:
-        if self._journal:
-            self._journal.close(outcome)
-        if self._held:
-            self._held.release()
-
-
 def _write_all(handle: int, data: bytes) -> None:
     while data:
         data = data[os.write(handle, data) :]
-
-
-def _begin(deploy: Path, run: str, options: Options, hidden: Hidden) -> Journal:
-    journal = Journal(deploy / "runs" / run, run, hidden)
-    if options.resume:
-        journal.write("resume", pid=os.getpid())
-        return journal
-    config = config_hash(options.directory)
-    where = {"cwd": os.getcwd(), "argv": list(options.argv), "command": options.command}
-    journal.write("run", id=run, pid=os.getpid(), config=config, **where)
-    return journal
 
 
 def config_hash(directory: Path) -> str:
@@ -238,12 +181,16 @@ class Run:
     ended: str
     outcome: str
     nodes: dict[str, str]
-    """What became of each node: ok, failed, lost, or running where nothing was heard again."""
+    """What became of each node: ok, failed, skipped (not tried), lost, or running where nothing was
+    heard again."""
 
     def line(self) -> str:
         """The run as a line for people."""
-        bad = fold(name for name, state in self.nodes.items() if state != "ok")
-        failed = f"  failed: {bad}" if bad else ""
+        skipped = fold(name for name, state in self.nodes.items() if state == "skipped")
+        bad = fold(name for name, state in self.nodes.items() if state not in ("ok", "skipped"))
+        failed = (f"  failed: {bad}" if bad else "") + (
+            f"  not tried: {skipped}" if skipped else ""
+        )
         return f"{self.id}  {self.outcome:11}  {shlex.join(self.argv)}{failed}"
 
 
@@ -274,6 +221,7 @@ def read(directory: Path) -> Run:
 
 def _state(record: dict[str, Any]) -> str:
     states = {"begin": "running", "lost": "lost", "failed": "failed", "finished": "ok"}
+    states |= {"skipped": "skipped", "aside": "failed"}
     if record["kind"] == "done":
         return "ok" if record["code"] == 0 else "failed"
     return states.get(str(record["kind"]), "ok")
@@ -342,14 +290,21 @@ def line(record: dict[str, Any]) -> str:
         "done": lambda r: f"exit {r['code']} after {r['seconds']} s: {r['title']}",
         "lost": lambda r: f"outcome unknown: {r['why']}",
         "put": lambda r: f"wrote {r['path']}",
-        "step": lambda r: f"step {r['name']} done",
+        "step": lambda r: f"step {r['name']} done" + _without(r),
         "finished": lambda r: f"finished {r['title']}",
         "failed": lambda r: f"failed {r['title']}: {r['why']}",
+        "skipped": lambda r: f"not tried {r['title']}: {r['why']}",
+        "aside": lambda r: f"set aside in step {r['step']}: {r['why']}",
         "end": lambda r: f"end: {r['outcome']}",
     }
     said = words[kind](record) if kind in words else kind
     node = f"{record['node']}: " if "node" in record else ""
     return f"{record['time'][:19].replace('T', ' ')}  {node}{said}"
+
+
+def _without(step: dict[str, Any]) -> str:
+    names = step.get("without")
+    return f", but not on {fold(names)}" if names else ""
 
 
 def log_end(directory: Path, node: str, size: int = 16384) -> str:
@@ -368,6 +323,10 @@ def why(directory: Path, node: str) -> str:
     for record in reversed([r for r in records(directory) if r.get("node") == node]):
         if record["kind"] in ("failed", "lost"):
             return f"{record.get('title', '')}: {record['why']}".removeprefix(": ")
+        if record["kind"] == "aside":
+            return f"step {record['step']}: {record['why']}"
+        if record["kind"] == "skipped":
+            return f"not tried: {record['title']}: {record['why']}"
         if record["kind"] == "done" and record["code"]:
             return f"exit {record['code']} from {record['title']}\n{record['last']}"
     return f"{node} did not fail in {directory.name}"

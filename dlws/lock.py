@@ -1,6 +1,7 @@
-"""One run at a time changes a cluster: a lock in deploy/, held by the operating system.
+"""One run at a time changes a cluster from this directory: a lock that the operating system holds.
 
-Its holder's end frees it, however it ends: there is no stale lock to break.
+Its holder's end frees it, however it ends: there is no stale lock to break. Runs from elsewhere are
+kept apart by nodelock.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import json
 import os
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlws.errors import Refused
 from dlws.output import took
@@ -35,12 +37,11 @@ class Held:
         os.close(self.handle)
 
 
-def take(deploy: Path, options: Options) -> Held:
-    """Take the cluster's lock; raises Refused if another run holds it after options.lock_wait."""
+def take(deploy: Path, options: Options, deadline: float) -> Held:
+    """Take the cluster's lock; raises Refused if another run still holds it at `deadline`."""
     deploy.mkdir(mode=0o700, exist_ok=True)
     handle = os.open(deploy / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     kind = fcntl.LOCK_SH if options.command in SHARED else fcntl.LOCK_EX
-    deadline = time.monotonic() + options.lock_wait
     while True:
         try:
             fcntl.flock(handle, kind | fcntl.LOCK_NB)
@@ -58,23 +59,32 @@ def take(deploy: Path, options: Options) -> Held:
     return Held(handle)
 
 
-def _sign(handle: int, options: Options) -> None:
-    who = {
+def signature(options: Options) -> dict[str, Any]:
+    """Who holds a lock of this run."""
+    return {
         "user": getpass.getuser(),
         "host": platform.node(),
         "pid": os.getpid(),
         "command": options.command,
         "since": time.time(),
     }
+
+
+def _sign(handle: int, options: Options) -> None:
     os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(who).encode(), 0)
+    os.pwrite(handle, json.dumps(signature(options)).encode(), 0)
+
+
+def words(who: Mapping[str, Any], seconds: float) -> str:
+    """A holder in words: command, person, process, and for how long."""
+    place = f"{who['user']}@{who['host']}"
+    return f"{who['command']} by {place}, pid {who['pid']}, for {took(max(0.0, seconds))}"
 
 
 def _holder(handle: int) -> str:
     """Who holds a lock, in words."""
     try:
         who = json.loads(os.pread(handle, 4096, 0))
-        age = took(max(0.0, time.time() - who["since"]))
-        return f"{who['command']} by {who['user']}@{who['host']}, pid {who['pid']}, for {age}"
+        return words(who, time.time() - who["since"])
     except (ValueError, KeyError, TypeError):
         return "its holder has not said who it is"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dlws.config import Config, Machine
     from dlws.config.nodes import JumpHost
     from dlws.gate import Gate
-    from dlws.journal import Keeper
+    from dlws.keeper import Keeper
     from dlws.output import Console
     from dlws.session import Options
 
@@ -95,7 +95,8 @@ def nodes(
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
     directory, hosts = options.directory, hosts_file(options.directory)
     keys, known = Keys(), HostKeys(known_hosts(directory))
-    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent)
+    halt = keeper.halt if keeper else None
+    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=halt)
     jumps: dict[Target, Ssh] = {}
     made = []
     for machine in config.machines.values():
@@ -113,7 +114,7 @@ def nodes(
                 console,
                 place.user,
                 revealed(config.ssh.sudo_password),
-                keeper,
+                keeper.changing if keeper else None,
                 gate,
             )
         )

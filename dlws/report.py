@@ -15,6 +15,9 @@ from dlws.templates import render
 
 Record = dict[str, Any]
 
+MARKS = {"failed": "failed", "aside": "failed", "skipped": "skipped"}
+"""Records that are shown as a mark where no bar says it already, and the state that they show."""
+
 
 @dataclass
 class Bar:
@@ -68,9 +71,10 @@ def lanes(run: Run, records: Sequence[Record]) -> list[Lane]:
             lane.bars.append(_bar(record, title, start - begin, whole))
         elif record["kind"] == "put":
             lane.wrote.append(record["path"])
-        elif record["kind"] == "failed" and not any(bar.state != "ok" for bar in lane.bars):
+        elif record["kind"] in MARKS and all(bar.state == "ok" for bar in lane.bars):
             at = 100 * (moment(record) - begin) / whole
-            lane.bars.append(Bar(record["title"], "failed", round(at, 2), 0, 0, record["why"]))
+            title = record.get("title") or f"step {record['step']}"
+            lane.bars.append(Bar(title, MARKS[record["kind"]], round(at, 2), 0, 0, record["why"]))
     return list(found.values())
 
 
@@ -87,17 +91,20 @@ def moment(record: Record) -> float:
 
 
 def junit(run: Run, records: Iterable[Record]) -> str:
-    """A test case for each node; one that failed carries why."""
-    why = {r["node"]: r["why"] for r in records if r["kind"] in ("failed", "lost")}
-    bad = {node: state for node, state in run.nodes.items() if state != "ok"}
-    suite = ElementTree.Element(
-        "testsuite", name=run.id, tests=str(len(run.nodes)), failures=str(len(bad))
-    )
+    """A test case for each node; one that failed, or was not tried, carries why."""
+    kinds = ("failed", "lost", "skipped", "aside")
+    why = {r["node"]: r["why"] for r in records if r["kind"] in kinds}
+    skipped = [node for node, state in run.nodes.items() if state == "skipped"]
+    bad = [node for node, state in run.nodes.items() if state != "ok" and node not in skipped]
+    counts = {"tests": len(run.nodes), "failures": len(bad), "skipped": len(skipped)}
+    numbers = {name: str(number) for name, number in counts.items()}
+    suite = ElementTree.Element("testsuite", {"name": run.id, **numbers})
     for node, state in sorted(run.nodes.items()):
         case = ElementTree.SubElement(suite, "testcase", classname=run.command, name=node)
-        if node in bad:
-            failure = ElementTree.SubElement(case, "failure", message=state)
-            failure.text = printable(why.get(node, state))
+        if state != "ok":
+            tag = "skipped" if node in skipped else "failure"
+            found = ElementTree.SubElement(case, tag, message=state)
+            found.text = printable(why.get(node, state))
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws import files, resources
-from dlws.cluster import raise_failures
 from dlws.connection import Result
 from dlws.errors import DeployError, UsageError
 from dlws.foresee import differences
@@ -259,12 +258,12 @@ def split_roles(
 def random_master(cluster: Cluster) -> Node:
     """An infra node that answers, chosen at random for this run."""
     limited = cluster.select(["infrastructure"])
-    outcomes = cluster.gather(limited, lambda node: node.read("true"), "looking for an infra node")
+    outcomes = cluster.ask(limited, lambda node: node.read("true"), "looking for an infra node")
     alive = [outcome.node for outcome in outcomes if not outcome.error]
     if not limited:
         raise UsageError("no infra node is among the chosen ones", "see: deploy.py display")
     if not alive:
-        raise_failures(outcomes, cluster.options)
+        cluster.judge(outcomes)
     # The same one in a resumed run and an applied plan.
     return min(alive, key=lambda node: digest(cluster.seed, node.name))
 
@@ -282,4 +281,6 @@ def everywhere(cluster: Cluster, nodes: list[Node], found: Script) -> list[Any]:
     ready(cluster, nodes, found)
     action = start if cluster.options.background else run
     config, sudo = cluster.config, cluster.options.sudo
-    return cluster.each(nodes, lambda node: action(node, config, found, sudo), found.name)
+    return cluster.each(
+        nodes, lambda node: action(node, config, found, sudo), found.name, careful=True
+    )

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dlws.errors import UsageError
+from dlws.errors import Refused, UsageError
 from dlws.output import Console
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config import Config
     from dlws.gate import Gate
-    from dlws.journal import Keeper
+    from dlws.keeper import Keeper
+    from dlws.limits import MaxFailures
+    from dlws.outcomes import Outcome
     from dlws.plan import Plan
 
 
@@ -39,11 +42,28 @@ class Options:
     strict: bool = False
     retry_failed: bool = False
     lock_wait: float = 0
+    max_failures: MaxFailures | None = None
     diff: bool = False
     resume: str = ""
     seed: str = ""
     contract: Plan | None = None
     """The plan that is being applied: nothing else may be changed."""
+    sets_aside: bool = False
+    """Nodes that fail are left out for the rest of the run, and the others go on."""
+
+
+def confirm(name: str, question: str, what: str, given: str | None) -> None:
+    """Have the cluster's name typed, unless `given` says it; raises Refused for another one."""
+    import click
+
+    if given is None:
+        asked = f"{question}\nType the cluster's name to go on"
+        given = click.prompt(asked, default="", show_default=False, err=True)
+    if given != name:
+        raise Refused(
+            f"the cluster's name is {name}; nothing was changed",
+            f"type it when asked, or add --yes-{what} {name}",
+        )
 
 
 class Session:
@@ -74,7 +94,9 @@ class Session:
         check_owner(self.options.directory, self.config.cluster_name)
         given = (self.console, self.keeper, self.gate)
         nodes = login.nodes(self.config, self.options, *given)
-        return Cluster(self.config, nodes, self.options, *given, self.seed)
+        cluster = Cluster(self.config, nodes, self.options, *given, self.seed)
+        self.keeper.watch(cluster)
+        return cluster
 
     @cached_property
     def gate(self) -> Gate:
@@ -106,7 +128,7 @@ class Session:
     @cached_property
     def keeper(self) -> Keeper:
         """Keeps the record of this run, from its first change on."""
-        from dlws.journal import Keeper
+        from dlws.keeper import Keeper
 
         return Keeper(self.options, self.console.hidden)
 
@@ -117,11 +139,24 @@ class Session:
         if not self.options.resume:
             return set()
         run = journal.find(self.options.directory / "deploy", self.options.resume)
-        return {record["name"] for record in journal.records(run) if record["kind"] == "step"}
+        steps = [record for record in journal.records(run) if record["kind"] == "step"]
+        return {record["name"] for record in steps if not record.get("without")}
 
-    def step_done(self, name: str) -> None:
+    def step_done(self, name: str, without: Sequence[str] = ()) -> None:
+        """Record a finished step, and the nodes for which it is still to be done."""
         if not self.options.dry_run:
-            self.keeper().write("step", name=name)
+            self.keeper().write("step", name=name, without=list(without))
+
+    @property
+    def aside(self) -> Mapping[str, Outcome[Any]]:
+        """The nodes that were set aside so far."""
+        return self.cluster.aside if "cluster" in self.__dict__ else {}
+
+    def note_aside(self, step: str, outcomes: Iterable[Outcome[Any]]) -> None:
+        """Record who was set aside in a step, and why."""
+        for outcome in [] if self.options.dry_run else outcomes:
+            why = outcome.error.message if outcome.error else ""
+            self.keeper().write("aside", node=outcome.node.name, step=step, why=why)
 
     def finish(self, outcome: str) -> None:
         """Write the outcome of this run, if it began to change anything."""
@@ -129,5 +164,7 @@ class Session:
             self.keeper.close(outcome)
 
     def close(self) -> None:
+        if "keeper" in self.__dict__:
+            self.keeper.release()
         if "cluster" in self.__dict__:
             self.cluster.close()

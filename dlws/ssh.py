@@ -14,7 +14,7 @@ from typing import Any
 import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST
 
-from dlws.connection import KEEP, Echo, Result, Stdin, Tail
+from dlws.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeys, algorithm
 from dlws.transport import Bell, Feeder, HearingPacketizer, Transport, close, sink, start
@@ -97,8 +97,10 @@ class Ssh:
         keys: Keys,
         via: Ssh | None = None,
         agent: bool = False,
+        halt: Halt | None = None,
     ) -> None:
         self.target = target
+        self._halt = halt or Halt()
         self._known, self._keys, self._via, self._agent = known, keys, via, agent
         self._lock = threading.Lock()
         self._transport: Transport | None = None
@@ -107,6 +109,13 @@ class Ssh:
     def run(
         self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
     ) -> Result:
+        try:
+            return self._run(command, stdin, echo, keep)
+        except ConnectionFailed:
+            self._halt.check()  # it may be why the connection is gone
+            raise
+
+    def _run(self, command: str, stdin: Stdin, echo: Echo | None, keep: int) -> Result:
         channel = self.session()
         bell = Bell()
         channel.in_buffer.set_event(bell)
@@ -114,6 +123,7 @@ class Ssh:
         out, err = Tail(keep), Tail(keep)
         after = contextlib.ExitStack()
         with after, contextlib.closing(channel), _translated(self.target):
+            self._halt.check()
             start(channel, command)
             after.callback(Feeder(channel, stdin).join)
             self._listen(channel, bell, sink(channel, out, err, echo))
@@ -173,12 +183,12 @@ class Ssh:
     def as_user(self, user: str, password: str) -> Ssh:
         """A connection of its own to the same machine, with another user's password."""
         target = replace(self.target, user=user, password=password, key=None)
-        return Ssh(target, self._known, self._keys, self._via)
+        return Ssh(target, self._known, self._keys, self._via, halt=self._halt)
 
     def by_key(self) -> Ssh:
         """A connection of its own to the same machine, by nothing but the key file."""
         target = replace(self.target, password=None)
-        return Ssh(target, self._known, self._keys, self._via)
+        return Ssh(target, self._known, self._keys, self._via, halt=self._halt)
 
     @property
     def only_by_key(self) -> bool:
@@ -209,6 +219,7 @@ class Ssh:
         """Open a channel, and the connection before where it is not. A failure to connect is
         that of all who ask within `patience` seconds of it: those who waited do not wait anew."""
         with self._lock:
+            self._halt.check()
             if self._failure and time.monotonic() - self._failure[0] < patience:
                 raise self._failure[1]
             transport = self._transport

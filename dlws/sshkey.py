@@ -106,7 +106,7 @@ def install(
 ) -> list[str]:
     """Install the key where it does not work yet; the names of the nodes that this changed."""
     keys = public_keys(cluster.directory, more)
-    tried = cluster.gather(nodes, _try, "trying the key")
+    tried = cluster.ask(nodes, _try, "trying the key")
     closed = [outcome.node for outcome in tried if outcome.error or more]
     if not closed:
         return []

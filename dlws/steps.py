@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlws import hooks
-from dlws.errors import CheckFailed, DeployError, Horizon, UsageError
+from dlws.errors import CheckFailed, DeployError, Horizon, SomeNodesFailed, UsageError
+from dlws.folding import fold
+from dlws.outcomes import Outcome, count, retry_line, summary
 from dlws.output import took
 from dlws.plan import Unknown
 
@@ -65,13 +67,20 @@ def _hosts(session: Session) -> None:
 def _check(session: Session) -> None:
     from dlws.check import show
 
+    cluster = session.cluster
+    nodes = cluster.select()
     try:
-        show.check(session.cluster, session.cluster.select())
-    except CheckFailed as error:
-        if not session.options.force:
+        show.check(cluster, nodes)
+    except show.NodesUnfit as error:
+        wrong = error.outcomes(nodes)
+        if session.options.force:
+            session.console.warn(f"going on with {error.message}: --force")
+        elif error.only_of(nodes) and cluster.can_do_without(wrong):
+            for outcome in wrong:
+                cluster.set_aside(outcome)
+        else:
             cure = f"{error.cure}; to go on all the same: deploy.py --force up"
             raise CheckFailed(error.message, cure) from error
-        session.console.warn(f"going on with {error.message}: --force")
 
 
 def _bundle(session: Session) -> None:
@@ -191,35 +200,42 @@ def _find(steps: Sequence[Step], word: str) -> Step:
     raise UsageError(f"there is no step {word!r}", f"the steps are: {names}")
 
 
+Aside = list[tuple[Step, Outcome[Any]]]
+"""Who was set aside, in which step, and why."""
+
+
 def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
-    """Run steps in order; the first failure ends it with the line to go on from."""
+    """Run steps in order. A failure ends it with the line to go on from; but a node that is no
+    infra node is set aside, and the rest go on."""
     steps, console, foresight = of(platform), session.console, Foresight(session.gate)
+    session.options.sets_aside = True
     done_before = session.steps_done()
     times: list[tuple[Step, float]] = []
+    aside: Aside = []
     for step in chosen:
         number, start = steps.index(step) + 1, time.monotonic()
         console.say(f"== step {number}/{len(steps)} {step.name}: {step.help}")
         if step.name in done_before:
             console.say("done before, in this run")
             continue
-        again = continue_line(session.options.argv, platform, step.name)
         if not foresight.knows(step):
             continue
         try:
             with foresight.of(step):
-                hooks.run(session, f"before-{step.name}", step.name)
-                step.run(session)
-                hooks.run(session, f"after-{step.name}", step.name)
+                _do(session, step, aside)
         except Horizon:
             if session.options.contract:
                 raise
             continue
         except DeployError as error:
+            first = aside[0][0] if aside else step
+            again = continue_line(session.options.argv, platform, first.name)
             hooks.run(session, "on-failure", step.name, error.message)
-            raise at_step(error, number, step, again) from error
-        session.step_done(step.name)
+            raise at_step(error, number, step, again, said(aside)) from error
         times.append((step, time.monotonic() - start))
     _tell(session, times, len(chosen) == len(steps))
+    if aside:
+        _end_without(session, aside)
 
 
 def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) -> None:
@@ -233,6 +249,36 @@ def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) ->
     console.say(f"{done} changes" if done else "nothing changed: all of it was in place")
     if whole:
         console.say("\n".join(farewell(session.options.argv)))
+
+
+def _do(session: Session, step: Step, aside: Aside) -> None:
+    """Run a step and its hooks, and take down who was set aside in it."""
+    try:
+        hooks.run(session, f"before-{step.name}", step.name)
+        step.run(session)
+        hooks.run(session, f"after-{step.name}", step.name)
+    finally:
+        new = list(session.aside.values())[len(aside) :]
+        session.note_aside(step.name, new)
+        aside += [(step, outcome) for outcome in new]
+    session.step_done(step.name, [outcome.node.name for _, outcome in aside])
+
+
+def said(aside: Aside) -> list[str]:
+    """Who was set aside in which step, and why, in lines."""
+    lines = []
+    for step in dict.fromkeys(step for step, _ in aside):
+        lines.append(f"set aside in step {step.name}:")
+        lines += [f"  {line}" for line in summary(o for where, o in aside if where is step)]
+    return lines
+
+
+def _end_without(session: Session, aside: Aside) -> None:
+    names = [outcome.node.name for _, outcome in aside]
+    message = "\n  ".join([f"all done, but without {count(names)}: {fold(names)}", *said(aside)])
+    hooks.run(session, "on-failure", aside[0][0].name, message)
+    line = retry_line(session.options.argv, names)
+    raise SomeNodesFailed(message, f"retry just those: {line}")
 
 
 class Foresight:
@@ -275,10 +321,13 @@ def farewell(argv: Sequence[str]) -> list[str]:
     ]
 
 
-def at_step(error: DeployError, number: int, step: Step, again: str) -> DeployError:
+def at_step(
+    error: DeployError, number: int, step: Step, again: str, more: Sequence[str] = ()
+) -> DeployError:
     """The same kind of error, saying which step it ended and how to go on."""
     cure = f"{error.cure}\ncontinue: {again}" if error.cure else f"then continue: {again}"
-    told = DeployError(f"step {number} {step.name}: {error.message}", cure)
+    message = "\n".join([f"step {number} {step.name}: {error.message}", *more])
+    told = DeployError(message, cure)
     told.code = error.code
     return told
 

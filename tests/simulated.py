@@ -69,6 +69,8 @@ class Box:
         line = _inner(command)
         if line == "true":
             return Result(0)
+        if "lock=/var/lib/dlws/lock" in line:  # it keeps runs apart, and is no change of a node
+            return Result(0, b"taken\n")
         for mark, answer in self._questions():
             if mark in line:
                 self.questions += 1

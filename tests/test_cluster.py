@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dlws.cluster import Cluster, Outcome, retry_line, summary
+from dlws.cluster import Cluster
 from dlws.config import from_text
 from dlws.connection import KEEP, Echo, Result, Stdin
 from dlws.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.node import Node
+from dlws.outcomes import Outcome, retry_line, summary
 from dlws.output import Console
 from dlws.session import Options
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -43,7 +44,7 @@ spec: {type: NodePort, selector: {app: hello}, ports: [{port: 8080, nodePort: 40
 """
 
 
-def deploy(directory: Path, *words: str, stdin: str = "") -> str:
+def deploy(directory: Path, *words: str, stdin: str = "", code: int = 0) -> str:
     done = subprocess.run(
         [sys.executable, ROOT / "deploy.py", "--dir", directory, *words],
         input=stdin,
@@ -51,7 +52,8 @@ def deploy(directory: Path, *words: str, stdin: str = "") -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    told = f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, told
     return done.stdout + done.stderr
 
 
@@ -174,3 +176,33 @@ def test_no_secret_of_the_installation_is_in_its_records(directory: Path) -> Non
     assert kept
     for secret in secrets:
         assert secret not in kept
+
+
+def healthy(directory: Path, *words: str) -> list[str]:
+    """The nodes that `status` finds Ready."""
+    report = json.loads(deploy(directory, *words, "status", "--output", "json"))
+    return [row["node"] for row in report["nodes"] if row["kubernetes"] == "Ready v1.20.2"]
+
+
+@pytest.mark.parametrize("way", ["the line that is told", "resume"])
+def test_a_worker_cut_off_in_mid_run_is_set_aside_and_brought_in_later(
+    directory: Path, way: str
+) -> None:
+    config = directory / "config.yaml"
+    name = yaml.safe_load(config.read_text())["cluster_name"]
+    if "keepalive" not in config.read_text():  # to miss it within seconds
+        config.write_text(f"{config.read_text()}ssh: {{keepalive: 2}}\n")
+    deploy(directory, "kubeadm", "reset", "worker2", "--yes-reset", name)
+    hook = directory / "hooks/before-join"
+    hook.parent.mkdir(exist_ok=True)
+    cut = shlex.join([sys.executable, str(ROOT / "deploy.py"), "--dir", str(directory)])
+    hook.write_text(f"#!/bin/sh\n{cut} sandbox cut worker2\n")
+    hook.chmod(0o755)
+    told = deploy(directory, "up", "sandbox", code=3)
+    assert "without 1 node: worker2\n  set aside in step join:" in told
+    assert healthy(directory, "--nodes", "infra1,worker1") == ["infra1", "worker1"]
+    hook.unlink()
+    deploy(directory, "sandbox", "heal", "worker2")
+    line = shlex.split(told.split("retry just those: ")[1].splitlines()[0])
+    deploy(directory, *(["resume"] if way == "resume" else line[1:]))
+    assert healthy(directory) == ["infra1", "worker1", "worker2"]

@@ -14,6 +14,7 @@ from dlws.check.facts import Facts
 from dlws.check.findings import LEVELS, Finding, failures
 from dlws.errors import CheckFailed
 from dlws.folding import fold
+from dlws.outcomes import Outcome
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
@@ -127,6 +128,28 @@ def show(table: Sequence[Row], terminal: bool) -> None:
     Console().print(drawn)
 
 
+class NodesUnfit(CheckFailed):
+    """Some nodes are not fit for an installation."""
+
+    def __init__(self, message: str, failed: Sequence[Finding]) -> None:
+        super().__init__(message, CURE)
+        self.failed = failed
+
+    def only_of(self, nodes: Sequence[Node]) -> bool:
+        """Whether each failure is that of one of these nodes."""
+        return {one.node for one in self.failed} <= {node.name for node in nodes}
+
+    def outcomes(self, nodes: Sequence[Node]) -> list[Outcome[Any]]:
+        """The unfit ones of these nodes, each with all that is wrong there."""
+        own = {node.name: [one for one in self.failed if one.node == node.name] for node in nodes}
+        return [Outcome(n, error=_unfit(own[n.name])) for n in nodes if own[n.name]]
+
+
+def _unfit(findings: Sequence[Finding]) -> CheckFailed:
+    cures = dict.fromkeys(one.cure for one in findings)
+    return CheckFailed("; ".join(one.what for one in findings), "; ".join(cures))
+
+
 def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> None:
     """Check the nodes and show what was found; raises CheckFailed if anything fails."""
     all = collect(cluster, nodes)
@@ -137,4 +160,4 @@ def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> Non
         show(rows(all, findings), sys.stdout.isatty())
     if failed := failures(findings):
         told = f"{len(failed)} failure{'' if len(failed) == 1 else 's'}"
-        raise CheckFailed(f"{told}: {fold(one.node for one in failed)}", CURE)
+        raise NodesUnfit(f"{told}: {fold(one.node for one in failed)}", failed)

@@ -17,7 +17,8 @@ import click
 
 from dlws import __version__
 from dlws.cli.words import document, hoisted
-from dlws.errors import DeployError, Horizon
+from dlws.errors import DeployError, Horizon, UsageError
+from dlws.limits import MaxFailures, parse
 from dlws.output import ReaderGone, paint
 from dlws.secrecy import Hidden
 from dlws.session import Options, Session
@@ -30,6 +31,7 @@ MODULES = (
     "up",
     "plan",
     "runs",
+    "lock",
     "nodes",
     "scripts",
     "bundle",
@@ -96,6 +98,13 @@ def report(error: DeployError, hidden: Hidden) -> None:
         click.echo(paint("cure: ", "green", sys.stderr) + hidden.text(error.cure), err=True)
 
 
+def _limit(text: str | None) -> MaxFailures | None:
+    try:
+        return parse(text) if text is not None else None
+    except UsageError as error:
+        raise click.BadParameter(f"{error.message}; {error.cure}") from error
+
+
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dlws")
 @click.option(
@@ -137,6 +146,12 @@ def report(error: DeployError, hidden: Hidden) -> None:
     default=0,
     metavar="SECONDS",
     help="Wait this long for another run on this cluster to end.",
+)
+@click.option(
+    "--max-failures",
+    callback=lambda _context, _option, text: _limit(text),
+    metavar="N|P%",
+    help="Begin no further node once more than N, or P percent of them, have failed.",
 )
 @click.option("--strict", is_flag=True, help="Treat warnings about config.yaml as errors.")
 @click.pass_context

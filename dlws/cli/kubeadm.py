@@ -57,18 +57,12 @@ def reset(session: Session, nodes: tuple[str, ...], yes_reset: str | None) -> No
 
     Asks for the cluster's name. Refuses (exit 4) to leave etcd without a majority.
     """
-    from dlws.errors import Refused
     from dlws.kubernetes import reset as actions
+    from dlws.session import confirm
 
     cluster = session.cluster
     chosen = cluster.select(nodes)
-    name = cluster.config.cluster_name
     if not cluster.options.dry_run:
-        question = f"{actions.confirmation(cluster, chosen)}\nType the cluster's name to go on"
-        typed = yes_reset or click.prompt(question, default="", show_default=False, err=True)
-        if typed != name:
-            raise Refused(
-                f"the cluster's name is {name}; nothing was changed",
-                f"type it when asked, or add --yes-reset {name}",
-            )
+        question = actions.confirmation(cluster, chosen)
+        confirm(cluster.config.cluster_name, question, "reset", yes_reset)
     actions.reset(cluster, chosen)

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from dlws import resources, runtime
-from dlws.cluster import raise_failures
 from dlws.errors import DeployError
 from dlws.folding import fold
 from dlws.kubernetes import documents, endpoint, kubeconfig, network, versions
@@ -56,13 +55,13 @@ def init(cluster: Cluster) -> None:
         _join(cluster, seen, others)
     else:
         network.update(cluster, seen, new=made)
-    raise_failures(seen.failures, cluster.options)
+    cluster.judge(seen.failures)
 
 
 def _make(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Survey:
     """Begin the cluster on its first node, or go on where that stopped."""
     first = _first(cluster, seen, begun)
-    raise_failures(seen.failures, cluster.options)
+    cluster.judge(seen.failures)
     state = _state(seen, first)
     _on(cluster, first, lambda node: _init_first(cluster, node, state), "kubeadm init")
     cluster.gate.horizon("kubeconfig, other infra nodes and pod network", "kubeadm init is done")
@@ -76,7 +75,7 @@ def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     seen.running()
     if not _join(cluster, seen, wanted):
         network.update(cluster, seen)
-    raise_failures([o for o in seen.failures if o.node in wanted], cluster.options)
+    cluster.judge([o for o in seen.failures if o.node in wanted])
 
 
 def _on(cluster: Cluster, node: Node, action: Callable[[Node], T], title: str) -> T:
@@ -167,7 +166,7 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
         network.foresee(cluster, [*seen.members, *(node.name for node in missing)], "kubeadm join")
     else:
         network.update(cluster, survey(cluster, []))
-    raise_failures(outcomes, cluster.options)
+    cluster.judge(outcomes)
     return missing
 
 

@@ -146,7 +146,7 @@ def _update_bridge(cluster: Cluster, seen: Survey) -> None:
             _start(node)
         return bool(changed)
 
-    done = cluster.each(nodes, place, "pod network")
+    done = cluster.each(nodes, place, "pod network", careful=True)
     if not any(outcome.value for outcome in done):
         cluster.console.say("the pod network is up to date")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws import resources
-from dlws.cluster import raise_failures
 from dlws.errors import DeployError, Refused
 from dlws.folding import fold
 from dlws.kubernetes import kubeconfig, network, versions
@@ -45,7 +44,7 @@ def reset(cluster: Cluster, nodes: Sequence[Node]) -> None:
         network.foresee(cluster, sorted(left), "kubeadm reset")
     else:
         network.update(cluster, survey(cluster, []))
-    raise_failures(outcomes, cluster.options)
+    cluster.judge(outcomes)
 
 
 def confirmation(cluster: Cluster, nodes: Sequence[Node]) -> str:
@@ -129,4 +128,4 @@ def _end(cluster: Cluster, nodes: Sequence[Node]) -> None:
     for file in filter(Path.exists, files):
         if cluster.gate.admit(local(f"remove {file}")):
             file.unlink()
-    raise_failures(outcomes, cluster.options)
+    cluster.judge(outcomes)

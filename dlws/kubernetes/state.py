@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dlws import resources
-from dlws.cluster import Outcome
 from dlws.errors import DeployError
+from dlws.outcomes import Outcome
 from dlws.shell import script
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def survey(cluster: Cluster, nodes: Sequence[Node]) -> Survey:
     """The states of all infra nodes and of `nodes`; who cannot be reached is in `failures`."""
     cluster.first  # noqa: B018  without an infra node there is nothing to ask
     asked = [*cluster.infra, *(node for node in nodes if node not in cluster.infra)]
-    outcomes = cluster.gather(asked, read, "looking at the nodes")
+    outcomes = cluster.ask(asked, read, "looking at the nodes")
     states = {o.node.name: o.value for o in outcomes if o.value is not None}
     live = [n for n in cluster.infra if n.name in states and states[n.name].api]
     return Survey(states, [o for o in outcomes if o.error], live[0] if live else None)

@@ -101,7 +101,7 @@ def collect(cluster: Cluster, nodes: Sequence[Node], wait: float = 0) -> list[Ro
 
     live, says = _live(cluster, nodes, wait)
     rows = []
-    for outcome in cluster.gather(nodes, look, "status"):
+    for outcome in cluster.ask(nodes, look, "status"):
         node = outcome.node
         error = outcome.error.message if outcome.error else ""
         empty = Row(node.name, tuple(node.roles), node.address, problems=(error,))

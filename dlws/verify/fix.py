@@ -49,7 +49,11 @@ def _script(session: Session, nodes: list[Node], name: str) -> None:
 
 def _runtime(session: Session, nodes: list[Node], _: str) -> None:
     cluster = session.cluster
-    cluster.each(nodes, lambda node: runtime.configure(node, cluster.config), "container runtime")
+
+    def one(node: Node) -> object:
+        return runtime.configure(node, cluster.config)
+
+    cluster.each(nodes, one, "container runtime", careful=True)
 
 
 def _network(session: Session, nodes: list[Node], _: str) -> None:
@@ -66,7 +70,7 @@ def _unit(session: Session, nodes: list[Node], name: str) -> None:
         if not node.dry_run:
             node.changed(f"{name} is enabled and started")
 
-    session.cluster.each(nodes, start, name)
+    session.cluster.each(nodes, start, name, careful=True)
 
 
 def _labels(session: Session, nodes: list[Node], _: str) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlws import sshkey, steps
-from dlws.cluster import Outcome, raise_failures
 from dlws.config.load import inspect
 from dlws.errors import CheckFailed, DeployError, Refused
 from dlws.kubernetes import kubeconfig
 from dlws.node import Node, SudoRefused
+from dlws.outcomes import Outcome
 from dlws.ssh import LoginRefused
 from dlws.verify import collect, fix, report
 from dlws.verify.compare import Difference, Seen, compare
@@ -48,7 +48,7 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
         outcomes = look(cluster, nodes, sources)
         verdicts = list(map(_verdict, outcomes))
     print(_printed(verdicts, done, output))
-    raise_failures(outcomes, cluster.options)
+    cluster.judge(outcomes)
     if not report.clean(verdicts):
         cure = "" if mend else "put right what can be: deploy.py verify --fix"
         raise CheckFailed(report.summary(verdicts), cure)
@@ -81,7 +81,7 @@ def look(cluster: Cluster, nodes: list[Node], sources: Sources) -> list[Outcome[
         seen = Seen(cluster, node, known, answers)
         return report.verdict(node.name, wanted, compare(wanted, seen), sources)
 
-    return cluster.gather(nodes, one, "verifying")
+    return cluster.ask(nodes, one, "verifying")
 
 
 def locked_out(node: Node, error: DeployError) -> Difference:

@@ -1,0 +1,104 @@
+"""What a run holds from its first change on: its record, and the locks that keep others away."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from dlws import lock, nodelock
+from dlws.connection import Halt
+from dlws.errors import Refused
+from dlws.journal import Journal, config_hash
+from dlws.secrecy import Hidden
+
+if TYPE_CHECKING:
+    from dlws.cluster import Cluster
+    from dlws.outcomes import Outcome
+    from dlws.session import Options
+
+
+class Keeper:
+    """Begins the record of a run with its first change; holds the cluster's locks from then on."""
+
+    def __init__(self, options: Options, hidden: Hidden) -> None:
+        self._options, self._hidden, self._mutex = options, hidden, threading.Lock()
+        self.id = options.resume or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        self._journal: Journal | None = None
+        self._held: lock.Held | None = None
+        self._guard: nodelock.Guard | None = None
+        self.halt = Halt()
+
+    def watch(self, cluster: Cluster) -> None:
+        """From now on, whoever changes() a node has the lock on the first infra node, too."""
+        if cluster.infra and self._options.command not in lock.SHARED:
+            self._guard = nodelock.Guard(
+                cluster.first, self._options, cluster.console, self.halt, cluster.close
+            )
+
+    def __call__(self) -> Journal:
+        """The record, for what changes nothing but this machine."""
+        return self._begun(None)
+
+    def changing(self) -> Journal:
+        """The record, for a change of a node."""
+        return self._begun(self._guard)
+
+    def _begun(self, guard: nodelock.Guard | None) -> Journal:
+        with self._mutex:
+            self.halt.check()  # one wait is enough, however many nodes ask
+            try:
+                self._lock(guard)
+            except Refused as refusal:
+                self.halt.refusal = refusal
+                raise
+            if self._journal is None:
+                self._journal = _begin(self.id, self._options, self._hidden)
+            return self._journal
+
+    def _lock(self, guard: nodelock.Guard | None) -> None:
+        deadline = time.monotonic() + self._options.lock_wait
+        if self._held is None:
+            self._held = lock.take(self._options.directory / "deploy", self._options, deadline)
+        if guard:
+            guard.take(self.id, deadline)
+
+    def note_outcomes(self, title: str, outcomes: Iterable[Outcome[Any]]) -> None:
+        """What an action came to on each node, where the run changed anything."""
+        if self._journal is None:
+            return
+        for outcome in outcomes:
+            if outcome.error:
+                why = outcome.error.message
+                kind = "skipped" if outcome.skipped else "failed"
+                self._journal.write(kind, node=outcome.node.name, title=title, why=why)
+            else:
+                self._journal.write("finished", node=outcome.node.name, title=title)
+
+    def close(self, outcome: str) -> None:
+        """The end of the run and of its record."""
+        if self._journal:
+            self._journal.close(outcome)
+        self.release()
+
+    def release(self) -> None:
+        """Give the locks back; further calls do nothing."""
+        if self._guard:
+            self._guard.release()
+        if self._held:
+            self._held.release()
+            self._held = None
+
+
+def _begin(run: str, options: Options, hidden: Hidden) -> Journal:
+    journal = Journal(options.directory / "deploy/runs" / run, run, hidden)
+    if options.resume:
+        journal.write("resume", pid=os.getpid())
+        return journal
+    config = config_hash(options.directory)
+    where = {"cwd": os.getcwd(), "argv": list(options.argv), "command": options.command}
+    journal.write("run", id=run, pid=os.getpid(), config=config, **where)
+    return journal
