@@ -33,6 +33,7 @@ BEAT = 15.0
 """Seconds between two heartbeats."""
 STALE = 60
 """Seconds without a heartbeat after which a lock is called stale."""
+_LOOK = "look at /var/lib/dlws/lock on the first infra node; without it, no run is under way"
 _POLL = 1.0
 """Seconds between two tries of a run that waits."""
 
@@ -52,7 +53,10 @@ says() {
   echo "$1"; [ -e "$lock" ] || return 0
   echo "$(date +%s) $(stat -c %Y "$lock")"; cat "$lock"
 }
-write() { { cat && echo && date +%s; } >"$lock.new" && mv -f "$lock.new" "$lock"; }
+write() {
+  { cat && echo && date +%s; } >"$lock.new" && mv -f "$lock.new" "$lock" ||
+    { rm -f "$lock.new"; exit 1; }
+}
 case $1 in
 take)
   if [ ! -e "$lock" ] || has broken '' || has token "$token" || has directory "$place"; then
@@ -127,7 +131,7 @@ def parse(text: str) -> Seen:
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise DeployError(
             f"the lock on the node cannot be read: {text[:200]!r}",
-            "look at /var/lib/dlws/lock there; without it, no run is under way",
+            _LOOK,
         ) from error
 
 
@@ -141,7 +145,12 @@ def ask(
     """Take, keep, release, break or look at the lock on a node."""
     # A read, since it is no change that the run was asked for: it is neither recorded nor resumed.
     data = json.dumps(content).encode() if content else b""
-    return parse(node.read(script(_LOCK, what, token, place), stdin=data, sudo=True).text)
+    line = script(_LOCK, what, token, place)
+    result = node.read(line, stdin=data, sudo=True, check=False)
+    if not result.ok:
+        says = result.complaint.splitlines()[-1:] or ["no words"]
+        raise DeployError(f"its lock cannot be had: exit {result.code}, {says[0]}", _LOOK)
+    return parse(result.text)
 
 
 def break_it(node: Node, seen: Seen, options: Options) -> None:
@@ -216,18 +225,22 @@ class Guard:
         self._ended.set()
         # A question under way may still bring us the lock; one to a dead node is not waited for.
         if not self._asking.acquire(timeout=10):
+            self._left("it does not answer")
             return
         try:
             if self._sent and not self._halt.refusal:
                 self._sent = False
                 ask(self._node, "release", self._token)
         except DeployError as error:
-            self._console.warn(
-                f"the lock on {self._node.name} was not given back: {error.message}\n"
-                f"the next run from here takes it over; elsewhere: {break_line(self._options)}"
-            )
+            self._left(error.message)
         finally:
             self._asking.release()
+
+    def _left(self, why: str) -> None:
+        self._console.warn(
+            f"the lock on {self._node.name} was not given back: {why}\n"
+            f"the next run from here takes it over; elsewhere: {break_line(self._options)}"
+        )
 
     def _wait(self, deadline: float) -> None:
         while True:

@@ -19,7 +19,9 @@ def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]
     """Install the cluster: run the steps in their order (see `steps`).
 
     STEP is a name or a number. Stops at the first step that fails, with the line to go on from
-    there. Every step is safe to run again. PLATFORM is that of config.yaml where it is not given.
+    there; but a worker that fails is set aside, and the rest go on (exit 3, with the line that
+    brings it in). Every step is safe to run again. PLATFORM is that of config.yaml where it is not
+    given.
     """
     from dlws import steps
 

@@ -55,7 +55,7 @@ def init(cluster: Cluster) -> None:
         _join(cluster, seen, others)
     else:
         network.update(cluster, seen, new=made)
-    cluster.judge(seen.failures)
+    cluster.judge(seen.outcomes(cluster.infra))
 
 
 def _make(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Survey:
@@ -75,7 +75,7 @@ def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     seen.running()
     if not _join(cluster, seen, wanted):
         network.update(cluster, seen)
-    cluster.judge([o for o in seen.failures if o.node in wanted])
+    cluster.judge(seen.outcomes(wanted))
 
 
 def _on(cluster: Cluster, node: Node, action: Callable[[Node], T], title: str) -> T:

@@ -93,6 +93,14 @@ class Survey:
     def members(self) -> dict[str, Member]:
         return self.states[self.live.name].members if self.live else {}
 
+    def outcomes(self, nodes: Sequence[Node]) -> list[Outcome[State]]:
+        """What came of asking these nodes."""
+        failed = {outcome.node.name: outcome for outcome in self.failures}
+        return [
+            failed.get(node.name) or Outcome(node, value=self.states.get(node.name))
+            for node in nodes
+        ]
+
     def running(self) -> Node:
         """An infra node whose API server answers."""
         if self.live is None:
