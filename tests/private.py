@@ -11,7 +11,8 @@ _BIND = 'mkdir -p /var/lib/dlws && mount --bind "$1" /var/lib/dlws && shift && e
 
 
 @cache
-def _possible() -> bool:
+def possible() -> bool:
+    """Whether it can be had here: that takes root."""
     if os.geteuid() != 0:
         return False
     return (
@@ -23,7 +24,7 @@ def with_state(directory: Path, *command: object) -> tuple[list[str], Path]:
     """The command line with `directory` as its /var/lib/dlws, so that no two tests share a lock;
     and where that is, seen from here: where it cannot be had, it is the machine's own."""
     words = [str(word) for word in command]
-    if not _possible():
+    if not possible():
         return words, Path("/var/lib/dlws")
     directory.mkdir(exist_ok=True)
     place = directory.resolve()
