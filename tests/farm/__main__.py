@@ -7,20 +7,19 @@ import asyncio
 import contextlib
 import importlib.util
 import json
-import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 
 from tests.farm import answers, faults, hosts, shell
-from tests.farm.faults import Fault
+from tests.farm.faults import Fault, Wrong
+from tests.farm.host import Host
 from tests.farm.recorder import Recorder
-from tests.farm.server import Behaviour, Server
 
 PASSWORD = 'farm\'s $(password); "1"'
 
@@ -45,68 +44,69 @@ def _client_key(directory: Path) -> asyncssh.SSHKey:
     return key
 
 
-async def _mute(where: str, port: int, banner: bytes) -> asyncio.Server:
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(banner)
-        with contextlib.suppress(ConnectionError):
-            while await reader.read(4096):
-                pass
-        writer.close()
-
-    return await asyncio.start_server(hold, where, port)
-
-
-async def _listen(where: str, port: int, host: Behaviour, key: asyncssh.SSHKey) -> object:
-    """Whatever must be held on to, so that the host stays as it is."""
-    if host.fault is Fault.REFUSED:
-        return hosts.closed(where, port)
-    if host.fault is Fault.DEAD:
-        return hosts.dead(where, port)
-    if host.fault in {Fault.MUTE, Fault.BANNER}:
-        return await _mute(where, port, b"SSH-2.0-farm\r\n" * (host.fault is Fault.BANNER))
-    server: Callable[[], Server] = lambda: Server(host)  # noqa: E731
-    settings: dict[str, Any] = {"encoding": None, "backlog": 1024, "login_timeout": 60}
-    return await asyncssh.listen(
-        where, port, server_factory=server, server_host_keys=[key], gss_host=None, **settings
-    )
-
-
 async def _serve(options: argparse.Namespace) -> None:
     directory: Path = options.directory
     port = options.port or hosts.free_port()
     wrong = faults.parse(options.fault)
     programs = shell.prepare(directory) if options.mode == "real" else None
     client, table = _client_key(directory), answers.load(options.answers)
-    recorder, held, listed = Recorder(directory / "received.jsonl"), [], []
+    recorder = Recorder(directory / "received.jsonl")
+    made: dict[int, Host] = {}
     for number in range(1, options.hosts + 1):
-        fault = wrong.get(number, Fault.NONE)
-        key = shown = asyncssh.generate_private_key("ssh-ed25519")
-        if fault is Fault.HOST_KEY:
-            shown = asyncssh.generate_private_key("ssh-ed25519")
         name, where = hosts.name(number), hosts.address(number)
-        host = Behaviour(name, fault, recorder, client, PASSWORD, table, programs)
-        held.append(await _listen(where, port, host, shown))
-        public = " ".join(key.export_public_key("openssh").decode().split()[:2])
-        listed.append({"name": name, "address": where, "port": port, "host_key": public})
+        host = Host(name, where, port, recorder, client, PASSWORD, table, programs)
+        await host.become(Wrong(wrong.get(number, Fault.NONE)), fresh=True)
+        made[number] = host
+    listed = [_about(host) for host in made.values()]
     about = {"hosts": listed, "key": str(directory / "id_ed25519"), "password": PASSWORD}
     (directory / "farm.json").write_text(json.dumps(about))
     print("ready", flush=True)
-    await _told_to_stop()
+    await _obey(made, recorder)
+    for host in made.values():
+        await host.power_off()
 
 
-async def _told_to_stop() -> None:
+def _about(host: Host) -> dict[str, object]:
+    public = " ".join(host.key.export_public_key("openssh").decode().split()[:2])
+    return {"name": host.name, "address": host.where, "port": host.port, "host_key": public}
+
+
+async def _obey(made: dict[int, Host], recorder: Recorder) -> None:
+    """Do what the lines of standard input say, until it ends or a signal comes."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-
-    def read() -> None:
-        if not os.read(0, 4096):
-            stop.set()
-
+    orders = asyncio.Queue[bytes]()
+    threading.Thread(target=_read, args=(loop, orders), daemon=True).start()
     # A parent that dies closes our standard input: no farm is left behind.
-    loop.add_reader(0, read)
-    await stop.wait()
-    loop.remove_reader(0)
+    ended = asyncio.create_task(stop.wait())
+    while not ended.done():
+        asked = asyncio.create_task(orders.get())
+        await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done() or not asked.result():
+            break
+        print(json.dumps(await _done(json.loads(asked.result()), made, recorder)), flush=True)
+
+
+def _read(loop: asyncio.AbstractEventLoop, orders: asyncio.Queue[bytes]) -> None:
+    line = b"first"
+    while line:
+        line = sys.stdin.buffer.readline()
+        with contextlib.suppress(RuntimeError):  # the loop has ended before
+            loop.call_soon_threadsafe(orders.put_nowait, line)
+
+
+async def _done(order: dict[str, Any], made: dict[int, Host], recorder: Recorder) -> object:
+    if order["do"] == "become":
+        if order["fresh"]:
+            recorder.clear()
+        told = {int(number): faults.wrong(row) for number, row in order["faults"].items()}
+        for number, host in made.items():
+            await host.become(told.get(number, Wrong()), order["fresh"])
+        return {}
+    while any(host.processes for host in made.values()):
+        await asyncio.sleep(0.02)
+    return {h.name: {"connections": h.connections, "logins": h.logins} for h in made.values()}
 
 
 def main() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 class Fault(Enum):
@@ -11,29 +13,68 @@ class Fault(Enum):
     NONE = "none"
     REFUSED = "refused"  # nothing listens on the port
     DEAD = "dead"  # connection attempts are dropped, as by a machine that is off
+    RESET = "reset"  # accepts connections and resets them, as a busy sshd does
+    CLOSE = "close"  # the same, but politely
     MUTE = "mute"  # accepts connections, says nothing
     BANNER = "banner"  # sends its banner, then nothing
     HOST_KEY = "host-key"  # shows another host key than the one its list names
     AUTH = "auth"  # lets nobody in
     SUDO = "sudo"  # refuses sudo
-    DROP_COMMAND = "drop-command"  # the connection breaks after the command has started
-    DROP_UPLOAD = "drop-upload"  # the connection breaks after 64 KiB of standard input
+    DROP_COMMAND = "drop-command"  # the connection breaks before a command has begun
+    DROP_UPLOAD = "drop-upload"  # the connection breaks after so much standard input
+    DROP_MIDWAY = "drop-midway"  # the connection breaks in mid-command, which goes on
     NO_ANSWER = "no-answer"  # the command runs to its end, then the connection breaks
+    FREEZE = "freeze"  # before a command has begun nothing more is answered
+    FREEZE_MIDWAY = "freeze-midway"  # the same in mid-command, which goes on
+    REBOOT_BEFORE = "reboot-before"  # the machine reboots before the command's effect
+    REBOOT_AFTER = "reboot-after"  # the machine reboots between the effect and the answer
+    REBOOT_UPLOAD = "reboot-upload"  # the machine reboots after so much standard input
+    EFFECT_EXIT = "effect-exit"  # commands end with status 7 after their effect
+    DISK_FULL = "disk-full"  # not a byte can be written to a file
+    DISK_SMALL = "disk-small"  # files of more than 64 KiB cannot be written
+    LATE = "late"  # commands begin half a second late
     EXIT = "exit"  # every command ends with status 7
     SLOW = "slow"  # a line of output each 0.2 s, ten of them
     FLOOD = "flood"  # 100 MB of output
     BINARY = "binary"  # output that is not UTF-8
 
 
-WITHOUT_SSH = {Fault.REFUSED, Fault.DEAD, Fault.MUTE, Fault.BANNER}
-"""Faults of hosts that never get as far as the SSH protocol."""
+AT_LISTENER = {Fault.REFUSED, Fault.DEAD}
+AT_CONNECTION = {Fault.RESET, Fault.CLOSE, Fault.MUTE, Fault.BANNER, Fault.HOST_KEY}
+AT_UPLOAD = {Fault.DROP_UPLOAD, Fault.REBOOT_UPLOAD}
+AT_EFFECT = {
+    Fault.DROP_MIDWAY: "after",
+    Fault.FREEZE_MIDWAY: "after",
+    Fault.REBOOT_BEFORE: "before",
+    Fault.REBOOT_AFTER: "after",
+    Fault.EFFECT_EXIT: "exit",
+}
+"""Faults that strike inside the program `effect` (shell.py), and where it waits for them."""
+OUTLIVED = {Fault.DROP_UPLOAD, Fault.DROP_MIDWAY, Fault.FREEZE_MIDWAY}
+"""Faults after which commands go on without their connection, as they do under a real sshd."""
 DROP_AFTER = 64 * 1024
 FLOOD_BYTES = 100_000_000
 NOT_UTF8 = b"caf\xe9 \xff\xfe\x00 end\n"
 SUDO_COMPLAINT = b"sudo: a password is required\n"
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """A fault and when it strikes: after `skip` connections or commands, `once` or for ever, and
+    after `size` bytes of standard input."""
+
+    fault: Fault = Fault.NONE
+    skip: int = 0
+    once: bool = False
+    size: int = DROP_AFTER
+
+
 def parse(words: list[str]) -> dict[int, Fault]:
     """Faults by host number from words such as 3=dead (hosts are numbered from 1)."""
     pairs = (word.partition("=") for word in words)
     return {int(number): Fault(name) for number, _, name in pairs}
+
+
+def wrong(row: dict[str, Any]) -> Wrong:
+    """A Wrong from its fields, the fault by name."""
+    return Wrong(**{**row, "fault": Fault(row["fault"])})

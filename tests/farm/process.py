@@ -7,9 +7,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
+
+from tests.farm.faults import Wrong
 
 from tests.private import with_state
 
@@ -32,13 +35,15 @@ class Host:
 
 @dataclass(frozen=True)
 class Received:
-    """A command that a host was sent. `code` is None where the connection went before its end."""
+    """A command that a host was sent. `code` is None where the connection went before its end;
+    `fault` is the one that struck it."""
 
     host: str
     user: str
     command: str
     stdin: bytes
     code: int | None
+    fault: str
 
 
 class Farm:
@@ -103,6 +108,22 @@ class Farm:
             for line in lines
             if host in {"", line["host"]}
         ]
+
+    def become(self, faults: Mapping[int, Wrong], fresh: bool = False) -> None:
+        """Have these faults and no others; `fresh`: with machines that were never used, too."""
+        rows = {n: {**asdict(wrong), "fault": wrong.fault.value} for n, wrong in faults.items()}
+        self._tell(do="become", faults=rows, fresh=fresh)
+
+    def settle(self) -> dict[str, dict[str, int]]:
+        """Wait for what still runs on hosts; how often each was connected to and logged in to."""
+        seen: dict[str, dict[str, int]] = self._tell(do="settle")
+        return seen
+
+    def _tell(self, **order: Any) -> Any:
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
 
     def stop(self) -> None:
         """Ends the farm; once it returns, nothing of it runs."""

@@ -14,15 +14,23 @@ class Recorder:
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", buffering=1)
 
-    def command(self, host: str, user: str, command: bytes, stdin: bytes, code: int | None) -> None:
-        """`code` is None where the connection was gone before the command ended."""
+    def command(
+        self, host: str, user: str, command: bytes, stdin: bytes, code: int | None, fault: str
+    ) -> None:
+        """`code` is None where the connection was gone before the command ended; `fault` is what
+        struck it."""
         self._write(
             host=host,
             user=user,
             command=command.decode(errors="surrogateescape"),
             stdin=base64.b64encode(stdin).decode(),
             code=code,
+            fault=fault,
         )
+
+    def clear(self) -> None:
+        """Forget it all."""
+        self._file.truncate(0)
 
     def _write(self, **values: Any) -> None:
         self._file.write(json.dumps(values) + "\n")

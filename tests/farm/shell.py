@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-SUDO = """#!/bin/sh
+_ROOTS_PATH = b"PATH=/usr/local/sbin:"
+_SUDO = """#!/bin/sh
 # Stands in for sudo on a farm's hosts: takes its options off and runs the rest.
 while :; do
     case $1 in
@@ -22,6 +24,48 @@ while :; do
 done
 exec "$@"
 """
+# Not root to those who ask: what a host keeps then lies in its home, not on this machine.
+_ID = """#!/bin/sh
+[ "$*" != -u ] || { echo 1000; exit; }
+exec /usr/bin/id "$@"
+"""
+# Each host has booted at a time of its own.
+_CAT = """#!/bin/sh
+[ "$*" != /proc/sys/kernel/random/boot_id ] || set -- "$HOME/.farm/boot"
+exec /bin/cat "$@"
+"""
+_SYSTEMD_RUN = """#!/bin/sh
+# What a farm's host is asked to run later is a reboot; the farm looks after the command.
+: >"$HOME/.farm/reboot"
+"""
+_SYSTEMCTL = """#!/bin/sh
+echo running
+"""
+_EFFECT = """#!/bin/sh
+# The change that tests count, a line of ~/effect. The host's fault says where it waits or fails.
+how=$(/bin/cat "$HOME/.farm/effect" 2>/dev/null)
+pause() {
+    : >"$HOME/.farm/paused"
+    while [ -e "$HOME/.farm/paused" ]; do sleep 0.02; done
+}
+[ "$how" != before ] || pause
+echo "$*" >>"$HOME/effect" || exit 1
+[ "$how" != after ] || pause
+[ "$how" != exit ] || { echo "failed after its effect" >&2; exit 7; }
+"""
+_PROGRAMS = {
+    "sudo": _SUDO,
+    "id": _ID,
+    "cat": _CAT,
+    "systemd-run": _SYSTEMD_RUN,
+    "systemctl": _SYSTEMCTL,
+    "effect": _EFFECT,
+}
+# A farm that is not root's can give files to nobody, and says that they are root's.
+_UNPRIVILEGED = {
+    "chown": "#!/bin/sh\n",
+    "stat": '#!/bin/sh\n/usr/bin/stat "$@" | sed "s/ $(/usr/bin/id -un):.*/ root:root/"\n',
+}
 
 Stdin = asyncio.Queue[bytes]
 """Pieces of standard input; an empty piece is its end."""
@@ -33,25 +77,36 @@ def prepare(directory: Path) -> Path:
     """Makes the directory of programs that come before the machine's own."""
     programs = directory / "bin"
     programs.mkdir()
-    (programs / "sudo").write_text(SUDO)
-    (programs / "sudo").chmod(0o755)
+    for name, text in (_PROGRAMS | (_UNPRIVILEGED if os.getuid() else {})).items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     return programs
 
 
-async def run(command: bytes, home: Path, programs: Path, stdin: Stdin, write: Write) -> int:
-    """The command's exit status. Cancelled, it takes the command's whole process group along."""
-    home.mkdir(exist_ok=True)
-    process = await asyncio.create_subprocess_exec(
+async def start(command: bytes, home: Path, programs: Path, limit: str) -> Process:
+    """Starts a command in a session of its own; `limit` stands before it as shell."""
+    # Root's usual path, which commands set under sudo, has this host's programs first, too.
+    line = command.replace(_ROOTS_PATH, b"PATH=%s:" % os.fsencode(programs) + _ROOTS_PATH[5:])
+    return await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",
-        command,
+        limit.encode() + line,
         cwd=home,
-        env={"HOME": str(home), "PATH": f"{programs}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"},
+        env={
+            "HOME": str(home),
+            "TMPDIR": str(home / ".farm/tmp"),
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+        },
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+
+
+async def attend(process: Process, stdin: Stdin, write: Write) -> int:
+    """Feeds a command and passes its output on; its exit status."""
     assert process.stdin and process.stdout and process.stderr
     feeder = asyncio.create_task(_feed(process.stdin, stdin))
     try:
@@ -61,9 +116,19 @@ async def run(command: bytes, home: Path, programs: Path, stdin: Stdin, write: W
         return await process.wait()
     finally:
         feeder.cancel()
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+
+
+def hang_up(process: Process) -> None:
+    """Close a command's streams, as sshd does when its connection is gone; it goes on."""
+    for number in (0, 1, 2):
+        if pipe := process._transport.get_pipe_transport(number):  # type: ignore[attr-defined]
+            pipe.close()
+
+
+def kill(process: Process) -> None:
+    """End a command and whatever it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _feed(pipe: asyncio.StreamWriter, stdin: Stdin) -> None:
