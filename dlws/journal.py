@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shlex
 import threading
 import time
@@ -128,6 +129,12 @@ class Journal:
         self._syncer.join()
         os.fsync(self._handle)
         os.close(self._handle)
+
+
+def new_id(now: float) -> str:
+    """The id of a run that begins: ids sort as their runs began, within a second too."""
+    begun = time.strftime("%Y%m%d-%H%M%S", time.localtime(now))
+    return f"{begun}-{int(now % 1 * 0x10000):04x}{secrets.token_hex(1)}"
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlws import lock, nodelock
 from dlws.connection import Halt
 from dlws.errors import Refused
-from dlws.journal import Journal, config_hash
+from dlws.journal import Journal, config_hash, new_id
 from dlws.secrecy import Hidden
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Keeper:
 
     def __init__(self, options: Options, hidden: Hidden) -> None:
         self._options, self._hidden, self._mutex = options, hidden, threading.Lock()
-        self.id = options.resume or f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+        self.id = options.resume or new_id(time.time())
         self._journal: Journal | None = None
         self._held: lock.Held | None = None
         self._guard: nodelock.Guard | None = None

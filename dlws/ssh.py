@@ -339,9 +339,10 @@ def _try(attempt: Callable[[], object]) -> None:
 
 
 def _passing(cause: BaseException | None) -> bool:
-    """Whether to try again: a busy sshd refuses or resets, a dead one is silent."""
-    reset = isinstance(cause, paramiko.SSHException) and "reset by peer" in str(cause)
-    return reset or isinstance(cause, ConnectionError | EOFError)
+    """Whether to try again: a busy sshd refuses, resets or closes, a dead one is silent."""
+    busy = ("reset by peer", "Error reading SSH protocol banner")
+    shut = isinstance(cause, paramiko.SSHException) and any(words in str(cause) for words in busy)
+    return shut or isinstance(cause, ConnectionError | EOFError)
 
 
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"

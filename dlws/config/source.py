@@ -270,18 +270,20 @@ class _Reader:
                 continue
             key, item = name.value, self.read(child)
             if key in first:
-                self.duplicate(name, first[key], data[key] == item.data)
+                self.duplicate(name, first[key], data[key], item.data)
             first.setdefault(key, name)
             data[key] = item.data
             items.append(item)
         return _sum(data, items)
 
-    def duplicate(self, name: yaml.ScalarNode, before: yaml.Node, same: bool) -> None:
+    def duplicate(self, name: yaml.ScalarNode, before: yaml.Node, old: Any, new: Any) -> None:
         line = before.start_mark.line + 1
-        rest = "with the same value" if same else "with another value; this one counts"
+        rest = "with the same value" if old == new else "with another value; this one counts"
+        # Of two maps a whole one would be lost, such as a machine of the same name.
+        lost = old != new and isinstance(old, dict) and bool(old)
         self.problem(
             name,
-            "warning",
+            "error" if lost else "warning",
             f"{name.value} stands here again (first on line {line}), {rest}",
             f"Remove {name.value} here or on line {line}.",
         )

@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.farm.faults import Fault, Wrong
 from tests.farm.host import Host
 from tests.farm.recorder import Recorder
 
+SETTLES = 20
+"""Seconds in which what runs on hosts has to come to its end."""
 PASSWORD = 'farm\'s $(password); "1"'
 
 
@@ -104,9 +107,10 @@ async def _done(order: dict[str, Any], made: dict[int, Host], recorder: Recorder
         for number, host in made.items():
             await host.become(told.get(number, Wrong()), order["fresh"])
         return {}
-    while any(host.processes for host in made.values()):
+    deadline = time.monotonic() + SETTLES
+    while any(host.processes for host in made.values()) and time.monotonic() < deadline:
         await asyncio.sleep(0.02)
-    return {h.name: {"connections": h.connections, "logins": h.logins} for h in made.values()}
+    return {host.name: host.seen() for host in made.values()}
 
 
 def main() -> None:

@@ -135,6 +135,11 @@ class Host:
             )
         return self._options[another]
 
+    def seen(self) -> dict[str, int]:
+        """How often it was connected and logged in to, and how much still runs there."""
+        running = len(self.processes)
+        return {"connections": self.connections, "logins": self.logins, "running": running}
+
     def spawn(self, work: Any) -> asyncio.Task[Any]:
         """Run a coroutine that ends with this host's power."""
         task = asyncio.create_task(work)
@@ -179,10 +184,11 @@ class Host:
     async def reboot(self) -> None:
         """Everything ends at once; nobody is let in for a moment; then it is back, booted anew."""
         await self.power_off()
+        self._boot()
         holder = hosts.closed(self.where, self.port)
+        self._held.append(holder)
         await asyncio.sleep(REBOOT_TAKES)
         holder.close()
-        self._boot()
         self._listen()
 
     async def power_off(self) -> None:

@@ -115,7 +115,8 @@ class Farm:
         self._tell(do="become", faults=rows, fresh=fresh)
 
     def settle(self) -> dict[str, dict[str, int]]:
-        """Wait for what still runs on hosts; how often each was connected to and logged in to."""
+        """Wait for what still runs on hosts; then what each has seen: connections, logins, and
+        commands that are still running."""
         seen: dict[str, dict[str, int]] = self._tell(do="settle")
         return seen
 

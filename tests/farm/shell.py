@@ -10,6 +10,8 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+OWN = "/proc/self/fd/7"
+"""An absolute path that is a host's own home for each of its commands: hosts share all others."""
 _ROOTS_PATH = b"PATH=/usr/local/sbin:"
 _SUDO = """#!/bin/sh
 # Stands in for sudo on a farm's hosts: takes its options off and runs the rest.
@@ -90,7 +92,7 @@ async def start(command: bytes, home: Path, programs: Path, limit: str) -> Proce
     return await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",
-        limit.encode() + line,
+        b'exec 7<"$HOME"; ' + limit.encode() + line,
         cwd=home,
         env={
             "HOME": str(home),
