@@ -50,7 +50,7 @@ def test_the_seeds_are_the_same_everywhere_and_meet_every_fault_and_job() -> Non
     )
     unused = {Fault.NONE, Fault.EXIT, Fault.SLOW, Fault.FLOOD, Fault.BINARY}
     assert set(faults) == set(Fault) - unused
-    assert min(faults.values()) >= 20
+    assert min(faults.values()) >= 15
     assert {one.job for one in found} == set(JOBS)
     assert {one.twice for one in found} == {"", "name", "address"}
     assert {round.kind for one in found for round in one.rounds} == {"run", "resume", "retry"}
@@ -80,7 +80,7 @@ def test_the_oracle(
     rounds = (Round("run", {"b": Wrong(fault)}), Round("resume"))
     scenario = Scenario(0, TWO, SCRIPT, 1, rounds)
     first = follow(begin(scenario), scenario, rounds[0], {"b": strikes})
-    assert (first.code, first.failed) == ((3, {"b"}) if failed else (0, set()))
+    assert (first.code, set(first.failed)) == ((3, {"b"}) if failed else (0, set()))
     assert first.states["b"].lines == ("x",) * after
     assert first.states["a"] == State(("x",), kept=True)
     second = follow(first, scenario, rounds[1], {})
