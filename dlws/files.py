@@ -131,8 +131,9 @@ def stream(files: list[File]) -> Iterator[bytes]:
     """The tar that PLACE reads."""
     # The dot at the end keeps spaces there: read strips those of the last word.
     rows = [f"{f.mode:o} {_owner(f)} {name} {f.path}.\n" for name, f in enumerate(files)]
-    yield from tar([("list", os.fsencode("".join(rows)), 0o600)])
     yield from tar([(str(name), f.content, 0o600) for name, f in enumerate(files)])
+    # The list is last: of an archive that was cut off no file is placed.
+    yield from tar([("list", os.fsencode("".join(rows)), 0o600)])
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 

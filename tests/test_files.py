@@ -161,3 +161,13 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(small_disk: Path, work_ther
 def test_a_path_that_is_none_is_refused(path: str) -> None:
     with pytest.raises(UsageError, match="not the absolute path"):
         File(path, b"")
+
+
+def test_of_an_archive_that_is_cut_off_nothing_is_placed(tmp_path: Path) -> None:
+    wanted = [File(f"{tmp_path}/placed/{name}", b"x" * 600) for name in ("a", "b")]
+    whole = b"".join(files.stream(wanted))
+    for size in (1, 600, 1536, 1600, 2100, 3072, 3100, 3600):
+        assert not Local().run(files.PLACE, whole[:size]).ok
+        assert not (tmp_path / "placed").exists()
+    assert Local().run(files.PLACE, whole).ok
+    assert state(wanted) == []

@@ -15,8 +15,12 @@ import pytest
 
 from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeyChanged, HostKeys
-from dlws.ssh import ConnectionFailed, Keys, Ssh
+from dlws.ssh import ConnectionFailed, Keys, Ssh, Target
 from tests.conftest import Server
+from tests.farm.faults import Fault, Wrong
+from tests.farm.fixtures import StartFarm, start_farm
+
+__all__ = ["start_farm"]
 
 
 def test_runs_a_command_and_gives_its_streams_and_status(sshd: Server) -> None:
@@ -216,6 +220,19 @@ def test_a_closed_port_is_refused_and_a_wrong_name_unknown(sshd: Server) -> None
         sshd.connect(port=1, retries=1).run("true")
     with pytest.raises(DeployError, match="has no address"):
         sshd.connect(address="no-such-name.invalid").run("true")
+
+
+def test_a_busy_sshd_that_closes_is_asked_again(start_farm: StartFarm, tmp_path: Path) -> None:
+    farm = start_farm(1)
+    host = farm.hosts[0]
+    (tmp_path / "known_hosts").write_text(farm.known_hosts)
+    for fault in (Fault.CLOSE, Fault.RESET):
+        farm.become({1: Wrong(fault, once=True)})
+        target = Target(host.address, host.port, key=farm.key)
+        connection = Ssh(target, HostKeys(tmp_path / "known_hosts"), Keys())
+        assert connection.run("echo in").out == b"in\n"
+        connection.close()
+        assert farm.settle()[host.name]["connections"] == 2
 
 
 def test_through_a_jump_host(sshd: Server, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dlws.journal import new_id
 from tests.conftest import Deploy
 
 PROGRAM = Path(__file__).parent.parent.parent / "deploy.py"
@@ -197,3 +198,10 @@ def test_up_resumes_after_its_finished_steps(deploy: Deploy) -> None:
     told = deploy("resume").stderr
     assert "done before, in this run" in told
     assert not (deploy.directory / "deploy/clusterID.yml").exists()
+
+
+def test_the_ids_of_runs_sort_as_they_began_within_a_second_too() -> None:
+    words = [f"w{n}" for n in range(1, 4)]
+    ids = {word: new_id(1_000_000_000 + n / 10) for n, word in enumerate(words)}
+    assert sorted(words, key=ids.__getitem__) == words
+    assert len({ids[word][:15] for word in words}) == 1

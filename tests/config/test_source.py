@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlws.config.source import parse
-from tests.config.support import look
+from tests.config.support import assert_problem, look
 
 LIMITS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
@@ -168,3 +168,8 @@ def test_a_real_file_with_damage_never_breaks_it(data: st.DataObject) -> None:
     assert found.config is not None or found.errors
     for problem in found.problems:
         assert problem.render()
+
+
+def test_a_machine_that_another_of_its_name_would_hide_is_an_error() -> None:
+    twice = "machines:\n  a: {role: infra}\n  a: {role: worker}\n"
+    assert_problem(twice, "a stands here again (first on line 2)", line=3)

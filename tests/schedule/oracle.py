@@ -86,10 +86,10 @@ def _node(job: Job, wrong: Wrong, strikes: Sequence[Strike], state: State) -> tu
     if fault in {Fault.DISK_FULL, Fault.DISK_SMALL}:
         enough = state.kept or state.placed or (fault is Fault.DISK_SMALL and not job.big)
         return (False, _done(job, state)) if enough else (True, state)
-    strike = next((s for s in strikes if s.fault is not Fault.LATE), None)
-    if strike is None:
-        return False, _done(job, state)
-    return True, _broken(job, strike, state)
+    real = [strike for strike in strikes if strike.fault is not Fault.LATE]
+    for strike in real:
+        state = _broken(job, strike, state)
+    return (True, state) if real else (False, _done(job, state))
 
 
 def _broken(job: Job, strike: Strike, state: State) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.farm.faults import AT_EFFECT, AT_LISTENER, AT_UPLOAD, Fault, Wrong
 from tests.farm.shell import OWN
@@ -191,6 +191,11 @@ def _rounds(chance: random.Random, job: Job, first: dict[str, Wrong]) -> tuple[R
         # A person's own commands are not resumed: that is said, and nothing is sent.
         return (run, Round("resume")) if chance.random() < 0.2 else (run,)
     if chance.random() < 0.3 and RESTART not in job.words:
-        again = {name: _fault(chance, job) for name in first if chance.random() < 0.5}
+        # For good: how often a node is asked then is not for the schedule to say.
+        again = {
+            name: replace(_fault(chance, job), once=False, skip=0)
+            for name in first
+            if chance.random() < 0.5
+        }
         return run, Round(follow, again), Round(follow)
     return run, Round(follow)
