@@ -142,6 +142,8 @@ class Cluster:
         All run, unless --max-failures says otherwise or infra nodes are to be spared (`careful`:
         the action may hurt a control plane that is there already). Failures are judge()d.
         """
+        if nodes and self._keeper and not self.options.dry_run:
+            self._keeper()  # what fails before its first change is on record, for --retry-failed
         outcomes = self.gather(nodes, action, title, careful)
         self.judge(outcomes)
         return [outcome for outcome in outcomes if not outcome.error]

@@ -205,3 +205,19 @@ def test_the_ids_of_runs_sort_as_they_began_within_a_second_too() -> None:
     ids = {word: new_id(1_000_000_000 + n / 10) for n, word in enumerate(words)}
     assert sorted(words, key=ids.__getitem__) == words
     assert len({ids[word][:15] for word in words}) == 1
+
+
+def test_a_copy_that_fails_before_its_first_change_can_be_retried(deploy: Deploy) -> None:
+    (deploy.directory / "source").write_text("content\n")
+    placed = deploy.directory / "placed"
+    deploy("--nodes", "w1", "execonall", "false", code=1)
+    config = deploy.directory / "config.yaml"
+    text = config.read_text()
+    config.write_text(text.replace("127.0.0.3", "127.0.0.200"))  # w2: nothing listens there
+    copy = ("copytoall", str(deploy.directory / "source"), str(placed))
+    deploy("--nodes", "w2", *copy, code=1)
+    config.write_text(text)
+    deploy("--retry-failed", *copy)
+    last = json.loads(deploy("runs", "list", "--output", "json").stdout)[-1]
+    assert list(last["nodes"]) == ["w2"]
+    assert placed.read_text() == "content\n"
