@@ -27,6 +27,7 @@ _STEP = '#!/bin/sh\neffect "$@"\n'
 _RESTART = (
     '#!/bin/sh\n[ "${1-}" != continue ] || { effect second; exit; }\neffect first && exit 194\n'
 )
+_DONE = (None, 0, 7, 194)  # exit statuses of what did run; None: it was struck before its end
 _SOURCES = {
     "small": {"small": b"payload small\n"},
     "tree": {"tree/a": b"payload a\n", "tree/deep/b c": b"payload b\n" * 99, "tree/d": b""},
@@ -119,6 +120,7 @@ class Play:
             if one.fault:
                 mark = self.scenario.job.mark
                 carried = mark in one.command.encode() or mark in one.stdin
+                carried = carried and one.code in _DONE
                 struck.setdefault(one.host, []).append(Strike(Fault(one.fault), carried))
         return struck
 
