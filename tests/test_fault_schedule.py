@@ -27,7 +27,7 @@ BLOCKS = [range(int(ONE), int(ONE) + 1)] if ONE else [
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
-    made = Crew(tmp_path_factory.mktemp("crew"), 1 if ONE else 4 * (os.cpu_count() or 1))
+    made = Crew(tmp_path_factory.mktemp("crew"), 1 if ONE else 3 * (os.cpu_count() or 1))
     yield made
     made.stop()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from tests.farm.faults import AT_EFFECT, AT_LISTENER, AT_UPLOAD, Fault, Wrong
 from tests.farm.shell import OWN
 
-SHORT = 2.0
+SHORT = 3.0
 """Seconds of a limit that hanging machines have to run into."""
 LONG = 20.0
 """Seconds of limits that nothing is expected to run into."""
