@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any
 
 from tests.farm.faults import Wrong
-
 from tests.private import with_state
 
 _ROOT = Path(__file__).resolve().parents[2]

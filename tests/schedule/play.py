@@ -140,7 +140,7 @@ class Play:
             found += [f"{name}: {problem}" for problem in self._node(name, state)]
             if seen[name]["running"]:
                 found.append(f"{name}: something of it runs for ever")
-            aside = verdict.code == 2 or name not in verdict.done | verdict.failed
+            aside = verdict.code == 2 or name not in self._asked(verdict)
             if aside and seen[name]["connections"]:
                 found.append(f"{name}: was connected to, which had no part in it")
             wrong = round.faults.get(name, Wrong())
@@ -148,6 +148,11 @@ class Play:
             if wrong == Wrong(Fault.HOST_KEY) and (commands or seen[name]["logins"]):
                 found.append(f"{name}: has another key, and was sent something all the same")
         return found
+
+    def _asked(self, verdict: Verdict) -> frozenset[str]:
+        """The nodes that may be connected to: the first holds the cluster's lock, too."""
+        first = [self.scenario.nodes[0].name] if self.scenario.job.locks else []
+        return verdict.done | verdict.failed | frozenset(first)
 
     def _partition(self, verdict: Verdict) -> list[str]:
         places = journal.runs(self.directory / "deploy")

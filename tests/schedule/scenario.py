@@ -30,6 +30,11 @@ class Job:
     recorded: bool = False  # its outcome is kept on the node
 
     @property
+    def locks(self) -> bool:
+        """Whether it locks the cluster, which leads to the first infra node."""
+        return "execonall" not in self.words and "doonall" not in self.words
+
+    @property
     def resumable(self) -> bool:
         return self.recorded or bool(self.files)
 
@@ -153,6 +158,9 @@ def schedule(seed: int) -> Scenario:
         nodes = (*nodes[:-1], Node(nodes[-1].name, job.roles[0]))
     ill = chance.choice([0.0, 0.2, 0.2, 0.35, 0.35, 1.0])
     first = {node.name: _fault(chance, job) for node in nodes if chance.random() < ill}
+    if (name := nodes[0].name) in first and job.locks:
+        # It is asked for the cluster's lock, too, how often is not for the schedule to say.
+        first[name] = replace(first[name], once=False, skip=0)
     twice = chance.choice(["name", "address"]) if chance.random() < 0.04 else ""
     rounds = _rounds(chance, job, first)
     return Scenario(seed, nodes, job, chance.randint(1, 8), rounds, twice)
