@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws import lock, recorder
+from dlws.build import private_directory
 from dlws.connection import Result, Stdin
 from dlws.errors import Refused, UsageError
 from dlws.folding import fold
@@ -48,7 +49,7 @@ class Journal:
         self.run, self.directory, self._hidden = run, directory, hidden
         self._lock, self._turns = threading.Lock(), Counter[tuple[str, str]]()
         self._failed = _failed_operations(directory) if directory.exists() else set[str]()
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(directory)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._handle = os.open(directory / RECORDS, flags, 0o600)
         self._wake, self._ended = threading.Event(), False

@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING
 from dlws.build import KEY
 from dlws.config.addresses import address_of, hosts_file
 from dlws.hostkeys import HostKeys, Machines, pin, place
+from dlws.keys import Keys
 from dlws.node import Node
-from dlws.ssh import Keys, Ssh, Target
+from dlws.ssh import Ssh, Target
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from dlws.config import Config, Machine
     from dlws.config.nodes import JumpHost
     from dlws.gate import Gate
     from dlws.keeper import Keeper
     from dlws.output import Console
     from dlws.session import Options
-
-
-def revealed(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+    from dlws.vault import Vault
 
 
 def known_hosts(directory: Path) -> Path:
@@ -56,7 +52,7 @@ def target(
         port=machine.port or ssh.port,
         user=machine.user or ssh.user or config.admin_username,
         key=private_key(directory, machine.key or ssh.key),
-        password=revealed(machine.password or ssh.password),
+        password=machine.password or ssh.password,
         host_key=machine.host_key,
         machine=machine.name,
         connect_timeout=ssh.connect_timeout,
@@ -102,10 +98,11 @@ def nodes(
     console: Console,
     keeper: Keeper | None = None,
     gate: Gate | None = None,
+    vault: Vault | None = None,
 ) -> list[Node]:
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
     directory, hosts = options.directory, hosts_file(options.directory)
-    keys, known = Keys(), HostKeys(known_hosts(directory), machines(config, hosts))
+    keys, known = Keys(vault), HostKeys(known_hosts(directory), machines(config, hosts))
     halt = keeper.halt if keeper else None
     connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=halt)
     jumps: dict[Target, Ssh] = {}
@@ -124,7 +121,7 @@ def nodes(
                 connect(at, via=via),
                 console,
                 at.user,
-                revealed(config.ssh.sudo_password),
+                config.ssh.sudo_password,
                 keeper.changing if keeper else None,
                 gate,
             )

@@ -16,11 +16,18 @@ from typing import TYPE_CHECKING
 from dlws.connection import Echo
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from dlws.output import Outlet
 
 BLOT = b"(secret)"
 SHORTEST = 5
 """Shorter values are left: they would blot out innocent words everywhere."""
+
+
+def revealed(secret: SecretStr | str | None) -> str | None:
+    """The value of a secret; a reference is read only now."""
+    return secret if secret is None or isinstance(secret, str) else secret.get_secret_value()
 
 
 def forms(value: str) -> set[bytes]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST
@@ -17,7 +17,12 @@ from paramiko.common import cMSG_GLOBAL_REQUEST
 from dlws.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeys, algorithm
+from dlws.keys import KeyLocked, Keys
+from dlws.secrecy import revealed
 from dlws.transport import Bell, Feeder, HearingPacketizer, Transport, close, sink, start
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 _SILENCES = 4
 """Unanswered keepalives until a machine counts as gone."""
@@ -35,10 +40,6 @@ class LoginRefused(ConnectionFailed):
     """A machine answered, and accepts none of our keys and passwords."""
 
 
-class KeyLocked(UsageError):
-    """A private key has a passphrase."""
-
-
 @dataclass(frozen=True)
 class Target:
     """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
@@ -50,7 +51,7 @@ class Target:
     port: int = 22
     user: str = "root"
     key: Path | None = None
-    password: str | None = field(default=None, repr=False)
+    password: SecretStr | str | None = field(default=None, repr=False)
     host_key: str = ""
     machine: str = ""
     connect_timeout: float = 10
@@ -62,33 +63,6 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
-
-
-class Keys:
-    """Private keys, each read and checked once per invocation."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._keys: dict[Path, paramiko.PKey] = {}
-
-    def load(self, path: Path) -> paramiko.PKey:
-        with self._lock:
-            if path not in self._keys:
-                self._keys[path] = _read_key(path)
-            return self._keys[path]
-
-
-def _read_key(path: Path) -> paramiko.PKey:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")
-        return paramiko.PKey.from_path(path)
-    except (paramiko.PasswordRequiredException, TypeError) as error:
-        raise KeyLocked(
-            f"{path}: this private key has a passphrase", f"ssh-add {path}, and set ssh.agent: true"
-        ) from error
-    except (OSError, paramiko.SSHException, ValueError) as error:
-        raise UsageError(f"{path}: cannot read this private key: {error}") from error
 
 
 class Ssh:
@@ -337,7 +311,7 @@ class Ssh:
             for key in keys
         ]
         if target.password is not None:
-            ways.append(lambda: transport.auth_password(user, target.password or ""))
+            ways.append(lambda: transport.auth_password(user, revealed(target.password) or ""))
         if not ways:
             raise UsageError(
                 f"there is no key or password for {target}",

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,8 @@ import pytest
 
 from dlws.build import generate_key
 from dlws.hostkeys import HostKeys
-from dlws.ssh import Keys, Ssh, Target
+from dlws.keys import Keys
+from dlws.ssh import Ssh, Target
 from tests.private import with_state
 from tests.sandboxes import make_sandbox
 
@@ -128,12 +129,17 @@ class Deploy:
     directory: Path
 
     def __call__(
-        self, *words: str, code: int | None = 0, stdin: str = ""
+        self,
+        *words: str,
+        code: int | None = 0,
+        stdin: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         program = Path(__file__).parent.parent / "deploy.py"
         done = subprocess.run(
             [sys.executable, program, "--dir", self.directory, *words],
             input=stdin,
+            env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=120,

@@ -15,7 +15,8 @@ import pytest
 
 from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeyChanged, HostKeys
-from dlws.ssh import ConnectionFailed, Keys, Ssh
+from dlws.keys import Keys
+from dlws.ssh import ConnectionFailed, Ssh
 from tests.conftest import Server
 
 
