@@ -58,9 +58,9 @@ class Journal:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append a record. A torn last line is what a crash may leave; readers skip it."""
-        line = json.dumps({"time": now(), "kind": kind, **fields})
+        line = json.dumps({"time": now(), "kind": kind, **self._hidden.within(fields)})
         with self._lock:
-            os.write(self._handle, f"{self._hidden.text(line)}\n".encode())
+            os.write(self._handle, f"{line}\n".encode())
         self._wake.set()
 
     def _sync(self) -> None:
@@ -104,7 +104,8 @@ class Journal:
             title=title,
             code=result.code,
             seconds=round(time.monotonic() - start, 3),
-            last=result.complaint[-2000:] if result.code else "",
+            # Hidden before it is cut: half a secret is not known for one.
+            last=self._hidden.text(result.complaint)[-2000:] if result.code else "",
         )
 
     def log(self, node: str) -> Outlet:

@@ -11,7 +11,7 @@ import urllib.parse
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlws.connection import Echo
 
@@ -88,6 +88,14 @@ class Hidden:
         if not self._pattern:
             return text
         return self.data(text.encode(errors="surrogateescape")).decode(errors="surrogateescape")
+
+    def within(self, value: Any) -> Any:
+        """Data without secrets: hidden before it is written as JSON, which spells them anew."""
+        if isinstance(value, dict):
+            return {key: self.within(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.within(item) for item in value]
+        return self.text(value) if isinstance(value, str) else value
 
     def stream(self, echo: Echo) -> Outlet:
         """A receiver that passes output on without secrets, also one that comes in pieces."""
