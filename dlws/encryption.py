@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.errors import CheckFailed
+from dlws.plan import local
 from dlws.vault import OwnPassphrase, Vault
 
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
     from dlws.config.nodes import Ssh
+    from dlws.gate import Gate
     from dlws.output import Console
 
 NAMES = ("id_ed25519", "id_rsa", "rootpasswd", "admin.conf", "kubectl.conf")
@@ -41,25 +43,29 @@ def _named(config: Config, directory: Path) -> Iterator[Path]:
             yield secret.path
 
 
-def encrypt(vault: Vault, paths: Iterable[Path], console: Console) -> None:
+def encrypt(vault: Vault, paths: Iterable[Path], console: Console, gate: Gate) -> None:
     """Encrypt what is plain. Interrupted, it has lost nothing, and goes on when run again."""
+    plain = [path for path in paths if not vault.shut(path)]
+    if not gate.admit(local("encrypt deploy/"), *(local(f"encrypt {path}") for path in plain)):
+        return
     vault.begin()
-    for path in paths:
-        if not vault.shut(path):
-            vault.encrypt(path)
-            console.changed(f"{path} is encrypted")
+    for path in plain:
+        vault.encrypt(path)
+        console.changed(f"{path} is encrypted")
 
 
-def decrypt(vault: Vault, paths: Iterable[Path], console: Console) -> None:
+def decrypt(vault: Vault, paths: Iterable[Path], console: Console, gate: Gate) -> None:
     """Decrypt what is encrypted; the mark that all of it is goes last."""
-    for path in paths:
-        if vault.shut(path):
-            try:
-                vault.decrypt(path)
-            except OwnPassphrase:
-                console.say(f"left as it is: {path} has a passphrase of its own")
-            else:
-                console.changed(f"{path} is decrypted")
+    shut = [path for path in paths if vault.shut(path)]
+    if not gate.admit(local("decrypt deploy/"), *(local(f"decrypt {path}") for path in shut)):
+        return
+    for path in shut:
+        try:
+            vault.decrypt(path)
+        except OwnPassphrase:
+            console.say(f"left as it is: {path} has a passphrase of its own")
+        else:
+            console.changed(f"{path} is decrypted")
     if vault.encrypted:
         vault.end()
 

@@ -55,6 +55,10 @@ class Console:
             sys.stderr, "".join(f"{self.prefix(node, sys.stderr)}{t}\n" for t in text.splitlines())
         )
 
+    def data(self, text: str) -> None:
+        """An answer, on standard output."""
+        self._write(sys.stdout, f"{text}\n")
+
     def changed(self, text: str, node: str = "") -> None:
         """Say that something was changed, and count it: a second run has to count none."""
         self.changes.append(f"{node}: {text}" if node else text)

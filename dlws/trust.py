@@ -10,6 +10,7 @@ from dlws.cluster import Outcome, raise_failures
 from dlws.errors import DeployError, Refused
 from dlws.folding import fold
 from dlws.hostkeys import RENEW, algorithm, fingerprint, pin, place
+from dlws.plan import local
 from dlws.ssh import Ssh
 
 if TYPE_CHECKING:
@@ -125,14 +126,13 @@ def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> Found:
         outcomes = cluster.gather(list(way), look, "host keys")
         seen = _compared([(o.node, way[o.node], o.value) for o in outcomes if o.value])
         agreed = list(agree(seen))
-        if agreed and not cluster.options.dry_run:
-            next(iter(way.values())).known.accept({one.place: one.key for one in agreed})
-        for one in agreed:
-            tell = cluster.console.say if cluster.options.dry_run else cluster.console.changed
-            verb = "would trust" if cluster.options.dry_run else "trusts"
-            tell(f"{verb} {fingerprint(one.key)} at {one.place}")
-        found.seen += seen
         found.taken += agreed
+        actions = [local(f"trust {fingerprint(one.key)} at {one.place}") for one in agreed]
+        if actions and cluster.gate.admit(*actions):
+            next(iter(way.values())).known.accept({one.place: one.key for one in agreed})
+            for one in agreed:
+                cluster.console.changed(f"{fingerprint(one.key)} is trusted at {one.place}")
+        found.seen += seen
         found.outcomes = outcomes  # in the end those of the nodes: without a jump host they fail
     return found
 

@@ -223,6 +223,7 @@ def test_the_passphrase_is_asked_for_once_even_if_it_is_wrong(tmp_path: Path) ->
 KILL = """
 import os, pathlib, sys
 from dlws import encryption
+from dlws.gate import Gate
 from dlws.output import Console
 from dlws.vault import Vault
 directory, verb, when = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[4]
@@ -245,7 +246,8 @@ def unlink(path, missing_ok=False):
 pathlib.Path.unlink = unlink
 paths = [directory / "deploy/sshkey" / name for name in encryption.NAMES]
 paths = [path for path in paths if path.exists()]
-getattr(encryption, verb)(Vault(directory, lambda: sys.argv[5]), paths, Console())
+console = Console()
+getattr(encryption, verb)(Vault(directory, lambda: sys.argv[5]), paths, console, Gate(console))
 """
 
 

@@ -25,8 +25,7 @@ def encrypt(session: Session) -> None:
     """
     from dlws import encryption
 
-    if (paths := _changing(session, "encrypt")) is not None:
-        encryption.encrypt(session.vault, paths, session.console)
+    encryption.encrypt(session.vault, _held(session), session.console, session.gate)
 
 
 @secrets.command()
@@ -35,8 +34,7 @@ def decrypt(session: Session) -> None:
     """Keep the secrets in deploy/ as they are again."""
     from dlws import encryption
 
-    if (paths := _changing(session, "decrypt")) is not None:
-        encryption.decrypt(session.vault, paths, session.console)
+    encryption.decrypt(session.vault, _held(session), session.console, session.gate)
 
 
 @secrets.command()
@@ -58,16 +56,10 @@ def status(session: Session, output: str) -> None:
     encryption.complete(session.vault, found)
 
 
-def _changing(session: Session, verb: str) -> list[Path] | None:
-    """The files to work on, with the cluster's lock held; none in a dry run."""
+def _held(session: Session) -> list[Path]:
+    """The files to work on, with the cluster's lock held until this program ends."""
     from dlws import encryption, lock
 
-    options = session.options
-    paths = encryption.files(session.config, options.directory)
-    if options.dry_run:
-        for path in paths:
-            if session.vault.shut(path) == (verb == "decrypt"):
-                session.console.say(f"would {verb} {path}")
-        return None
-    lock.take(options.directory / "deploy", options)  # until this program ends
-    return paths
+    if not session.options.dry_run:
+        lock.take(session.options.directory / "deploy", session.options)
+    return encryption.files(session.config, session.options.directory)
