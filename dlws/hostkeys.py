@@ -269,7 +269,8 @@ class HostKeys:
 
 def _unchanged(address: str, known: Collection[bytes], key: bytes, machine: str) -> None:
     if key not in known:
+        whose = "" if machine else f" of {address}"  # a jump host's error names the node behind it
         raise HostKeyChanged(
-            f"host key of {address} changed: {fingerprint(key)}, known as {_list(known)}",
+            f"host key{whose} changed: {fingerprint(key)}, known as {_list(known)}",
             f"if it was installed anew: deploy.py hosts trust {machine}".rstrip(),
         )
