@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dlws.cluster import Outcome, raise_failures
 from dlws.errors import DeployError, Refused
 from dlws.folding import fold
 from dlws.hostkeys import RENEW, algorithm, fingerprint, pin, place
+from dlws.outcomes import Outcome, raise_failures
 from dlws.plan import local
 from dlws.ssh import Ssh
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import click
@@ -61,5 +62,6 @@ def _held(session: Session) -> list[Path]:
     from dlws import encryption, lock
 
     if not session.options.dry_run:
-        lock.take(session.options.directory / "deploy", session.options)
+        deadline = time.monotonic() + session.options.lock_wait
+        lock.take(session.options.directory / "deploy", session.options, deadline)
     return encryption.files(session.config, session.options.directory)
