@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,19 +58,26 @@ def check_owner(directory: Path, cluster_name: str) -> None:
         )
 
 
-def build(directory: Path, cluster_name: str) -> list[str]:
-    """Make what is missing of the cluster's id and key; what was made, as paths."""
+def build(
+    directory: Path, cluster_name: str, keep: Callable[[Path, bytes], None] | None = None
+) -> list[str]:
+    """Make what is missing of the cluster's id and key; what was made, as paths.
+
+    `keep` writes the private key, where not simply as it is.
+    """
     check_owner(directory, cluster_name)
-    private_directory(directory / "deploy")
+    for place in (directory / "deploy", directory / "deploy/sshkey"):
+        private_directory(place)
+        place.chmod(0o700)  # someone may have made it before, for a file of theirs
     made = lacking(directory)
     if _IDENTITY in made:
         text = f'clusterId: {uuid.uuid4()}\ncluster_name: "{cluster_name}"\n'
-        write(directory / _IDENTITY, text.encode(), 0o644)
+        write(directory / _IDENTITY, text.encode())
     if KEY in made:
         key = directory / KEY
         private, public = generate_key(f"dlws {cluster_name}")
         write(key.with_name(key.name + ".pub"), public, 0o644)
-        write(key, private)
+        (keep or write)(key, private)
     return made
 
 
@@ -86,7 +94,7 @@ def ensure(session: Session) -> None:
     check_owner(directory, name)
     wanted = lacking(directory)
     if session.gate.admit(*(local(f"make {path}") for path in wanted)):
-        for path in build(directory, name):
+        for path in build(directory, name, session.vault.write):
             session.console.changed(path)
     if not wanted:
         session.console.say("nothing to do: id and key are there")

@@ -15,6 +15,7 @@ from dlws.gate import Gate
 from dlws.node import Node
 from dlws.outcomes import NotTried, Outcome, raise_failures
 from dlws.output import Console
+from dlws.vault import Vault
 
 if TYPE_CHECKING:
     from dlws.config import Config
@@ -42,12 +43,14 @@ class Cluster:
         keeper: Keeper | None = None,
         gate: Gate | None = None,
         seed: str = "",
+        vault: Vault | None = None,
     ) -> None:
         self.config, self.options, self.console = config, options, console
         self.gate, self.seed = gate or Gate(console, options.dry_run), seed
         self.nodes = list(nodes)
         self._keeper = keeper
         self.directory: Path = options.directory
+        self.vault = vault or Vault(self.directory)
         self.deploy = self.directory / "deploy"
         self.tally = Tally(options.max_failures)
         self.aside: dict[str, Outcome[Any]] = {}

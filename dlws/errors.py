@@ -40,3 +40,9 @@ class CheckFailed(DeployError):
     """A check ran to its end and found something."""
 
     code = 5
+
+
+RENEW_MACHINE_ID = (
+    "sudo rm /etc/machine-id /var/lib/dbus/machine-id; sudo systemd-machine-id-setup; sudo reboot"
+)
+"""What gives a copied machine an id of its own."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws import lock, recorder
+from dlws.build import private_directory
 from dlws.connection import Result, Stdin
 from dlws.errors import Refused, UsageError
 from dlws.folding import fold
@@ -49,7 +50,7 @@ class Journal:
         self.run, self.directory, self._hidden = run, directory, hidden
         self._lock, self._turns = threading.Lock(), Counter[tuple[str, str]]()
         self._failed = _failed_operations(directory) if directory.exists() else set[str]()
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(directory)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         self._handle = os.open(directory / RECORDS, flags, 0o600)
         self._wake, self._ended = threading.Event(), False
@@ -58,9 +59,9 @@ class Journal:
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append a record. A torn last line is what a crash may leave; readers skip it."""
-        line = json.dumps({"time": now(), "kind": kind, **fields})
+        line = json.dumps({"time": now(), "kind": kind, **self._hidden.within(fields)})
         with self._lock:
-            os.write(self._handle, f"{self._hidden.text(line)}\n".encode())
+            os.write(self._handle, f"{line}\n".encode())
         self._wake.set()
 
     def _sync(self) -> None:
@@ -104,7 +105,8 @@ class Journal:
             title=title,
             code=result.code,
             seconds=round(time.monotonic() - start, 3),
-            last=result.complaint[-2000:] if result.code else "",
+            # Hidden before it is cut: half a secret is not known for one.
+            last=self._hidden.text(result.complaint)[-2000:] if result.code else "",
         )
 
     def log(self, node: str) -> Outlet:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlws.build import private_directory
 from dlws.errors import Refused
 from dlws.output import took
 
@@ -39,7 +40,7 @@ class Held:
 
 def take(deploy: Path, options: Options, deadline: float) -> Held:
     """Take the cluster's lock; raises Refused if another run still holds it at `deadline`."""
-    deploy.mkdir(mode=0o700, exist_ok=True)
+    private_directory(deploy)
     handle = os.open(deploy / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     kind = fcntl.LOCK_SH if options.command in SHARED else fcntl.LOCK_EX
     while True:

@@ -9,34 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.build import KEY
-from dlws.config.addresses import address_of, parse_hosts
-from dlws.hostkeys import HostKeys
+from dlws.config.addresses import address_of, hosts_file
+from dlws.hostkeys import HostKeys, Machines, pin, place
+from dlws.keys import Keys
 from dlws.node import Node
-from dlws.ssh import Keys, Ssh, Target
+from dlws.ssh import Ssh, Target
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
     from dlws.config import Config, Machine
     from dlws.config.nodes import JumpHost
     from dlws.gate import Gate
     from dlws.keeper import Keeper
     from dlws.output import Console
     from dlws.session import Options
-
-
-def revealed(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
+    from dlws.vault import Vault
 
 
 def known_hosts(directory: Path) -> Path:
     return directory / "deploy/sshkey/known_hosts"
-
-
-def hosts_file(directory: Path) -> dict[str, str]:
-    """Name → address from deploy/etc/hosts, where there is one."""
-    path = directory / "deploy/etc/hosts"
-    return parse_hosts(path.read_text()) if path.exists() else {}
 
 
 def private_key(directory: Path, configured: str) -> Path:
@@ -62,8 +52,9 @@ def target(
         port=machine.port or ssh.port,
         user=machine.user or ssh.user or config.admin_username,
         key=private_key(directory, machine.key or ssh.key),
-        password=revealed(machine.password or ssh.password),
+        password=machine.password or ssh.password,
         host_key=machine.host_key,
+        machine=machine.name,
         connect_timeout=ssh.connect_timeout,
         banner_timeout=ssh.banner_timeout,
         auth_timeout=ssh.auth_timeout,
@@ -81,8 +72,24 @@ def _jump_target(jump: JumpHost, inside: Target, directory: Path) -> Target:
         user=jump.user or inside.user,
         key=directory / Path(jump.key).expanduser() if jump.key else inside.key,
         host_key=jump.host_key,
+        machine="",
         idle_timeout=0,
     )
+
+
+def machines(config: Config, hosts: Mapping[str, str]) -> Machines:
+    """Which machine is where, under its private and its public address, and the keys pinned."""
+    places: dict[str, str] = {}
+    for machine in config.machines.values():
+        port = machine.port or config.ssh.port
+        private = address_of(machine, dict(hosts)) or machine.fqdn
+        for address in filter(None, (private, machine.public_ip)):
+            places.setdefault(place(address, port), machine.name)
+    pins: dict[str, str] = {}
+    for machine in config.machines.values():
+        if machine.host_key:
+            pins.setdefault(pin(machine.host_key), machine.name)
+    return Machines(places, pins, config.ssh.shared_host_keys)
 
 
 def nodes(
@@ -91,29 +98,30 @@ def nodes(
     console: Console,
     keeper: Keeper | None = None,
     gate: Gate | None = None,
+    vault: Vault | None = None,
 ) -> list[Node]:
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
     directory, hosts = options.directory, hosts_file(options.directory)
-    keys, known = Keys(), HostKeys(known_hosts(directory))
+    keys, known = Keys(vault), HostKeys(known_hosts(directory), machines(config, hosts))
     halt = keeper.halt if keeper else None
     connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=halt)
     jumps: dict[Target, Ssh] = {}
     made = []
     for machine in config.machines.values():
-        place = target(config, machine, directory, hosts, options.public)
+        at = target(config, machine, directory, hosts, options.public)
         jump = machine.jump_host or config.ssh.jump_host
         via = None
         if jump:
-            at = _jump_target(jump, place, directory)
-            via = jumps.setdefault(at, connect(at))
+            before = _jump_target(jump, at, directory)
+            via = jumps.setdefault(before, connect(before))
         made.append(
             Node(
                 machine,
-                place.address,
-                connect(place, via=via),
+                at.address,
+                connect(at, via=via),
                 console,
-                place.user,
-                revealed(config.ssh.sudo_password),
+                at.user,
+                config.ssh.sudo_password,
                 keeper.changing if keeper else None,
                 gate,
             )

@@ -12,8 +12,11 @@ from dlws.errors import DeployError
 from dlws.files import File
 from dlws.gate import Gate
 from dlws.output import outlets
+from dlws.secrecy import revealed
 
 if TYPE_CHECKING:
+    from pydantic import SecretStr
+
     from dlws.config import Machine
     from dlws.journal import Journal
     from dlws.output import Console
@@ -41,7 +44,7 @@ class Node:
         connection: Connection,
         console: Console,
         user: str = "root",
-        sudo_password: str | None = None,
+        sudo_password: SecretStr | str | None = None,
         keeper: Callable[[], Journal] | None = None,
         gate: Gate | None = None,
     ) -> None:
@@ -182,8 +185,9 @@ class Node:
     ) -> Result:
         line = command
         if sudo:
-            line = privilege.as_root(command, self.user, self._sudo_password)
-            stdin = privilege.root_stdin(stdin, self.user, self._sudo_password)
+            password = None if self.user == "root" else revealed(self._sudo_password)
+            line = privilege.as_root(command, self.user, password)
+            stdin = privilege.root_stdin(stdin, self.user, password)
         result = self.connection.run(line, stdin, echo, keep)
         if sudo and privilege.refused(result.code, result.complaint):
             raise SudoRefused(self.user, result)

@@ -55,6 +55,10 @@ class Console:
             sys.stderr, "".join(f"{self.prefix(node, sys.stderr)}{t}\n" for t in text.splitlines())
         )
 
+    def data(self, text: str) -> None:
+        """An answer, on standard output."""
+        self._write(sys.stdout, f"{text}\n")
+
     def changed(self, text: str, node: str = "") -> None:
         """Say that something was changed, and count it: a second run has to count none."""
         self.changes.append(f"{node}: {text}" if node else text)
@@ -73,16 +77,20 @@ class Console:
         """A receiver of a node's output as it arrives, and what to call at its end."""
         rests = {"out": b"", "err": b""}
 
-        def receive(name: str, data: bytes, end: bool = False) -> None:
+        def show(name: str, data: bytes, end: bool = False) -> None:
             lines, rests[name] = _lines(rests[name] + data, end)
             stream = sys.stdout if name == "out" else sys.stderr
             start = self.prefix(node, stream)
             text = "".join(f"{start}{line.decode(errors='replace')}\n" for line in lines)
             self._write(stream, text)
 
+        # Before it is cut into lines, in the middle of which a secret may end.
+        receive, flush = self.hidden.stream(show)
+
         def finish() -> None:
+            flush()
             for name in rests:
-                receive(name, b"", end=True)
+                show(name, b"", end=True)
 
         return receive, finish
 

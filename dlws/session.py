@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from dlws.limits import MaxFailures
     from dlws.outcomes import Outcome
     from dlws.plan import Plan
+    from dlws.vault import Vault
+
+PASSPHRASE = "DLWS_SECRETS_KEY"
+"""The environment variable with the passphrase of deploy/."""
 
 
 @dataclass
@@ -76,10 +81,10 @@ class Session:
     @cached_property
     def config(self) -> Config:
         from dlws.config import load
-        from dlws.config.secrets import known_secrets
+        from dlws.config.secrets import serve_secrets
 
         config = load(self.options.directory, strict=self.options.strict)
-        self.console.hidden.add(known_secrets(config))
+        serve_secrets(config, self.vault.read, self.console.hidden.add)
         if number := len(config.warnings):
             count = f"{number} warning{'s' if number > 1 else ''}"
             self.console.say(f"config.yaml: {count}; checkconfig shows them")
@@ -93,8 +98,8 @@ class Session:
 
         check_owner(self.options.directory, self.config.cluster_name)
         given = (self.console, self.keeper, self.gate)
-        nodes = login.nodes(self.config, self.options, *given)
-        cluster = Cluster(self.config, nodes, self.options, *given, self.seed)
+        nodes = login.nodes(self.config, self.options, *given, self.vault)
+        cluster = Cluster(self.config, nodes, self.options, *given, self.seed, self.vault)
         self.keeper.watch(cluster)
         return cluster
 
@@ -110,6 +115,30 @@ class Session:
     def seed(self) -> str:
         """What chance is made from, so that a resumed run and an applied plan choose the same."""
         return self.options.seed or self.keeper.id
+
+    @cached_property
+    def vault(self) -> Vault:
+        from dlws.vault import Vault
+
+        return Vault(self.options.directory, self._passphrase)
+
+    def _passphrase(self) -> str:
+        """What deploy/ is encrypted with: secrets_key, DLWS_SECRETS_KEY, or asked for."""
+        import click
+
+        secret = self.config.secrets_key
+        given = secret.get_secret_value() if secret else os.environ.get(PASSPHRASE, "")
+        if not given and sys.stdin.isatty():
+            new = not self.vault.encrypted  # a slip of the finger would lock its owner out
+            question = "Passphrase of deploy/"
+            given = str(click.prompt(question, hide_input=True, confirmation_prompt=new, err=True))
+        if not given:
+            raise UsageError(
+                "no passphrase is given for the encrypted secrets in deploy/",
+                f"set secrets_key in config.yaml (such as cmd:COMMAND), or {PASSPHRASE}",
+            )
+        self.console.hidden.add([given])
+        return given
 
     def ask_secret(self, question: str) -> str:
         """Ask the person for a secret, without showing it; not on a terminal, read a line."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST
@@ -17,7 +17,12 @@ from paramiko.common import cMSG_GLOBAL_REQUEST
 from dlws.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeys, algorithm
+from dlws.keys import KeyLocked, Keys
+from dlws.secrecy import revealed
 from dlws.transport import Bell, Feeder, HearingPacketizer, Transport, close, sink, start
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 _SILENCES = 4
 """Unanswered keepalives until a machine counts as gone."""
@@ -35,20 +40,20 @@ class LoginRefused(ConnectionFailed):
     """A machine answered, and accepts none of our keys and passwords."""
 
 
-class KeyLocked(UsageError):
-    """A private key has a passphrase."""
-
-
 @dataclass(frozen=True)
 class Target:
-    """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off."""
+    """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
+
+    `machine` is the one of the configuration that is there; a jump host is none.
+    """
 
     address: str
     port: int = 22
     user: str = "root"
     key: Path | None = None
-    password: str | None = field(default=None, repr=False)
+    password: SecretStr | str | None = field(default=None, repr=False)
     host_key: str = ""
+    machine: str = ""
     connect_timeout: float = 10
     banner_timeout: float = 15
     auth_timeout: float = 30
@@ -58,33 +63,6 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
-
-
-class Keys:
-    """Private keys, each read and checked once per invocation."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._keys: dict[Path, paramiko.PKey] = {}
-
-    def load(self, path: Path) -> paramiko.PKey:
-        with self._lock:
-            if path not in self._keys:
-                self._keys[path] = _read_key(path)
-            return self._keys[path]
-
-
-def _read_key(path: Path) -> paramiko.PKey:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")
-        return paramiko.PKey.from_path(path)
-    except (paramiko.PasswordRequiredException, TypeError) as error:
-        raise KeyLocked(
-            f"{path}: this private key has a passphrase", f"ssh-add {path}, and set ssh.agent: true"
-        ) from error
-    except (OSError, paramiko.SSHException, ValueError) as error:
-        raise UsageError(f"{path}: cannot read this private key: {error}") from error
 
 
 class Ssh:
@@ -101,7 +79,8 @@ class Ssh:
     ) -> None:
         self.target = target
         self._halt = halt or Halt()
-        self._known, self._keys, self._via, self._agent = known, keys, via, agent
+        self.known, self.via = known, via
+        self._keys, self._agent = keys, agent
         self._lock = threading.Lock()
         self._transport: Transport | None = None
         self._failure: tuple[float, DeployError] | None = None
@@ -183,12 +162,12 @@ class Ssh:
     def as_user(self, user: str, password: str) -> Ssh:
         """A connection of its own to the same machine, with another user's password."""
         target = replace(self.target, user=user, password=password, key=None)
-        return Ssh(target, self._known, self._keys, self._via, halt=self._halt)
+        return Ssh(target, self.known, self._keys, self.via, halt=self._halt)
 
     def by_key(self) -> Ssh:
         """A connection of its own to the same machine, by nothing but the key file."""
         target = replace(self.target, password=None)
-        return Ssh(target, self._known, self._keys, self._via, halt=self._halt)
+        return Ssh(target, self.known, self._keys, self.via, halt=self._halt)
 
     @property
     def only_by_key(self) -> bool:
@@ -247,10 +226,30 @@ class Ssh:
             time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
+    def host_key(self) -> bytes:
+        """The host key that is shown there now; nothing but keys is exchanged, nobody logs in."""
+        with _translated(self.target):
+            transport = self._exchange_keys(time.monotonic() + self.target.connect_timeout)
+            try:
+                return bytes(transport.get_remote_server_key().asbytes())
+            finally:
+                close(transport)
+
     def _shake_hands(self, deadline: float) -> Transport:
+        """A transport whose host key is that of the machine."""
+        target, transport = self.target, self._exchange_keys(deadline)
+        try:
+            key = transport.get_remote_server_key().asbytes()
+            self.known.check(target.address, target.port, key, target.host_key, target.machine)
+        except BaseException:
+            close(transport)
+            raise
+        return transport
+
+    def _exchange_keys(self, deadline: float) -> Transport:
         target = self.target
-        if self._via:
-            sock = self._via.forward(target.address, target.port)
+        if self.via:
+            sock = self.via.forward(target.address, target.port)
         else:
             left = max(0.1, deadline - time.monotonic())
             sock = socket.create_connection((target.address, target.port), left)
@@ -266,8 +265,6 @@ class Ssh:
                     f"within {target.banner_timeout:g} s",
                     _HANDSHAKE_CURE,
                 )
-            key = transport.get_remote_server_key()
-            self._known.check(target.address, target.port, key.asbytes(), target.host_key)
         except BaseException:
             close(transport)
             raise
@@ -275,7 +272,7 @@ class Ssh:
 
     def _prefer_known(self, transport: paramiko.Transport) -> None:
         """Ask for the kinds of key that are known, so that another kind cannot pass as new."""
-        known = {algorithm(key) for key in self._known.of(self.target.address, self.target.port)}
+        known = {algorithm(key) for key in self.known.of(self.target.address, self.target.port)}
         options = transport.get_security_options()
         rsa = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known else set()
         types = sorted(options.key_types, key=lambda kind: kind not in known | rsa)
@@ -314,7 +311,7 @@ class Ssh:
             for key in keys
         ]
         if target.password is not None:
-            ways.append(lambda: transport.auth_password(user, target.password or ""))
+            ways.append(lambda: transport.auth_password(user, revealed(target.password) or ""))
         if not ways:
             raise UsageError(
                 f"there is no key or password for {target}",

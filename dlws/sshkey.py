@@ -17,6 +17,7 @@ from dlws.ssh import LoginRefused, Ssh
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
+    from dlws.vault import Vault
 
 # $1 is the admin user, standard input its public keys. Prints what it changed. With $2 it changes
 # nothing, and says what differs in the words of scripts/lib/common.sh.
@@ -83,20 +84,20 @@ def public_keys(directory: Path, more: tuple[Path, ...] = ()) -> bytes:
     return "".join(f"{line}\n" for text in texts for line in text.splitlines()).encode()
 
 
-def root_login(directory: Path, ask: Callable[[str], str]) -> tuple[str, str]:
+def root_login(vault: Vault, ask: Callable[[str], str]) -> tuple[str, str]:
     """The root user and password: from deploy/sshkey/rootuser and rootpasswd, else asked for."""
-    files = directory / "deploy/sshkey"
-    user = _line(files / "rootuser") or "root"
-    password = _line(files / "rootpasswd")
+    files = vault.directory / "deploy/sshkey"
+    user = _line(vault, files / "rootuser") or "root"
+    password = _line(vault, files / "rootpasswd")
     return user, password or ask(f"Password of {user} on the nodes")
 
 
-def _line(path: Path) -> str:
+def _line(vault: Vault, path: Path) -> str:
     if not path.exists():
         return ""
     path.chmod(0o600)  # `echo ... > rootpasswd` made it readable for all
     try:
-        return path.read_bytes().decode().split("\n")[0].rstrip("\r")
+        return vault.read(path).decode().split("\n")[0].rstrip("\r")
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text", "write it anew, or remove it") from error
 
@@ -112,7 +113,7 @@ def install(
         return []
     if not cluster.gate.admit(*(_action(node, keys) for node in closed)):
         return []
-    user, password = root_login(cluster.directory, ask)
+    user, password = root_login(cluster.vault, ask)
     cluster.console.hidden.add([password])
     outcomes = cluster.each(
         closed, lambda node: _install(node, user, password, keys), "installing the key"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 
 from dlws.build import generate_key
 from dlws.hostkeys import HostKeys
-from dlws.ssh import Keys, Ssh, Target
+from dlws.keys import Keys
+from dlws.ssh import Ssh, Target
 from tests.private import with_state
 from tests.sandboxes import make_sandbox
 
@@ -55,41 +57,66 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+ADDRESSES = tuple(f"127.0.0.{number}" for number in range(1, 6))
+
+
 @pytest.fixture(scope="session")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    program = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
-    assert program, "install openssh-server: these tests speak with a real one"
+    """Five machines as far as SSH goes: one port at five addresses, a host key for each."""
     place = tmp_path_factory.mktemp("sshd")
-    _write_key(place / "host")
     _write_key(place / "user")
     (place / "authorized").write_bytes((place / "user.pub").read_bytes())
-    port = free_port()
-    (place / "config").write_text(
-        "".join(f"ListenAddress 127.0.0.{n}:{port}\n" for n in range(1, 6))
-        + f"HostKey {place}/host\nPidFile none\nUsePAM no\n"
-        f"AuthorizedKeysFile {place}/authorized\nStrictModes no\nMaxStartups 200\n"
-        "MaxSessions 200\nPermitRootLogin yes\n"
-    )
     Path("/run/sshd").mkdir(exist_ok=True)
-    line, state = with_state(place / "state", program, "-D", "-e", "-f", place / "config")
-    process = subprocess.Popen(line, stderr=subprocess.DEVNULL)
+    port = free_port()
+    processes = [_start_sshd(place, address, port) for address in ADDRESSES]
     try:
-        _wait_for(port, process)
-        server = Server(port, place / "user", place / "known_hosts", state)
+        for address, process in zip(ADDRESSES, processes, strict=True):
+            _wait_for(address, port, process)
+        server = Server(port, place / "user", place / "known_hosts", state_of(place))
         yield server
         for connection in server.opened:
             connection.close()
     finally:
-        process.terminate()
-        process.wait()
+        for process in processes:
+            process.terminate()
+            process.wait()
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def state_of(place: Path) -> Path:
+    """What all its machines have for /var/lib/dlws."""
+    return with_state(place / "state")[1]
+
+
+def host_key(place: Path, address: str) -> Path:
+    """Where the sshd at an address has its key; made where it is missing."""
+    path = place / f"host-{address}"
+    if not path.exists():
+        _write_key(path)
+    return path
+
+
+def _start_sshd(
+    place: Path, address: str, port: int, key: Path | None = None, log: Path = Path(os.devnull)
+) -> subprocess.Popen[bytes]:
+    program = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
+    assert program, "install openssh-server: these tests speak with a real one"
+    config = place / f"config-{address}-{port}"
+    config.write_text(
+        f"ListenAddress {address}:{port}\nHostKey {key or host_key(place, address)}\n"
+        f"PidFile none\nUsePAM no\nAuthorizedKeysFile {place}/authorized\nStrictModes no\n"
+        "MaxStartups 200\nMaxSessions 200\nPermitRootLogin yes\n"
+    )
+    with log.open("ab") as errors:
+        line, _ = with_state(place / "state", program, "-D", "-e", "-f", config)
+        return subprocess.Popen(line, stderr=errors)
+
+
+def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         assert process.poll() is None, "sshd ended at once"
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
+            if probe.connect_ex((address, port)) == 0:
                 return
         time.sleep(0.02)
     raise AssertionError("sshd does not listen")
@@ -102,12 +129,17 @@ class Deploy:
     directory: Path
 
     def __call__(
-        self, *words: str, code: int | None = 0, stdin: str = ""
+        self,
+        *words: str,
+        code: int | None = 0,
+        stdin: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         program = Path(__file__).parent.parent / "deploy.py"
         done = subprocess.run(
             [sys.executable, program, "--dir", self.directory, *words],
             input=stdin,
+            env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
             timeout=120,

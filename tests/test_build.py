@@ -35,9 +35,36 @@ def test_everything_is_private_whatever_the_umask(tmp_path: Path) -> None:
     write(tmp_path / "deploy/etc/hosts", b"x", 0o644)
     assert modes(tmp_path) == {
         "deploy": 0o700, "deploy/etc": 0o700, "deploy/etc/hosts": 0o644,
-        "deploy/clusterID.yml": 0o644, "deploy/sshkey": 0o700,
+        "deploy/clusterID.yml": 0o600, "deploy/sshkey": 0o700,
         KEY: 0o600, f"{KEY}.pub": 0o644,
     }  # fmt: skip
+
+
+PUBLIC = {f"{KEY}.pub", "deploy/etc/hosts"}
+"""Others may read these: what ssh-keygen makes so, and what nodes get with the mode it has here."""
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_nothing_that_commands_leave_in_deploy_is_for_others(deploy: Deploy) -> None:
+    (deploy.directory / "deploy/sshkey").mkdir(parents=True)
+    (deploy.directory / "deploy/sshkey/rootpasswd").write_text("root-password\n")
+    script = deploy.directory / "s.sh"
+    script.write_text("echo hello\n")
+    deploy("build")
+    deploy("hosts")
+    deploy("-y", "hosts", "trust")
+    deploy("execonall", "echo hello")
+    deploy("sshkey", "install")
+    deploy("--nodes", "w1", "runscriptonall", str(script))
+    deploy("--nodes", "w1", "execonall", "false", code=1)
+    deploy("secrets", "encrypt", environment={"DLWS_SECRETS_KEY": "passphrase"})
+    found = modes(deploy.directory)
+    kept = {path: mode for path, mode in found.items() if path.startswith("deploy")}
+    for expected in ("deploy/lock", "deploy/runs", "deploy/sshkey/known_hosts", "deploy/encrypted"):
+        assert expected in kept
+    assert {path for path, mode in kept.items() if path.endswith((".log", "journal.jsonl"))}
+    assert {path for path, mode in kept.items() if mode & 0o077} == PUBLIC
+    assert {path for path, mode in kept.items() if mode & 0o022} == set()
 
 
 @pytest.mark.usefixtures("open_umask")

@@ -12,6 +12,7 @@ import dlws
 PACKAGE = Path(dlws.__file__).parent
 SEAM = {
     "connection.py": {"socket", "subprocess"},
+    "keys.py": {"paramiko"},
     "ssh.py": {"paramiko", "socket"},
     "transport.py": {"paramiko", "socket"},
     "kubernetes/api.py": {"kubernetes", "urllib3"},

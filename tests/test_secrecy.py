@@ -5,33 +5,102 @@ from __future__ import annotations
 import base64
 import json
 import shlex
+import subprocess
 import urllib.parse
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlws.secrecy import Hidden
+from dlws.secrecy import SHORTEST, Hidden
 from tests.conftest import Deploy
 
 SECRET = "pa#ss 'w\"ö$rd/+"
+AWKWARD = [
+    SECRET,
+    "quotes ' and \" and `x`",
+    "$(touch /tmp/never)",
+    "first line\nsecond line\n",
+    "naïve 密码 🔑",
+    "-n --leading dash",
+    "0123456789" * 20,
+    "a\\b\tc",
+]
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        SECRET,
-        base64.b64encode(SECRET.encode()).decode(),
-        urllib.parse.quote(SECRET),
-        urllib.parse.quote(SECRET, safe=""),
-        json.dumps(SECRET)[1:-1],
-        shlex.quote(SECRET),
-    ],
+def shown(secret: str) -> list[str]:
+    """The forms in which a program may show a secret."""
+    raw = secret.encode()
+    coded = [base64.b64encode(raw), base64.urlsafe_b64encode(raw)]
+    quoted = [urllib.parse.quote(secret), urllib.parse.quote(secret, safe="")]
+    quoted += [urllib.parse.quote_plus(secret), shlex.quote(secret)]
+    quoted += [json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
+    traced = subprocess.run(
+        ["sh", "-xc", ': "$1"', "sh", secret], capture_output=True, text=True, check=True
+    ).stderr  # + : 'the secret'
+    return [secret, *(code.rstrip(b"=").decode() for code in coded), *quoted, traced[4:-1]]
+
+
+@pytest.mark.parametrize("secret", AWKWARD)
+def test_every_form_is_hidden(secret: str) -> None:
+    for form in shown(secret):
+        told = Hidden([secret]).text(f"before {form} after")
+        assert form not in told
+        assert told.startswith("before ") and told.endswith(" after")
+
+
+@given(st.binary(max_size=20), st.sampled_from(AWKWARD), st.binary(max_size=20), st.booleans())
+def test_base64_of_what_holds_a_secret_is_hidden(
+    before: bytes, secret: str, behind: bytes, url: bool
+) -> None:
+    code = base64.urlsafe_b64encode if url else base64.b64encode
+    told = Hidden([secret]).data(code(before + secret.encode() + behind))
+    assert b"(secret)" in told
+    # What is left has no more than six bits of the secret at each of its ends.
+    left = len(told.replace(b"(secret)", b"").rstrip(b"="))
+    assert left <= -(-(len(before) + len(behind)) * 4 // 3) + 3
+
+
+@pytest.mark.parametrize("secret", AWKWARD)
+def test_each_line_of_a_secret_is_hidden_too(secret: str) -> None:
+    for line in secret.splitlines():
+        assert line not in Hidden([secret]).text(f"w1: {line}\n")
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.sampled_from([*AWKWARD, "first", "line\nsecond", "0123456789"]), max_size=4),
+    st.lists(st.one_of(st.sampled_from(AWKWARD), st.text(max_size=6)), max_size=6),
+    st.data(),
 )
-def test_every_form_is_hidden(form: str) -> None:
-    told = Hidden([SECRET]).text(f"before {form} after")
-    assert form not in told
-    assert told.startswith("before ") and told.endswith(" after")
+def test_wherever_it_is_cut_no_secret_passes_and_all_else_does(
+    secrets: list[str], words: list[str], draw: st.DataObject
+) -> None:
+    hidden, data = Hidden(secrets), "".join(words).encode(errors="surrogatepass")
+    cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=8)))
+    seen = bytearray()
+    receive, finish = hidden.stream(lambda _, piece: seen.extend(piece))
+    for start, end in pairwise([0, *cuts, len(data)]):
+        receive("out", data[start:end])
+    finish()
+    assert bytes(seen) == hidden.data(data)
+    assert not [s for s in secrets if len(s) >= SHORTEST and s.encode() in bytes(seen)]
+
+
+def test_a_secret_that_begins_another_one_does_not_give_its_rest_away() -> None:
+    seen = bytearray()
+    receive, finish = Hidden(["correct", "correct horse"]).stream(lambda _, p: seen.extend(p))
+    for piece in (b"a correct", b" horse; correct hat"):
+        receive("out", piece)
+    finish()
+    assert bytes(seen) == b"a (secret); (secret) hat"
+
+
+def test_many_secrets_make_one_pattern() -> None:
+    secrets = [f"{number:05} {'x' * 30}" for number in range(500)]
+    told = Hidden(secrets).text("; ".join(secrets))
+    assert told == "; ".join(["(secret)"] * 500)
 
 
 def test_short_and_empty_values_hide_nothing() -> None:

@@ -12,7 +12,9 @@ from dlws.check.facts import Facts
 from dlws.check.findings import Finding
 from dlws.check.rules import words
 from dlws.config.addresses import is_address
+from dlws.errors import RENEW_MACHINE_ID
 from dlws.folding import fold
+from dlws.hostkeys import RENEW, place
 
 if TYPE_CHECKING:
     from dlws.config import Config
@@ -60,13 +62,11 @@ def _shared(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]
 _TWICE: dict[str, tuple[Callable[[Facts], Iterable[str]], str]] = {
     "machine-id": (
         lambda facts: [facts.machine_id],
-        "on all but one: sudo rm /etc/machine-id /var/lib/dbus/machine-id; "
-        "sudo systemd-machine-id-setup; sudo reboot",
+        f"on all but one: {RENEW_MACHINE_ID}",
     ),
     "host key": (
         lambda facts: facts.host_keys,
-        "on all but one: sudo rm /etc/ssh/ssh_host_*; sudo ssh-keygen -A; sudo systemctl restart "
-        "ssh; then remove their lines from deploy/sshkey/known_hosts",
+        f"on all but one: {RENEW}; then: deploy.py hosts trust --changed NODE",
     ),
     "hostname": (
         lambda facts: [facts.hostname.lower()],
@@ -90,6 +90,8 @@ def identity(all: Sequence[Facts], config: Config) -> list[Finding]:
         found += _for(nodes, what, "correct their private-ip in config.yaml: each needs its own")
     others = [facts for facts in reached if facts.node not in same]
     for kind, (values, cure) in _TWICE.items():
+        if kind == "host key" and config.ssh.shared_host_keys:
+            continue
         pairs = [(facts.node, value) for facts in others for value in values(facts)]
         grouped: dict[tuple[str, ...], list[str]] = {}
         for value, nodes in _shared(pairs):
@@ -107,8 +109,9 @@ def addresses(all: Sequence[Facts], config: Config) -> list[Finding]:
     """No node has the address of another one, and none is given to two in config.yaml."""
     given = {name: str(m.private_ip) for name, m in config.machines.items() if m.private_ip}
     chosen = {facts.node for facts in all}
+    ports = {name: m.port or config.ssh.port for name, m in config.machines.items()}
     found = []
-    for value, nodes in _shared(given.items()):
+    for value, nodes in _shared((name, place(value, ports[name])) for name, value in given.items()):
         if chosen & set(nodes):
             what = f"private-ip {value} stands at {fold(nodes)}"
             found += _for(nodes, what, "give each its own private-ip in config.yaml")

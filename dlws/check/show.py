@@ -155,9 +155,12 @@ def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> Non
     all = collect(cluster, nodes)
     findings = find(all, cluster.config)
     if as_data:
-        print(as_json(all, findings))
+        cluster.console.data(as_json(all, findings))
     else:
-        show(rows(all, findings), sys.stdout.isatty())
+        hide = cluster.console.hidden.text
+        found = rows(all, findings)
+        table = [(a, hide(b), hide(c), hide(d), hide(e)) for a, b, c, d, e in found]
+        show(table, sys.stdout.isatty())
     if failed := failures(findings):
         told = f"{len(failed)} failure{'' if len(failed) == 1 else 's'}"
         raise NodesUnfit(f"{told}: {fold(one.node for one in failed)}", failed)

@@ -28,6 +28,7 @@ MODULES = (
     "config",
     "sandbox",
     "build",
+    "secrets",
     "up",
     "plan",
     "runs",
@@ -179,6 +180,9 @@ def top_level(module: ModuleType) -> list[click.Command]:
 
 def main() -> NoReturn:
     """Run the command line; the exit code is the outcome (see `dlws.errors`)."""
+    # No file of ours is for others to write, whatever umask we were given; what is secret or under
+    # deploy/ has its mode said where it is written.
+    os.umask(os.umask(0o022) | 0o022)
     _raise_file_limit()
     _collect_seldom()
     _leave_out_invoke()

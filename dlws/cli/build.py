@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from dlws.session import Session
+
+if TYPE_CHECKING:
+    from dlws.trust import Shown
 
 
 @click.command()
@@ -42,9 +48,9 @@ def install(session: Session, pubkeys: tuple[Path, ...]) -> None:
         session.console.say("nothing to do: the key works")
 
 
-@click.command()
-@click.pass_obj
-def hosts(session: Session) -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def hosts(ctx: click.Context) -> None:
     """Write deploy/etc/hosts: the names and addresses of all nodes.
 
     Lines of your own in that file stay. `copytoall deploy/etc/hosts /etc/hosts` brings it to the
@@ -52,6 +58,52 @@ def hosts(session: Session) -> None:
     """
     from dlws.hosts import generate
 
+    if ctx.invoked_subcommand:
+        return
+    session: Session = ctx.obj
     path, changed = generate(session.cluster)
     if not session.options.dry_run:
         session.console.say(f"wrote {path}" if changed else f"nothing to do: {path} is up to date")
+
+
+@hosts.command()
+@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@click.option("--changed", is_flag=True, help="Accept changed keys: -y is for new ones only.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def trust(session: Session, nodes: tuple[str, ...], changed: bool, output: str) -> None:
+    """Show the host keys of NODEs (default: all) beside those known, and accept them.
+
+    Exchanges keys and nothing else: nobody logs in, except on jump hosts. Asks before it accepts.
+    Keys in config.yaml count alone; a key that two machines have is not accepted.
+    """
+    import json
+
+    from dlws import trust as keys
+
+    def agree(seen: Sequence[Shown]) -> list[Shown]:
+        if output == "text":
+            click.echo("".join(f"{one}\n" for one in seen), nl=False)
+        return _agreed(session, seen, changed)
+
+    found = keys.trust(session.cluster, session.cluster.select(nodes), agree)
+    if output == "json":
+        click.echo(json.dumps([one.data() for one in found.seen], indent=2))
+    found.settle(session.cluster)
+
+
+def _agreed(session: Session, seen: Sequence[Shown], changed: bool) -> list[Shown]:
+    """Those to accept: by the options, else by a person's answers."""
+    options = session.options
+    new = [one for one in seen if one.verdict == "new"]
+    moved = [one for one in seen if one.verdict == "changed"]
+    asks = sys.stdin.isatty() and not options.dry_run
+    if new and not options.yes:
+        yes = asks and click.confirm(f"Trust these new keys ({len(new)})?", err=True)
+        new = new if yes else []
+    if moved and not changed:
+        name = session.config.cluster_name
+        question = f"Keys CHANGED ({len(moved)}). Type the cluster's name to accept them"
+        typed = asks and click.prompt(question, default="", show_default=False, err=True)
+        moved = moved if typed == name else []
+    return [*new, *moved]

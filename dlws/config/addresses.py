@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dlws.config.nodes import Machine
+
+
+def hosts_file(directory: Path) -> dict[str, str]:
+    """Name → address from deploy/etc/hosts, where there is one."""
+    path = directory / "deploy/etc/hosts"
+    return parse_hosts(path.read_text(errors="replace")) if path.exists() else {}
 
 
 def address_of(machine: Machine, hosts: dict[str, str]) -> str | None:
@@ -33,3 +40,11 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def same(text: str) -> str:
+    """One spelling for all those of an address, an IPv4 address in IPv6 included."""
+    if not is_address(text):
+        return text
+    address = ipaddress.ip_address(text)
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable
 
-from dlws.config.addresses import is_address
+from dlws.config.addresses import address_of, hosts_file, is_address, same
 from dlws.config.labels import NODE_TYPES
 from dlws.config.merge import Sources
 from dlws.config.model import Config
@@ -75,17 +75,30 @@ def _workers(config: Config, sources: Sources) -> None:
 
 
 def _addresses(config: Config, sources: Sources) -> None:
-    seen: dict[str, str] = {}
+    """One place is one machine's; behind a forwarding router the port tells them apart."""
+    hosts = hosts_file(sources.directory)
+    private: dict[tuple[str, int], str] = {}
     for name, machine in config.machines.items():
-        if not machine.private_ip:
-            continue
-        other = seen.setdefault(machine.private_ip, name)
-        if other != name:
-            sources.error(
-                ("machines", name, "private-ip"),
-                f"{machine.private_ip} is the address of {other} already",
-                "Give every machine its own address.",
-            )
+        if address := address_of(machine, hosts):
+            where = same(address), machine.port or config.ssh.port
+            other = private.setdefault(where, name)
+            if other != name:
+                _twice(sources.error, name, "private-ip", address, other)
+    seen = dict(private)
+    for name, machine in config.machines.items():
+        if machine.public_ip:
+            where = same(machine.public_ip), machine.port or config.ssh.port
+            other = seen.setdefault(where, name)
+            if other != name:  # only --public goes there
+                _twice(sources.warn, name, "public-ip", machine.public_ip, other)
+
+
+def _twice(report: Callable[..., None], name: str, key: str, address: str, other: str) -> None:
+    report(
+        ("machines", name, key),
+        f"{address} is the address of {other} already",
+        "Give every machine its own address (or port).",
+    )
 
 
 def _networks(config: Config, sources: Sources) -> None:

@@ -60,7 +60,7 @@ def from_text(text: str, directory: Path = Path()) -> Config:
 def examine(contents: Sequence[Document | None], directory: Path) -> Inspection:
     """Check documents that were read before; the first wins over the second."""
     documents = [document for document in contents if document is not None]
-    sources = Sources(documents)
+    sources = Sources(documents, directory)
     found = Inspection(sources)
     data = sources.merged()
     if not any(problem.level == "error" for problem in sources.problems):

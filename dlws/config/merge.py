@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path as Directory
 from typing import Any
 
 from dlws.config.problems import Level, Path, Problem, Spot, dotted
@@ -11,8 +12,8 @@ from dlws.config.source import Document
 class Sources:
     """Documents, the first winning over the next; `written` says how a path is spelled in them."""
 
-    def __init__(self, documents: list[Document]) -> None:
-        self.documents = documents
+    def __init__(self, documents: list[Document], directory: Directory = Directory()) -> None:
+        self.documents, self.directory = documents, directory
         self.problems: list[Problem] = [p for d in documents for p in d.problems]
         self.written: dict[Path, Path] = {}
 

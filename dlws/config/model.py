@@ -168,6 +168,10 @@ class Config(Section):
     active_directory: Freeform = Field(
         default={}, alias="activeDirectory", description="tenant, clientId, clientSecret."
     )
+    secrets_key: SecretText | None = Field(
+        default=None,
+        description="Passphrase of the secrets in deploy/, once `secrets encrypt` ran.",
+    )
     jwt: Jwt = Field(default_factory=Jwt, description="How API tokens are signed.")
     repair_manager: Freeform = Field(
         default={}, alias="repair-manager", description="Repair of nodes: ecc_rule, alert."

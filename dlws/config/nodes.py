@@ -134,3 +134,6 @@ class Ssh(Section):
     jump_host: Jump | None = Field(
         default=None, description="user@host:port, or host, user, port, key."
     )
+    shared_host_keys: bool = Field(
+        default=False, description="Whether machines may have one host key; copies have."
+    )

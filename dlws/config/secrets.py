@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path as Directory
 from typing import Any
 
 from pydantic import BaseModel
 
 from dlws.config.merge import Sources
 from dlws.config.model import Config
-from dlws.config.problems import Path
-from dlws.config.types import Secret
+from dlws.config.problems import Path, dotted
+from dlws.config.references import Secret
 
 _COMMENT = re.compile(r"[ \t]+#")
 _PLACEHOLDERS = {"Sign key for JWT", "your_root_password", "changeme", "change-me"}
@@ -34,10 +35,15 @@ def secrets_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, Secret]]:
             yield from secrets_of(item, (*path, index))
 
 
-def known_secrets(config: Config) -> list[str]:
-    """The secrets of a configuration, as far as they can be read here and now."""
-    found = [secret for _, secret in secrets_of(config)]
-    return [secret.get_secret_value() for secret in found if not secret.complaint()]
+def serve_secrets(
+    config: Config, read: Callable[[Directory], bytes], hide: Callable[[list[str]], None]
+) -> None:
+    """Hide the secrets that can be read here and now, and the others when they are read."""
+    for path, secret in secrets_of(config):
+        secret.key = dotted(path)
+        secret.serve(read, hide)
+        if not secret.complaint() and not secret.deferred:
+            hide([secret.get_secret_value()])
 
 
 def check_secrets(config: Config, sources: Sources) -> None:

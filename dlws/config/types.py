@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,7 @@ from pydantic import ValidationInfo as Info
 from pydantic_core import PydanticCustomError
 
 from dlws.config.problems import closest, is_secret_key
-from dlws.errors import UsageError
+from dlws.config.references import Secret
 
 ROLES = ("infrastructure", "worker", "nfs", "mysqlserver", "elasticsearch", "samba")
 _ROLE_WORDS = {"infra": "infrastructure", "master": "infrastructure"}
@@ -53,56 +52,6 @@ def _many(value: Any) -> Any:
     if value == "":
         return []
     return [value] if isinstance(value, (str, int, float)) else value
-
-
-class Secret(SecretStr):
-    """A secret: given as it is, or as env:NAME or file:PATH and then read where it is used."""
-
-    def __init__(self, value: str, directory: Path) -> None:
-        super().__init__(value)
-        self.directory = directory
-
-    @property
-    def reference(self) -> str:
-        """`env:NAME` or `file:PATH` when the secret lies elsewhere, else nothing."""
-        text = super().get_secret_value()
-        return text if text.startswith(("env:", "file:")) else ""
-
-    @property
-    def path(self) -> Path | None:
-        kind, _, rest = self.reference.partition(":")
-        return self.directory / Path(rest).expanduser() if kind == "file" else None
-
-    def complaint(self) -> str:
-        """What is wrong with the reference, if anything."""
-        if self.path is not None:
-            return _file_complaint(self.path)
-        name = self.reference.removeprefix("env:")
-        missing = bool(self.reference) and name not in os.environ
-        return f"the environment variable {name} is not set" if missing else ""
-
-    def get_secret_value(self) -> str:
-        if complaint := self.complaint():
-            raise UsageError(
-                f"A secret of the configuration cannot be read: {complaint}.",
-                "Provide it, or correct the reference in config.yaml.",
-            )
-        if self.path is not None:
-            return self.path.read_text(encoding="utf-8").removesuffix("\n")
-        if self.reference:
-            return os.environ[self.reference.removeprefix("env:")]
-        return super().get_secret_value()
-
-
-def _file_complaint(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode & 0o777
-        path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        return f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}"
-    if mode & 0o077:
-        return f"{path} can be read by others (mode {mode:03o}); run `chmod 600 {path}`"
-    return ""
 
 
 def _keep(value: SecretStr, info: Info) -> Secret:

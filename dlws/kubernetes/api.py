@@ -150,7 +150,7 @@ def connect(cluster: Cluster) -> Iterator[Api]:
     from kubernetes import config as kubernetes_config
     from kubernetes.client import ApiClient, Configuration
 
-    admin = kubeconfig.load(kubeconfig.path(cluster))
+    admin = kubeconfig.admin(cluster)
     tunnel = None
     server = reach.direct(cluster)
     if not server:

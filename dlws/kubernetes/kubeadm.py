@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from dlws import resources, runtime
-from dlws.errors import DeployError
+from dlws.errors import RENEW_MACHINE_ID, DeployError
 from dlws.folding import fold
 from dlws.kubernetes import documents, endpoint, kubeconfig, network, versions
 from dlws.kubernetes.state import State, Survey, survey
@@ -62,8 +62,7 @@ def _make(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Survey:
     """Begin the cluster on its first node, or go on where that stopped."""
     first = _first(cluster, seen, begun)
     cluster.judge(seen.failures)
-    state = _state(seen, first)
-    _on(cluster, first, lambda node: _init_first(cluster, node, state), "kubeadm init")
+    _on(cluster, first, lambda node: _init_first(cluster, node, seen), "kubeadm init")
     cluster.gate.horizon("kubeconfig, other infra nodes and pod network", "kubeadm init is done")
     return survey(cluster, [])
 
@@ -104,9 +103,9 @@ def _first(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Node:
     return first
 
 
-def _init_first(cluster: Cluster, node: Node, state: State) -> None:
-    config = cluster.config
-    _check(config, node, state)
+def _init_first(cluster: Cluster, node: Node, seen: Survey) -> None:
+    config, state = cluster.config, _state(seen, node)
+    _check(config, node, seen)
     prepare(cluster, node, state)
     if not state.init_started:
         network.begin(cluster, node)
@@ -156,7 +155,7 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
     admission = _admit(cluster, seen, bool(masters))
 
     def enter(node: Node) -> None:
-        _enter(cluster, node, _state(seen, node), admission)
+        _enter(cluster, node, seen, admission)
 
     for node in masters:
         cluster.each([node], enter, "kubeadm join")
@@ -219,8 +218,9 @@ def _admit(cluster: Cluster, seen: Survey, masters: bool) -> Admission:
     return Admission(chosen, documents.ca_hash(_state(seen, live).ca), key)
 
 
-def _enter(cluster: Cluster, node: Node, state: State, admission: Admission) -> None:
-    _check(cluster.config, node, state)
+def _enter(cluster: Cluster, node: Node, seen: Survey, admission: Admission) -> None:
+    state = _state(seen, node)
+    _check(cluster.config, node, seen)
     if state.touched and not state.join_started:
         raise DeployError(
             f"{node.name} belongs to a cluster, and not to this one",
@@ -242,8 +242,15 @@ def _enter(cluster: Cluster, node: Node, state: State, admission: Admission) -> 
     node.run(command, stdin=content, sudo=True, title="kubeadm join", varies=True)
 
 
-def _check(config: Config, node: Node, state: State) -> None:
-    """The node's kubeadm must be there, and of the configured release."""
+def _check(config: Config, node: Node, seen: Survey) -> None:
+    """The node must be no copy; its kubeadm must be there, and of the configured release."""
+    state = _state(seen, node)
+    if others := seen.copies(node.name):
+        raise DeployError(
+            f"{node.name} has the machine-id of {fold(others)}: one is a copy of the other, "
+            "or both are one machine",
+            f"on the copy: {RENEW_MACHINE_ID}; for one machine correct its address in config.yaml",
+        )
     wanted = config.kubernetes.version.removeprefix("v")
     cure = "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh"
     if not state.version:

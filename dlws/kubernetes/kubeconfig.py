@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.build import write
-from dlws.errors import DeployError, UsageError
+from dlws.errors import DeployError, Refused, UsageError
 from dlws.kubernetes import endpoint
 from dlws.plan import local
 from dlws.shell import sh
@@ -28,22 +29,27 @@ def fetch(cluster: Cluster, node: Node) -> bool:
     """Copy admin.conf from an infra node to deploy/sshkey, mode 0600; whether it changed."""
     content = node.read(sh("cat", ADMIN), sudo=True).out
     target = path(cluster)
-    if target.exists() and target.read_bytes() == content:
+    if target.exists() and cluster.vault.read(target) == content:
         target.chmod(0o600)
         return False
     # Its digest is not compared: the client's certificate is made anew with the cluster.
     if cluster.gate.admit(local(f"write {target}")):
-        write(target, content)
+        cluster.vault.write(target, content)
         cluster.console.changed(f"{target}")
     return True
 
 
-def load(source: Path) -> Kubeconfig:
+def admin(cluster: Cluster) -> Kubeconfig:
+    """The cluster's own kubeconfig, which may be encrypted."""
+    return load(path(cluster), cluster.vault.read)
+
+
+def load(source: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> Kubeconfig:
     """A kubeconfig as data."""
     import yaml
 
     try:
-        loaded = yaml.safe_load(source.read_bytes())
+        loaded = yaml.safe_load(read(source))
     except FileNotFoundError as error:
         raise DeployError(
             f"{source} is missing: there is no cluster yet, or it was made elsewhere",
@@ -87,13 +93,18 @@ def merge(cluster: Cluster, target: Path) -> bool:
     action = local(f"merge {cluster.config.cluster_name} into {target}")
     if cluster.options.dry_run and not path(cluster).exists():
         return not cluster.gate.admit(action)
+    if cluster.vault.encrypted:
+        raise Refused(
+            f"{target} would hold in plain what is encrypted in deploy/; it was not changed",
+            "use: ./deploy.py kubectl ARGS; or decrypt it first: ./deploy.py secrets decrypt",
+        )
     chosen = endpoint.of(cluster)
     # This machine's /etc/hosts is its owner's: the name of three API servers is not in it.
     address = endpoint.inner_address(cluster.first)
     server = endpoint.Endpoint(address, chosen.port).url if chosen.in_hosts else ""
 
     own = load(target) if target.exists() else {}
-    result = merged(own, load(path(cluster)), cluster.config.cluster_name, server)
+    result = merged(own, admin(cluster), cluster.config.cluster_name, server)
     if result == own:
         return False
     if not cluster.gate.admit(action):

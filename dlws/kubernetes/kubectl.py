@@ -56,11 +56,16 @@ def environment(cluster: Cluster, server: str) -> dict[str, str]:
 
 
 def _pointed_at(cluster: Cluster, server: str) -> Path:
-    """admin.conf, or a copy beside it where another server of the cluster is to be asked."""
+    """admin.conf, or a copy beside it where another server of the cluster is to be asked.
+
+    Where it is encrypted, a copy in memory.
+    """
     import yaml
 
     path = kubeconfig.path(cluster)
-    admin = kubeconfig.load(path)
+    admin = kubeconfig.admin(cluster)
+    if cluster.vault.encrypted:
+        return _in_memory(yaml.safe_dump(kubeconfig.redirected(admin, server)).encode())
     if admin["clusters"][0]["cluster"]["server"] == server:
         path.chmod(0o600)
         return path
@@ -69,6 +74,13 @@ def _pointed_at(cluster: Cluster, server: str) -> Path:
     if not copy.exists() or copy.read_bytes() != content:
         write(copy, content)
     return copy
+
+
+def _in_memory(content: bytes) -> Path:
+    """A file that this process and its successor have, and no disk."""
+    handle = os.memfd_create("kubeconfig", 0)  # without MFD_CLOEXEC: kubectl inherits it
+    os.write(handle, content)
+    return Path(f"/proc/self/fd/{handle}")
 
 
 def _on_node(cluster: Cluster, words: Sequence[str]) -> int:

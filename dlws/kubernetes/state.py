@@ -25,6 +25,7 @@ class Member:
     pod_cidr: str = ""
     address: str = ""
     ready: bool = False
+    machine_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class State:
     join_started: bool = False
     api: bool = False
     api_says: str = ""
+    machine_id: str = ""
     hosts: str = ""
     ca: bytes = b""
     members: dict[str, Member] = field(default_factory=dict)
@@ -56,8 +58,8 @@ def parse(text: str) -> State:
     for line in text.splitlines():
         key, _, value = line.partition("=")
         if key == "member":
-            name, pods, addresses, ready = value.split("|")
-            members[name] = Member(name, pods, addresses.split(" ")[0], ready == "True")
+            name, pods, addresses, ready, id = value.split("|")
+            members[name] = Member(name, pods, addresses.split(" ")[0], ready == "True", id)
         else:
             values[key] = value
     flags = {
@@ -67,6 +69,7 @@ def parse(text: str) -> State:
     return State(
         version=values.get("version", "").removeprefix("v"),
         api_says=values.get("api_says", ""),
+        machine_id=values.get("machine_id", ""),
         hosts=base64.b64decode(values.get("hosts", "")).decode(errors="surrogateescape"),
         ca=base64.b64decode(values.get("ca", "")),
         members=members,
@@ -100,6 +103,13 @@ class Survey:
             failed.get(node.name) or Outcome(node, value=self.states.get(node.name))
             for node in nodes
         ]
+
+    def copies(self, name: str) -> list[str]:
+        """The other nodes and members that have the machine-id of a node."""
+        own = self.states[name].machine_id if name in self.states else ""
+        ids = {other: member.machine_id for other, member in self.members.items()}
+        ids |= {other: state.machine_id for other, state in self.states.items()}
+        return sorted(other for other, id in ids.items() if own and id == own and other != name)
 
     def running(self) -> Node:
         """An infra node whose API server answers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -209,24 +209,24 @@ def check(cluster: Cluster, nodes: Sequence[Node], wait: float = 0, as_data: boo
     """Show the nodes; raises CheckFailed if anything is wrong with any of them."""
     rows = collect(cluster, nodes, wait)
     if as_data:
-        print(as_json(rows))
+        cluster.console.data(as_json(rows))
     else:
-        show(rows, sys.stdout.isatty())
+        show(cluster, rows)
     if ill := [row.node for row in rows if row.problems]:
         raise CheckFailed(f"not all is well: {fold(ill)}")
 
 
-def show(rows: Sequence[Row], terminal: bool) -> None:
+def show(cluster: Cluster, rows: Sequence[Row]) -> None:
     """Print the table, coloured on a terminal."""
-    if not terminal:
-        print(plain(rows))
+    if sys.stdout.isatty():
+        _table(rows, cluster.console.hidden.text)
     else:
-        _table(rows)
+        cluster.console.data(plain(rows))
     for line in jobs(rows):
-        print(line)
+        cluster.console.data(line)
 
 
-def _table(rows: Sequence[Row]) -> None:
+def _table(rows: Sequence[Row], clean: Callable[[str], str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -234,7 +234,7 @@ def _table(rows: Sequence[Row]) -> None:
     table = Table(*COLUMNS, header_style="bold", box=None, pad_edge=False)
     for row in rows:
         style = "red" if row.problems else ""
-        table.add_row(*(Text(cell, style=style) for cell in cells(row)))
+        table.add_row(*(Text(clean(cell), style=style) for cell in cells(row)))
     Console().print(table)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dlws.build import write
 from dlws.errors import DeployError, Refused
 from dlws.output import Console, since
 from dlws.plan import local
@@ -28,6 +28,7 @@ from dlws.sandbox import (
     state,
 )
 from dlws.sandbox.state import Node, Sandbox
+from dlws.vault import Vault
 
 if TYPE_CHECKING:
     from dlws.session import Session
@@ -56,7 +57,7 @@ def of(directory: Path) -> Sandbox:
     return found
 
 
-def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
+def up(directory: Path, wish: Wish, console: Console, vault: Vault | None = None) -> Sandbox:
     """Makes the sandbox of a directory, or what is missing of it. All nodes answer at the end."""
     machine.require_root()
     with state.locked(naming.sandbox_id(directory)):
@@ -71,7 +72,7 @@ def up(directory: Path, wish: Wish, console: Console) -> Sandbox:
         machine.tune()
         if network.up(sandbox, _inside(plan.read(directory / "config.yaml"))):
             console.changed(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
-        started = _start(sandbox, _password(directory, sandbox), console)
+        started = _start(sandbox, _password(vault or Vault(directory), sandbox), console)
         if not started and not written:
             console.say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
         return sandbox
@@ -83,7 +84,7 @@ def ensure(session: Session, wish: Wish) -> Sandbox | None:
     actions = [local(f"start the local node {name}") for name in missing(directory, wish)]
     if not gate.admit(*actions) or gate.dry_run:
         return None
-    return up(directory, wish, session.console)
+    return up(directory, wish, session.console, session.vault)
 
 
 def missing(directory: Path, wish: Wish) -> list[str]:
@@ -150,24 +151,19 @@ def _inside(config: dict[str, Any]) -> list[IPv4Network]:
     return [one for one in guarded if not any(one.overlaps(host) for host in world)]
 
 
-def _password(directory: Path, sandbox: Sandbox) -> str:
+def _password(vault: Vault, sandbox: Sandbox) -> str:
     """The nodes' root password, where `sshkey install` looks for it; made where it is missing."""
-    keys = directory / "deploy/sshkey"
-    keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    keys = vault.directory / "deploy/sshkey"
     if not (keys / "rootuser").exists():
-        _write_private(keys / "rootuser", "root")
+        write(keys / "rootuser", b"root\n")
     file = keys / "rootpasswd"
-    if not file.exists():
-        _write_private(file, secrets.token_urlsafe(18))
-        for node in sandbox.nodes:
-            nodes.set_password(sandbox, node, file.read_text().strip())
-    return file.read_text().strip()
-
-
-def _write_private(path: Path, text: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(f"{text}\n")
+    if file.exists():
+        return vault.read(file).decode().strip()
+    password = secrets.token_urlsafe(18)
+    vault.write(file, f"{password}\n".encode())
+    for node in sandbox.nodes:
+        nodes.set_password(sandbox, node, password)
+    return password
 
 
 def _start(sandbox: Sandbox, password: str, console: Console) -> list[Node]:
@@ -214,7 +210,7 @@ def _write_config(
     path = directory / "config.yaml"
     if not path.exists():
         text = configure.rehearsed(theirs, sandbox) if theirs else configure.generated(sandbox)
-        _write_private(path, text.rstrip("\n"))
+        write(path, f"{text.rstrip()}\n".encode())
         console.changed(f"wrote {path}")
         return True
     known = dict(plan.named(plan.read(path)))

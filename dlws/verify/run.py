@@ -41,13 +41,13 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
             break
         tried += new
         if output == "text":
-            print(report.text(verdicts))
+            session.console.data(report.text(verdicts))
         done += mended(session, new)
         if cluster.options.dry_run:
             break
         outcomes = look(cluster, nodes, sources)
         verdicts = list(map(_verdict, outcomes))
-    print(_printed(verdicts, done, output))
+    session.console.data(_printed(verdicts, done, output))
     cluster.judge(outcomes)
     if not report.clean(verdicts):
         cure = "" if mend else "put right what can be: deploy.py verify --fix"

@@ -6,6 +6,7 @@ admin=/etc/kubernetes/admin.conf
 [ ! -e /run/dlws-kubeadm.lock ] || flock -s -w 900 /run/dlws-kubeadm.lock true
 has() { if [ -e "$2" ]; then echo "$1=1"; fi; }
 echo "version=$(kubeadm version -o short 2>/dev/null)"
+echo "machine_id=$(cat /etc/machine-id 2>/dev/null)"
 echo "hosts=$(base64 -w0 /etc/hosts 2>/dev/null)"
 has kubelet /etc/kubernetes/kubelet.conf
 has control_plane /etc/kubernetes/manifests/kube-apiserver.yaml
@@ -15,7 +16,7 @@ has join_started "$stamps/join-started"
 [ "${1:-}" = 1 ] && [ -e "$admin" ] || exit 0
 nodes='{range .items[*]}member={.metadata.name}|{.spec.podCIDR}|'
 nodes=$nodes'{.status.addresses[?(@.type=="InternalIP")].address}|'
-nodes=$nodes'{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}'
+nodes=$nodes'{.status.conditions[?(@.type=="Ready")].status}|{.status.nodeInfo.machineID}{"\n"}{end}'
 # Its cache would be something written: this is a question.
 if found=$(kubectl --cache-dir=/dev/null --kubeconfig "$admin" --request-timeout=5s get nodes -o jsonpath="$nodes" 2>&1); then
     printf '%s\n' "$found"

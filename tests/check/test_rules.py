@@ -183,6 +183,13 @@ def test_a_copy_of_a_machine(config: Config, name: str) -> None:
     assert together(config, {name: getattr(WORKER, name)}) == BOTH
 
 
+def test_who_wants_one_host_key_for_all_is_not_told_of_it(config: Config) -> None:
+    shared = config.model_copy(
+        update={"ssh": config.ssh.model_copy(update={"shared_host_keys": True})}
+    )
+    assert together(shared, {"host_keys": WORKER.host_keys}) == set()
+
+
 def test_one_machine_twice_is_told_once(config: Config) -> None:
     same: Any = {"machine_id": WORKER.machine_id, "boot_id": WORKER.boot_id, "hostname": "worker01"}
     assert together(config, same) == BOTH

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.config.support import assert_problem, look, minimal
@@ -144,6 +146,32 @@ scale_up:
     assert [(p.line, p.column) for p in found.errors] == [(6, 33), (7, 3)]
     assert "is the address of a already" in found.errors[0].message
     assert "already given at config.yaml:4" in found.errors[1].message
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "level"),
+    [
+        ("private-ip: 10.0.0.1", "private-ip: 10.0.0.1", "error"),
+        ("private-ip: '2001:db8::1'", "private-ip: '2001:DB8:0:0::1'", "error"),
+        ("private-ip: 10.0.0.1", "private-ip: '::ffff:10.0.0.1'", "error"),
+        ("private-ip: 10.0.0.1, port: 22", "private-ip: 10.0.0.1", "error"),
+        ("private-ip: 10.0.0.7", "type: cpu", "error"),
+        ("public-ip: 10.0.0.1", "public-ip: 10.0.0.1", "warning"),
+        ("private-ip: 10.0.0.1", "public-ip: 10.0.0.1", "warning"),
+        ("private-ip: 10.0.0.1", "private-ip: 10.0.0.1, port: 2222", ""),
+        ("private-ip: 10.0.0.1, public-ip: 10.0.0.1", "private-ip: 10.0.0.2", ""),
+    ],
+)
+def test_one_place_is_that_of_one_machine(one: str, two: str, level: str, tmp_path: Path) -> None:
+    (tmp_path / "deploy/etc").mkdir(parents=True)
+    (tmp_path / "deploy/etc/hosts").write_text("10.0.0.7 b.x.example\n")
+    text = (
+        "cluster_name: c\nnetwork: {domain: x.example}\nmachines:\n"
+        f"  a: {{role: infra, {one}}}\n  b: {{role: worker, {two}}}\n"
+    )
+    found = look(text, directory=tmp_path).problems
+    assert [(p.level, p.line) for p in found] == [(level, 5)] * bool(level)
+    assert all("is the address of a already" in p.message for p in found)
 
 
 def test_rules_still_run_where_values_are_wrong() -> None:

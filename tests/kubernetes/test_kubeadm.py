@@ -52,6 +52,7 @@ class Nodes:
         self.begun: set[str] = set()
         self.silent: set[str] = set()
         self.failing: set[str] = set()
+        self.machine_ids = {name: f"id-of-{name}" for name in world.fakes}
         for name, fake in world.fakes.items():
             fake.rules.append(lambda command, stdin, name=name: self.answer(name, command, stdin))  # type: ignore[misc]
 
@@ -72,6 +73,7 @@ class Nodes:
 
     def state(self, name: str) -> bytes:
         lines = [f"version=v{self.version}"]
+        lines += [f"machine_id={self.machine_ids[name]}"]
         lines += ["hosts=" + base64.b64encode(b"127.0.0.1 localhost\n").decode()]
         if name in self.begun:
             lines += ["init_started=1", "control_plane=1", "api_says=refused"]
@@ -84,7 +86,8 @@ class Nodes:
 
     def member(self, name: str, pods: str) -> str:
         address = self.world.cluster.config.machines[name].private_ip
-        return f"member={name}|{pods}|{address}|{'False' if name in self.silent else 'True'}"
+        ready, id = "False" if name in self.silent else "True", self.machine_ids[name]
+        return f"member={name}|{pods}|{address}|{ready}|{id}"
 
 
 Make = Callable[..., World]
@@ -112,6 +115,52 @@ def test_init_sends_the_documents_by_standard_input(make: Make, ca: bytes) -> No
     line = next(command for command in world.commands("infra01") if RUN in command)
     assert "--skip-token-print --skip-certificate-key-print" in line
     assert not world.ran("worker01", RUN)
+
+
+def changed(world: World, name: str) -> bool:
+    """Whether a node was asked for more than how it is."""
+    return any(STATE not in command for command in world.commands(name))
+
+
+def test_copies_that_want_to_join_are_refused_and_left_as_they_are(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    nodes.machine_ids["worker02"] = nodes.machine_ids["worker01"]
+    with pytest.raises(DeployError) as caught:
+        kubeadm.join(world.cluster, world.cluster.nodes)
+    assert "worker01 has the machine-id of worker02" in caught.value.message
+    assert "worker02 has the machine-id of worker01" in caught.value.message
+    assert "systemd-machine-id-setup" in caught.value.message
+    assert not changed(world, "worker01") and not changed(world, "worker02")
+
+
+def test_a_copy_of_a_member_is_refused_and_the_others_join(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"})
+    nodes.machine_ids["worker02"] = nodes.machine_ids["worker01"]
+    with pytest.raises(DeployError, match="worker02 has the machine-id of worker01"):
+        kubeadm.join(world.cluster, world.cluster.select(["worker02"]))  # worker01 is not asked
+    assert not changed(world, "worker02")
+    nodes.machine_ids["worker02"] = "its own"
+    kubeadm.join(world.cluster, world.cluster.nodes)
+    assert world.ran("worker02", RUN)
+
+
+def test_init_refuses_copies_among_the_infra_nodes(make: Make, ca: bytes) -> None:
+    world = make(THREE)
+    nodes = Nodes(world, ca)
+    nodes.machine_ids["infra03"] = nodes.machine_ids["infra01"]
+    with pytest.raises(DeployError, match="infra01 has the machine-id of infra03"):
+        kubeadm.init(world.cluster)
+    assert not any(changed(world, name) for name in world.fakes)
+
+
+def test_nodes_without_a_machine_id_are_no_copies(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    nodes.machine_ids |= {"worker01": "", "worker02": ""}
+    kubeadm.join(world.cluster, world.cluster.nodes)
+    assert world.ran("worker01", RUN) and world.ran("worker02", RUN)
 
 
 def test_no_secret_is_on_a_command_line_or_shown(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from dlws.build import write
 from dlws.connection import Result
 from dlws.errors import DeployError
 from dlws.kubernetes import kubeconfig, kubectl, reach
+from dlws.vault import Vault
 from tests.kubernetes.conftest import CONFIG, THREE, World
 from tests.kubernetes.test_kubeconfig import ADMIN
 
@@ -62,6 +64,22 @@ def test_another_live_master_is_asked_through_a_private_copy(make: Make) -> None
     assert path.stat().st_mode & 0o777 == 0o600
     assert yaml.safe_load(path.read_text())["clusters"][0]["cluster"]["server"].endswith(".2:6443")
     assert yaml.safe_load(kubeconfig.path(cluster).read_text()) == ADMIN
+
+
+def test_an_encrypted_kubeconfig_is_given_to_kubectl_in_memory(make: Make) -> None:
+    cluster = make(THREE).cluster
+    cluster.vault = Vault(cluster.directory, lambda: "passphrase")
+    cluster.vault.begin()
+    cluster.vault.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    before = sorted(cluster.directory.rglob("*"))
+    environment = kubectl.environment(cluster, "https://10.1.0.2:6443")
+    # As kubectl does after execve: it opens the path anew, and may start a plugin that does.
+    show = 'cat "$KUBECONFIG" && sh -c \'cat "$KUBECONFIG"\' | cmp - "$KUBECONFIG"'
+    done = subprocess.run(
+        ["sh", "-c", show], env=environment, close_fds=False, capture_output=True, check=True
+    )
+    assert yaml.safe_load(done.stdout) == kubeconfig.redirected(ADMIN, "https://10.1.0.2:6443")
+    assert sorted(cluster.directory.rglob("*")) == before
 
 
 def test_without_a_way_from_here_it_runs_on_an_infra_node(
