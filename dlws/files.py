@@ -35,12 +35,26 @@ CONTENT = script(
     _SHOWN + 1,
 )
 
+
+# Makes $work, a directory that is its process's own by its name: what is left of those that were
+# killed, or ended with the machine, goes away now.
+WORK = """umask 077; place=${TMPDIR:-/var/tmp}
+started() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null; }
+for old in "$place"/dlws.[0-9]*.*.*; do
+  pid=${old##*/dlws.}; start=${pid#*.}; pid=${pid%%.*}
+  [ "$(started "$pid")" = "${start%%.*}" ] || rm -rf "$old"
+done
+work=$(mktemp -d "$place/dlws.$$.$(started $$).XXXXXXXX") || exit 1
+"""
+
 # Unpacks a tar of files named 0, 1, ... and `list` (mode owner name path), then moves each into
 # place: mode and owner are right before the content is visible, and nothing is ever half-written.
 PLACE = script(
-    """set -e; umask 077
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/dlws.XXXXXXXX"); trap 'rm -rf "$work"' EXIT
+    f"set -e; {WORK}"
+    """trap 'rm -rf "$work"' EXIT
 tar -xf - -C "$work" --no-same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
+# Another may be at work still, for a run that was killed: one at a time from here on.
+exec 9>/run/dlws-files.lock; flock 9
 while IFS=' ' read -r mode owner name path; do
   path=${path%.}; new=$path.dlws-new
   [ ! -d "$path" ] || { echo "$path is a directory" >&2; exit 1; }

@@ -10,23 +10,25 @@ import shlex
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlws import lock, recorder
+from dlws import history, recorder
 from dlws.build import private_directory
-from dlws.connection import Result, Stdin
-from dlws.errors import Refused, UsageError
+from dlws.connection import Result
+from dlws.errors import UsageError
 from dlws.folding import fold
+from dlws.lines import Lines, Unrecorded, write_all
 from dlws.output import Outlet
+from dlws.recorder import Settled
 from dlws.secrecy import Hidden
 
 if TYPE_CHECKING:
-    pass
+    from dlws.files import File
 
 RECORDS = "journal.jsonl"
 
@@ -44,53 +46,43 @@ class Recording:
 
 
 class Journal:
-    """The record of one run. Lines are written at once and reach the disk within a moment."""
+    """The record of one run."""
 
     def __init__(self, directory: Path, run: str, hidden: Hidden) -> None:
-        self.run, self.directory, self._hidden = run, directory, hidden
-        self._lock, self._turns = threading.Lock(), Counter[tuple[str, str]]()
-        self._failed = _failed_operations(directory) if directory.exists() else set[str]()
+        self.run, self.directory, self.step, self._hidden = run, directory, "", hidden
+        self._lock, self._turns = threading.Lock(), Counter[tuple[str, str, str]]()
+        found = list(records(directory))
+        self._spent, self.placed = history.failed(found), history.placed(found)
+        self.in_flight = history.in_flight(found)
         private_directory(directory)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        self._handle = os.open(directory / RECORDS, flags, 0o600)
-        self._wake, self._ended = threading.Event(), False
-        self._syncer = threading.Thread(target=self._sync, daemon=True)
-        self._syncer.start()
+        self._lines = Lines(directory / RECORDS)
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append a record. A torn last line is what a crash may leave; readers skip it."""
-        line = json.dumps({"time": now(), "kind": kind, **self._hidden.within(fields)})
-        with self._lock:
-            os.write(self._handle, f"{line}\n".encode())
-        self._wake.set()
+        record = {"time": now(), "kind": kind, **self._hidden.within(fields)}
+        self._lines.append(json.dumps(record))
 
-    def _sync(self) -> None:
-        # A sync for each line would cost a disk's turn per node; whoever waits shares one.
-        while not self._ended:
-            self._wake.wait()
-            self._wake.clear()
-            os.fsync(self._handle)
-
-    def operation(self, node: str, command: str, stdin: bytes | None) -> str:
+    def operation(self, node: str, command: str, stdin: bytes) -> str:
         """The id of a node's next command; one that failed before gets another, to be run again."""
         with self._lock:
             while True:
-                turn = self._turns[node, command]
-                self._turns[node, command] += 1
-                found = recorder.operation(self.run, node, command, stdin, turn)
-                if found not in self._failed:
+                turn = self._turns[self.step, node, command]
+                self._turns[self.step, node, command] += 1
+                found = recorder.operation(self.run, self.step, node, command, stdin, turn)
+                if found not in self._spent:
                     return found
 
     @contextmanager
-    def recording(self, node: str, title: str, command: str, stdin: Stdin) -> Iterator[Recording]:
+    def recording(
+        self, node: str, title: str, command: str, stdin: bytes, root: bool, cause: str = ""
+    ) -> Iterator[Recording]:
         """Record a command of a node around the block that runs it and sets `result`.
 
         Where the block raises, the outcome is unknown here; the node's recorder knows it.
         """
-        data = stdin if isinstance(stdin, bytes) else None
-        record = Recording(self.operation(node, command, data))
+        record = Recording(self.operation(node, f"{command}{cause}", stdin))
         start = time.monotonic()
-        self.write("begin", node=node, operation=record.operation, title=title)
+        self.write("begin", node=node, operation=record.operation, title=title, root=root)
         try:
             yield record
         except BaseException as error:
@@ -109,28 +101,46 @@ class Journal:
             last=self._hidden.text(result.complaint)[-2000:] if result.code else "",
         )
 
+    def settled(self, node: str, title: str, found: Settled) -> None:
+        """Record what came of a command that an earlier part of this run had left at work."""
+        words = {"operation": found.operation, "code": found.code, "how": found.how}
+        self.write("settled", node=node, title=title, **words)
+        if not found.done:
+            self._spent.add(found.operation)
+
+    def placing(self, node: str, files: Iterable[File]) -> None:
+        """Record files before they are written: what follows from them is due from then on."""
+        rows = [(file.path, file.sha256) for file in files]
+        self.write("placing", node=node, files=rows)
+
     def log(self, node: str) -> Outlet:
         """A receiver that appends a node's output to NODE.log, and what to call at its end."""
-        handle = os.open(
-            self.directory / f"{node}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600
-        )
+        path = self.directory / f"{node}.log"
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-        receive, flush = self._hidden.stream(lambda _, data: _write_all(handle, data))
+        def write(_: str, data: bytes) -> None:
+            try:
+                write_all(handle, data)
+            except OSError as error:
+                self._lines.stop(error)
+                raise Unrecorded(path, error) from error
+
+        receive, flush = self._hidden.stream(write)
 
         def finish() -> None:
-            flush()
-            os.close(handle)
+            try:
+                flush()
+            finally:
+                os.close(handle)
 
         return receive, finish
 
     def close(self, outcome: str) -> None:
         """The end of the run, on disk when this returns."""
-        self.write("end", outcome=outcome)
-        self._ended = True
-        self._wake.set()
-        self._syncer.join()
-        os.fsync(self._handle)
-        os.close(self._handle)
+        try:
+            self.write("end", outcome=outcome)
+        finally:
+            self._lines.close()
 
 
 def new_id(now: float) -> str:
@@ -139,13 +149,10 @@ def new_id(now: float) -> str:
     return f"{begun}-{int(now % 1 * 0x10000):04x}{secrets.token_hex(1)}"
 
 
-def _write_all(handle: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(handle, data) :]
-
-
 def config_hash(directory: Path) -> str:
-    """One hash over config.yaml and cluster.yaml."""
+    """One hash over config.yaml and cluster.yaml; empty where there is none yet."""
+    if not (directory / "config.yaml").exists():
+        return ""
     digest = hashlib.sha256()
     for name in ("config.yaml", "cluster.yaml"):
         path = directory / name
@@ -157,7 +164,7 @@ def records(directory: Path) -> Iterator[dict[str, Any]]:
     """The records of a run, in order; a line that a crash tore is left out."""
     try:
         text = (directory / RECORDS).read_text(errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     for line in text.splitlines():
         try:
@@ -166,15 +173,6 @@ def records(directory: Path) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(record, dict):
             yield record
-
-
-def _failed_operations(directory: Path) -> set[str]:
-    """Operations known to have failed. Unknown ones are left to the node, which knows."""
-    return {
-        record["operation"]
-        for record in records(directory)
-        if record.get("kind") == "done" and record.get("code") != 0
-    }
 
 
 @dataclass(frozen=True)
@@ -220,7 +218,7 @@ def read(directory: Path) -> Run:
         tuple(first["argv"]),
         first["command"],
         first["cwd"],
-        first["config"],
+        next(r["config"] for r in reversed(found) if "config" in r),
         first["time"],
         last["time"] if ended else "",
         last["outcome"] if ended else "interrupted",
@@ -231,15 +229,20 @@ def read(directory: Path) -> Run:
 def _state(record: dict[str, Any]) -> str:
     states = {"begin": "running", "lost": "lost", "failed": "failed", "finished": "ok"}
     states |= {"skipped": "skipped", "aside": "failed"}
-    if record["kind"] == "done":
-        return "ok" if record["code"] == 0 else "failed"
+    if record["kind"] in ("done", "settled"):
+        return {0: "ok", None: "lost"}.get(record["code"], "failed")
     return states.get(str(record["kind"]), "ok")
 
 
 def runs(deploy: Path) -> list[Path]:
     """The directories of all runs, oldest first."""
     place = deploy / "runs"
-    return sorted(p for p in place.iterdir() if (p / RECORDS).exists()) if place.exists() else []
+    return sorted(p for p in place.iterdir() if _is_run(p)) if place.exists() else []
+
+
+def _is_run(directory: Path) -> bool:
+    """Whether a run began here: without its first record it has asked nothing of a node."""
+    return next(records(directory), {}).get("kind") == "run"
 
 
 def find(deploy: Path, run: str = "") -> Path:
@@ -254,22 +257,10 @@ def find(deploy: Path, run: str = "") -> Path:
     return found[-1]
 
 
-def resumable(directory: Path, run: str, force: bool) -> Run:
-    """The run to carry on; raises UsageError where there is nothing to, Refused if it is unsafe."""
-    found = read(find(directory / "deploy", run))
-    if found.outcome == "ok":
-        raise UsageError(f"{found.id} came to its end, there is nothing to resume", "")
-    if found.command in lock.SHARED:
-        raise UsageError(
-            f"{found.command} is not resumed: it ends with this program, its outcome is not kept",
-            f"on the nodes that failed: {retry_failed(found.argv)}",
-        )
-    if found.config != config_hash(directory) and not force:
-        raise Refused(
-            f"config.yaml has changed since {found.id}: what was done then may not be what it says",
-            "run the command anew, or resume all the same: deploy.py --force resume",
-        )
-    return found
+def ended(run: Run) -> None:
+    """Raise UsageError where a run came to its end."""
+    if run.outcome == "ok":
+        raise UsageError(f"{run.id} came to its end, there is nothing to resume", "")
 
 
 def retry_failed(argv: Sequence[str]) -> str:
@@ -298,6 +289,8 @@ def line(record: dict[str, Any]) -> str:
         "begin": lambda r: f"begin {r['title']}",
         "done": lambda r: f"exit {r['code']} after {r['seconds']} s: {r['title']}",
         "lost": lambda r: f"outcome unknown: {r['why']}",
+        "settled": lambda r: f"{r['how']} {r['code'] or ''}".strip() + f" meanwhile: {r['title']}",
+        "placing": lambda r: f"writing {len(r['files'])} files",
         "put": lambda r: f"wrote {r['path']}",
         "step": lambda r: f"step {r['name']} done" + _without(r),
         "finished": lambda r: f"finished {r['title']}",

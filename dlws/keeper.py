@@ -6,12 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws import lock, nodelock
 from dlws.connection import Halt
 from dlws.errors import Refused
-from dlws.journal import Journal, config_hash, new_id
+from dlws.journal import Journal, config_hash, ended, new_id, read
+from dlws.lines import Unrecorded
 from dlws.secrecy import Hidden
 
 if TYPE_CHECKING:
@@ -51,11 +53,15 @@ class Keeper:
             self.halt.check()  # one wait is enough, however many nodes ask
             try:
                 self._lock(guard)
+                if self._journal is None:
+                    self._journal = _begin(self.id, self._options, self._hidden)
+            except OSError as error:
+                where = error.filename or self._options.directory / "deploy"
+                self.halt.refusal = Unrecorded(Path(where), error)
+                raise self.halt.refusal from error
             except Refused as refusal:
                 self.halt.refusal = refusal
                 raise
-            if self._journal is None:
-                self._journal = _begin(self.id, self._options, self._hidden)
             return self._journal
 
     def _lock(self, guard: nodelock.Guard | None) -> None:
@@ -79,9 +85,12 @@ class Keeper:
 
     def close(self, outcome: str) -> None:
         """The end of the run and of its record."""
-        if self._journal:
-            self._journal.close(outcome)
-        self.release()
+        journal, self._journal = self._journal, None
+        try:
+            if journal:
+                journal.close(outcome)
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Give the locks back; further calls do nothing."""
@@ -93,7 +102,10 @@ class Keeper:
 
 
 def _begin(run: str, options: Options, hidden: Hidden) -> Journal:
-    journal = Journal(options.directory / "deploy/runs" / run, run, hidden)
+    place = options.directory / "deploy/runs" / run
+    if options.resume:
+        ended(read(place))  # it may have been, while we waited
+    journal = Journal(place, run, hidden)
     if options.resume:
         journal.write("resume", pid=os.getpid())
         return journal

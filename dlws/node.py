@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dlws import files, plan, privilege, recorder
@@ -53,10 +53,17 @@ class Node:
         self.address, self.connection, self.user = address, connection, user
         self._console, self._sudo_password = console, sudo_password
         self._keeper, self.gate = keeper, gate or Gate(console)
+        self.due: Collection[tuple[str, str]] = ()
+        """Path and hash of files that an earlier part of this run had begun to write here."""
 
     @property
     def dry_run(self) -> bool:
         return self.gate.dry_run
+
+    def through(self, connection: Connection, user: str, sudo_password: str | None) -> Node:
+        """The same machine over another connection."""
+        more = (sudo_password, self._keeper, self.gate)
+        return Node(self.machine, self.address, connection, self._console, user, *more)
 
     def __repr__(self) -> str:
         return f"Node({self.name})"
@@ -65,7 +72,7 @@ class Node:
         self,
         command: str,
         *,
-        stdin: Stdin = b"",
+        stdin: bytes = b"",
         sudo: bool = False,
         check: bool = True,
         title: str = "",
@@ -76,12 +83,14 @@ class Node:
         varies: bool = False,
         follows: bool = False,
         foreseen: Sequence[str] = (),
+        cause: str = "",
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
 
         `title` are the words shown for it; `live` shows its output as it comes, through `filter`
         where given; the result keeps so much of each stream. `once`: the node's recorder sees to
         it that a resumed run does not do it twice; it then also outlives this program.
+        `cause` is what makes it due: with another cause a resumed run does it once more.
         For a plan: `varies` says that the input is made anew each time (tokens), `follows` that the
         command belongs to one that was let through before, `foreseen` what it would change.
         Raises CommandFailed if `check`, ConnectionFailed, Refused by a plan that lacks it.
@@ -97,10 +106,14 @@ class Node:
             echo = filter(plain) if filter and plain else plain
             if journal is None:
                 return self._execute(command, stdin, sudo, check, title, echo, keep)
-            with journal.recording(self.name, title or command, command, stdin) as record:
-                line = recorder.recorded(record.operation, command) if once else command
+            about = (self.name, title or command, command, stdin, sudo, cause)
+            with journal.recording(*about) as record:
+                operation, size = record.operation, len(stdin)
+                line = recorder.recorded(operation, command, size) if once else command
                 result = self._execute(line, stdin, sudo, False, title, echo, keep)
                 record.result = result
+        if once and recorder.not_kept(result):
+            raise NotKept(result)
         if check and not result.ok:
             raise CommandFailed(title or command, result)
         return result
@@ -136,7 +149,11 @@ class Node:
             self._place([file for file, _ in changed])
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             self.changed(", ".join(file.path for file, _ in changed[:3]) + more)
-        return [file.path for file, _ in changed]
+        # Cut off after a file was written, a run has yet to do what the change calls for.
+        new = {file.path for file, _ in changed}
+        return [
+            f.path for f in wanted if f.path in new or (self.due and (f.path, f.sha256) in self.due)
+        ]
 
     def _writes(self, changed: list[tuple[File, str]]) -> Iterable[plan.Action]:
         """What placing these files is called in a plan, line by line where that is wanted."""
@@ -151,6 +168,8 @@ class Node:
 
     def _place(self, changed: list[File]) -> None:
         journal = self._keeper() if self._keeper else None
+        if journal:
+            journal.placing(self.name, changed)
         self._execute(files.PLACE, files.stream(changed), True, True, "write files")
         for file in changed if journal else ():
             assert journal
@@ -194,6 +213,16 @@ class Node:
         if check and not result.ok:
             raise CommandFailed(title or command, result)
         return result
+
+
+class NotKept(DeployError):
+    """A node has no place for the outcome of a command, which therefore was not run."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__(
+            result.complaint.replace("dlws: ", ""),
+            "make room on that node (df -h /var/lib /home), then: deploy.py resume",
+        )
 
 
 class SudoRefused(DeployError):

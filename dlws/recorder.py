@@ -9,51 +9,141 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
+from dlws.connection import Result
 from dlws.shell import script, sh
 
-# $1 is the operation's id, the rest the command. It writes into pipes of which tee -p goes on
-# reading when the connection is gone: a broken pipe must not stop it half-way. Of each stream
-# 64 KiB stay on the node. Exit status 125: not run, since its outcome could not be kept.
-_RECORD = """umask 077; op=$1; shift
-if [ "$(id -u)" = 0 ]; then base=/var/lib/dlws/ops; else base=$HOME/.dlws/ops; fi
-here=$base/$op; boot=$(cat /proc/sys/kernel/random/boot_id)
+REBOOT = 194
+"""Exit status by which a command asks for a reboot: an answer, and no failure."""
+KEPT_DAYS = 7
+"""So long a node keeps the outcome of a command."""
+NOT_KEPT = 125
+"""Exit status of a command that was not run, since its outcome could not be kept."""
+
+# What a node keeps of operation $op is in $here: pid (with its start and boot, so that another
+# process of that id is told apart), out, err, and exit once it has ended. Input may be secret:
+# root's is in memory, and gone from there before the command starts.
+_KEPT = """umask 077
+base=$HOME/.dlws/ops; memory=$base
+[ "$(id -u)" != 0 ] || { base=/var/lib/dlws/ops; memory=/run; }
+boot=$(cat /proc/sys/kernel/random/boot_id)
 started() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null; }
 runs() {
-  read -r pid time then <"$here/pid" 2>/dev/null &&
+  read -r pid time then 2>/dev/null <"$here/pid" &&
     [ "$then" = "$boot" ] && [ "$(started "$pid")" = "$time" ]
 }
-mkdir -p "$base" && find "$base" -mindepth 1 -maxdepth 1 -mtime +7 -exec rm -rf {} +
-if [ -d "$here" ]; then
-  while [ ! -e "$here/exit" ] && runs; do sleep 0.1; done
-  if [ -e "$here/exit" ]; then
-    cat >/dev/null; cat "$here/out"; cat "$here/err" >&2; exit "$(cat "$here/exit")"
-  fi
-  rm -rf "$here"
+cannot() { echo "dlws: not run: its outcome cannot be kept in $base" >&2; exit 125; }
+mkdir -p "$base" && touch "$base/.lock" || cannot
+exec 9<"$base/.lock"
+"""
+
+# $1 is the operation's id, $2 the size of its standard input, the rest the command. Its input is
+# complete before it starts: of a broken connection it could otherwise see the half. It writes into
+# pipes of which tee -p goes on reading when the connection is gone: a broken pipe must not stop it
+# half-way. Of each stream 64 KiB stay on the node. The exit status has its place on the disk from
+# the beginning, so that a disk which is full by then cannot lose it.
+_RECORD = f"""op=$1 size=$2; shift 2
+{_KEPT}
+find "$base" -mindepth 1 -maxdepth 1 -mtime +{KEPT_DAYS} -exec rm -rf {{}} +
+here=$base/$op input=/dev/null
+if [ "$size" -gt 0 ]; then
+  input=$memory/.dlws-input.$$
+  head -c "$size" >"$input" && [ "$(wc -c <"$input")" -eq "$size" ] || {{ rm -f "$input"; cannot; }}
 fi
-mkdir "$here" && echo "$$ $(started $$) $boot" >"$here/pid" && : >"$here/out" &&
-  : >"$here/err" && mkfifo "$here/1" "$here/2" || { rm -rf "$here"; exit 125; }
+exec 3<"$input"
+[ "$size" = 0 ] || rm -f "$input"
+while flock 9; do
+  if [ -e "$here/exit" ]; then
+    cat "$here/out"; cat "$here/err" >&2; exit $(cat "$here/exit")
+  fi
+  runs || break
+  flock -u 9; sleep 0.1
+done
+rm -rf "$here"
+mkdir "$here" && echo "$$ $(started $$) $boot" >"$here/pid" && echo '???' >"$here/exit.new" &&
+  : >"$here/out" && : >"$here/err" && mkfifo "$here/1" "$here/2" || {{ rm -rf "$here"; cannot; }}
+exec 9>&-
 tee -p "$here/out" <"$here/1" &
 tee -p "$here/err" <"$here/2" >&2 &
-"$@" >"$here/1" 2>"$here/2"; code=$?
+"$@" <&3 3<&- >"$here/1" 2>"$here/2"; code=$?
 wait; rm -f "$here/1" "$here/2"
 for file in out err; do
-  [ "$(wc -c <"$here/$file")" -le 65536 ] || {
-    tail -c 65536 "$here/$file" >"$here/cut" && mv "$here/cut" "$here/$file"; }
+  [ "$(wc -c <"$here/$file")" -le 65536 ] || {{
+    tail -c 65536 "$here/$file" >"$here/cut" && mv "$here/cut" "$here/$file"; }}
 done
-echo $code >"$here/exit.new" && sync "$here/exit.new" &&
-  mv "$here/exit.new" "$here/exit" || exit 125
+printf '%-3d\\n' $code 1<>"$here/exit.new" && sync "$here/exit.new" &&
+  mv "$here/exit.new" "$here/exit" && sync "$here" || {{
+    echo "dlws: it ended with $code, which cannot be kept in $base" >&2; exit 125; }}
 exit $code"""
 
+# $@ are operations. One that neither runs nor has ended is withdrawn: should its command still be
+# on its way here, on a connection that hung, it does not start any more.
+_SETTLE = f"""{_KEPT}
+for op; do
+  here=$base/$op said=
+  while flock 9; [ ! -e "$here/exit" ] && runs; do
+    flock -u 9; [ "$said" ] || echo "$op runs"; said=1; sleep 0.2
+  done
+  if [ -e "$here/exit" ]; then
+    echo "$op" $(cat "$here/exit")
+  else
+    [ -d "$here" ] && how=died || how=never
+    rm -rf "$here"
+    mkdir "$here" && : >"$here/out" && echo 'dlws: withdrawn' >"$here/err" &&
+      echo 125 >"$here/exit" || exit 125
+    echo "$op $how"
+  fi
+  flock -u 9
+done"""
 
-def recorded(operation: str, command: str) -> str:
-    """`command` (a shell line) under the recorder, as one shell line."""
-    return f"{script(_RECORD, operation)} {sh('sh', '-c', command, 'dlws')}"
+_ANSWER = re.compile(r"^([0-9a-f]+) (\d+|died|never)$", re.MULTILINE)
 
 
-def operation(run: str, node: str, command: str, stdin: bytes | None, turn: int) -> str:
-    """The id of a command in a run: equal commands differ by `turn`, the count of those before."""
+@dataclass(frozen=True)
+class Settled:
+    """What became of an operation: its exit status, or None where it died or never began."""
+
+    operation: str
+    code: int | None
+    how: str
+
+    @property
+    def done(self) -> bool:
+        """Whether it has done what it was asked for, and is not to be run again."""
+        return self.code in (0, REBOOT)
+
+
+def recorded(operation: str, command: str, size: int) -> str:
+    """`command` (a shell line with `size` bytes of input) under the recorder, as a shell line."""
+    return f"{script(_RECORD, operation, size)} {sh('sh', '-c', command, 'dlws')}"
+
+
+def settling(operations: Iterable[str]) -> str:
+    """A shell line that waits for operations to end; settled() reads what it prints."""
+    return script(_SETTLE, *operations)
+
+
+def settled(output: str) -> list[Settled]:
+    """What came of operations, in the words of settling()."""
+    found = _ANSWER.findall(output)
+    return [
+        Settled(op, int(word), "ended") if word.isdigit() else Settled(op, None, word)
+        for op, word in found
+    ]
+
+
+def not_kept(result: Result) -> bool:
+    """Whether a recorded command was not run, or its end not kept, for want of a place for it."""
+    return result.code == NOT_KEPT and b"dlws: " in result.err
+
+
+def operation(run: str, step: str, node: str, command: str, stdin: bytes | None, turn: int) -> str:
+    """The id of a command in a step of a run: equal ones differ by `turn`, the count of those
+    before. The step counts, since a resumed run leaves out those that were finished."""
     digest = hashlib.sha256()
-    for part in (*map(os.fsencode, (run, node, command, str(turn))), stdin or b""):
+    for part in (*map(os.fsencode, (run, step, node, command, str(turn))), stdin or b""):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()[:24]

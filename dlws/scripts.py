@@ -15,14 +15,13 @@ from dlws.errors import DeployError, UsageError
 from dlws.foresee import differences
 from dlws.node import CommandFailed, Node
 from dlws.plan import digest
+from dlws.recorder import REBOOT
 from dlws.shell import script, sh
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config import Config
 
-REBOOT = 194
-"""Exit status by which a script asks for a reboot, to be run again with `continue`."""
 REBOOT_LIMIT = 900
 """Seconds a node may take to come back; servers with much memory test it for minutes."""
 
@@ -35,8 +34,8 @@ _DIRECTIVE = re.compile(r"^# dlws-(files|needs|render|check)(?::|[ \t]|$)[ \t]*(
 
 # Unpacks standard input into a directory of its own and runs the command given as $1... there.
 _RUN = script(
-    """umask 077; work=$(mktemp -d "${TMPDIR:-/var/tmp}/dlws.XXXXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+    f"{files.WORK}"
+    """trap 'rm -rf "$work"' EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 tar -xf - -C "$work" && cd "$work" && "$@" </dev/null"""
 )
 

@@ -92,7 +92,7 @@ class Session:
 
     @cached_property
     def cluster(self) -> Cluster:
-        from dlws import login
+        from dlws import login, resuming
         from dlws.build import check_owner
         from dlws.cluster import Cluster
 
@@ -101,6 +101,8 @@ class Session:
         nodes = login.nodes(self.config, self.options, *given, self.vault)
         cluster = Cluster(self.config, nodes, self.options, *given, self.seed, self.vault)
         self.keeper.watch(cluster)
+        if self.options.resume and not self.options.dry_run:
+            resuming.settle(cluster, self.keeper())
         return cluster
 
     @cached_property
@@ -161,6 +163,11 @@ class Session:
 
         return Keeper(self.options, self.console.hidden)
 
+    def begin(self) -> None:
+        """Begin the record of this run before its first change, so that it can be resumed."""
+        if not self.options.dry_run:
+            self.keeper()
+
     def steps_done(self) -> set[str]:
         """The steps that the run which is being resumed had finished."""
         from dlws import journal
@@ -171,10 +178,19 @@ class Session:
         steps = [record for record in journal.records(run) if record["kind"] == "step"]
         return {record["name"] for record in steps if not record.get("without")}
 
+    def step_begins(self, name: str) -> None:
+        if not self.options.dry_run:
+            self.keeper().step = name
+
     def step_done(self, name: str, without: Sequence[str] = ()) -> None:
         """Record a finished step, and the nodes for which it is still to be done."""
-        if not self.options.dry_run:
-            self.keeper().write("step", name=name, without=list(without))
+        if self.options.dry_run:
+            return
+        from dlws.journal import config_hash
+
+        # A configuration that this step may have made, and that counts from now on.
+        new = {} if "config" in self.__dict__ else {"config": config_hash(self.options.directory)}
+        self.keeper().write("step", name=name, without=list(without), **new)
 
     @property
     def aside(self) -> Mapping[str, Outcome[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -105,7 +106,12 @@ class Ssh:
             self._halt.check()
             start(channel, command)
             after.callback(Feeder(channel, stdin).join)
-            self._listen(channel, bell, sink(channel, out, err, echo))
+            try:
+                self._listen(channel, bell, sink(channel, out, err, echo))
+            except ConnectionFailed as error:
+                if error.lost:
+                    self.close()  # nothing more goes over a link that hangs
+                raise
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
     def _listen(self, channel: paramiko.Channel, bell: Bell, drain: Callable[[], bool]) -> None:
@@ -254,6 +260,9 @@ class Ssh:
             left = max(0.1, deadline - time.monotonic())
             sock = socket.create_connection((target.address, target.port), left)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # However we end, what was not delivered by then is dropped: a command that waits for
+            # a link to heal must not reach the machine when somebody else is at work there.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport = Transport(sock, packetizer_class=HearingPacketizer)
         transport.banner_timeout = target.banner_timeout + 60  # start_client's limit comes first
         try:

@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlws import privilege
 from dlws.build import KEY
 from dlws.errors import UsageError
-from dlws.node import CommandFailed, Node, SudoRefused
+from dlws.node import Node
 from dlws.plan import Action, run
 from dlws.shell import script
 from dlws.ssh import LoginRefused, Ssh
@@ -52,7 +51,7 @@ want="$user ALL=(ALL:ALL) NOPASSWD: ALL"
 has=$(cat "$rule" 2>/dev/null && stat -c %a "$rule") || has=missing
 if [ "$has" != "$(printf '%s\\n440' "$want")" ]; then
   if differs file "$rule" 'is not the rule, of mode 440, that the user needs'; then exit 0; fi
-  new=$(mktemp /etc/sudoers.d/.dlws.XXXXXX); trap 'rm -f "$new"' EXIT
+  new=/etc/sudoers.d/.dlws-new; rm -f "$new"; trap 'rm -f "$new"' EXIT
   printf '%s\\n' "$want" >"$new"; chmod 440 "$new"
   visudo -cqf "$new"; mv -f "$new" "$rule"; echo "sudo rule $rule"
 fi"""
@@ -142,10 +141,10 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     """Log in with the password and install the keys; whether that changed the node."""
     assert isinstance(node.connection, Ssh)
     connection = node.connection.as_user(user, password)
+    as_root = node.through(connection, user, password)
     try:
         command = script(_INSTALL, node.user)
-        line = privilege.as_root(command, user, password)
-        result = connection.run(line, privilege.root_stdin(keys, user, password))
+        result = as_root.run(command, stdin=keys, sudo=True, title="install the key", follows=True)
     except LoginRefused as error:
         raise LoginRefused(
             f"{node.address} does not let {user} in with this password",
@@ -155,10 +154,6 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     finally:
         connection.close()
         node.connection.close()  # opened before the key was in
-    if privilege.refused(result.code, result.complaint):
-        raise SudoRefused(user, result)
-    if not result.ok:
-        raise CommandFailed("install the key", result)
     for line in result.text.splitlines():
         node.changed(line)
     node.read("true", sudo=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws import hooks
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.gate import Gate
     from dlws.node import Node
-    from dlws.session import Session
+    from dlws.session import Options, Session
 
 PLATFORMS = ("azure", "onpremise", "sandbox")
 
@@ -209,6 +210,9 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     infra node is set aside, and the rest go on."""
     steps, console, foresight = of(platform), session.console, Foresight(session.gate)
     session.options.sets_aside = True
+    if not any(step.run is _sandbox for step in chosen):
+        _ = session.config  # what is wrong with it is said before anything is recorded
+    session.begin()
     done_before = session.steps_done()
     times: list[tuple[Step, float]] = []
     aside: Aside = []
@@ -220,6 +224,7 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
             continue
         if not foresight.knows(step):
             continue
+        session.step_begins(step.name)
         try:
             with foresight.of(step):
                 _do(session, step, aside)
@@ -229,7 +234,7 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
             continue
         except DeployError as error:
             first = aside[0][0] if aside else step
-            again = continue_line(session.options.argv, platform, first.name)
+            again = continue_lines(session.options, platform, first.name)
             hooks.run(session, "on-failure", step.name, error.message)
             raise at_step(error, number, step, again, said(aside)) from error
         times.append((step, time.monotonic() - start))
@@ -325,16 +330,22 @@ def at_step(
     error: DeployError, number: int, step: Step, again: str, more: Sequence[str] = ()
 ) -> DeployError:
     """The same kind of error, saying which step it ended and how to go on."""
-    cure = f"{error.cure}\ncontinue: {again}" if error.cure else f"then continue: {again}"
+    cure = f"{error.cure}\n{again}" if error.cure else f"then {again}"
     message = "\n".join([f"step {number} {step.name}: {error.message}", *more])
     told = DeployError(message, cure)
     told.code = error.code
     return told
 
 
-def continue_line(argv: Sequence[str], platform: str, step: str) -> str:
-    """The line that goes on from a step, with the options this run had before its command."""
-    return shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])
+def continue_lines(options: Options, platform: str, step: str) -> str:
+    """The lines that go on from a step: where it stopped, or anew with a changed config.yaml."""
+    argv, here = options.argv, options.directory == Path.cwd()
+    place = [] if here else ["--dir", str(options.directory)]
+    anew = shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])
+    return (
+        f"continue: {shlex.join([argv[0], *place, 'resume'])}\n"
+        f"or, if config.yaml had to be changed: {anew}"
+    )
 
 
 def _before_up(argv: Sequence[str]) -> list[str]:

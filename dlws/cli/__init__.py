@@ -19,6 +19,7 @@ from dlws import __version__
 from dlws.cli.words import document, hoisted
 from dlws.errors import DeployError, Horizon, UsageError
 from dlws.limits import MaxFailures, parse
+from dlws.lines import Unrecorded
 from dlws.output import ReaderGone, paint
 from dlws.secrecy import Hidden
 from dlws.session import Options, Session
@@ -62,23 +63,26 @@ class Root(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            value = super().invoke(ctx)
+            value = self._invoked(ctx)
+            ctx.obj.finish("ok")
         except DeployError as error:
             report(error, hidden_of(ctx))
-            ctx.obj.finish("failed")
+            _end_failed(ctx)
             ctx.exit(error.code)
         except BrokenPipeError as error:
             raise ReaderGone from error
-        except Horizon as end:
-            value = None
-            _end_of_plan(ctx.obj, end)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             report(DeployError(f"{what}{error.strerror or error}"), hidden_of(ctx))
-            ctx.obj.finish("failed")
+            _end_failed(ctx)
             ctx.exit(DeployError.code)
-        ctx.obj.finish("ok")
         return value
+
+    def _invoked(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Horizon as end:
+            return _end_of_plan(ctx.obj, end)
 
 
 def _end_of_plan(session: Session, end: Horizon) -> None:
@@ -86,6 +90,12 @@ def _end_of_plan(session: Session, end: Horizon) -> None:
     if contract := session.options.contract:
         again = shlex.join([session.options.argv[0], "plan", *contract.words])
         session.console.say(f"the plan is done, and ends here: {end}\nplan the rest: {again}")
+
+
+def _end_failed(ctx: click.Context) -> None:
+    # What ended the run has been said; a record without its end is that of an interrupted run.
+    with contextlib.suppress(Unrecorded):
+        ctx.obj.finish("failed")
 
 
 def hidden_of(ctx: click.Context) -> Hidden:

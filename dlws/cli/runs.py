@@ -8,7 +8,8 @@ from typing import TextIO
 
 import click
 
-from dlws.session import Session
+from dlws.errors import UsageError
+from dlws.session import Options, Session
 
 
 @click.group()
@@ -92,14 +93,28 @@ def resume(ctx: click.Context, run: str) -> None:
     """Carry on RUN (default: the last one) where it failed or was cut off.
 
     Runs its command line again: finished steps are left out, a command that a node has finished
-    gives its outcome without being run again, one that still runs is waited for.
+    gives its outcome without being run again, one that still runs is waited for. Of the options
+    before the command, --dry-run, --verbose, --yes and --lock-wait are added to those of the run.
     """
-    from dlws import journal
+    from dlws import journal, resuming
     from dlws.cli.plan import nested
 
     session: Session = ctx.obj
-    found = journal.resumable(session.options.directory, run, session.options.force)
+    more = _passed_on(session.options)
+    found = resuming.resumable(session.options.directory, run, session.options.force)
     session.console.say(f"resuming {found.id}: {' '.join(found.argv)}")
     with journal.at(found.cwd, found.id):
-        code, _ = nested(found.argv[1:], resume=found.id)
+        code, _ = nested([*more, *found.argv[1:]], resume=found.id)
     ctx.exit(code)
+
+
+def _passed_on(options: Options) -> list[str]:
+    """The options of `resume` that hold for the run that it carries on."""
+    if options.nodes or options.retry_failed:
+        raise UsageError(
+            "resume carries on the whole run: it takes no --nodes and no --retry-failed",
+            "deploy.py resume",
+        )
+    flags = {"--dry-run": options.dry_run, "--verbose": options.verbose, "--yes": options.yes}
+    chosen = [flag for flag, given in flags.items() if given]
+    return [*chosen, f"--lock-wait={options.lock_wait:g}"] if options.lock_wait else chosen

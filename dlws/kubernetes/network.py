@@ -60,8 +60,9 @@ def begin(cluster: Cluster, node: Node) -> None:
         return
     own = next(pods.subnets(new_prefix=_NODE_PREFIX))
     members = {node.name: Member(node.name, str(own), endpoint.inner_address(node))}
-    if node.put_tree([*first_files(cluster), *bridge_files(cluster.config, node.name, members)]):
-        _start(node)
+    files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
+    if node.put_tree(files):
+        _start(node, files)
 
 
 def update(cluster: Cluster, seen: Survey, new: bool = False) -> None:
@@ -143,7 +144,7 @@ def _update_bridge(cluster: Cluster, seen: Survey) -> None:
         files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
         changed = node.put_tree(files)
         if changed:
-            _start(node)
+            _start(node, files)
         return bool(changed)
 
     done = cluster.each(nodes, place, "pod network", careful=True)
@@ -159,8 +160,9 @@ _START = chain(
 _START_TITLE = "bring the pod network up to date"
 
 
-def _start(node: Node) -> None:
-    node.run(_START, sudo=True, title=_START_TITLE)
+def _start(node: Node, files: list[File]) -> None:
+    cause = "".join(file.sha256 for file in files)
+    node.run(_START, sudo=True, title=_START_TITLE, cause=cause)
 
 
 def foresee(cluster: Cluster, names: Sequence[str], until: str) -> None:
