@@ -150,10 +150,10 @@ class Node:
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
             self.changed(", ".join(file.path for file, _ in changed[:3]) + more)
         # Cut off after a file was written, a run has yet to do what the change calls for.
-        new = {file.path for file, _ in changed}
-        return [
-            f.path for f in wanted if f.path in new or (self.due and (f.path, f.sha256) in self.due)
-        ]
+        told = {file.path for file, _ in changed}
+        if self.due:
+            told |= {file.path for file in wanted if (file.path, file.sha256) in self.due}
+        return [file.path for file in wanted if file.path in told]
 
     def _writes(self, changed: list[tuple[File, str]]) -> Iterable[plan.Action]:
         """What placing these files is called in a plan, line by line where that is wanted."""
