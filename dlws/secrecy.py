@@ -108,7 +108,10 @@ class Hidden:
 
         def finish() -> None:
             for name, rest in rests.items():
-                if rest:
+                begun = self._begun(rest)
+                if begun >= SHORTEST:  # output that was cut off in the middle of a secret
+                    echo(name, self.data(rest[: len(rest) - begun]) + BLOT)
+                elif rest:
                     echo(name, self.data(rest))
 
         return receive, finish

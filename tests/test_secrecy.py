@@ -77,7 +77,7 @@ def test_each_line_of_a_secret_is_hidden_too(secret: str) -> None:
 def test_wherever_it_is_cut_no_secret_passes_and_all_else_does(
     secrets: list[str], words: list[str], draw: st.DataObject
 ) -> None:
-    hidden, data = Hidden(secrets), "".join(words).encode(errors="surrogatepass")
+    hidden, data = Hidden(secrets), "".join([*words, "\0"]).encode(errors="surrogatepass")
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=8)))
     seen = bytearray()
     receive, finish = hidden.stream(lambda _, piece: seen.extend(piece))
@@ -95,6 +95,14 @@ def test_a_secret_that_begins_another_one_does_not_give_its_rest_away() -> None:
         receive("out", piece)
     finish()
     assert bytes(seen) == b"a (secret); (secret) hat"
+
+
+def test_output_that_ends_in_the_middle_of_a_secret_shows_none_of_it() -> None:
+    seen = bytearray()
+    receive, finish = Hidden(["correct horse"]).stream(lambda _, piece: seen.extend(piece))
+    receive("out", b"a correct hor")
+    finish()
+    assert bytes(seen) == b"a (secret)"
 
 
 def test_many_secrets_make_one_pattern() -> None:
