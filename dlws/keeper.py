@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dlws import lock, nodelock
 from dlws.connection import Halt
@@ -57,12 +57,17 @@ class Keeper:
                     self._journal = _begin(self.id, self._options, self._hidden)
             except OSError as error:
                 where = error.filename or self._options.directory / "deploy"
-                self.halt.refusal = Unrecorded(Path(where), error)
-                raise self.halt.refusal from error
+                self._stop(Unrecorded(Path(where), error))
             except Refused as refusal:
-                self.halt.refusal = refusal
-                raise
+                self._stop(refusal)
+            assert self._journal
             return self._journal
+
+    def _stop(self, refusal: Refused) -> NoReturn:
+        if self._guard:
+            self._guard.release()  # no node can be asked for anything after that
+        self.halt.refusal = refusal
+        raise refusal
 
     def _lock(self, guard: nodelock.Guard | None) -> None:
         deadline = time.monotonic() + self._options.lock_wait

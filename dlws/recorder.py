@@ -49,6 +49,9 @@ _RECORD = f"""op=$1 size=$2; shift 2
 {_KEPT}
 find "$base" -mindepth 1 -maxdepth 1 -mtime +{KEPT_DAYS} -exec rm -rf {{}} +
 here=$base/$op input=/dev/null
+tell() {{ cat "$here/out"; cat "$here/err" >&2; exit $(cat "$here/exit"); }}
+# Before anything that a full disk could refuse: what is kept here has been run.
+[ ! -e "$here/exit" ] || {{ cat >/dev/null; tell; }}
 if [ "$size" -gt 0 ]; then
   input=$memory/.dlws-input.$$
   head -c "$size" >"$input" && [ "$(wc -c <"$input")" -eq "$size" ] || {{ rm -f "$input"; cannot; }}
@@ -56,9 +59,7 @@ fi
 exec 3<"$input"
 [ "$size" = 0 ] || rm -f "$input"
 while flock 9; do
-  if [ -e "$here/exit" ]; then
-    cat "$here/out"; cat "$here/err" >&2; exit $(cat "$here/exit")
-  fi
+  [ ! -e "$here/exit" ] || tell
   runs || break
   flock -u 9; sleep 0.1
 done

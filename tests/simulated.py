@@ -179,13 +179,13 @@ class World:
 
     def kubernetes(self, box: Box) -> Result:
         hosts = base64.b64encode(box.files.get("/etc/hosts", (b"", 0, ""))[0]).decode()
-        lines = ["version=v1.20.2", f"hosts={hosts}"]
+        lines = ["version=v1.20.2", f"hosts={hosts}", f"machine_id=id-{box.name}"]
         if box.name in self.members:
             lines.append("kubelet=1")
             if box.name in self.masters:
                 lines += ["control_plane=1", "api=1", f"ca={base64.b64encode(self._ca).decode()}"]
                 lines += [
-                    f"member={name}|{pods}|{self._addresses[name]}|True"
+                    f"member={name}|{pods}|{self._addresses[name]}|True|id-{name}"
                     for name, pods in self.members.items()
                 ]
         return Result(0, "\n".join(lines).encode())
@@ -197,7 +197,7 @@ def _inner(command: str) -> str:
     if words[-2:-1] == ["-c"] and _PREFIX in words[-1][:120]:
         return _inner(words[-1].partition(_PREFIX)[2])
     if words[:2] == ["sh", "-c"] and "mkfifo" in words[2]:
-        return words[7]  # sh -c RECORD dlws OPERATION sh -c COMMAND dlws
+        return words[-2]  # ... sh -c COMMAND dlws
     return command
 
 

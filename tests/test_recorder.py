@@ -148,3 +148,15 @@ def test_operations_differ_by_run_step_node_command_input_and_turn() -> None:
     others += [("r", "s", "n", "c", b"i", 1), ("r", "s", "nc", "", b"i", 0)]
     assert len({operation(*key) for key in (same, *others)}) == 8
     assert operation(*same) == operation(*same)
+
+
+def test_what_was_done_is_told_also_by_a_node_that_is_full_now(node: Path) -> None:
+    """Else the run would take it for not done, and do it twice."""
+    log = node / "log"
+    command, stdin = f"cat >>{sh(log)}", 40_000 * b"x"
+    assert run(node, "a", command, stdin).ok
+    full = f"ulimit -f 8; {recorded('a', command, len(stdin))}"
+    assert Local().run(at(node, full), stdin).ok
+    assert log.stat().st_size == len(stdin)
+    other = Local().run(at(node, f"ulimit -f 8; {recorded('b', command, len(stdin))}"), stdin)
+    assert other.code == 125 and log.stat().st_size == len(stdin)

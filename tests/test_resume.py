@@ -17,8 +17,10 @@ from dlws import files, history, recorder, scripts
 from dlws.connection import Local
 from dlws.files import File
 from dlws.journal import RECORDS, Journal, records
+from dlws.keeper import Keeper
 from dlws.lines import Lines, Unrecorded
 from dlws.secrecy import Hidden
+from dlws.session import Options
 from dlws.shell import sh
 from tests.cli.test_runs import PROGRAM, effects, killed, wait_for
 from tests.conftest import Deploy
@@ -389,3 +391,24 @@ def test_old_outcomes_are_not_relied_on(deploy: Deploy, tmp_path: Path) -> None:
     )
     assert "more than 7 days ago" in deploy("resume", code=4).stderr
     deploy("--force", "resume")
+
+
+def test_a_run_whose_record_cannot_begin_gives_its_lock_back(tmp_path: Path) -> None:
+    class Guard:
+        held = False
+
+        def take(self, run: str, deadline: float) -> None:
+            self.held = True
+
+        def release(self) -> None:
+            assert keeper.halt.refusal is None, "no node could be asked any more"
+            self.held = False
+
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy/runs").touch()  # where a directory should be
+    keeper, guard = Keeper(Options(directory=tmp_path), Hidden()), Guard()
+    keeper._guard = guard  # type: ignore[assignment]
+    for _ in range(2):
+        with pytest.raises(Unrecorded):
+            keeper.changing()
+    assert not guard.held and keeper.halt.refusal

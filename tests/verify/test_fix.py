@@ -22,7 +22,10 @@ Patches = dict[str, Any]
 
 
 def session(world: World) -> Any:
-    return SimpleNamespace(cluster=world.cluster, config=world.cluster.config, ask_secret=None)
+    cluster = world.cluster
+    return SimpleNamespace(
+        cluster=cluster, config=cluster.config, console=cluster.console, ask_secret=None
+    )
 
 
 @pytest.fixture
