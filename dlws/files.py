@@ -17,14 +17,14 @@ from dlws.shell import script
 
 _CHUNK = 1 << 20
 
-# For each path on standard input: its sha256, mode and owner, or dashes.
-STATE = script(
-    """while IFS= read -r path; do
+# For each path given, on standard input or as a word: its sha256, mode and owner, or dashes.
+_STATE = """{ [ $# = 0 ] && cat || printf '%s\\n' "$@"; } | while IFS= read -r path; do
   if [ -f "$path" ] && sum=$(sha256sum <"$path"); then
     printf '%s %s\\n' "${sum%% *}" "$(stat -c '%a %U:%G' "$path")"
   else echo '- - -'; fi
 done"""
-)
+_WORDS = 4096
+"""Bytes of paths that go on the command line: OpenSSH takes standard input a round trip later."""
 
 _SHOWN = 64 * 1024
 """Larger files are not shown line by line."""
@@ -92,7 +92,7 @@ class File:
 
     @property
     def state(self) -> str:
-        """The line that STATE prints where this file is in place."""
+        """The line that answers question() where this file is in place."""
         return f"{self.sha256} {self.mode:o} {_owner(self)}"
 
 
@@ -105,8 +105,16 @@ def chunks(content: bytes | Path) -> Iterator[bytes]:
             yield chunk
 
 
+def question(files: Iterable[File]) -> tuple[str, bytes]:
+    """The command that prints the state of files, and its standard input."""
+    paths = [file.path for file in files]
+    if sum(map(len, paths)) <= _WORDS:
+        return script(_STATE, *paths), b""
+    return script(_STATE), os.fsencode("".join(f"{path}\n" for path in paths))
+
+
 def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
-    """The files whose line in STATE's answer is not what it should be, each with that line."""
+    """The files whose line in the answer to question() is not what it should be, each with that line."""
     files = list(files)
     lines = states.splitlines()
     if len(lines) != len(files):
