@@ -17,10 +17,12 @@ from dlws.shell import script
 
 _CHUNK = 1 << 20
 
-# For each path given, on standard input or as a word: its sha256, mode and owner, or dashes.
+# For each path given, on standard input or as a word: its sha256, mode and owner; of what is no
+# file, dashes and whether it is a directory.
 _STATE = """{ [ $# = 0 ] && cat || printf '%s\\n' "$@"; } | while IFS= read -r path; do
   if [ -f "$path" ] && sum=$(sha256sum <"$path"); then
     printf '%s %s\\n' "${sum%% *}" "$(stat -c '%a %U:%G' "$path")"
+  elif [ -d "$path" ]; then echo '- - directory'
   else echo '- - -'; fi
 done"""
 _WORDS = 4096
@@ -113,8 +115,12 @@ def question(files: Iterable[File]) -> tuple[str, bytes]:
     return script(_STATE), os.fsencode("".join(f"{path}\n" for path in paths))
 
 
+DIRECTORY = "- - directory"
+"""The state of a directory."""
+
+
 def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
-    """The files whose line in the answer to question() is not what it should be, each with that line."""
+    """The files whose line in what question() prints is not what it should be, with that line."""
     files = list(files)
     lines = states.splitlines()
     if len(lines) != len(files):
