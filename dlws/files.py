@@ -9,7 +9,7 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from dlws.errors import DeployError, UsageError
@@ -168,12 +168,18 @@ def stream(files: list[File]) -> Iterator[bytes]:
 def tar(members: Iterable[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
     """Tar entries (name, content, mode) without the two empty blocks that end an archive."""
     for name, content, mode in members:
-        info = tarfile.TarInfo(name)
-        info.mode = mode
-        info.size = content.stat().st_size if isinstance(content, Path) else len(content)
-        yield info.tobuf(tarfile.GNU_FORMAT)
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        yield _header(name, size, mode)
         yield from chunks(content)
-        yield bytes(-info.size % tarfile.BLOCKSIZE)
+        yield bytes(-size % tarfile.BLOCKSIZE)
+
+
+@cache
+def _header(name: str, size: int, mode: int) -> bytes:
+    """Many nodes get the same files."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, mode
+    return info.tobuf(tarfile.GNU_FORMAT)
 
 
 def _owner(file: File) -> str:
