@@ -171,7 +171,7 @@ def hang_up(sockets: Path) -> None:
 def table(taken: Mapping[str, Taken], hosts: int) -> str:
     base = taken[ONE]
     lines = [
-        f"{hosts} hosts, medians of {base.first.runs} interleaved runs, seconds; ratios of wall times.",
+        f"{hosts} hosts, medians of {base.first.runs} interleaved runs, seconds.",
         "",
         "| | first run | ratio | client CPU | second run | ratio | client CPU |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -143,9 +143,10 @@ class _Side:
         self._listener = asyncio.create_task(self._listen(source, heard))
 
     async def _listen(self, source: StreamReader, heard: asyncio.Event) -> None:
-        while data := await source.read(1 << 18):
-            self._said += data
-            heard.set()
+        with contextlib.suppress(ConnectionError):  # which ends it as well as it may
+            while data := await source.read(1 << 18):
+                self._said += data
+                heard.set()
         heard.set()
 
     @property

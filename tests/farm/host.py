@@ -164,7 +164,12 @@ class Host:
         assert self.programs
         limit = _LIMITS.get(self.wrong.fault, "")
         self.home.joinpath(".farm/tmp").mkdir(parents=True, exist_ok=True)
-        process = await shell.start(command, self.home, self.programs, limit)
+        starting = asyncio.ensure_future(shell.start(command, self.home, self.programs, limit))
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # half-started it would stay, and wait for input for ever
+            self.leave(await starting)
+            raise
         self.processes.add(process)
         return process
 
