@@ -21,5 +21,5 @@ def _work(number: int) -> Callable[[Session], None]:
 
 if __name__ == "__main__":
     numbers = range(1, STEPS + 1)
-    steps.STEPS = tuple(steps.Step(f"work{n}", f"Part {n}", _work(n)) for n in numbers)
+    steps.STEPS = tuple(steps.Step(f"work{n}", f"Part {n}", _work(n)) for n in numbers)  # type: ignore[assignment]
     main()
