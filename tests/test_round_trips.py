@@ -53,10 +53,11 @@ def test_an_rsa_key_waits_to_hear_how_to_sign(sshd: Server, turns: Turns, tmp_pa
 
 @pytest.fixture
 def far(sshd: Server, turns: Turns, tmp_path: Path) -> Deploy:
-    """A cluster of one node at the far end."""
+    """A cluster with a worker at the far end; its lock is on a node that is near."""
     (tmp_path / "config.yaml").write_text(
         f"cluster_name: test\nadmin_username: root\nssh: {{port: {sshd.port}, key: {sshd.key}}}\n"
-        f"machines:\n  infra1: {{role: infrastructure, private-ip: {HERE}, type: cpu}}\n"
+        "machines:\n  infra1: {role: infrastructure, private-ip: 127.0.0.1, type: cpu}\n"
+        f"  w1: {{role: worker, private-ip: {HERE}, type: cpu}}\n"
     )
     return Deploy(tmp_path)
 
@@ -68,17 +69,17 @@ def test_forty_files_take_three_round_trips_and_one_when_they_are_there(
     source.mkdir()
     for number in range(40):
         (source / f"file{number}").write_text(f"{number}\n" * 1000)
-    far("copytoall", str(source), str(target))
+    far("--nodes", "w1", "copytoall", str(source), str(target))
     assert turns.trips == LOGIN + OPEN + 1 + 1 + INPUT
     assert (target / "file39").read_text() == "39\n" * 1000
     turns.trips = 0
-    assert "nothing to do" in far("copytoall", str(source), str(target)).stderr
+    assert "nothing to do" in far("--nodes", "w1", "copytoall", str(source), str(target)).stderr
     assert turns.trips == LOGIN + OPEN + 1
 
 
 def test_a_script_takes_two_round_trips(far: Deploy, turns: Turns, tmp_path: Path) -> None:
     (tmp_path / "s.sh").write_text("for n in $(seq 20); do echo $n; done\n")
-    assert "20\n" in far("runscriptonall", f"{tmp_path}/s.sh").stdout
+    assert "20\n" in far("--nodes", "w1", "runscriptonall", f"{tmp_path}/s.sh").stdout
     assert turns.trips == LOGIN + OPEN + 1 + INPUT
 
 
