@@ -135,11 +135,7 @@ class Ssh:
             if done:
                 break
             if ahead and not ahead.answered and now - begun >= target.connect_timeout:
-                raise ConnectionFailed(
-                    f"{target.address} no longer answers",
-                    "is it overloaded, or cut off?",
-                    lost=True,
-                )
+                raise ConnectionFailed(f"{target.address} no longer answers", _AWAY, lost=True)
             if target.idle_timeout and now - active >= target.idle_timeout:
                 raise ConnectionFailed(
                     f"no output for {target.idle_timeout:g} s",
@@ -363,6 +359,7 @@ def _passing(cause: BaseException | None) -> bool:
     return shut or isinstance(cause, ConnectionError | EOFError)
 
 
+_AWAY = "is it overloaded, or cut off?"
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
 
 
@@ -392,9 +389,7 @@ def _translated(target: Target) -> Any:
         ) from error
     except (paramiko.SSHException, EOFError) as error:
         if "Timeout opening channel" in str(error):
-            raise ConnectionFailed(
-                f"{target.address} no longer answers", "is it overloaded, or cut off?"
-            ) from error
+            raise ConnectionFailed(f"{target.address} no longer answers", _AWAY) from error
         words = str(error) or "it closed the connection"
         raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
     except OSError as error:
