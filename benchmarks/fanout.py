@@ -51,14 +51,32 @@ def write_inventories(farm: Farm, place: Path) -> None:
         "ssh_key": str(farm.key),
         "ssh_known_hosts_file": str(place / "known_hosts"),
         "ssh_strict_host_key_checking": "yes",
+        "ssh_file_transfer_protocol": "scp",  # the farm has no SFTP
     }
     (place / "inventory.py").write_text(f"hosts = ({addresses!r}, {data!r})\n")
 
 
-def contenders(farm: Farm, place: Path, ours: Path) -> dict[str, Contender]:
-    port, key, known = str(farm.hosts[0].port), str(farm.key), place / "known_hosts"
+def ssh_options(place: Path) -> list[str]:
+    """Options of ssh: nothing from this user's own configuration, host keys checked."""
     options = ["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes"]
-    options += ["-o", f"UserKnownHostsFile={known}", "-i", key, "-p", port]
+    return [*options, "-o", f"UserKnownHostsFile={place / 'known_hosts'}"]
+
+
+def ansible_settings(place: Path, *multiplexing: str) -> dict[str, str]:
+    """Pipelining, and ssh's options for one connection for all that is asked of a host."""
+    return {
+        "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_SSH_ARGS": " ".join([*ssh_options(place), *multiplexing]),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(place / "mux"),
+        "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+        "ANSIBLE_LOCAL_TEMP": str(place / "ansible"),
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def contenders(farm: Farm, place: Path, ours: Path) -> dict[str, Contender]:
+    port, key = str(farm.hosts[0].port), str(farm.key)
+    options = [*ssh_options(place), "-i", key, "-p", port]
     login = [*options, "-l", cluster.USER]
     addresses, peers = str(place / "addresses"), BENCH_VENV / "bin"
     deploy = [PYTHON, "deploy.py", "--dir", str(ours), "execonall", "uptime"]
@@ -66,13 +84,6 @@ def contenders(farm: Farm, place: Path, ours: Path) -> dict[str, Contender]:
     ansible += ["-m", "raw", "-a", "uptime", "-u", cluster.USER, "--private-key", key]
     clush = [str(peers / "clush"), "-f", "32", "--hostfile", addresses]
     pyinfra = [str(peers / "pyinfra"), "-y"]
-    settings = {
-        "ANSIBLE_PIPELINING": "1",
-        "ANSIBLE_SSH_ARGS": " ".join([*options[:-4], "-o", "ControlMaster=no"]),
-        "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
-        "ANSIBLE_LOCAL_TEMP": str(place / "ansible"),
-        "LC_ALL": "C.UTF-8",
-    }
     return {
         BASE: Contender([PYTHON, str(PEERS / "paramiko_loop.py"), str(place), "uptime"]),
         "dlws": Contender(deploy),
@@ -87,7 +98,7 @@ def contenders(farm: Farm, place: Path, ours: Path) -> dict[str, Contender]:
         "pyinfra": Contender(
             [*pyinfra, "--parallel", "32", str(place / "inventory.py"), "exec", "--", "uptime"]
         ),
-        "ansible raw": Contender(ansible, settings),
+        "ansible raw": Contender(ansible, ansible_settings(place, "-o", "ControlMaster=no")),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws import files
 from dlws.connection import Result
 from dlws.errors import UsageError
 from dlws.folding import fold
@@ -77,12 +78,17 @@ def copy(cluster: Cluster, source: Path, destination: str) -> int:
     whole, within = tree(source, inside if place == "/" else place), tree(source, inside)
 
     def action(node: Node) -> list[str]:
-        goes_in = destination.endswith("/") or (source.is_file() and _is_directory(node, place))
-        return node.put_tree(within if goes_in else whole)
+        if destination.endswith("/"):
+            return node.put_tree(within)
+        return _put_file(node, whole, within) if source.is_file() else node.put_tree(whole)
 
     outcomes = cluster.each(cluster.select(), action, f"copying {source.name}")
     return sum(bool(outcome.value) for outcome in outcomes)
 
 
-def _is_directory(node: Node, path: str) -> bool:
-    return node.read(sh("test", "-d", path), sudo=True, check=False).ok
+def _put_file(node: Node, whole: list[File], within: list[File]) -> list[str]:
+    """Place one file: within what it is to be called, where that is a directory on the node."""
+    command, paths = files.question([*whole, *within])
+    state, inner = node.read(command, stdin=paths, sudo=True).text.splitlines()
+    chosen, found = (within, inner) if state == files.DIRECTORY else (whole, state)
+    return node.put_tree(chosen) if files.differing(chosen, found) else []

@@ -9,7 +9,7 @@ import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from dlws.errors import DeployError, UsageError
@@ -17,14 +17,16 @@ from dlws.shell import script
 
 _CHUNK = 1 << 20
 
-# For each path on standard input: its sha256, mode and owner, or dashes.
-STATE = script(
-    """while IFS= read -r path; do
+# For each path given, on standard input or as a word: its sha256, mode and owner; of what is no
+# file, dashes and whether it is a directory.
+_STATE = """{ [ $# = 0 ] && cat || printf '%s\\n' "$@"; } | while IFS= read -r path; do
   if [ -f "$path" ] && sum=$(sha256sum <"$path"); then
     printf '%s %s\\n' "${sum%% *}" "$(stat -c '%a %U:%G' "$path")"
+  elif [ -d "$path" ]; then echo '- - directory'
   else echo '- - -'; fi
 done"""
-)
+_WORDS = 4096
+"""Bytes of paths that go on the command line: OpenSSH takes standard input a round trip later."""
 
 _SHOWN = 64 * 1024
 """Larger files are not shown line by line."""
@@ -92,7 +94,7 @@ class File:
 
     @property
     def state(self) -> str:
-        """The line that STATE prints where this file is in place."""
+        """The line that answers question() where this file is in place."""
         return f"{self.sha256} {self.mode:o} {_owner(self)}"
 
 
@@ -105,8 +107,20 @@ def chunks(content: bytes | Path) -> Iterator[bytes]:
             yield chunk
 
 
+def question(files: Iterable[File]) -> tuple[str, bytes]:
+    """The command that prints the state of files, and its standard input."""
+    paths = [file.path for file in files]
+    if sum(map(len, paths)) <= _WORDS:
+        return script(_STATE, *paths), b""
+    return script(_STATE), os.fsencode("".join(f"{path}\n" for path in paths))
+
+
+DIRECTORY = "- - directory"
+"""The state of a directory."""
+
+
 def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
-    """The files whose line in STATE's answer is not what it should be, each with that line."""
+    """The files whose line in what question() prints is not what it should be, with that line."""
     files = list(files)
     lines = states.splitlines()
     if len(lines) != len(files):
@@ -154,12 +168,18 @@ def stream(files: list[File]) -> Iterator[bytes]:
 def tar(members: Iterable[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
     """Tar entries (name, content, mode) without the two empty blocks that end an archive."""
     for name, content, mode in members:
-        info = tarfile.TarInfo(name)
-        info.mode = mode
-        info.size = content.stat().st_size if isinstance(content, Path) else len(content)
-        yield info.tobuf(tarfile.GNU_FORMAT)
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        yield _header(name, size, mode)
         yield from chunks(content)
-        yield bytes(-info.size % tarfile.BLOCKSIZE)
+        yield bytes(-size % tarfile.BLOCKSIZE)
+
+
+@cache
+def _header(name: str, size: int, mode: int) -> bytes:
+    """Many nodes get the same files."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, mode
+    return info.tobuf(tarfile.GNU_FORMAT)
 
 
 def _owner(file: File) -> str:

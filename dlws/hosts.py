@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dlws.node import Node
 
 BEGIN, END = "# dlws: begin", "# dlws: end"
+_READ = "stat -c '%a %U:%G' /etc/hosts && cat /etc/hosts"
+_STATE = "644 root:root"
 _LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
@@ -49,8 +51,9 @@ def install(cluster: Cluster, nodes: list[Node]) -> None:
     ours = lines(cluster)
 
     def action(node: Node) -> bool:
-        old = node.read("cat /etc/hosts").text + "\n"
-        return node.put(merged(old, ours), "/etc/hosts")
+        state, _, old = node.read(_READ).out.decode(errors="replace").partition("\n")
+        new = merged(old, ours)
+        return (state, old) != (_STATE, new) and node.put(new, "/etc/hosts")
 
     cluster.each(nodes, action, "names of the nodes", careful=True)
 

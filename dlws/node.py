@@ -142,8 +142,8 @@ class Node:
         wanted = list(tree)
         if not wanted:
             return []
-        paths = os.fsencode("".join(f"{file.path}\n" for file in wanted))
-        states = self.read(files.STATE, stdin=paths, sudo=True).text
+        command, paths = files.question(wanted)
+        states = self.read(command, stdin=paths, sudo=True).text
         changed = files.differing(wanted, states)
         if changed and self.gate.admit(*self._writes(changed)):
             self._place([file for file, _ in changed])

@@ -20,7 +20,7 @@ from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeys, algorithm
 from dlws.keys import KeyLocked, Keys
 from dlws.secrecy import revealed
-from dlws.transport import Bell, Feeder, HearingPacketizer, Transport, close, sink, start
+from dlws.transport import Asked, Bell, Feeder, HearingPacketizer, Transport, close, sink, start
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -104,23 +104,29 @@ class Ssh:
         after = contextlib.ExitStack()
         with after, contextlib.closing(channel), _translated(self.target):
             self._halt.check()
+            ahead = channel.get_transport().ask_ahead()
             start(channel, command)
             after.callback(Feeder(channel, stdin).join)
             try:
-                self._listen(channel, bell, sink(channel, out, err, echo))
+                self._listen(channel, bell, sink(channel, out, err, echo), ahead)
             except ConnectionFailed as error:
                 if error.lost:
                     self.close()  # nothing more goes over a link that hangs
                 raise
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
-    def _listen(self, channel: paramiko.Channel, bell: Bell, drain: Callable[[], bool]) -> None:
+    def _listen(
+        self, channel: paramiko.Channel, bell: Bell, drain: Callable[[], bool], ahead: Asked | None
+    ) -> None:
         transport: Any = channel.get_transport()
         target = self.target
-        active, pinged = time.monotonic(), time.monotonic()
-        pause = min(filter(None, (target.keepalive, target.idle_timeout)), default=None)
+        begun = active = pinged = time.monotonic()
         while True:
-            bell.wait(pause)
+            # The channel that was asked for with the command tells whether anyone answers.
+            ahead = None if ahead is None or ahead.answered else ahead
+            limit = target.connect_timeout if ahead else 0
+            waits = (target.keepalive, target.idle_timeout, limit)
+            bell.wait(min(filter(None, waits), default=None))
             bell.quiet()
             done = channel.closed or (channel.eof_received and channel.status_event.is_set())
             now = time.monotonic()
@@ -128,6 +134,8 @@ class Ssh:
                 active = now
             if done:
                 break
+            if ahead and not ahead.answered and now - begun >= target.connect_timeout:
+                raise ConnectionFailed(f"{target.address} no longer answers", _AWAY, lost=True)
             if target.idle_timeout and now - active >= target.idle_timeout:
                 raise ConnectionFailed(
                     f"no output for {target.idle_timeout:g} s",
@@ -181,7 +189,7 @@ class Ssh:
 
     def session(self) -> Any:
         """A new session channel."""
-        return self._open(lambda t: t.open_session(timeout=self.target.connect_timeout))
+        return self._open(lambda t: t.session(self.target.connect_timeout))
 
     def forward(self, address: str, port: int) -> Any:
         """A channel to a TCP port as the machine reaches it."""
@@ -200,7 +208,7 @@ class Ssh:
                 "is it switched on, and does sshd on the jump host allow forwarding?",
             ) from error
 
-    def _open(self, opener: Callable[[paramiko.Transport], Any], patience: float = 0) -> Any:
+    def _open(self, opener: Callable[[Transport], Any], patience: float = 0) -> Any:
         """Open a channel, and the connection before where it is not. A failure to connect is
         that of all who ask within `patience` seconds of it: those who waited do not wait anew."""
         with self._lock:
@@ -351,6 +359,7 @@ def _passing(cause: BaseException | None) -> bool:
     return shut or isinstance(cause, ConnectionError | EOFError)
 
 
+_AWAY = "is it overloaded, or cut off?"
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
 
 
@@ -380,9 +389,7 @@ def _translated(target: Target) -> Any:
         ) from error
     except (paramiko.SSHException, EOFError) as error:
         if "Timeout opening channel" in str(error):
-            raise ConnectionFailed(
-                f"{target.address} no longer answers", "is it overloaded, or cut off?"
-            ) from error
+            raise ConnectionFailed(f"{target.address} no longer answers", _AWAY) from error
         words = str(error) or "it closed the connection"
         raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
     except OSError as error:

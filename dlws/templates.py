@@ -10,7 +10,7 @@ from dlws import resources
 from dlws.errors import DeployError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 
 @cache
@@ -46,7 +46,13 @@ def render(template: str, **values: Any) -> str:
 
 def render_file(path: Path, **values: Any) -> str:
     """The text of a template that lies anywhere, such as a rendered script."""
-    return _rendered(str(path), lambda: _environment().from_string(path.read_text()).render(values))
+    return _rendered(str(path), lambda: _compiled(path.read_text()).render(values))
+
+
+@cache
+def _compiled(text: str) -> Template:
+    """Many nodes get the same one."""
+    return _environment().from_string(text)
 
 
 def _rendered(name: str, render: Any) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST
+from paramiko.auth_handler import AuthHandler
+from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
 from paramiko.packet import Packetizer
 
 from dlws.connection import Echo, Stdin, Tail, pieces
@@ -55,8 +56,29 @@ def _on_request(channel: Any, message: paramiko.Message) -> None:
 _AUTHENTICATING = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 
+class EagerAuth(AuthHandler):
+    """Asks to be let in right behind asking for the service that lets in, a round trip earlier."""
+
+    _eager = False
+
+    def _request_auth(self) -> None:
+        # How to sign with an RSA key the server says in a message that may still be under way.
+        key: Any = self.private_key
+        self._eager = "rsa" not in key.get_name()
+        super()._request_auth()  # type: ignore[misc]
+        if self._eager:
+            accepted = paramiko.Message()
+            accepted.add_string("ssh-userauth")
+            accepted.rewind()
+            super()._parse_service_accept(accepted)  # type: ignore[misc]
+
+    def _parse_service_accept(self, message: paramiko.Message) -> None:
+        if not self._eager:
+            super()._parse_service_accept(message)  # type: ignore[misc]
+
+
 class Transport(paramiko.Transport):
-    """Wakes seldom, and tells a killed command from a lost connection."""
+    """Wakes seldom, waits for few answers, and tells a killed command from a lost connection."""
 
     # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
     _active_check_timeout = 2.0
@@ -69,6 +91,72 @@ class Transport(paramiko.Transport):
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         MSG_CHANNEL_REQUEST: _on_request,
     }
+    _ahead: Asked | None = None
+    _refuses_more = False
+
+    def auth_publickey(self, username: str, key: Any, event: Any = None) -> list[str]:
+        if not self.is_active() or not self.initial_kex_done:
+            raise paramiko.SSHException("No existing session")
+        answered = threading.Event()
+        self.auth_handler = handler = EagerAuth(self)
+        handler.auth_publickey(username, key, answered)
+        return list(handler.wait_for_response(answered))
+
+    def session(self, limit: float) -> paramiko.Channel:
+        """A session channel: the one that was asked for ahead, else a new one."""
+        with self.lock:
+            ahead, self._ahead = self._ahead, None
+        channel = ahead.wait(limit) if ahead else None
+        if channel and not channel.closed:
+            return channel
+        self._refuses_more = self._refuses_more or ahead is not None
+        # One that allows few sessions may not have ended the last one when it reads this: twice.
+        channel = Asked(self).wait(limit) or Asked(self).wait(limit)
+        if channel is None:
+            raise self.get_exception() or paramiko.SSHException("it opens no session")
+        return channel
+
+    def ask_ahead(self) -> Asked | None:
+        """Ask for the next command's channel while this one's runs: it then need not be waited for.
+        None where there is one, or the server has refused such a one (see sshd's MaxSessions)."""
+        if self._refuses_more or self._ahead:
+            return None
+        self._ahead = Asked(self)
+        return self._ahead
+
+
+class Asked:
+    """A session channel that was asked for. The answer may still be under way."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self._channel: Any
+        with transport.lock:
+            number = transport._next_channel()
+            self._channel = paramiko.Channel(number)
+            transport._channels.put(number, self._channel)
+            self._answered = transport.channel_events[number] = threading.Event()
+            transport.channels_seen[number] = True
+            self._channel._set_transport(transport)
+            window, packet = transport.default_window_size, transport.default_max_packet_size
+            self._channel._set_window(window, packet)
+        message = paramiko.Message()
+        message.add_byte(cMSG_CHANNEL_OPEN)
+        message.add_string("session")
+        for value in (number, window, packet):
+            message.add_int(value)
+        transport._send_user_message(message)
+
+    @property
+    def answered(self) -> bool:
+        # A transport that dies rings for all it knows, and may have done so before it knew us.
+        return self._answered.is_set() or not self._transport.active
+
+    def wait(self, limit: float) -> paramiko.Channel | None:
+        """The channel; None where it is refused, or the connection gone."""
+        if not self.answered and not self._answered.wait(limit):
+            raise paramiko.SSHException("Timeout opening channel.")
+        return self._channel if self._channel.active else None
 
 
 class Bell:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,15 +61,16 @@ def free_port() -> int:
 ADDRESSES = tuple(f"127.0.0.{number}" for number in range(1, 6))
 
 
-@pytest.fixture(scope="session")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+@contextmanager
+def serving(place: Path, max_sessions: int = 200) -> Iterator[Server]:
     """Five machines as far as SSH goes: one port at five addresses, a host key for each."""
-    place = tmp_path_factory.mktemp("sshd")
     _write_key(place / "user")
     (place / "authorized").write_bytes((place / "user.pub").read_bytes())
     Path("/run/sshd").mkdir(exist_ok=True)
     port = free_port()
-    processes = [_start_sshd(place, address, port) for address in ADDRESSES]
+    processes = [
+        _start_sshd(place, address, port, max_sessions=max_sessions) for address in ADDRESSES
+    ]
     try:
         for address, process in zip(ADDRESSES, processes, strict=True):
             _wait_for(address, port, process)
@@ -80,6 +82,12 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         for process in processes:
             process.terminate()
             process.wait()
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
 
 
 def state_of(place: Path) -> Path:
@@ -96,7 +104,12 @@ def host_key(place: Path, address: str) -> Path:
 
 
 def _start_sshd(
-    place: Path, address: str, port: int, key: Path | None = None, log: Path = Path(os.devnull)
+    place: Path,
+    address: str,
+    port: int,
+    key: Path | None = None,
+    log: Path = Path(os.devnull),
+    max_sessions: int = 200,
 ) -> subprocess.Popen[bytes]:
     program = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
     assert program, "install openssh-server: these tests speak with a real one"
@@ -104,7 +117,7 @@ def _start_sshd(
     config.write_text(
         f"ListenAddress {address}:{port}\nHostKey {key or host_key(place, address)}\n"
         f"PidFile none\nUsePAM no\nAuthorizedKeysFile {place}/authorized\nStrictModes no\n"
-        "MaxStartups 200\nMaxSessions 200\nPermitRootLogin yes\n"
+        f"MaxStartups 200\nMaxSessions {max_sessions}\nPermitRootLogin yes\n"
     )
     with log.open("ab") as errors:
         line, _ = with_state(place / "state", program, "-D", "-e", "-f", config)

@@ -18,6 +18,7 @@ from pathlib import Path
 from dlws import files, plan
 from dlws.connection import KEEP, Echo, Result, Stdin, pieces
 from dlws.ssh import Target
+from tests.asked import paths
 
 CHECKED = "# dlws-check"
 ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://127.9.9.9:1'}}]\n"
@@ -92,9 +93,8 @@ class Box:
             ("What a node has of Kubernetes", lambda line, given: self.world.kubernetes(self)),
             ("kept=$(has test -e", self._runtime),
             ("cat /etc/kubernetes/admin.conf", lambda line, given: Result(0, ADMIN)),
-            ("cat /etc/hosts", lambda line, given: Result(0, self._content("/etc/hosts"))),
-            ("test -d ", lambda line, given: Result(1)),
-            (files.STATE, self._states),
+            ("&& cat /etc/hosts", self._hosts),
+            ("sha256sum", self._states),
             (files.CONTENT, self._contents),
         ]
 
@@ -105,8 +105,12 @@ class Box:
         return f"{hashlib.sha256(content).hexdigest()} {mode:o} {owner}"
 
     def _states(self, line: str, given: bytes) -> Result:
-        paths = given.decode().splitlines()
-        return Result(0, "".join(f"{self.state(path)}\n" for path in paths).encode())
+        states = (self.state(path) for path in paths(line, given))
+        return Result(0, "".join(f"{state}\n" for state in states).encode())
+
+    def _hosts(self, line: str, given: bytes) -> Result:
+        content, mode, owner = self.files.get("/etc/hosts", (b"", 0o644, "root:root"))
+        return Result(0, f"{mode:o} {owner}\n".encode() + content)
 
     def _contents(self, line: str, given: bytes) -> Result:
         found = [base64.b64encode(self._content(path)) for path in given.decode().splitlines()]

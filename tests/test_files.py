@@ -20,10 +20,14 @@ NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €"
 
 
 def state(wanted: list[File]) -> list[File]:
-    """Those that are not in place."""
-    paths = os.fsencode("".join(f"{file.path}\n" for file in wanted))
-    answer = Local().run(files.STATE, paths).text
-    return [file for file, _ in files.differing(wanted, answer)]
+    """Those that are not in place, whether their paths are words or on standard input."""
+    command, paths = files.question(wanted)
+    filler = File("/" + "no/" * 1500 + "such", b"")
+    longer, on_input = files.question([*wanted, filler])
+    assert paths == b"" and on_input.endswith(b"such\n")
+    found = Local().run(command, paths).text
+    assert Local().run(longer, on_input).text.splitlines() == [*found.splitlines(), "- - -"]
+    return [file for file, _ in files.differing(wanted, found)]
 
 
 def place(wanted: list[File], prefix: str = "") -> Result:

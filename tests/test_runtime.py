@@ -18,6 +18,7 @@ from dlws.gate import Gate
 from dlws.node import Node
 from dlws.output import Console
 from dlws.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
+from tests.asked import none_there
 
 DEBIAN = b"""version = 2
 
@@ -60,7 +61,7 @@ class Machine:
         if "systemctl restart" in command:
             return self._restart(command)
         if "sha256sum" in command:
-            return Result(0, b"- - -\n" * data.count(b"\n"))
+            return none_there(command, data)
         assert "tar -xf" in command
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             entries = {entry.name: tar.extractfile(entry) for entry in tar}

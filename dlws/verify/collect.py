@@ -38,8 +38,7 @@ def questions(
     config, kinds = cluster.config, {thing.kind for thing in wanted}
     asked = [Question("hosts", "cat /etc/hosts")]
     if "file" in kinds:
-        paths = "".join(f"{file.path}\n" for file in managed_files(cluster, node, known))
-        asked.append(Question("files", files.STATE, paths.encode()))
+        asked.append(Question("files", *files.question(managed_files(cluster, node, known))))
     if "runtime" in kinds:
         asked.append(Question("runtime", runtime.question(config, node)))
     if "certificate" in kinds:

@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncssh
 
-from tests.farm import answers, faults, hosts, shell
+from tests.farm import faults, hosts, shell
 from tests.farm.faults import Fault, Wrong
 from tests.farm.host import Host
 from tests.farm.recorder import Recorder
@@ -52,12 +52,12 @@ async def _serve(options: argparse.Namespace) -> None:
     port = options.port or hosts.free_port()
     wrong = faults.parse(options.fault)
     programs = shell.prepare(directory) if options.mode == "real" else None
-    client, table = _client_key(directory), answers.load(options.answers)
+    client = _client_key(directory)
     recorder = Recorder(directory / "received.jsonl")
     made: dict[int, Host] = {}
     for number in range(1, options.hosts + 1):
         name, where = hosts.name(number), hosts.address(number)
-        host = Host(name, where, port, recorder, client, PASSWORD, table, programs)
+        host = Host(name, where, port, recorder, client, PASSWORD, options.answers, programs)
         await host.become(Wrong(wrong.get(number, Fault.NONE)), fresh=True)
         made[number] = host
     listed = [_about(host) for host in made.values()]

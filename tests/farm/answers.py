@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import dataclass
@@ -24,8 +25,10 @@ class Answer:
 DEFAULT = (Answer(r"\buptime\b", UPTIME), Answer(""))
 
 
+@functools.cache
 def load(path: Path | None) -> tuple[Answer, ...]:
-    """The answers of a JSON file (a list of objects with Answer's fields), before the default."""
+    """The answers of a JSON file (a list of objects with Answer's fields), before the default.
+    Read when the first command comes: it may be written once the hosts are there."""
     extra = json.loads(path.read_text()) if path else []
     return (*(Answer(**item) for item in extra), *DEFAULT)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncssh
 
-from tests.farm import answers, hosts, shell
+from tests.farm import hosts, shell
 from tests.farm.faults import AT_CONNECTION, AT_EFFECT, AT_LISTENER, OUTLIVED, Fault, Wrong
 from tests.farm.recorder import Recorder
 
@@ -41,7 +41,7 @@ class Host:
     recorder: Recorder
     client_key: asyncssh.SSHKey
     password: str
-    answers: tuple[answers.Answer, ...]
+    answers: Path | None
     programs: Path | None  # those of real mode; None: fake mode
     key: asyncssh.SSHKey = field(default_factory=_new_key)
     wrong: Wrong = field(default_factory=Wrong)
@@ -164,7 +164,12 @@ class Host:
         assert self.programs
         limit = _LIMITS.get(self.wrong.fault, "")
         self.home.joinpath(".farm/tmp").mkdir(parents=True, exist_ok=True)
-        process = await shell.start(command, self.home, self.programs, limit)
+        starting = asyncio.ensure_future(shell.start(command, self.home, self.programs, limit))
+        try:
+            process = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # half-started it would stay, and wait for input for ever
+            self.leave(await starting)
+            raise
         self.processes.add(process)
         return process
 

@@ -129,7 +129,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._record(None)
 
     def _answer(self, ended: bool) -> None:
-        answer = answers.find(self._host.answers, self._command.decode(errors="replace"))
+        answer = answers.find(
+            answers.load(self._host.answers), self._command.decode(errors="replace")
+        )
         if ended or not answer.stdin:
             self._finish(answer.code, answer.out.encode(), answer.err.encode())
 

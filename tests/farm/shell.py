@@ -69,6 +69,10 @@ _UNPRIVILEGED = {
     "stat": '#!/bin/sh\n/usr/bin/stat "$@" | sed "s/ $(/usr/bin/id -un):.*/ root:root/"\n',
 }
 
+ENTER = "enter"
+"""A file in a host's home of words, a line each, that stand before every command's: a world of its
+own for the host, say."""
+
 Stdin = asyncio.Queue[bytes]
 """Pieces of standard input; an empty piece is its end."""
 Write = Callable[[bytes, bool], Awaitable[None]]
@@ -89,7 +93,9 @@ async def start(command: bytes, home: Path, programs: Path, limit: str) -> Proce
     """Starts a command in a session of its own; `limit` stands before it as shell."""
     # Root's usual path, which commands set under sudo, has this host's programs first, too.
     line = command.replace(_ROOTS_PATH, b"PATH=%s:" % os.fsencode(programs) + _ROOTS_PATH[5:])
+    enter = home / ENTER
     return await asyncio.create_subprocess_exec(
+        *(enter.read_text().splitlines() if enter.exists() else ()),
         "/bin/sh",
         "-c",
         b'exec 7<"$HOME"; ' + limit.encode() + line,
