@@ -51,7 +51,8 @@ def install(cluster: Cluster, nodes: list[Node]) -> None:
     ours = lines(cluster)
 
     def action(node: Node) -> bool:
-        state, _, old = node.read(_READ).out.decode(errors="replace").partition("\n")
+        seen = node.read(_READ, title="read /etc/hosts").out.decode(errors="replace")
+        state, _, old = seen.partition("\n")
         new = merged(old, ours)
         return (state, old) != (_STATE, new) and node.put(new, "/etc/hosts")
 

@@ -211,7 +211,7 @@ def read(directory: Path) -> Run:
     ended = last["kind"] == "end"
     nodes: dict[str, str] = {}
     for record in found:
-        if "node" in record:
+        if "node" in record and record["kind"] != "changed":  # it may be in the middle of a command
             nodes[record["node"]] = _state(record)
     return Run(
         first["id"],
@@ -291,6 +291,7 @@ def line(record: dict[str, Any]) -> str:
         "lost": lambda r: f"outcome unknown: {r['why']}",
         "settled": lambda r: f"{r['how']} {r['code'] or ''}".strip() + f" meanwhile: {r['title']}",
         "placing": lambda r: f"writing {len(r['files'])} files",
+        "changed": lambda r: f"changed {r['what']}",
         "put": lambda r: f"wrote {r['path']}",
         "step": lambda r: f"step {r['name']} done" + _without(r),
         "finished": lambda r: f"finished {r['title']}",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dlws import lock, nodelock
+from dlws import __version__, lock, nodelock
 from dlws.connection import Halt
 from dlws.errors import Refused
 from dlws.journal import Journal, config_hash, ended, new_id, read
@@ -31,10 +32,13 @@ class Keeper:
         self._journal: Journal | None = None
         self._held: lock.Held | None = None
         self._guard: nodelock.Guard | None = None
+        self._versions = {"dlws": __version__, "python": platform.python_version()}
         self.halt = Halt()
 
     def watch(self, cluster: Cluster) -> None:
         """From now on, whoever changes() a node has the lock on the first infra node, too."""
+        config = cluster.config
+        self._versions |= {"kubernetes": config.kubernetes.version, "runtime": config.runtime}
         if cluster.infra and self._options.command not in lock.SHARED:
             self._guard = nodelock.Guard(
                 cluster.first, self._options, cluster.console, self.halt, cluster.close
@@ -54,7 +58,7 @@ class Keeper:
             try:
                 self._lock(guard)
                 if self._journal is None:
-                    self._journal = _begin(self.id, self._options, self._hidden)
+                    self._journal = _begin(self.id, self._options, self._hidden, self._versions)
             except OSError as error:
                 where = error.filename or self._options.directory / "deploy"
                 self._stop(Unrecorded(Path(where), error))
@@ -88,6 +92,11 @@ class Keeper:
             else:
                 self._journal.write("finished", node=outcome.node.name, title=title)
 
+    def note_change(self, node: str, text: str) -> None:
+        """Something that was changed, in words; of this machine where `node` is empty."""
+        if self._journal:
+            self._journal.write("changed", **({"node": node} if node else {}), what=text)
+
     def close(self, outcome: str) -> None:
         """The end of the run and of its record."""
         journal, self._journal = self._journal, None
@@ -106,7 +115,7 @@ class Keeper:
             self._held = None
 
 
-def _begin(run: str, options: Options, hidden: Hidden) -> Journal:
+def _begin(run: str, options: Options, hidden: Hidden, versions: Mapping[str, str]) -> Journal:
     place = options.directory / "deploy/runs" / run
     if options.resume:
         ended(read(place))  # it may have been, while we waited
@@ -116,5 +125,5 @@ def _begin(run: str, options: Options, hidden: Hidden) -> Journal:
         return journal
     config = config_hash(options.directory)
     where = {"cwd": os.getcwd(), "argv": list(options.argv), "command": options.command}
-    journal.write("run", id=run, pid=os.getpid(), config=config, **where)
+    journal.write("run", id=run, pid=os.getpid(), config=config, **where, versions=versions)
     return journal

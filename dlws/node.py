@@ -126,9 +126,13 @@ class Node:
         sudo: bool = False,
         check: bool = True,
         echo: Echo | None = None,
+        title: str = "",
     ) -> Result:
-        """Run a command that changes nothing, in dry runs too; `echo` gets its output."""
-        return self._execute(command, stdin, sudo, check, "", echo)
+        """Run a command that changes nothing, in dry runs too; `echo` gets its output.
+
+        `title` are the words for it where it fails.
+        """
+        return self._execute(command, stdin, sudo, check, title, echo)
 
     def put(
         self, content: bytes | str, path: str, mode: int = 0o644, owner: str = "root:root"
@@ -186,8 +190,9 @@ class Node:
     def count_changes(self, output: bytes) -> None:
         """Count the lines of a script's output by which it reports changes."""
         lines = output.decode(errors="replace").splitlines()
-        found = [line for line in lines if line.startswith("changed: ")]
-        self._console.changes.extend(f"{self.name}: {line}" for line in found)
+        for line in lines:
+            if line.startswith("changed: "):
+                self._console.count_change(line.removeprefix("changed: "), self.name)
 
     def close(self) -> None:
         self.connection.close()

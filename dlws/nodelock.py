@@ -10,7 +10,6 @@ import hashlib
 import json
 import platform
 import secrets
-import shlex
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -175,8 +174,7 @@ def directory_id(directory: Path) -> str:
 
 def break_line(options: Options) -> str:
     """The line that breaks the lock of this cluster."""
-    here = [] if options.directory == Path.cwd() else ["--dir", str(options.directory)]
-    return shlex.join([options.argv[0], *here, "lock", "break"])
+    return options.line("lock", "break")
 
 
 class Guard:

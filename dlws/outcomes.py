@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dlws import folding
+from dlws import folding, lock
 from dlws.errors import DeployError, SomeNodesFailed, UsageError
 
 if TYPE_CHECKING:
@@ -73,13 +73,27 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], options: Options) -> None:
     kind = DeployError if len(wrong) == len(outcomes) else SomeNodesFailed
     if all(isinstance(outcome.error, UsageError) for outcome in outcomes):
         kind = UsageError
-    line = retry_line(options.argv, [outcome.node.name for outcome in wrong])
-    raise kind("\n".join(lines), f"retry just those: {line}")
+    raise kind("\n".join(lines), again(options, [outcome.node.name for outcome in wrong]))
+
+
+def again(options: Options, failed: Sequence[str]) -> str:
+    """How to bring in the nodes that failed; a plan that was applied is carried on or made anew."""
+    if options.contract and options.command in lock.SHARED:
+        words = limited(options.contract.words, failed)
+        return f"plan anew for those: {shlex.join([options.argv[0], 'plan', *words])}"
+    if options.contract:
+        return f"carry on with the plan: {options.line('resume')}"
+    return f"retry just those: {retry_line(options.argv, failed)}"
 
 
 def retry_line(argv: Sequence[str], failed: Sequence[str]) -> str:
     """The same command line (its global options first), limited to the failed nodes."""
-    program, words, rest = argv[0], list(argv[1:]), list[str]()
+    return shlex.join([argv[0], *limited(argv[1:], failed)])
+
+
+def limited(given: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The words of a command line with these nodes in the place of any limit that it had."""
+    words, rest = list(given), list[str]()
     while words and words[0].startswith("-"):
         word = words.pop(0)
         if word == "--nodes":
@@ -88,4 +102,4 @@ def retry_line(argv: Sequence[str], failed: Sequence[str]) -> str:
             rest.append(word)
             if word in WITH_VALUE and words:
                 rest.append(words.pop(0))
-    return shlex.join([program, "--nodes", folding.fold(failed), *rest, *words])
+    return ["--nodes", folding.fold(names), *rest, *words]

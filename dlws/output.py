@@ -37,6 +37,8 @@ class Console:
     def __init__(self, verbose: bool = False) -> None:
         self.verbose = verbose
         self.changes: list[str] = []
+        self.on_change: Callable[[str, str], None] = lambda node, text: None
+        """Called with each change, to keep it on record."""
         self.hidden = Hidden()
         self._lock = threading.RLock()
         self._width = 0
@@ -61,8 +63,13 @@ class Console:
 
     def changed(self, text: str, node: str = "") -> None:
         """Say that something was changed, and count it: a second run has to count none."""
-        self.changes.append(f"{node}: {text}" if node else text)
+        self.count_change(text, node)
         self.say(f"changed: {text}", node)
+
+    def count_change(self, text: str, node: str) -> None:
+        """Count a change that has been said already."""
+        self.changes.append(f"{node}: {text}" if node else text)
+        self.on_change(node, text)
 
     def warn(self, text: str) -> None:
         self.say(paint(text, "yellow", sys.stderr))

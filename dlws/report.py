@@ -38,6 +38,7 @@ class Lane:
     node: str
     state: str
     bars: list[Bar] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     wrote: list[str] = field(default_factory=list)
 
 
@@ -50,7 +51,7 @@ def html(run: Run, records: Sequence[Record]) -> str:
         command=shlex.join(run.argv),
         steps=steps,
         lanes=lanes(run, records),
-        version=__version__,
+        versions=records[0].get("versions", {}) | {"report": __version__},
     )
 
 
@@ -66,9 +67,11 @@ def lanes(run: Run, records: Sequence[Record]) -> list[Lane]:
             continue
         if record["kind"] == "begin":
             open_[record["operation"]] = (moment(record), record["title"])
-        elif record["kind"] in ("done", "lost") and record["operation"] in open_:
+        elif record["kind"] in ("done", "lost", "settled") and record["operation"] in open_:
             start, title = open_.pop(record["operation"])
             lane.bars.append(_bar(record, title, start - begin, whole))
+        elif record["kind"] == "changed" and not record["what"].startswith("/"):
+            lane.changed.append(record["what"])  # files are listed whole, as they were put
         elif record["kind"] == "put":
             lane.wrote.append(record["path"])
         elif record["kind"] in MARKS and all(bar.state == "ok" for bar in lane.bars):
@@ -80,7 +83,7 @@ def lanes(run: Run, records: Sequence[Record]) -> list[Lane]:
 
 def _bar(record: Record, title: str, start: float, whole: float) -> Bar:
     seconds = record.get("seconds", 0)
-    state = "lost" if record["kind"] == "lost" else "ok" if record["code"] == 0 else "failed"
+    state = {0: "ok", None: "lost"}.get(record.get("code"), "failed")
     said = record.get("why", "") or record.get("last", "")
     left, width = round(100 * start / whole, 2), round(100 * seconds / whole, 2)
     return Bar(title, state, left, width, seconds, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,11 @@ class Options:
     sets_aside: bool = False
     """Nodes that fail are left out for the rest of the run, and the others go on."""
 
+    def line(self, *words: str) -> str:
+        """A command line for this cluster's directory, to be typed where we are."""
+        place = [] if self.directory == Path.cwd() else ["--dir", str(self.directory)]
+        return shlex.join([self.argv[0], *place, *words])
+
 
 def confirm(name: str, question: str, what: str, given: str | None) -> None:
     """Have the cluster's name typed, unless `given` says it; raises Refused for another one."""
@@ -77,6 +83,7 @@ class Session:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.console = Console(options.verbose)
+        self.console.on_change = self._note_change
 
     @cached_property
     def config(self) -> Config:
@@ -202,6 +209,10 @@ class Session:
         for outcome in [] if self.options.dry_run else outcomes:
             why = outcome.error.message if outcome.error else ""
             self.keeper().write("aside", node=outcome.node.name, step=step, why=why)
+
+    def _note_change(self, node: str, text: str) -> None:
+        if "keeper" in self.__dict__:
+            self.keeper.note_change(node, text)
 
     def finish(self, outcome: str) -> None:
         """Write the outcome of this run, if it began to change anything."""

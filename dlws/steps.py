@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws import hooks
 from dlws.errors import CheckFailed, DeployError, Horizon, SomeNodesFailed, UsageError
 from dlws.folding import fold
-from dlws.outcomes import Outcome, count, retry_line, summary
+from dlws.outcomes import Outcome, again, count, summary
 from dlws.output import took
 from dlws.plan import Unknown
 
@@ -234,9 +233,9 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
             continue
         except DeployError as error:
             first = aside[0][0] if aside else step
-            again = continue_lines(session.options, platform, first.name)
+            onward = continue_lines(session.options, platform, first.name)
             hooks.run(session, "on-failure", step.name, error.message)
-            raise at_step(error, number, step, again, said(aside)) from error
+            raise at_step(error, number, step, onward, said(aside)) from error
         times.append((step, time.monotonic() - start))
     _tell(session, times, len(chosen) == len(steps))
     if aside:
@@ -282,8 +281,7 @@ def _end_without(session: Session, aside: Aside) -> None:
     names = [outcome.node.name for _, outcome in aside]
     message = "\n  ".join([f"all done, but without {count(names)}: {fold(names)}", *said(aside)])
     hooks.run(session, "on-failure", aside[0][0].name, message)
-    line = retry_line(session.options.argv, names)
-    raise SomeNodesFailed(message, f"retry just those: {line}")
+    raise SomeNodesFailed(message, again(session.options, names))
 
 
 class Foresight:
@@ -339,13 +337,11 @@ def at_step(
 
 def continue_lines(options: Options, platform: str, step: str) -> str:
     """The lines that go on from a step: where it stopped, or anew with a changed config.yaml."""
-    argv, here = options.argv, options.directory == Path.cwd()
-    place = [] if here else ["--dir", str(options.directory)]
+    if options.contract:
+        return f"carry on with the plan: {options.line('resume')}"
+    argv = options.argv
     anew = shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])
-    return (
-        f"continue: {shlex.join([argv[0], *place, 'resume'])}\n"
-        f"or, if config.yaml had to be changed: {anew}"
-    )
+    return f"continue: {options.line('resume')}\nor, if config.yaml had to be changed: {anew}"
 
 
 def _before_up(argv: Sequence[str]) -> list[str]:

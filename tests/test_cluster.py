@@ -13,8 +13,9 @@ from dlws.config import from_text
 from dlws.connection import KEEP, Echo, Result, Stdin
 from dlws.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.node import Node
-from dlws.outcomes import Outcome, retry_line, summary
+from dlws.outcomes import Outcome, again, retry_line, summary
 from dlws.output import Console
+from dlws.plan import Plan
 from dlws.session import Options
 
 TEXT = """
@@ -166,3 +167,14 @@ def test_the_retry_line_keeps_everything_but_the_nodes(line: str, again: str) ->
 
 def test_the_deploy_directory_is_beside_config_yaml() -> None:
     assert make().deploy == Path.cwd() / "deploy"
+
+
+@pytest.mark.parametrize(("command", "line"), [
+    ("runscriptonall", "carry on with the plan: ./deploy.py --dir /c resume"),
+    ("execonall", "plan anew for those: ./deploy.py plan --nodes w1 --dir /c execonall ls"),
+])  # fmt: skip
+def test_after_an_applied_plan_the_next_line_stays_within_it(command: str, line: str) -> None:
+    words = ("--dir", "/c", "--nodes", "w1,w2", command, "ls")
+    plan = Plan(words, "/", "/c", "", "", "", "")
+    options = Options(command=command, contract=plan, directory=Path("/c"))
+    assert again(options, ["w1"]) == line

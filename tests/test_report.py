@@ -62,3 +62,13 @@ def test_junit_has_a_case_for_each_node(deploy: Deploy) -> None:
 
 def test_what_xml_cannot_say_is_replaced() -> None:
     assert report.printable("a\x00\x1b[1mb\n") == "a\ufffd\ufffd[1mb\n"
+
+
+def test_the_page_says_what_changed_and_of_what_versions(deploy: Deploy) -> None:
+    script = deploy.directory / "job.sh"
+    script.write_text(f"echo 'changed: the {AWKWARD.split(maxsplit=1)[0]} of it'\n")
+    deploy("runscriptonall", str(script))
+    text = deploy("runs", "report").stdout
+    assert text.count("<li>the &lt;script&gt;alert(1)&lt;/script&gt; of it</li>") == 4
+    assert "dlws 0.1.0, python 3." in text and "kubernetes 1." in text
+    assert "changed the <script>" in deploy("runs", "show").stdout
