@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -28,14 +27,6 @@ class Contender:
 
     command: list[str]
     env: Mapping[str, str] = field(default_factory=dict)
-
-
-def install_peers() -> None:
-    """Peers have an environment of their own, so that dlws is measured with its own pins."""
-    if not (BENCH_VENV / "bin/pyinfra").exists():
-        subprocess.run([sys.executable, "-m", "venv", BENCH_VENV], check=True)
-    pip = [str(BENCH_VENV / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *PACKAGES], check=True)
 
 
 def write_inventories(farm: Farm, place: Path) -> None:
@@ -165,7 +156,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / "build/fanout.json")
     parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
-    install_peers()
+    measure.install(*PACKAGES)
     place = Path(tempfile.mkdtemp(prefix="dlws-bench-"))
     try:
         with Farm(place, options.hosts, "fake") as farm:

@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = str(ROOT / ".venv/bin/python")
 BENCH_VENV = Path.home() / ".cache/dlws/bench-venv"
+
+
+def install(*packages: str) -> None:
+    """Others' tools have an environment of their own, so that dlws runs with its own pins."""
+    if not (BENCH_VENV / "bin/pip").exists():
+        subprocess.run([sys.executable, "-m", "venv", BENCH_VENV], check=True)
+    pip = [str(BENCH_VENV / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, *packages], check=True)
 
 
 @dataclass(frozen=True)

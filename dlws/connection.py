@@ -124,6 +124,7 @@ class Local:
             code = process.wait()
         except BaseException:  # interrupted: the command must not outlive us
             os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
             raise
         finally:
             for thread in threads:

@@ -135,7 +135,7 @@ def contents(answer: str) -> list[bytes]:
 
 def difference(file: File, state: str, old: bytes) -> tuple[str, ...]:
     """The lines that differ, for people; of what is private, large or no text, a word about it."""
-    _, mode, owner = state.split(" ")
+    _, mode, owner = state.split()
     lines = (
         []
         if mode == "-" or (mode, owner) == (f"{file.mode:o}", _owner(file))

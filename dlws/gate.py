@@ -85,7 +85,7 @@ class Gate:
             return
         found: Key | None
         with self._lock:
-            found = next((k for k in (action.key, action.open.key) if self._left[k]), None)
+            found = next((k for k in (action.key, action.open_key) if self._left[k]), None)
             if found:
                 self._left[found] -= 1
         if not found:

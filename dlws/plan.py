@@ -56,12 +56,12 @@ class Action:
     @property
     def key(self) -> Key:
         """What two actions that are the same have in common."""
-        return (self.node, self.kind, self.place if self.until else self.digest, self.seen)
+        return self.open_key if self.until else (self.node, self.kind, self.digest, self.seen)
 
     @property
-    def open(self) -> Action:
-        """This action as one whose content is not known yet."""
-        return replace(self, digest="", seen="", until=self.until or "then")
+    def open_key(self) -> Key:
+        """The key of this action in a plan that was made before its content was known."""
+        return (self.node, self.kind, self.place, "")
 
     def text(self) -> str:
         """`would` or `may`, and the words."""
@@ -105,7 +105,7 @@ def digest(*parts: str | bytes) -> str:
     """One hash over all parts, none of which can run into the next."""
     found = hashlib.sha256()
     for part in parts:
-        data = os.fsencode(part) if isinstance(part, str) else part
+        data = os.fsencode(part)
         found.update(len(data).to_bytes(8, "big") + data)
     return found.hexdigest()
 

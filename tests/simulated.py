@@ -44,7 +44,7 @@ class Change:
         """What an action in a plan may be called that allows this change."""
         if self.file:
             exact = plan.write(self.node, self.file, self.seen)
-            return {exact.key, exact.open.key}
+            return {exact.key, exact.open_key}
         given = [(self.stdin, False), (b"", True)]
         return {
             plan.run(self.node, "", self.command, stdin, sudo, varies).key

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from dlws import files
 from dlws.connection import Local, Result
-from dlws.errors import UsageError
+from dlws.errors import DeployError, UsageError
 from dlws.files import File
 
 NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €", "*", "%s", "a\tb"]
@@ -81,6 +81,25 @@ def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
     source.write_bytes(os.urandom(3_000_001))
     assert place([File(f"{tmp_path}/copy", source, 0o600)]).ok
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+def test_the_size_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"four")
+    assert File("/x", tmp_path / "source").size == File("/x", b"four").size == 4
+
+
+def test_the_beginning_of_each_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a b").write_bytes(b"\x00\xff\n")
+    (tmp_path / "large").write_bytes(100_000 * b"x")
+    names = os.fsencode("".join(f"{tmp_path}/{name}\n" for name in ("a b", "none", "large")))
+    answer = Local().run(files.CONTENT, names).out.decode()
+    assert files.contents(answer) == [b"\x00\xff\n", b"", 65537 * b"x"]
+
+
+def test_an_answer_that_is_cut_off_is_not_taken_for_a_state(tmp_path: Path) -> None:
+    wanted = [File("/a", b""), File("/b", b"")]
+    with pytest.raises(DeployError, match="2 files, got 1 answers"):
+        files.differing(wanted, "- - -\n")
 
 
 def test_owner_and_mode_are_right_before_the_name_shows(tmp_path: Path) -> None:

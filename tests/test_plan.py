@@ -45,8 +45,22 @@ def test_a_file_is_the_same_with_content_mode_owner_and_what_it_replaces() -> No
     made = plans.write("w1", file, "- - -")
     assert made.key == plans.write("w1", File("/etc/x", b"a", 0o600), "- - -").key
     others = [replace(file, mode=0o644), replace(file, owner="a"), replace(file, content=b"b")]
+    others.append(replace(file, path="/etc/y"))
     assert made.key not in {plans.write("w1", other, "- - -").key for other in others}
     assert made.key != plans.write("w1", file, f"{64 * '0'} 600 root:root").key
+
+
+def test_a_patch_is_the_same_with_its_node_and_body() -> None:
+    made = plans.patch("w1", "label w1 a=b", {"a": "b", "c": "d"})
+    assert made.key == plans.patch("w1", "label", {"c": "d", "a": "b"}).key
+    assert made.key != plans.patch("w2", "label w1 a=b", {"a": "b", "c": "d"}).key
+    assert made.key != plans.patch("w1", "label w1 a=b", {"a": "b", "c": "e"}).key
+
+
+def test_a_change_of_this_machine_is_the_same_with_its_content() -> None:
+    assert plans.local("write x", "1").key == plans.local("write x", b"1").key
+    assert plans.local("write x", "1").key != plans.local("write x", "2").key
+    assert plans.local("write x", "1").key != plans.local("write y", "1").key
 
 
 def test_parts_of_a_digest_do_not_run_into_each_other() -> None:
@@ -59,18 +73,44 @@ def test_a_plan_comes_back_from_its_file(tmp_path: Path) -> None:
     assert plans.load(tmp_path / "p") == made
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"format": 1}', '{"format": 99}', "x"])
-def test_what_is_no_plan_is_said_to_be_none(tmp_path: Path, text: str) -> None:
-    (tmp_path / "p").write_text(text)
-    with pytest.raises(UsageError):
+def test_the_file_of_a_plan_says_of_each_change_where_what_and_why() -> None:
+    details = ("a line",)
+    made = plan_of(
+        plans.run("w1", "do", "x", b"", False, details=details),
+        plans.write("w1", File("/x", b"abc", 0o600), "- - -", details),
+        plans.patch("w1", "label w1 a=b", {}),
+        plans.local("make y"),
+    )
+    found = json.loads(made.dump())["actions"]
+    shown = [(a["node"], a["kind"], a["words"], a["place"], a["details"]) for a in found]
+    assert shown == [
+        ("w1", "run", "run: do", "do", ["a line"]),
+        ("w1", "write", "write: /x (mode 600, 3 bytes)", "/x", ["a line"]),
+        ("w1", "patch", "label w1 a=b", "label w1 a=b", []),
+        ("", "local", "make y", "make y", []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(text, "p is not a plan") for text in ("", "[]", "{}", "null", '{"format": 1}', "x")]
+    + [('{"format": 99}', "p is of another version"), (None, "p: No such file")],
+)
+def test_what_is_no_plan_is_said_to_be_none(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "p").write_text(text)
+    with pytest.raises(UsageError, match=f"^{tmp_path}/{said}") as caught:
         plans.load(tmp_path / "p")
+    assert "plan" in caught.value.cure
 
 
 def test_differences_count_and_see_what_scripts_say() -> None:
     assert plans.differences(plan_of(CAT, CAT), plan_of(CAT, CAT)) == []
     assert plans.differences(plan_of(CAT, CAT), plan_of(CAT)) == ["no longer: w1: would run: cat"]
     assert plans.differences(plan_of(CAT), plan_of(CAT, CAT)) == ["new: w1: would run: cat"]
-    assert plans.differences(plan_of(CAT), plan_of(replace(CAT, details=("more",))))
+    assert plans.differences(plan_of(), plan_of(plans.local("x"))) == ["new: here: would x"]
+    says = plans.run("w1", "cat", "cat", b"in", False, details=["more"])
+    assert plans.differences(plan_of(CAT), plan_of(says))
     assert plans.differences(plan_of(CAT, unknown=(Unknown("a", "b"),)), plan_of(CAT))
 
 
@@ -83,6 +123,20 @@ def test_equal_changes_of_many_nodes_are_a_line() -> None:
         "a: unknown until b",
         "4 changes on 3 nodes",
     ]
+
+
+def test_lines_of_a_change_stand_below_it() -> None:
+    changes = [replace(CAT, node=node, details=("-a", "+b")) for node in ("w1", "w2")]
+    assert plans.table(plan_of(*changes)).splitlines() == [
+        "w[1-2]: would run: cat",
+        "    -a",
+        "    +b",
+        "2 changes on 2 nodes",
+    ]
+
+
+def test_what_is_unknown_for_some_nodes_names_them() -> None:
+    assert Unknown("labels", "join", ("w1", "w2")).text() == "labels on w[1-2]: unknown until join"
 
 
 def test_scripts_that_find_nothing_are_no_change() -> None:
@@ -99,11 +153,30 @@ def test_a_dry_run_lets_nothing_through_and_keeps_it() -> None:
     assert gate.actions == [CAT, plans.local("x")]
 
 
+def test_a_file_that_is_written_again_is_kept_once_and_a_command_each_time() -> None:
+    file = plans.write("w1", File("/x", b"1"), "- - -")
+    other = plans.write("w1", File("/y", b"1"), "- - -")
+    gate = Gate(Console(), dry_run=True)
+    for action in (CAT, CAT, file, other, file):
+        assert not gate.admit(action)
+    assert gate.actions == [CAT, CAT, file, other]
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_each_line_that_is_shown_names_its_node(
+    dry_run: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Gate(Console(), dry_run).admit(replace(CAT, details=("a", "b")))
+    lines = [] if not dry_run else ["w1: would run: cat"]
+    assert capsys.readouterr().err.splitlines() == [*lines, "w1:   a", "w1:   b"]
+
+
 def test_an_applied_plan_lets_each_change_through_once() -> None:
     gate = Gate(Console(), contract=plan_of(CAT, plans.local("x")))
     assert gate.admit(CAT)
-    with pytest.raises(Refused, match="w1: not in the plan: run: cat"):
+    with pytest.raises(Refused, match="w1: not in the plan: run: cat") as caught:
         gate.admit(CAT)
+    assert "deploy.py plan" in caught.value.cure
     with pytest.raises(Refused, match="here: not in the plan: y"):
         gate.admit(plans.local("y"))
     assert gate.admit(plans.local("x"))
@@ -115,6 +188,10 @@ def test_a_change_whose_content_was_not_known_is_let_through_once() -> None:
     (found,) = draft.actions
     assert found.text() == "may write: /x (content unknown until joined)"
     gate = Gate(Console(), contract=plan_of(found))
+    with pytest.raises(Refused):
+        gate.admit(plans.write("w1", File("/y", b"another"), "- - -"))
+    with pytest.raises(Refused):
+        gate.admit(plans.run("w1", "/x", "/x", b"", False))
     assert gate.admit(plans.write("w1", File("/x", b"now known"), "- - -"))
     with pytest.raises(Refused):
         gate.admit(plans.write("w1", File("/x", b"now known"), "- - -"))
@@ -122,12 +199,24 @@ def test_a_change_whose_content_was_not_known_is_let_through_once() -> None:
         gate.admit(plans.write("w2", File("/x", b"now known"), "- - -"))
 
 
+def test_a_change_that_may_be_needed_and_is_known_is_let_through_as_it_is() -> None:
+    draft = Gate(Console(), dry_run=True)
+    known = plans.write("w1", File("/x", b"known"), "- - -")
+    draft.foresee([known], "joined")
+    (found,) = draft.actions
+    assert found.text() == "may write: /x (mode 644, 5 bytes)"
+    gate = Gate(Console(), contract=plan_of(found))
+    with pytest.raises(Refused):
+        gate.admit(plans.write("w1", File("/x", b"other"), "- - -"))
+    assert gate.admit(known)
+
+
 def test_a_plan_ends_where_its_dry_run_ended() -> None:
     draft = Gate(Console(), dry_run=True)
-    with pytest.raises(Horizon):
+    with pytest.raises(Horizon, match="network: unknown until init"):
         draft.horizon("network", "init")
     gate = Gate(Console(), contract=plan_of(unknown=tuple(draft.unknown)))
-    with pytest.raises(Horizon):
+    with pytest.raises(Horizon, match="network: unknown until init"):
         gate.horizon("network", "init")
     gate.horizon("network", "something else")
     Gate(Console()).horizon("network", "init")
@@ -137,7 +226,11 @@ def test_secrets_are_not_in_a_plan() -> None:
     console = Console()
     console.hidden.add(["s3cret-value"])
     gate = Gate(console, dry_run=True)
-    gate.admit(plans.run("w1", "echo s3cret-value", "echo s3cret-value", b"", False))
+    details = ["password: s3cret-value"]
+    gate.admit(
+        plans.run("w1", "echo s3cret-value", "echo s3cret-value", b"", False, False, details)
+    )
+    assert "password: " in plan_of(*gate.actions).dump()
     assert "s3cret" not in plan_of(*gate.actions).dump()
 
 
@@ -153,7 +246,11 @@ STATE = f"{64 * 'a'} 644 root:root"
     (File("/x", b"b"), f"{64 * 'a'} 640 root:root", b"a",
      ("mode and owner: 640 root:root -> 644 root:root", "content not shown: mode 640")),
     (File("/x", b"\xff"), STATE, b"a", ("content not shown: not text",)),
-    (File("/x", 70000 * b"b"), STATE, b"a", ("content not shown: 70000 bytes",)),
+    (File("/x", b"b", 0o711), "- - -", b"", ("content not shown: mode 711",)),
+    (File("/x", 65537 * b"b"), STATE, b"a", ("content not shown: 65537 bytes",)),
+    (File("/x", b"b"), STATE, 65537 * b"a", ("content not shown: 1 bytes",)),
+    (File("/x", 65536 * b"b"), STATE, 65536 * b"a",
+     ("--- there now", "+++ /x", "@@ -1 +1 @@", f"-{65536 * 'a'}", f"+{65536 * 'b'}")),
 ])  # fmt: skip
 def test_lines_that_differ(file: File, state: str, old: bytes, said: tuple[str, ...]) -> None:
     assert difference(file, state, old) == said

@@ -1,0 +1,231 @@
+"""Which changes of a module its quick tests notice: python -m benchmarks.mutation MODULE..."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import measure
+from benchmarks.measure import BENCH_VENV, PYTHON, ROOT
+
+TOOL = "mutmut==3.8.1"
+TESTS = {
+    "connection": ["tests/test_connection.py"],
+    "files": ["tests/test_files.py", "tests/test_plan.py"],
+    "gate": ["tests/test_plan.py"],
+    "plan": ["tests/test_plan.py"],
+    "recorder": ["tests/test_recorder.py"],
+}
+"""The tests of each module that stay within one process and take seconds."""
+EXPLAINED = ROOT / "benchmarks/survivors.json"
+"""Why a survivor may stay: a reason, and the changes that it is the reason for."""
+
+KILLED, TIMED_OUT, SURVIVED, UNREACHED = {1, 3}, {-24, -9, 24, 36, 152, 255}, {0}, {5, 33}
+
+# mutmut comes from an environment of its own, but behind the project's: its pins come first.
+_TOOL = f"""import json, sys
+sys.path.append({str(BENCH_VENV)!r} + "/lib/python%d.%d/site-packages" % sys.version_info[:2])
+"""
+_RUN = _TOOL + "from mutmut.__main__ import cli; cli()"
+_SHOW = _TOOL + (
+    "from mutmut.mutation.diff_apply import get_diff_for_mutant as diff\n"
+    "print(json.dumps([diff(name, path=sys.argv[1]) for name in sys.argv[2:]]))"
+)
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """A change that no test noticed: `change` is `function: old -> new`."""
+
+    path: str
+    line: int
+    change: str
+
+    def text(self) -> str:
+        return f"{self.path}:{self.line} {self.change}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """What became of the mutants of a module."""
+
+    path: str
+    mutants: int
+    killed: int
+    hung: list[Survivor]
+    """Those of the killed that ran into the time limit: a loop that does not end, or a lock kept."""
+    survivors: list[Survivor]
+    seconds: float
+
+
+def score(module: str, place: Path) -> Score:
+    """Mutate a module in a copy of the tree, and run its tests for each mutant."""
+    path, began = f"dlws/{module}.py", time.monotonic()
+    _copy(place)
+    (place / path).write_text(undecorated((ROOT / path).read_text()))
+    (place / "setup.cfg").write_text(_settings(path, TESTS[module]))
+    # What a mutant leaves behind, such as a command that waits for ever, ends with the namespace.
+    alone = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "sh",
+        "-c",
+        '"$@"; exit',
+        "sh",
+    ]
+    line = [*(alone if os.geteuid() == 0 else []), PYTHON, "-c", _RUN, "run", "--max-children", "2"]
+    done = subprocess.run(line, cwd=place, capture_output=True, text=True, check=False)
+    found: dict[str, int | None] = {}
+    if (meta := place / f"mutants/{path}.meta").exists():
+        found = json.loads(meta.read_text())["exit_code_by_key"]
+    undecided = [n for n, c in found.items() if c not in KILLED | TIMED_OUT | SURVIVED | UNREACHED]
+    if done.returncode or not found or undecided:
+        sys.exit(f"{path}: undecided: {undecided}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    left, hung = (
+        _named(place, path, [name for name, code in found.items() if code in codes])
+        for codes in (SURVIVED | UNREACHED, TIMED_OUT)
+    )
+    took = time.monotonic() - began
+    return Score(path, len(found), len(found) - len(left), hung, left, took)
+
+
+def _copy(place: Path) -> None:
+    """The tree as it stands, committed or not: nothing that is mutated is anyone's own."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, place / name)
+
+
+def _settings(path: str, tests: Sequence[str]) -> str:
+    settings = {
+        "source_paths": "dlws",
+        "only_mutate": path,
+        "also_copy": "deploy.py\ntemplates\nscripts\nconfig.yaml.example",
+        "pytest_add_cli_args": "-p\nno:cacheprovider\n-m\nnot sandbox and not cluster",
+        "pytest_add_cli_args_test_selection": "\n".join(tests),
+        # The limit for a mutant, in seconds: what its tests took, and 3, four times over.
+        "timeout_constant": "3",
+        "timeout_multiplier": "4",
+        "use_git_change_detection": "false",
+    }
+    rows = [f"{key} = " + value.replace("\n", "\n    ") for key, value in settings.items()]
+    return "\n".join(["[mutmut]", *rows, ""])
+
+
+def undecorated(source: str) -> str:
+    """The same module, with its functions decorated behind them: mutmut leaves others out."""
+    lines = source.splitlines()
+    found = [f for f in ast.walk(ast.parse(source)) if isinstance(f, ast.FunctionDef)]
+    for function in sorted(found, key=lambda f: f.lineno, reverse=True):
+        if not function.decorator_list:
+            continue
+        value = function.name
+        for decorator in reversed(function.decorator_list):
+            value = f"{ast.unparse(decorator)}({value})"
+        assert function.end_lineno
+        indent = " " * function.col_offset
+        lines.insert(function.end_lineno, f"{indent}{function.name} = {value}")
+        del lines[function.decorator_list[0].lineno - 1 : function.lineno - 1]
+    return "\n".join(lines) + "\n"
+
+
+def _named(place: Path, path: str, names: Sequence[str]) -> list[Survivor]:
+    show = [PYTHON, "-c", _SHOW, path, *names]
+    shown = subprocess.run(show, cwd=place, stdout=subprocess.PIPE, check=True, text=True).stdout
+    starts = dict(_functions((ROOT / path).read_text()))
+    found = []
+    for name, diff in zip(names, json.loads(shown), strict=True):
+        # dlws.plan.x_digest__mutmut_3, or dlws.plan.xǁPlanǁdump__mutmut_1
+        words = name.rpartition(".")[2].partition("__mutmut_")[0]
+        function = words[1:].strip("ǁ").replace("ǁ", ".") if "ǁ" in words else words[2:]
+        line, change = _change(diff)
+        found.append(Survivor(path, starts[function] + line, f"{function}: {change}"))
+    return found
+
+
+def _functions(source: str) -> Iterator[tuple[str, int]]:
+    """Functions and methods with the line that their `def` is in."""
+    for item in ast.parse(source).body:
+        if isinstance(item, ast.FunctionDef):
+            yield item.name, item.lineno
+        for method in item.body if isinstance(item, ast.ClassDef) else ():
+            if isinstance(method, ast.FunctionDef):
+                yield f"{item.name}.{method.name}", method.lineno
+
+
+def _change(diff: str) -> tuple[int, str]:
+    """Where in its function the first change of a diff is, and the old and new words."""
+    lines = diff.splitlines()[2:]
+    start = int(lines[0].split()[1].split(",")[0][1:])
+    first = next(n for n, line in enumerate(lines[1:]) if line[0] in "-+")
+    old, new = (
+        " ".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
+    )
+    return start + first - 1, f"{old} -> {new}"
+
+
+def explained() -> dict[str, str]:
+    """The reason for each survivor that has one."""
+    reasons = json.loads(EXPLAINED.read_text()) if EXPLAINED.exists() else {}
+    return {change: why for why, changes in reasons.items() for change in changes}
+
+
+def report(scores: Sequence[Score], reasons: Mapping[str, str]) -> str:
+    lines = ["| module | mutants | killed | of them by time limit | survived | explained | score |"]
+    lines += ["| --- | --- | --- | --- | --- | --- | --- |"]
+    for one in scores:
+        known = sum(f"{s.path} {s.change}" in reasons for s in one.survivors)
+        lines.append(
+            f"| `{one.path}` | {one.mutants} | {one.killed} | {len(one.hung)} "
+            f"| {len(one.survivors)} | {known} | {one.killed / one.mutants:.1%} |"
+        )
+    minutes = sum(one.seconds for one in scores) / 60
+    lines += ["", f"Taken in {minutes:.0f} minutes on {measure.machine()}.", ""]
+    grouped: dict[str, list[Survivor]] = {}
+    for survivor in (s for one in scores for s in one.survivors):
+        why = reasons.get(f"{survivor.path} {survivor.change}", "NOT EXPLAINED")
+        grouped.setdefault(why, []).append(survivor)
+    for why, survivors in sorted(grouped.items()):
+        lines += [f"{why}:", "", *(f"- `{s.text()}`" for s in survivors), ""]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("python -m benchmarks.mutation", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}")
+    parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md")
+    options = parser.parse_args()
+    if unknown := set(options.modules) - set(TESTS):
+        parser.error(f"no tests are named for {', '.join(unknown)}")
+    measure.install(TOOL)
+    scores = []
+    for module in options.modules or TESTS:
+        place = Path(tempfile.mkdtemp(prefix="dlws-mutants-"))
+        try:
+            scores.append(score(module, place))
+        finally:
+            shutil.rmtree(place)
+        print(*(f"hung: {one.text()}" for one in scores[-1].hung), sep="\n")
+        print(report(scores[-1:], explained()), flush=True)
+    if options.docs:
+        measure.section("mutation", report(scores, explained()))
+
+
+if __name__ == "__main__":
+    main()
