@@ -15,18 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import measure
+from benchmarks import measure, shell_mutants
 from benchmarks.measure import BENCH_VENV, PYTHON, ROOT
 
 TOOL = "mutmut==3.8.1"
 TESTS = {
+    # The tests of a module's scripts come first.
     "connection": ["tests/test_connection.py"],
     "files": ["tests/test_files.py", "tests/test_plan.py"],
     "gate": ["tests/test_plan.py"],
     "plan": ["tests/test_plan.py"],
     "recorder": ["tests/test_recorder.py"],
 }
-"""The tests of each module that stay within one process and take seconds."""
+"""The tests of each module that take seconds."""
 EXPLAINED = ROOT / "benchmarks/survivors.json"
 """Why a survivor may stay: a reason, and the changes that it is the reason for."""
 
@@ -63,30 +64,22 @@ class Score:
     mutants: int
     killed: int
     hung: list[Survivor]
-    """Those of the killed that ran into the time limit: a loop that does not end, or a lock kept."""
+    """Those of the killed that ran into the time limit: a loop or a wait without end."""
     survivors: list[Survivor]
     seconds: float
 
 
+# What a mutant leaves behind, such as a command that waits for ever, ends with its namespace.
+_ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+_ALONE = [*_ALONE, "sh", "-c", '"$@"; exit', "sh"] if os.geteuid() == 0 else []
+
+
 def score(module: str, place: Path) -> Score:
-    """Mutate a module in a copy of the tree, and run its tests for each mutant."""
+    """Mutate the functions of a module in a copy of the tree, and run its tests for each mutant."""
     path, began = f"dlws/{module}.py", time.monotonic()
-    _copy(place)
     (place / path).write_text(undecorated((ROOT / path).read_text()))
     (place / "setup.cfg").write_text(_settings(path, TESTS[module]))
-    # What a mutant leaves behind, such as a command that waits for ever, ends with the namespace.
-    alone = [
-        "unshare",
-        "--pid",
-        "--fork",
-        "--kill-child",
-        "--mount-proc",
-        "sh",
-        "-c",
-        '"$@"; exit',
-        "sh",
-    ]
-    line = [*(alone if os.geteuid() == 0 else []), PYTHON, "-c", _RUN, "run", "--max-children", "2"]
+    line = [*_ALONE, PYTHON, "-c", _RUN, "run", "--max-children", "2"]
     done = subprocess.run(line, cwd=place, capture_output=True, text=True, check=False)
     found: dict[str, int | None] = {}
     if (meta := place / f"mutants/{path}.meta").exists():
@@ -100,6 +93,38 @@ def score(module: str, place: Path) -> Score:
     )
     took = time.monotonic() - began
     return Score(path, len(found), len(found) - len(left), hung, left, took)
+
+
+def score_of_scripts(module: str, place: Path) -> Score | None:
+    """The same for the shell scripts in a module's constants; None where there are none."""
+    path, began = f"dlws/{module}.py", time.monotonic()
+    source = (ROOT / path).read_text()
+    mutants = list(shell_mutants.mutants(source))
+    if not mutants:
+        return None
+    (place / path).write_text(source)
+    if _tests_fail(module, place, None):
+        sys.exit(f"{path}: its tests fail as it stands")
+    limit = 4 * (time.monotonic() - began) + 10
+    left, hung = [], []
+    for mutant in mutants:
+        (place / path).write_text(mutant.source)
+        one = Survivor(path, mutant.line, mutant.change)
+        try:
+            if not _tests_fail(module, place, limit):
+                left.append(one)
+        except subprocess.TimeoutExpired:
+            hung.append(one)
+    took = time.monotonic() - began
+    return Score(f"{path}, scripts", len(mutants), len(mutants) - len(left), hung, left, took)
+
+
+def _tests_fail(module: str, place: Path, limit: float | None) -> bool:
+    line = [*_ALONE, PYTHON, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *TESTS[module][:1]]
+    # A cache of byte code takes two mutants of one second for the same.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(line, cwd=place, env=env, capture_output=True, check=False, timeout=limit)
+    return done.returncode != 0
 
 
 def _copy(place: Path) -> None:
@@ -117,7 +142,7 @@ def _settings(path: str, tests: Sequence[str]) -> str:
         "source_paths": "dlws",
         "only_mutate": path,
         "also_copy": "deploy.py\ntemplates\nscripts\nconfig.yaml.example",
-        "pytest_add_cli_args": "-p\nno:cacheprovider\n-m\nnot sandbox and not cluster",
+        "pytest_add_cli_args": "-p\nno:cacheprovider",
         "pytest_add_cli_args_test_selection": "\n".join(tests),
         # The limit for a mutant, in seconds: what its tests took, and 3, four times over.
         "timeout_constant": "3",
@@ -218,11 +243,13 @@ def main() -> None:
     for module in options.modules or TESTS:
         place = Path(tempfile.mkdtemp(prefix="dlws-mutants-"))
         try:
-            scores.append(score(module, place))
+            _copy(place)
+            found = [score(module, place), score_of_scripts(module, place)]
         finally:
             shutil.rmtree(place)
-        print(*(f"hung: {one.text()}" for one in scores[-1].hung), sep="\n")
-        print(report(scores[-1:], explained()), flush=True)
+        scores += filter(None, found)
+        print(*(f"hung: {s.text()}" for one in filter(None, found) for s in one.hung), sep="\n")
+        print(report([one for one in found if one], explained()), flush=True)
     if options.docs:
         measure.section("mutation", report(scores, explained()))
 

@@ -169,6 +169,22 @@ def test_a_silent_server_is_left_at_the_deadline(listener: socket.socket) -> Non
     assert ask(listener, 0.3) == b""
 
 
+def test_a_server_that_answers_in_the_last_second_is_heard(listener: socket.socket) -> None:
+    listener.listen()
+    thread = threading.Thread(target=answer, args=(listener, b"SSH\n"))
+    thread.start()
+    assert ask(listener, 0.95) == b"SSH\n"
+    thread.join()
+
+
+def test_a_server_that_takes_no_connection_is_left_at_the_deadline(
+    listener: socket.socket,
+) -> None:
+    listener.listen(0)
+    with socket.create_connection(listener.getsockname()):  # its queue is full: it answers nobody
+        assert ask(listener, 0.3) == b""
+
+
 def test_no_server_is_told_at_the_deadline(listener: socket.socket) -> None:
     assert ask(listener, 0.3) == b""
     assert ask(listener, 0) == b""
