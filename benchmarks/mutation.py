@@ -11,11 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 from benchmarks import measure, shell_mutants
 from benchmarks.measure import BENCH_VENV, PYTHON, ROOT
@@ -33,6 +34,7 @@ TESTS = {
 }
 """The tests of each module that take seconds."""
 AT_ONCE = 3
+RESULTS = ROOT / "build/mutation.json"
 EXPLAINED = ROOT / "benchmarks/survivors.json"
 """Why a survivor may stay: a reason, and the changes that it is the reason for."""
 
@@ -72,6 +74,11 @@ class Score:
     """Those of the killed that ran into the time limit: a loop or a wait without end."""
     survivors: list[Survivor]
     seconds: float
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> Score:
+        hung, left = ([Survivor(**one) for one in row.pop(key)] for key in ("hung", "survivors"))
+        return cls(**row, hung=hung, survivors=left)
 
 
 # What a mutant leaves behind, such as a command that waits for ever, ends with its namespace.
@@ -165,7 +172,7 @@ def _settings(path: str, tests: Sequence[str]) -> str:
     settings = {
         "source_paths": "dlws",
         "only_mutate": path,
-        "also_copy": "deploy.py\ntemplates\nscripts\nconfig.yaml.example",
+        "also_copy": "deploy.py\ntemplates\nscripts\nconfig.yaml.example\nbenchmarks",
         "pytest_add_cli_args": "-p\nno:cacheprovider",
         "pytest_add_cli_args_test_selection": "\n".join(tests),
         # The limit for a mutant, in seconds: what its tests took, and 3, four times over.
@@ -255,27 +262,41 @@ def report(scores: Sequence[Score], reasons: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
+def keep(scores: Iterable[Score]) -> list[Score]:
+    """Put these scores beside those of modules that were taken before; all of them, in order."""
+    found = {path: Score.of(row) for path, row in _rows().items()}
+    found |= {one.path: one for one in scores}
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps({path: asdict(one) for path, one in found.items()}, indent=1))
+    return [found[path] for path in sorted(found)]
+
+
+def _rows() -> dict[str, Any]:
+    return dict(json.loads(RESULTS.read_text())) if RESULTS.exists() else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.mutation", description=__doc__)
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}")
-    parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument(
+        "--docs", action="store_true", help="write docs/benchmarks.md, with modules taken before"
+    )
     options = parser.parse_args()
     if unknown := set(options.modules) - set(TESTS):
         parser.error(f"no tests are named for {', '.join(unknown)}")
     measure.install(TOOL)
-    scores = []
     for module in options.modules or TESTS:
         place = Path(tempfile.mkdtemp(prefix="dlws-mutants-"))
         try:
             _copy(place)
-            found = [score(module, place), score_of_scripts(module, place)]
+            found = [one for one in (score(module, place), score_of_scripts(module, place)) if one]
         finally:
             shutil.rmtree(place)
-        scores += filter(None, found)
-        print(*(f"hung: {s.text()}" for one in filter(None, found) for s in one.hung), sep="\n")
-        print(report([one for one in found if one], explained()), flush=True)
+        keep(found)
+        print(*(f"hung: {s.text()}" for one in found for s in one.hung), sep="\n")
+        print(report(found, explained()), flush=True)
     if options.docs:
-        measure.section("mutation", report(scores, explained()))
+        measure.section("mutation", report(keep([]), explained()))
 
 
 if __name__ == "__main__":

@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from dlws import files
 from dlws import plan as plans
+from dlws.config import from_text
+from dlws.connection import KEEP, Echo, Result, Stdin
 from dlws.errors import Horizon, Refused, UsageError
 from dlws.files import File, difference
 from dlws.gate import Gate
+from dlws.node import Node
 from dlws.output import Console
 from dlws.plan import Action, Plan, Unknown
 
@@ -232,6 +236,34 @@ def test_secrets_are_not_in_a_plan() -> None:
     )
     assert "password: " in plan_of(*gate.actions).dump()
     assert "s3cret" not in plan_of(*gate.actions).dump()
+
+
+class Box:
+    """A node that has no files, and keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def run(
+        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+    ) -> Result:
+        self.asked.append(command)
+        return Result(0, b"- - -\n" if command == files.STATE else b"\n")
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def test_contents_are_read_only_where_lines_are_wanted() -> None:
+    config = from_text("cluster_name: t\nmachines: {w1: {role: worker, private-ip: 10.0.0.1}}\n")
+    for gate, asked in (
+        (Gate(Console(), dry_run=True), [files.STATE]),
+        (Gate(Console(), dry_run=True, diff=True), [files.STATE, files.CONTENT]),
+    ):
+        box = Box()
+        Node(config.machines["w1"], "10.0.0.1", box, Console(), gate=gate).put("a\n", "/x")
+        assert box.asked == asked
+        assert bool(gate.actions[0].details) == gate.diff
 
 
 STATE = f"{64 * 'a'} 644 root:root"
