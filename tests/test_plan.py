@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from dlws import files
 from dlws import plan as plans
 from dlws.config import from_text
-from dlws.connection import KEEP, Echo, Result, Stdin
 from dlws.errors import Horizon, Refused, UsageError
 from dlws.files import File, difference
 from dlws.gate import Gate
 from dlws.node import Node
 from dlws.output import Console
 from dlws.plan import Action, Plan, Unknown
+from tests.simulated import World
 
 CAT = plans.run("w1", "cat", "cat", b"in", False)
 
@@ -238,32 +238,15 @@ def test_secrets_are_not_in_a_plan() -> None:
     assert "s3cret" not in plan_of(*gate.actions).dump()
 
 
-class Box:
-    """A node that has no files, and keeps what it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        self.asked.append(command)
-        return Result(0, b"- - -\n" if command == files.STATE else b"\n")
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
 def test_contents_are_read_only_where_lines_are_wanted() -> None:
-    config = from_text("cluster_name: t\nmachines: {w1: {role: worker, private-ip: 10.0.0.1}}\n")
-    for gate, asked in (
-        (Gate(Console(), dry_run=True), [files.STATE]),
-        (Gate(Console(), dry_run=True, diff=True), [files.STATE, files.CONTENT]),
-    ):
-        box = Box()
-        Node(config.machines["w1"], "10.0.0.1", box, Console(), gate=gate).put("a\n", "/x")
-        assert box.asked == asked
-        assert bool(gate.actions[0].details) == gate.diff
+    config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
+    for diff, questions in ((None, 1), (False, 1), (True, 2)):
+        console = Console()
+        gate = Gate(console, True) if diff is None else Gate(console, True, diff=diff)
+        box = World({"10.0.0.1": "i1"}, Random(0), b"").boxes["10.0.0.1"]
+        Node(config.machines["i1"], "10.0.0.1", box, console, gate=gate).put("a\n", "/x")
+        assert box.questions == questions
+        assert bool(gate.actions[0].details) == bool(diff)
 
 
 STATE = f"{64 * 'a'} 644 root:root"
