@@ -27,6 +27,7 @@ TESTS = {
     "connection": ["tests/test_connection.py"],
     "files": ["tests/test_files.py", "tests/test_plan.py"],
     "gate": ["tests/test_plan.py"],
+    "journal": ["tests/test_journal.py"],
     "lock": ["tests/test_lock.py"],
     "nodelock": ["tests/test_guard.py"],
     "plan": ["tests/test_plan.py"],
