@@ -94,12 +94,12 @@ def score(module: str, place: Path) -> Score:
     (place / "setup.cfg").write_text(_settings(path, TESTS[module]))
     line = [*_ALONE, PYTHON, "-c", _RUN, "run", "--max-children", "2"]
     done = subprocess.run(line, cwd=place, capture_output=True, text=True, check=False)
-    found: dict[str, int | None] = {}
-    if (meta := place / f"mutants/{path}.meta").exists():
-        found = json.loads(meta.read_text())["exit_code_by_key"]
+    if done.returncode:
+        sys.exit(f"{path}: status {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    found = json.loads((place / f"mutants/{path}.meta").read_text())["exit_code_by_key"]
     undecided = [n for n, c in found.items() if c not in KILLED | TIMED_OUT | SURVIVED | UNREACHED]
-    if done.returncode or not found or undecided:
-        sys.exit(f"{path}: undecided: {undecided}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    if undecided:
+        sys.exit(f"{path}: undecided: {undecided}\n{done.stdout[-3000:]}")
     left, hung = (
         _named(place, path, [name for name, code in found.items() if code in codes])
         for codes in (SURVIVED | UNREACHED, TIMED_OUT)

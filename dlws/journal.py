@@ -252,7 +252,7 @@ def find(deploy: Path, run: str = "") -> Path:
         raise UsageError(
             f"there is no run {run}" if run else "there was no run yet", "see: deploy.py runs list"
         )
-    if run and len(found) > 1 and found[-1].name != run:
+    if run and len(found) > 1:
         raise UsageError(f"{run} begins the ids of {len(found)} runs", "give more of it")
     return found[-1]
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     made.close("ok")
 
 
-def ran(journal: Journal, node: str, command: str, result: Result) -> str:
+def ran(journal: Journal, node: str, command: str, result: Result, stdin: bytes = b"") -> str:
     """A command that was run under the journal; its operation."""
-    with journal.recording(node, f"do {command}", command, b"") as record:
+    with journal.recording(node, f"do {command}", command, stdin) as record:
         record.result = result
     return record.operation
 
@@ -44,8 +46,8 @@ def seen(journal: Journal) -> list[dict[str, Any]]:
     """The records without their times."""
     found = list(records(journal.directory))
     for record in found:
-        assert record.pop("time")
-        assert record.pop("seconds", 0) < 60
+        assert datetime.fromisoformat(record.pop("time")).utcoffset() == timedelta(0)
+        assert record["kind"] != "done" or 0 <= record.pop("seconds") < 60
     return found
 
 
@@ -138,6 +140,48 @@ def test_the_end_is_the_last_record_and_leaves_nothing_open(tmp_path: Path) -> N
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_record_reaches_the_disk_while_the_run_goes_on(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = threading.Event()
+    fsync = os.fsync
+
+    def noting(handle: int) -> None:
+        fsync(handle)
+        synced.set()
+
+    monkeypatch.setattr(os, "fsync", noting)
+    for number in range(3):
+        journal.write("step", name=str(number))
+        assert synced.wait(30)
+        synced.clear()
+
+
+def test_a_record_is_on_the_disk_when_the_run_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = begin(tmp_path)
+    last: list[dict[str, Any]] = []
+    fsync = os.fsync
+
+    def noting(handle: int) -> None:
+        last[:] = list(records(journal.directory))[-1:]
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    journal.close("ok")
+    assert [record["kind"] for record in last] == ["end"]
+
+
+def test_commands_differ_by_their_input(tmp_path: Path) -> None:
+    found = set()
+    for place, stdin in (("a", b"1"), ("b", b"2"), ("c", b"2")):
+        journal = begin(tmp_path / place)
+        found.add(ran(journal, "w1", "x", Result(0), stdin))
+        journal.close("ok")
+    assert len(found) == 2
+
+
 def test_equal_commands_are_told_apart_by_their_turn(journal: Journal) -> None:
     first = [journal.operation("w1", "x", b"in") for _ in range(2)]
     others = [journal.operation("w2", "x", b"in"), journal.operation("w1", "y", b"in")]
@@ -181,7 +225,7 @@ def test_a_directory_without_a_first_record_holds_no_run(tmp_path: Path) -> None
     assert "runs list" in caught.value.cure
 
 
-STATES = {
+STATES: dict[str, list[dict[str, Any]]] = {
     "ok": [{"kind": "done", "code": 0}, {"kind": "finished"}, {"kind": "put"}],
     "failed": [{"kind": "done", "code": 3}, {"kind": "failed"}, {"kind": "aside"}],
     "running": [{"kind": "begin"}],
@@ -231,12 +275,6 @@ def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no run 12") as caught:
         find(tmp_path, "12")
     assert "runs list" in caught.value.cure
-
-
-def test_an_id_that_begins_another_is_meant_where_it_is_the_last(tmp_path: Path) -> None:
-    made = [wrote(tmp_path, run=run) for run in ("1", "2")]
-    assert find(tmp_path, "2") == made[1]
-    assert find(tmp_path, "1") == made[0]
 
 
 def test_the_configuration_is_both_files(tmp_path: Path) -> None:
