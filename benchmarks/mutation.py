@@ -22,16 +22,35 @@ from benchmarks import measure, shell_mutants
 from benchmarks.measure import BENCH_VENV, PYTHON, ROOT
 
 TOOL = "mutmut==3.8.1"
+_RESUME = [
+    f"tests/test_resume.py::test_{name}"
+    for name in (
+        "settling_tells_the_ended_the_dead_and_the_never_begun",
+        "a_command_that_comes_late_is_not_run",
+        "settling_waits_for_what_runs_and_says_so_once",
+        "input_that_broke_off_starts_nothing",
+        "many_at_once_start_one",
+        "a_full_disk_on_the_node_is_said_and_nothing_is_run",
+        "a_disk_that_fills_up_meanwhile_loses_no_outcome",
+    )
+]
+_REBOOT = "tests/test_resume.py::test_a_request_for_a_reboot_is_no_failure_unless_its_node_failed"
+_RECORDS = [
+    "tests/test_resume.py::test_records_torn_at_any_byte_are_gone_on_from",
+    "tests/test_resume.py::test_a_full_disk_ends_the_record_with_an_error",
+]
 TESTS = {
-    # The tests of a module's scripts come first.
     "connection": ["tests/test_connection.py"],
     "files": ["tests/test_files.py", "tests/test_plan.py"],
     "gate": ["tests/test_plan.py"],
-    "journal": ["tests/test_journal.py"],
+    "history": ["tests/test_resuming.py", "tests/test_journal.py", _REBOOT],
+    "journal": ["tests/test_journal.py", "tests/test_journal_read.py"],
+    "lines": ["tests/test_resuming.py", "tests/test_journal.py", *_RECORDS],
     "lock": ["tests/test_lock.py"],
     "nodelock": ["tests/test_guard.py"],
     "plan": ["tests/test_plan.py"],
-    "recorder": ["tests/test_recorder.py"],
+    "recorder": ["tests/test_recorder.py", *_RESUME],
+    "resuming": ["tests/test_resuming.py"],
 }
 """The tests of each module that take seconds."""
 AT_ONCE = 3
@@ -147,7 +166,7 @@ def _no_copies(place: str, names: list[str]) -> list[str]:
 
 
 def _tests(module: str, place: Path, limit: float | None) -> str:
-    line = [*_ALONE, PYTHON, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *TESTS[module][:1]]
+    line = [*_ALONE, PYTHON, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *TESTS[module]]
     # A cache of byte code takes two mutants of one second for the same.
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     try:

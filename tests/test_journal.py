@@ -1,10 +1,8 @@
-"""The record of a run: what is written, and what is read from it again."""
+"""The record of a run: what is written."""
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,8 +13,10 @@ import pytest
 
 from dlws import journal as journals
 from dlws.connection import Result
-from dlws.errors import UsageError
-from dlws.journal import Journal, find, line, log_end, read, records, runs, why
+from dlws.files import File
+from dlws.journal import Journal, records
+from dlws.lines import Unrecorded
+from dlws.recorder import Settled
 from dlws.secrecy import Hidden
 
 SECRET = "s3cret-value"
@@ -37,7 +37,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def ran(journal: Journal, node: str, command: str, result: Result, stdin: bytes = b"") -> str:
     """A command that was run under the journal; its operation."""
-    with journal.recording(node, f"do {command}", command, stdin) as record:
+    with journal.recording(node, f"do {command}", command, stdin, True) as record:
         record.result = result
     return record.operation
 
@@ -51,18 +51,6 @@ def seen(journal: Journal) -> list[dict[str, Any]]:
     return found
 
 
-def wrote(place: Path, *found: dict[str, Any], run: str = "run-1") -> Path:
-    """The directory of a run with these records behind its first one."""
-    first = {"kind": "run", "id": run, "argv": ["./deploy.py", "up", "a b"], "command": "up"}
-    first |= {"cwd": "/tmp", "config": "hash", "time": "2020-01-02T03:04:05.678+00:00"}
-    directory = place / "runs" / run
-    directory.mkdir(parents=True)
-    rows = [first, *({"time": "2020-01-02T03:05:00.000+00:00", **one} for one in found)]
-    text = "".join(f"{json.dumps(row)}\n" for row in rows)
-    (directory / "journal.jsonl").write_text(text)
-    return directory
-
-
 def test_a_record_is_for_its_owner(journal: Journal) -> None:
     receive, finish = journal.log("w1")
     receive("out", b"x")
@@ -74,10 +62,10 @@ def test_a_record_is_for_its_owner(journal: Journal) -> None:
 
 
 def test_a_command_is_recorded_when_it_begins_and_when_it_has_ended(journal: Journal) -> None:
-    with journal.recording("w1", "do it", "command", b"") as record:
+    with journal.recording("w1", "do it", "command", b"", False) as record:
         (begun,) = seen(journal)
         assert (begun["kind"], begun["node"], begun["title"]) == ("begin", "w1", "do it")
-        assert begun["operation"] == record.operation
+        assert (begun["operation"], begun["root"]) == (record.operation, False)
         record.result = Result(0, b"out\n", b"err\n")
     assert seen(journal)[1] == {
         "kind": "done", "node": "w1", "operation": record.operation, "title": "do it",
@@ -94,7 +82,7 @@ def test_of_a_failed_command_the_end_of_its_complaint_is_kept(journal: Journal) 
 def test_of_a_broken_command_the_outcome_is_unknown(journal: Journal) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        journal.recording("w1", "do it", "command", b"") as record,
+        journal.recording("w1", "do it", "command", b"", False) as record,
     ):
         raise KeyboardInterrupt("why")
     assert seen(journal)[1] == {
@@ -200,158 +188,85 @@ def test_a_resumed_run_asks_for_the_same_operations_but_those_that_failed(tmp_pa
     assert len(seen(second)) == 14
 
 
-def test_what_a_crash_tore_and_what_is_no_record_is_left_out(tmp_path: Path) -> None:
-    assert list(records(tmp_path)) == []
-    (tmp_path / "journal.jsonl").write_bytes(b'{"a": 1}\n[2]\n3\n{"b": \n{"c": "\xff"}\n{"d')
-    assert list(records(tmp_path)) == [{"a": 1}, {"c": "\N{REPLACEMENT CHARACTER}"}]
-
-
-def test_a_run_that_ended(tmp_path: Path) -> None:
-    directory = wrote(tmp_path, {"kind": "end", "outcome": "failed"})
-    assert read(directory) == journals.Run(
-        "run-1", ("./deploy.py", "up", "a b"), "up", "/tmp", "hash",
-        "2020-01-02T03:04:05.678+00:00", "2020-01-02T03:05:00.000+00:00", "failed", {},
-    )  # fmt: skip
-
-
-def test_a_run_without_an_end_was_interrupted(tmp_path: Path) -> None:
-    found = read(wrote(tmp_path, {"kind": "end", "outcome": "ok"}, {"kind": "resume"}))
-    assert (found.outcome, found.ended) == ("interrupted", "")
-
-
-def test_a_directory_without_a_first_record_holds_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"{tmp_path} holds no run") as caught:
-        read(tmp_path)
-    assert "runs list" in caught.value.cure
-
-
-STATES: dict[str, list[dict[str, Any]]] = {
-    "ok": [{"kind": "done", "code": 0}, {"kind": "finished"}, {"kind": "put"}],
-    "failed": [{"kind": "done", "code": 3}, {"kind": "failed"}, {"kind": "aside"}],
-    "running": [{"kind": "begin"}],
-    "lost": [{"kind": "lost"}],
-    "skipped": [{"kind": "skipped"}],
-}
-
-
-@pytest.mark.parametrize(
-    ("state", "last"), [(state, last) for state, rows in STATES.items() for last in rows]
-)
-def test_the_last_that_was_heard_of_a_node_counts(
-    tmp_path: Path, state: str, last: dict[str, Any]
-) -> None:
-    before = {"kind": "begin"} if state == "ok" else {"kind": "finished"}
-    found = read(wrote(tmp_path, {"node": "w1", **before}, {"node": "w1", **last}))
-    assert found.nodes == {"w1": state}
-
-
-def test_a_run_as_a_line_names_nodes_that_failed_and_those_not_tried(tmp_path: Path) -> None:
-    start = "run-1  interrupted  ./deploy.py up 'a b'"
-    assert read(wrote(tmp_path / "0")).line() == start
-    ok = {"kind": "finished", "node": "w1"}
-    bad = [{"kind": kind, "node": f"w{n}"} for n, kind in enumerate(("failed", "lost", "begin"), 2)]
-    away = {"kind": "skipped", "node": "w5"}
-    end = {"kind": "end", "outcome": "ok"}
-    assert read(wrote(tmp_path / "1", ok, end)).line() == start.replace(
-        "interrupted", "ok" + 9 * " "
-    )
-    assert read(wrote(tmp_path / "2", ok, *bad)).line() == f"{start}  failed: w[2-4]"
-    assert read(wrote(tmp_path / "3", ok, away)).line() == f"{start}  not tried: w5"
-    both = read(wrote(tmp_path / "4", *bad, away)).line()
-    assert both == f"{start}  failed: w[2-4]  not tried: w5"
-
-
-def test_a_run_is_found_by_the_beginning_of_its_id(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there was no run yet"):
-        find(tmp_path)
-    made = [wrote(tmp_path, run=run) for run in ("10-b", "10-a", "09")]
-    (tmp_path / "runs/11").mkdir()  # nothing was recorded there
-    assert runs(tmp_path) == [made[2], made[1], made[0]]
-    assert find(tmp_path) == find(tmp_path, "10-b") == made[0]
-    assert find(tmp_path, "10-a") == made[1]
-    assert find(tmp_path, "0") == made[2]
-    with pytest.raises(UsageError, match="10 begins the ids of 2 runs"):
-        find(tmp_path, "10")
-    with pytest.raises(UsageError, match="there is no run 12") as caught:
-        find(tmp_path, "12")
-    assert "runs list" in caught.value.cure
-
-
-def test_the_configuration_is_both_files(tmp_path: Path) -> None:
+def test_equal_commands_of_other_causes_are_told_apart(tmp_path: Path) -> None:
     found = set()
-    for config, cluster in (("a", None), ("a", "b"), ("a", "c"), ("d", "c")):
-        (tmp_path / "config.yaml").write_text(config)
-        if cluster:
-            (tmp_path / "cluster.yaml").write_text(cluster)
-        found.add(journals.config_hash(tmp_path))
-        assert journals.config_hash(tmp_path) in found
-    assert len(found) == 4
+    for place, cause in (("a", "1"), ("b", "2"), ("c", "2")):
+        journal = begin(tmp_path / place)
+        with journal.recording("w1", "do", "x", b"", True, cause) as record:
+            record.result = Result(0)
+        found.add(record.operation)
+        journal.close("ok")
+    assert len(found) == 2
 
 
-def test_the_line_that_retries(tmp_path: Path) -> None:
-    words = journals.retry_failed(["./deploy.py", "up", "a b"])
-    assert shlex.split(words) == ["./deploy.py", "--retry-failed", "up", "a b"]
+def test_of_a_run_that_was_cut_off_it_is_known_what_was_under_way(tmp_path: Path) -> None:
+    first = begin(tmp_path)
+    ran(first, "w1", "ended", Result(0))
+    with pytest.raises(KeyboardInterrupt), first.recording("w1", "do", "x", b"", True) as one:
+        raise KeyboardInterrupt
+    with first.recording("w2", "do", "x", b"", False) as two:
+        two.result = Result(0)
+    first.close("failed")
+    second = begin(tmp_path)
+    assert [row["operation"] for row in second.in_flight] == [one.operation]
+    second.settled("w1", "do", Settled(one.operation, None, "died"))
+    assert seen(second)[-1] == {
+        "kind": "settled", "node": "w1", "title": "do", "operation": one.operation,
+        "code": None, "how": "died",
+    }  # fmt: skip
+    assert ran(second, "w1", "x", Result(0)) != one.operation
+    second.close("failed")
+    assert begin(tmp_path).in_flight == []
 
 
-def test_a_run_goes_on_where_it_was_started(
+@pytest.mark.parametrize(("code", "anew"), [(0, False), (194, False), (3, True), (None, True)])
+def test_what_was_settled_and_is_not_done_is_asked_for_anew(
+    journal: Journal, code: int | None, anew: bool
+) -> None:
+    again = begin(journal.directory)  # the same run, seen from its beginning
+    operation = again.operation("w1", "x", b"")
+    journal.settled("w1", "do", Settled(operation, code, "how"))
+    assert (journal.operation("w1", "x", b"") != operation) == anew
+    again.close("ok")
+
+
+def test_files_that_were_about_to_be_written_are_known(tmp_path: Path) -> None:
+    first = begin(tmp_path)
+    files = [File("/x", b"1"), File("/y", b"2")]
+    first.placing("w1", files)
+    first.placing("w1", [File("/x", b"3")])
+    first.close("failed")
+    second = begin(tmp_path)
+    assert second.placed == {
+        "w1": {("/x", files[0].sha256), ("/y", files[1].sha256), ("/x", File("/x", b"3").sha256)}
+    }
+    second.close("ok")
+
+
+def test_a_log_that_cannot_be_written_ends_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "there").mkdir()
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(KeyError), journals.at(f"{tmp_path}/there", "run-1"):
-        assert Path.cwd() == tmp_path / "there"
-        raise KeyError
-    assert Path.cwd() == tmp_path
-    with (
-        pytest.raises(UsageError, match=f"{tmp_path}/gone, where run-1 was started, is gone"),
-        journals.at(f"{tmp_path}/gone", "run-1"),
-    ):
-        pass
-    assert Path.cwd() == tmp_path
+    def full(handle: int, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = len(os.listdir("/proc/self/fd"))
+    journal = begin(tmp_path)
+    receive, finish = journal.log("w1")
+    monkeypatch.setattr(journals, "write_all", full)
+    with pytest.raises(Unrecorded, match=r"w1\.log: No space left"):
+        receive("out", 100_000 * b"x\n")
+    finish()
+    with pytest.raises(Unrecorded):
+        journal.close("ok")
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.parametrize(("record", "words"), [
-    ({"kind": "run", "argv": ["./deploy.py", "a b"]}, "./deploy.py 'a b'"),
-    ({"kind": "begin", "node": "w1", "title": "do"}, "w1: begin do"),
-    ({"kind": "done", "node": "w1", "title": "do", "code": 3, "seconds": 1.5},
-     "w1: exit 3 after 1.5 s: do"),
-    ({"kind": "lost", "node": "w1", "why": "gone"}, "w1: outcome unknown: gone"),
-    ({"kind": "put", "node": "w1", "path": "/x"}, "w1: wrote /x"),
-    ({"kind": "step", "name": "join"}, "step join done"),
-    ({"kind": "step", "name": "join", "without": ["w1", "w2"]},
-     "step join done, but not on w[1-2]"),
-    ({"kind": "finished", "node": "w1", "title": "do"}, "w1: finished do"),
-    ({"kind": "failed", "node": "w1", "title": "do", "why": "no"}, "w1: failed do: no"),
-    ({"kind": "skipped", "node": "w1", "title": "do", "why": "no"}, "w1: not tried do: no"),
-    ({"kind": "aside", "node": "w1", "step": "join", "why": "no"},
-     "w1: set aside in step join: no"),
-    ({"kind": "end", "outcome": "ok"}, "end: ok"),
-    ({"kind": "resume"}, "resume"),
-])  # fmt: skip
-def test_a_record_as_a_line(record: dict[str, Any], words: str) -> None:
-    told = line({"time": "2020-01-02T03:04:05.678+00:00", **record})
-    assert told == f"2020-01-02 03:04:05  {words}"
-
-
-def test_the_end_of_a_log_begins_with_a_line(tmp_path: Path) -> None:
-    (tmp_path / "w1.log").write_bytes(b"one\ntwo \xff\nthree\n")
-    assert log_end(tmp_path, "w1") == "one\ntwo \N{REPLACEMENT CHARACTER}\nthree\n"
-    assert log_end(tmp_path, "w1", 9) == "three\n"
-    with pytest.raises(UsageError, match="w2 printed nothing in ") as caught:
-        log_end(tmp_path, "w2")
-    assert "runs show" in caught.value.cure
-
-
-@pytest.mark.parametrize(("last", "words"), [
-    ({"kind": "failed", "title": "do", "why": "no"}, "do: no"),
-    ({"kind": "lost", "why": "gone"}, "gone"),
-    ({"kind": "aside", "step": "join", "why": "no"}, "step join: no"),
-    ({"kind": "skipped", "title": "do", "why": "no"}, "not tried: do: no"),
-    ({"kind": "done", "code": 3, "title": "do", "last": "bad"}, "exit 3 from do\nbad"),
-])  # fmt: skip
-def test_why_a_node_failed(tmp_path: Path, last: dict[str, Any], words: str) -> None:
-    ok: list[dict[str, Any]] = [{"kind": "begin"}, {"kind": "done", "code": 0}]
-    rows = [{"node": "w1", **row} for row in (*ok, {"kind": "failed", "why": "before"}, last, *ok)]
-    directory = wrote(tmp_path, *rows, {"node": "w2", "kind": "failed", "why": "another's"})
-    assert why(directory, "w1") == words
-    assert why(directory, "w3") == "w3 did not fail in run-1"
+def test_an_end_that_cannot_be_written_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    journal = begin(tmp_path)
+    journal._lines.stop(OSError(28, "No space left on device"))
+    with pytest.raises(Unrecorded):
+        journal.close("ok")
+    assert len(os.listdir("/proc/self/fd")) == before
