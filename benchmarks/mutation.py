@@ -39,6 +39,12 @@ _RECORDS = [
     "tests/test_resume.py::test_records_torn_at_any_byte_are_gone_on_from",
     "tests/test_resume.py::test_a_full_disk_ends_the_record_with_an_error",
 ]
+_LOCK = [
+    "tests/test_nodelock.py::test_only_its_holder_keeps_it_and_gives_it_back",
+    "tests/test_nodelock.py::test_of_racers_exactly_one_takes_it",
+    "tests/test_nodelock.py::test_what_is_no_answer",
+    "tests/test_nodelock.py::test_a_copy_of_a_directory_is_another_one",
+]
 TESTS = {
     "connection": ["tests/test_connection.py"],
     "files": ["tests/test_files.py", "tests/test_plan.py"],
@@ -47,7 +53,7 @@ TESTS = {
     "journal": ["tests/test_journal.py", "tests/test_journal_read.py"],
     "lines": ["tests/test_resuming.py", "tests/test_journal.py", *_RECORDS],
     "lock": ["tests/test_lock.py"],
-    "nodelock": ["tests/test_guard.py"],
+    "nodelock": ["tests/test_guard.py", *_LOCK],
     "plan": ["tests/test_plan.py"],
     "recorder": ["tests/test_recorder.py", *_RESUME],
     "resuming": ["tests/test_resuming.py"],
@@ -138,7 +144,7 @@ def score_of_scripts(module: str, place: Path) -> Score | None:
     started = time.monotonic()
     if _tests(module, place, None) != "survived":
         sys.exit(f"{path}: its tests fail as it stands")
-    limit = 4 * (time.monotonic() - started) + 5
+    limit = 2 * (time.monotonic() - started) + 5
     places: Queue[Path] = Queue()  # a tree each: most of the time goes by in waiting
     for number in range(AT_ONCE):
         places.put(shutil.copytree(place, place / f"copy{number}", ignore=_no_copies))
@@ -195,9 +201,9 @@ def _settings(path: str, tests: Sequence[str]) -> str:
         "also_copy": "deploy.py\ntemplates\nscripts\nconfig.yaml.example\nbenchmarks",
         "pytest_add_cli_args": "-p\nno:cacheprovider",
         "pytest_add_cli_args_test_selection": "\n".join(tests),
-        # The limit for a mutant, in seconds: what its tests took, and 3, four times over.
+        # The limit for a mutant, in seconds: what its tests took, and 3, twice over.
         "timeout_constant": "3",
-        "timeout_multiplier": "4",
+        "timeout_multiplier": "2",
         "use_git_change_detection": "false",
     }
     rows = [f"{key} = " + value.replace("\n", "\n    ") for key, value in settings.items()]

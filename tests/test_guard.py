@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from dlws import nodelock
-from dlws.connection import KEEP, Echo, Halt, Result, Stdin
+from dlws.connection import KEEP, Echo, Halt, Local, Result, Stdin
 from dlws.errors import DeployError, Refused
 from dlws.node import Node
 from dlws.nodelock import Guard, Seen
 from dlws.session import Options
+from dlws.shell import sh
 from dlws.ssh import ConnectionFailed
 from tests.private import possible
 from tests.test_nodelock import Inside, node, wait_until, who
@@ -72,10 +73,12 @@ class Away(Inside):
 
     gone = False
     lost = False
+    asked = 0
 
     def run(
         self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
     ) -> Result:
+        self.asked += 1
         if self.gone:
             raise ConnectionFailed("no answer")
         done = super().run(command, stdin, echo, keep)
@@ -129,6 +132,7 @@ def test_a_run_holds_the_lock_from_its_first_change_to_its_end(world: World) -> 
     take(guard)
     held = world.held()
     assert (held["run"], held["command"], held["pid"]) == ("run-1", "up", os.getpid())
+    assert world.lock.stat().st_mode & 0o777 == 0o600
     take(guard, "again")
     assert world.held() == held
     guard.release()
@@ -175,12 +179,29 @@ def test_what_a_dead_run_of_the_same_directory_left_is_taken_over(
     assert world.held()["run"] == "run-2"
 
 
-def test_the_lock_is_kept_by_heartbeats(world: World) -> None:
+def test_the_lock_is_kept_by_heartbeats_without_a_word(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     guard, halt = world.guard("here")
     take(guard)
-    os.utime(world.lock, (1, 1))
-    wait_until(lambda: world.lock.stat().st_mtime > 1)
+    for _ in range(2):
+        os.utime(world.lock, (1, 1))
+        wait_until(lambda: world.lock.stat().st_mtime > 1)
     assert halt.refusal is None
+    assert capsys.readouterr().err == ""
+
+
+def test_a_heart_goes_on_beating_when_its_node_was_away(world: World) -> None:
+    closed: list[str] = []
+    guard, halt = world.guard("here", closed)
+    take(guard)
+    asked = world.connection.asked
+    world.connection.gone = True
+    wait_until(lambda: world.connection.asked > asked + 1)
+    assert halt.refusal is None
+    world.connection.gone = False
+    broken(world)
+    wait_until(lambda: bool(closed))
 
 
 def broken(world: World) -> None:
@@ -223,8 +244,9 @@ def test_only_the_lock_that_was_seen_is_broken(world: World) -> None:
     take(world.guard("here")[0])
     seen = nodelock.ask(world.node, "show")
     replaced(world)
-    with pytest.raises(Refused, match="the lock on i1 is another one by now: up by eve@box"):
+    with pytest.raises(Refused, match="the lock on i1 is another one by now: up by eve") as caught:
         nodelock.break_it(world.node, seen, Options())
+    assert "lock status" in caught.value.cure
 
 
 def test_a_node_that_is_away_is_asked_again(
@@ -265,6 +287,80 @@ def test_a_lock_whose_answer_was_lost_is_given_back(world: World) -> None:
     world.connection.lost = False
     guard.release()
     assert not world.lock.exists()
+
+
+def test_of_a_lock_whose_answer_was_lost_anothers_is_not_given_back(world: World) -> None:
+    world.lock.parent.mkdir(exist_ok=True)
+    replaced(world)
+    guard, _ = world.guard("here")
+    world.connection.lost = True
+    take(guard)
+    world.connection.lost = False
+    guard.release()
+    assert world.held() == who("bb", "elsewhere")
+
+
+def test_the_mark_of_a_broken_lock_goes_with_the_run(world: World) -> None:
+    nodelock.ask(world.node, "take", "aa", "here", who("aa", "here"))
+    broken(world)
+    assert nodelock.ask(world.node, "show").broken == "aa"
+    nodelock.ask(world.node, "release", "bb")
+    assert world.lock.exists()
+    nodelock.ask(world.node, "release", "aa")
+    assert not world.lock.exists()
+
+
+def test_a_lock_that_cannot_be_written_is_an_error_and_where_to_look(world: World) -> None:
+    (world.place / "state/lock.new").mkdir(parents=True)
+    with pytest.raises(DeployError, match=r"^its lock cannot be had: .*lock\.new") as caught:
+        nodelock.ask(world.node, "take", "aa", "here", who("aa"))
+    assert "/var/lib/dlws/lock" in caught.value.cure
+    assert not world.lock.exists()
+
+
+class Fresh(Local):
+    """A node whose /var/lib is empty."""
+
+    def __init__(self, lib: Path) -> None:
+        self.lib = lib
+        lib.mkdir()
+
+    def run(
+        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+    ) -> Result:
+        line = 'mount --bind "$1" /var/lib && exec sh -c "$2"'
+        words = ("unshare", "-m", "sh", "-c", line, "dlws", self.lib, command)
+        return super().run(sh(*words), stdin, echo, keep)
+
+
+def test_on_a_fresh_node_a_look_makes_nothing_and_taking_makes_its_place(
+    node: Node, tmp_path: Path
+) -> None:
+    node.connection = box = Fresh(tmp_path / "lib")
+    assert nodelock.ask(node, "show").verdict == "none"
+    assert list(box.lib.iterdir()) == []
+    assert nodelock.ask(node, "take", "aa", "here", who("aa")).verdict == "taken"
+    assert (box.lib / "dlws").stat().st_mode & 0o777 == 0o755
+    assert nodelock.ask(node, "show").token == "aa"
+
+
+def test_a_node_that_has_no_room_for_a_lock(node: Node, tmp_path: Path) -> None:
+    node.connection = box = Fresh(tmp_path / "lib")
+    (box.lib / "dlws").touch()
+    with pytest.raises(DeployError, match=r"its lock cannot be had: exit 1, .*mkdir"):
+        nodelock.ask(node, "take", "aa", "here", who("aa"))
+
+
+def test_a_directory_is_known_by_its_machine_and_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a/deploy").mkdir(parents=True)
+    found = {nodelock.directory_id(tmp_path / "a")}
+    (tmp_path / "a").rename(tmp_path / "b")
+    found.add(nodelock.directory_id(tmp_path / "b"))
+    monkeypatch.setattr(platform, "node", lambda: "another")
+    found.add(nodelock.directory_id(tmp_path / "b"))
+    assert len(found) == 3
 
 
 def test_a_lock_that_cannot_be_given_back_is_told_with_the_line_that_breaks_it(
