@@ -227,7 +227,7 @@ def read(directory: Path) -> Run:
 
 
 def _state(record: dict[str, Any]) -> str:
-    states = {"begin": "running", "lost": "lost", "failed": "failed", "finished": "ok"}
+    states = {"begin": "running", "lost": "lost", "failed": "failed"}
     states |= {"skipped": "skipped", "aside": "failed"}
     if record["kind"] in ("done", "settled"):
         return {0: "ok", None: "lost"}.get(record["code"], "failed")

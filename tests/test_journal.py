@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -270,3 +271,11 @@ def test_an_end_that_cannot_be_written_leaves_nothing_open(
     with pytest.raises(Unrecorded):
         journal.close("ok")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_ids_of_runs_sort_as_they_began() -> None:
+    began = datetime(2020, 1, 2, 3, 4, 5).timestamp()
+    ids = [journals.new_id(began + moment / 1000) for moment in range(0, 2000, 7)]
+    assert ids == sorted(ids)
+    assert all(re.fullmatch("20200102-03040[56]-[0-9a-f]{6}", run) for run in ids)
+    assert len({journals.new_id(began) for _ in range(20)}) > 1
