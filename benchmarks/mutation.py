@@ -59,7 +59,7 @@ TESTS = {
     "resuming": ["tests/test_resuming.py"],
 }
 """The tests of each module that take seconds."""
-AT_ONCE = 3
+AT_ONCE = 4
 RESULTS = ROOT / "build/mutation.json"
 EXPLAINED = ROOT / "benchmarks/survivors.json"
 """Why a survivor may stay: a reason, and the changes that it is the reason for."""
@@ -107,15 +107,18 @@ class Score:
         return cls(**row, hung=hung, survivors=left)
 
 
-# What a mutant leaves behind, such as a command that waits for ever, ends with its namespace.
-_ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-_ALONE = [*_ALONE, "sh", "-c", '"$@"; exit', "sh"] if os.geteuid() == 0 else []
+# A mutant may wait for ever, or remove what is not its own: it gets processes and places that end
+# with it, and of the rest of the machine it can write nothing.
+_INSIDE = """mkdir -p /var/lib/dlws tmp && mount --bind . . && mount -o remount,ro,bind / || exit 1
+for place in /run /var/tmp /var/lib/dlws; do mount -t tmpfs none "$place" || exit 1; done
+cd "$PWD"; export TMPDIR="$PWD/tmp" PYTHONDONTWRITEBYTECODE=1; "$@"; exit"""
+_ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _INSIDE, "sh"]
 
 
-def score(module: str, place: Path) -> Score:
+def score(module: str, place: Path, source: str) -> Score:
     """Mutate the functions of a module in a copy of the tree, and run its tests for each mutant."""
     path, began = f"dlws/{module}.py", time.monotonic()
-    (place / path).write_text(undecorated((ROOT / path).read_text()))
+    (place / path).write_text(undecorated(source))
     (place / "setup.cfg").write_text(_settings(path, TESTS[module]))
     line = [*_ALONE, PYTHON, "-c", _RUN, "run", "--max-children", "2"]
     done = subprocess.run(line, cwd=place, capture_output=True, text=True, check=False)
@@ -126,17 +129,16 @@ def score(module: str, place: Path) -> Score:
     if undecided:
         sys.exit(f"{path}: undecided: {undecided}\n{done.stdout[-3000:]}")
     left, hung = (
-        _named(place, path, [name for name, code in found.items() if code in codes])
+        _named(place, path, source, [name for name, code in found.items() if code in codes])
         for codes in (SURVIVED | UNREACHED, TIMED_OUT)
     )
     took = time.monotonic() - began
     return Score(path, len(found), len(found) - len(left), hung, left, took)
 
 
-def score_of_scripts(module: str, place: Path) -> Score | None:
+def score_of_scripts(module: str, place: Path, source: str) -> Score | None:
     """The same for the shell scripts in a module's constants; None where there are none."""
     path, began = f"dlws/{module}.py", time.monotonic()
-    source = (ROOT / path).read_text()
     mutants = list(shell_mutants.mutants(source))
     if not mutants:
         return None
@@ -173,12 +175,8 @@ def _no_copies(place: str, names: list[str]) -> list[str]:
 
 def _tests(module: str, place: Path, limit: float | None) -> str:
     line = [*_ALONE, PYTHON, "-m", "pytest", "-qx", "-p", "no:cacheprovider", *TESTS[module]]
-    # A cache of byte code takes two mutants of one second for the same.
-    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(
-            line, cwd=place, env=env, capture_output=True, check=False, timeout=limit
-        )
+        done = subprocess.run(line, cwd=place, capture_output=True, check=False, timeout=limit)
     except subprocess.TimeoutExpired:
         return "hung"
     return "killed" if done.returncode else "survived"
@@ -227,10 +225,10 @@ def undecorated(source: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _named(place: Path, path: str, names: Sequence[str]) -> list[Survivor]:
+def _named(place: Path, path: str, source: str, names: Sequence[str]) -> list[Survivor]:
     show = [PYTHON, "-c", _SHOW, path, *names]
     shown = subprocess.run(show, cwd=place, stdout=subprocess.PIPE, check=True, text=True).stdout
-    starts = dict(_functions((ROOT / path).read_text()))
+    starts = dict(_functions(source))
     found = []
     for name, diff in zip(names, json.loads(shown), strict=True):
         # dlws.plan.x_digest__mutmut_3, or dlws.plan.xǁPlanǁdump__mutmut_1
@@ -310,12 +308,16 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.modules) - set(TESTS):
         parser.error(f"no tests are named for {', '.join(unknown)}")
+    if os.geteuid() != 0:
+        parser.error("this takes root: mutants are kept from the rest of the machine")
     measure.install(TOOL)
     for module in options.modules or TESTS:
         place = Path(tempfile.mkdtemp(prefix="dlws-mutants-"))
         try:
             _copy(place)
-            found = [one for one in (score(module, place), score_of_scripts(module, place)) if one]
+            source = (place / f"dlws/{module}.py").read_text()
+            given = (module, place, source)
+            found = [one for one in (score(*given), score_of_scripts(*given)) if one]
         finally:
             shutil.rmtree(place)
         keep(found)

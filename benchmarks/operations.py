@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("--docs", action="store_true", help="write docs/benchmarks.md")
     options = parser.parse_args()
     if not options.only or set(options.only) & set(TARGETS):
-        fanout.install_peers()
+        measure.install(*fanout.PACKAGES)
     tables = [measured(hosts, options.runs, options.only) for hosts in options.hosts]
     text = "\n\n".join([*tables, f"On {measure.machine()}."])
     print(text)
