@@ -26,17 +26,22 @@ NOT_KEPT = 125
 # What a node keeps of operation $op is in $here: pid (with its start and boot, so that another
 # process of that id is told apart), out, err, and exit once it has ended. Input may be secret:
 # root's is in memory, and gone from there before the command starts.
+# It stands before every command, and a process costs a millisecond: what the shell can do by itself
+# is done without one.
 _KEPT = """umask 077
 base=$HOME/.dlws/ops; memory=$base
 [ "$(id -u)" != 0 ] || { base=/var/lib/dlws/ops; memory=/run; }
 boot=$(cat /proc/sys/kernel/random/boot_id)
-started() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null; }
+started() { # PID: when it began, in $began
+  began=; read -r began 2>/dev/null <"/proc/$1/stat" || return 1
+  set -- ${began##*) }; began=${20}
+}
 runs() {
-  read -r pid time then 2>/dev/null <"$here/pid" &&
-    [ "$then" = "$boot" ] && [ "$(started "$pid")" = "$time" ]
+  [ -e "$here/pid" ] && read -r pid time then <"$here/pid" &&
+    [ "$then" = "$boot" ] && started "$pid" && [ "$began" = "$time" ]
 }
 cannot() { echo "dlws: not run: its outcome cannot be kept in $base" >&2; exit 125; }
-mkdir -p "$base" && touch "$base/.lock" || cannot
+[ -e "$base/.lock" ] || { mkdir -p "$base" && : >>"$base/.lock"; } || cannot
 exec 9<"$base/.lock"
 """
 
@@ -47,7 +52,13 @@ exec 9<"$base/.lock"
 # the beginning, so that a disk which is full by then cannot lose it.
 _RECORD = f"""op=$1 size=$2; shift 2
 {_KEPT}
-find "$base" -mindepth 1 -maxdepth 1 -mtime +{KEPT_DAYS} -exec rm -rf {{}} +
+# Once a day, and after each start of the machine: its uptime in seconds was kept the last time.
+read -r up rest </proc/uptime; up=${{up%.*}}; last=
+[ ! -e "$base/.swept" ] || read -r last <"$base/.swept"
+if [ -z "$last" ] || [ "$up" -lt "$last" ] || [ $((up - last)) -gt 86400 ]; then
+  find "$base" -mindepth 1 -maxdepth 1 -type d -mtime +{KEPT_DAYS} -exec rm -rf {{}} +
+  {{ echo "$up" >"$base/.swept"; }} 2>/dev/null
+fi
 here=$base/$op input=/dev/null
 tell() {{ cat "$here/out"; cat "$here/err" >&2; exit $(cat "$here/exit"); }}
 # Before anything that a full disk could refuse: what is kept here has been run.
@@ -63,17 +74,20 @@ while flock 9; do
   runs || break
   flock -u 9; sleep 0.1
 done
-rm -rf "$here"
-mkdir "$here" && echo "$$ $(started $$) $boot" >"$here/pid" && echo '???' >"$here/exit.new" &&
+[ ! -e "$here" ] || rm -rf "$here"
+started $$
+mkdir "$here" && echo "$$ $began $boot" >"$here/pid" && echo '???' >"$here/exit.new" &&
   : >"$here/out" && : >"$here/err" && mkfifo "$here/1" "$here/2" || {{ rm -rf "$here"; cannot; }}
 exec 9>&-
 tee -p "$here/out" <"$here/1" &
 tee -p "$here/err" <"$here/2" >&2 &
 "$@" <&3 3<&- >"$here/1" 2>"$here/2"; code=$?
 wait; rm -f "$here/1" "$here/2"
+set -- $(stat -c %s "$here/out" "$here/err")
 for file in out err; do
-  [ "$(wc -c <"$here/$file")" -le 65536 ] || {{
+  [ "$1" -le 65536 ] || {{
     tail -c 65536 "$here/$file" >"$here/cut" && mv "$here/cut" "$here/$file"; }}
+  shift
 done
 printf '%-3d\\n' $code 1<>"$here/exit.new" && sync "$here/exit.new" &&
   mv "$here/exit.new" "$here/exit" && sync "$here" || {{

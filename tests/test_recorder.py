@@ -160,3 +160,21 @@ def test_what_was_done_is_told_also_by_a_node_that_is_full_now(node: Path) -> No
     assert log.stat().st_size == len(stdin)
     other = Local().run(at(node, f"ulimit -f 8; {recorded('b', command, len(stdin))}"), stdin)
     assert other.code == 125 and log.stat().st_size == len(stdin)
+
+
+def test_old_outcomes_go_once_a_day_and_after_each_start_of_the_machine(node: Path) -> None:
+    run(node, "a", "true")
+    ops = node / ".dlws/ops"
+
+    def aged() -> Path:
+        old = ops / "old"
+        old.mkdir(exist_ok=True)
+        os.utime(old, (0, 0))
+        return old
+
+    old, up = aged(), int(float(Path("/proc/uptime").read_text().split()[0]))
+    for number, (last, gone) in enumerate(((up - 60, False), (up + 60, True), (up - 90000, True))):
+        (ops / ".swept").write_text(f"{last}\n")
+        assert run(node, f"b{number}", "echo out").text == "out"
+        assert old.exists() is not gone, last
+        aged()
