@@ -59,16 +59,16 @@ if [ -z "$last" ] || [ "$up" -lt "$last" ] || [ $((up - last)) -gt 86400 ]; then
   find "$base" -mindepth 1 -maxdepth 1 -type d -mtime +{KEPT_DAYS} -exec rm -rf {{}} +
   {{ echo "$up" >"$base/.swept"; }} 2>/dev/null
 fi
-here=$base/$op input=/dev/null
+here=$base/$op spool=
 tell() {{ cat "$here/out"; cat "$here/err" >&2; exit $(cat "$here/exit"); }}
 # Before anything that a full disk could refuse: what is kept here has been run.
 [ ! -e "$here/exit" ] || {{ cat >/dev/null; tell; }}
 if [ "$size" -gt 0 ]; then
-  input=$memory/.dlws-input.$$
-  head -c "$size" >"$input" && [ "$(wc -c <"$input")" -eq "$size" ] || {{ rm -f "$input"; cannot; }}
+  spool=$memory/.dlws-input.$$
+  head -c "$size" >"$spool" && [ "$(wc -c <"$spool")" -eq "$size" ] || {{ rm -f "$spool"; cannot; }}
 fi
-exec 3<"$input"
-[ "$size" = 0 ] || rm -f "$input"
+exec 3<"${{spool:-/dev/null}}"
+[ -z "$spool" ] || rm -f "$spool"
 while flock 9; do
   [ ! -e "$here/exit" ] || tell
   runs || break
