@@ -37,9 +37,9 @@ def mutants(source: str) -> Iterator[Mutant]:
         for at, old, new in _changes(source[begin:end]):
             first, last = begin + at, begin + at + len(old)
             mutated = f"{source[:first]}{new}{source[last:]}"
-            if _is_shell(mutated, name):
-                number = source.count("\n", 0, first) + 1
-                whole = source.splitlines()[number - 1].strip()
+            number = source.count("\n", 0, first) + 1
+            whole = source.splitlines()[number - 1].strip()
+            if not whole.startswith("#") and _is_shell(mutated, name):
                 yield Mutant(number, f"{name}: {old.strip()} -> {new.strip()} in {whole}", mutated)
 
 
@@ -48,7 +48,7 @@ def _scripts(source: str) -> Iterator[tuple[str, ast.Constant]]:
     for item in ast.parse(source).body:
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
             for text in ast.walk(item.value):
-                if isinstance(text, ast.Constant) and ";" in str(text.value):
+                if isinstance(text, ast.Constant) and {";", "$"} <= set(str(text.value)):
                     yield item.targets[0].id, text
 
 
