@@ -39,6 +39,10 @@ _RECORDS = [
     "tests/test_resume.py::test_records_torn_at_any_byte_are_gone_on_from",
     "tests/test_resume.py::test_a_full_disk_ends_the_record_with_an_error",
 ]
+_UPLOADS = [
+    "tests/test_resume.py::test_an_upload_cut_anywhere_leaves_whole_files_and_no_remains",
+    "tests/test_resume.py::test_what_the_killed_left_behind_goes_away",
+]
 _LOCK = [
     "tests/test_nodelock.py::test_only_its_holder_keeps_it_and_gives_it_back",
     "tests/test_nodelock.py::test_of_racers_exactly_one_takes_it",
@@ -47,7 +51,7 @@ _LOCK = [
 ]
 TESTS = {
     "connection": ["tests/test_connection.py"],
-    "files": ["tests/test_files.py", "tests/test_plan.py"],
+    "files": ["tests/test_files.py", "tests/test_plan.py", *_UPLOADS],
     "gate": ["tests/test_plan.py"],
     "history": ["tests/test_resuming.py", "tests/test_journal.py", _REBOOT],
     "journal": ["tests/test_journal.py", "tests/test_journal_read.py"],
@@ -170,7 +174,7 @@ def score_of_scripts(module: str, place: Path, source: str) -> Score | None:
 
 
 def _no_copies(place: str, names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith("copy") or name == "mutants"]
+    return [name for name in names if name.startswith("copy") or name in ("mutants", "tmp")]
 
 
 def _tests(module: str, place: Path, limit: float | None) -> str:
@@ -244,9 +248,9 @@ def _functions(source: str) -> Iterator[tuple[str, int]]:
     for item in ast.parse(source).body:
         if isinstance(item, ast.FunctionDef):
             yield item.name, item.lineno
-        for method in item.body if isinstance(item, ast.ClassDef) else ():
-            if isinstance(method, ast.FunctionDef):
-                yield f"{item.name}.{method.name}", method.lineno
+        if isinstance(item, ast.ClassDef):
+            methods = (m for m in item.body if isinstance(m, ast.FunctionDef))
+            yield from ((f"{item.name}.{method.name}", method.lineno) for method in methods)
 
 
 def _change(diff: str) -> tuple[int, str]:

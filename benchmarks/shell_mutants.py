@@ -37,19 +37,29 @@ def mutants(source: str) -> Iterator[Mutant]:
         for at, old, new in _changes(source[begin:end]):
             first, last = begin + at, begin + at + len(old)
             mutated = f"{source[:first]}{new}{source[last:]}"
-            if _is_shell(mutated, name):
-                number = source.count("\n", 0, first) + 1
-                whole = source.splitlines()[number - 1].strip()
+            number = source.count("\n", 0, first) + 1
+            whole = source.splitlines()[number - 1].strip()
+            if not whole.startswith("#") and _is_shell(mutated, name):
                 yield Mutant(number, f"{name}: {old.strip()} -> {new.strip()} in {whole}", mutated)
 
 
-def _scripts(source: str) -> Iterator[tuple[str, ast.Constant]]:
+def _scripts(source: str) -> Iterator[tuple[str, ast.expr]]:
     """The texts of several commands that stand in a module's constants."""
     for item in ast.parse(source).body:
         if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
-            for text in ast.walk(item.value):
-                if isinstance(text, ast.Constant) and ";" in str(text.value):
+            call = item.value.args if isinstance(item.value, ast.Call) else [item.value]
+            for text in call:
+                if {";", "$"} <= set(_text(text)):
                     yield item.targets[0].id, text
+
+
+def _text(item: ast.expr) -> str:
+    """What a string says, with a number in the place of what is put into it."""
+    if isinstance(item, ast.JoinedStr):
+        return "".join(_text(part) for part in item.values)
+    if isinstance(item, ast.Constant):
+        return str(item.value)
+    return "7" if isinstance(item, ast.FormattedValue) else ""
 
 
 def _changes(literal: str) -> Iterator[tuple[int, str, str]]:
@@ -71,7 +81,7 @@ def _changes(literal: str) -> Iterator[tuple[int, str, str]]:
 def _is_shell(source: str, name: str) -> bool:
     """Whether the scripts of a constant can be read: no test is needed to see that they cannot."""
     try:
-        texts = [str(text.value) for found, text in _scripts(source) if found == name]
+        texts = [_text(text) for found, text in _scripts(source) if found == name]
     except SyntaxError:
         return False
     return bool(texts) and not any(

@@ -92,8 +92,16 @@ def test_the_beginning_of_each_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "a b").write_bytes(b"\x00\xff\n")
     (tmp_path / "large").write_bytes(100_000 * b"x")
     names = os.fsencode("".join(f"{tmp_path}/{name}\n" for name in ("a b", "none", "large")))
-    answer = Local().run(files.CONTENT, names).out.decode()
+    done = Local().run(files.CONTENT, names)
+    assert done.err == b""
+    answer = done.out.decode()
     assert files.contents(answer) == [b"\x00\xff\n", b"", 65537 * b"x"]
+
+
+def test_directories_that_are_made_may_be_read_by_all(tmp_path: Path) -> None:
+    assert place([File(f"{tmp_path}/new/deep/file", b"x", 0o600)]).ok
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "new/deep")]
+    assert modes == [0o755, 0o755]
 
 
 def test_an_answer_that_is_cut_off_is_not_taken_for_a_state(tmp_path: Path) -> None:

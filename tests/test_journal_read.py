@@ -83,6 +83,11 @@ def test_the_last_that_was_heard_of_a_node_counts(
     assert found.nodes == {"w1": state}
 
 
+def test_a_change_says_nothing_of_how_a_command_will_end(tmp_path: Path) -> None:
+    rows = [{"kind": kind, "node": "w1"} for kind in ("begin", "changed")]
+    assert read(wrote(tmp_path, *rows)).nodes == {"w1": "running"}
+
+
 def test_a_run_as_a_line_names_nodes_that_failed_and_those_not_tried(tmp_path: Path) -> None:
     start = "run-1  interrupted  ./deploy.py up 'a b'"
     assert read(wrote(tmp_path / "0")).line() == start
@@ -172,6 +177,7 @@ def test_a_run_goes_on_where_it_was_started(
     ({"kind": "settled", "node": "w1", "title": "do", "code": None, "how": "died"},
      "w1: died meanwhile: do"),
     ({"kind": "placing", "node": "w1", "files": [1, 2]}, "w1: writing 2 files"),
+    ({"kind": "changed", "node": "w1", "what": "/x"}, "w1: changed /x"),
     ({"kind": "put", "node": "w1", "path": "/x"}, "w1: wrote /x"),
     ({"kind": "step", "name": "join"}, "step join done"),
     ({"kind": "step", "name": "join", "without": ["w1", "w2"]},

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from dlws.connection import Local, Result
-from dlws.recorder import operation, recorded
+from dlws.recorder import Settled, not_kept, operation, recorded, settled
 from dlws.shell import sh
+from tests.private import possible, with_state
 
 
 @pytest.fixture
@@ -126,6 +127,42 @@ def test_a_reused_process_id_is_not_taken_for_the_command(node: Path) -> None:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     (place / "pid").write_text(f"{os.getpid()} 1 {boot}\n")
     assert run(node, "a", "echo anew").out == b"anew\n"
+
+
+def test_a_process_from_before_a_reboot_is_not_taken_for_the_command(node: Path) -> None:
+    place = node / ".dlws/ops/a"
+    place.mkdir(parents=True)
+    start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+    (place / "pid").write_text(f"{os.getpid()} {start} another-boot\n")
+    assert run(node, "a", "echo anew").out == b"anew\n"
+
+
+def test_roots_operations_lie_in_var_and_its_input_nowhere(tmp_path: Path) -> None:
+    if not possible():
+        pytest.skip("a /var/lib/dlws of its own takes root")
+    words, state = with_state(tmp_path / "state", "sh", "-c", recorded("a", "cat", 3))
+    assert Local().run(sh(*words), b"abc").out == b"abc"
+    assert (state / "ops/a/exit").read_text().strip() == "0"
+    assert (state / "ops/a/out").read_text() == "abc"
+    assert not list(state.rglob(".dlws-input*"))
+
+
+def test_what_is_said_of_operations_is_read() -> None:
+    said = "a1 runs\na1 0\nb2 died\nnonsense\nc3 never\nd4 194\n"
+    assert settled(said) == [
+        Settled("a1", 0, "ended"),
+        Settled("b2", None, "died"),
+        Settled("c3", None, "never"),
+        Settled("d4", 194, "ended"),
+    ]
+    done = {code: Settled("a", code, "").done for code in (0, 1, 125, 194, None)}
+    assert done == {0: True, 1: False, 125: False, 194: True, None: False}
+
+
+def test_only_the_recorder_says_that_an_outcome_was_not_kept() -> None:
+    assert not_kept(Result(125, b"", b"dlws: not run\n"))
+    assert not not_kept(Result(125, b"", b"the command's own\n"))
+    assert not not_kept(Result(1, b"", b"dlws: not run\n"))
 
 
 def test_a_command_whose_outcome_cannot_be_kept_is_not_run(node: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dlws import files, history, recorder, scripts
-from dlws.connection import Local
+from dlws.connection import Local, Result
 from dlws.files import File
 from dlws.journal import RECORDS, Journal, records
 from dlws.keeper import Keeper
@@ -46,7 +46,8 @@ def test_settling_tells_the_ended_the_dead_and_the_never_begun(tmp_path: Path) -
 def test_a_command_that_comes_late_is_not_run(tmp_path: Path) -> None:
     settle(tmp_path, HEX["never"])
     late = run(tmp_path, HEX["never"], f"touch {sh(tmp_path / 'effect')}")
-    assert late.code == 125
+    assert late == Result(125, b"", b"dlws: withdrawn\n")
+    assert recorder.not_kept(late)
     assert not (tmp_path / "effect").exists()
 
 
@@ -60,8 +61,8 @@ def test_settling_waits_for_what_runs_and_says_so_once(tmp_path: Path) -> None:
 
     def hear(_: str, data: bytes) -> None:
         told.append(data)
-        if len(told) == 1:
-            (tmp_path / "gate").write_text("open")
+        if len(told) == 1:  # some rounds later
+            threading.Timer(0.7, (tmp_path / "gate").write_text, ["open"]).start()
 
     result = Local().run(at(tmp_path, recorder.settling([HEX["runs"]])), echo=hear)
     thread.join()

@@ -145,6 +145,7 @@ class World:
         resuming.settle(self.cluster, self.journal)
         text = (self.journal.directory / "journal.jsonl").read_text()
         rows = [row for row in map(json.loads, text.splitlines()) if row["kind"] == "settled"]
+        assert all(row["title"] == f"do {row['operation'][-1]}" for row in rows)
         return sorted((r["node"], r["operation"][-1], r["code"], r["how"]) for r in rows)
 
 
