@@ -113,7 +113,8 @@ class Score:
 
 # A mutant may wait for ever, or remove what is not its own: it gets processes and places that end
 # with it, and of the rest of the machine it can write nothing.
-_INSIDE = """mkdir -p /var/lib/dlws tmp && mount --bind . . && mount -o remount,ro,bind / && mount -o remount,ro,bind /dev || exit 1
+_INSIDE = """mkdir -p /var/lib/dlws tmp && mount --bind . . && mount -o remount,ro,bind / || exit 1
+mount -o remount,ro,bind /dev || exit 1
 for place in /run /var/tmp /var/lib/dlws; do mount -t tmpfs none "$place" || exit 1; done
 cd "$PWD"; export TMPDIR="$PWD/tmp" PYTHONDONTWRITEBYTECODE=1; "$@"; exit"""
 _ALONE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", _INSIDE, "sh"]
