@@ -27,6 +27,10 @@ _INLINE = 32 * 1024
 """Standard input up to this size fits the peer's window, so it is sent without a thread."""
 
 
+_A_WHILE = 0.5
+"""Seconds that sending short input may take before a thread is worth it."""
+
+
 class HearingPacketizer(Packetizer):
     """Remembers when the peer was last heard, to tell a quiet command from a dead machine."""
 
@@ -212,18 +216,33 @@ class Feeder:
     """Sends standard input: at once where it is short, else from a thread of its own."""
 
     def __init__(self, channel: paramiko.Channel, stdin: Stdin) -> None:
-        self._channel, self._stdin = channel, stdin
+        self._channel = channel
         self._error: Exception | None = None
         self._thread: threading.Thread | None = None
-        if isinstance(stdin, bytes) and len(stdin) <= _INLINE:
-            self._send()
-        else:
-            self._thread = threading.Thread(target=self._send, daemon=True)
+        short = isinstance(stdin, bytes) and len(stdin) <= _INLINE
+        rest = self._at_once(stdin) if short else stdin  # type: ignore[arg-type]
+        if rest is not None:
+            self._thread = threading.Thread(target=self._send, args=(rest,), daemon=True)
             self._thread.start()
 
-    def _send(self) -> None:
+    def _at_once(self, data: bytes) -> bytes | None:
+        """Send what is short; what is left of it where the machine takes none of it for a while."""
+        self._channel.settimeout(_A_WHILE)
         try:
-            for piece in pieces(self._stdin):
+            while data:
+                data = data[self._channel.send(data) :]
+            self._channel.shutdown_write()
+        except TimeoutError:
+            return data  # perhaps it hangs: whoever listens to it finds out, and must not wait here
+        except (OSError, EOFError, paramiko.SSHException):
+            pass  # the command has ended, or the connection: the exit status tells which
+        finally:
+            self._channel.settimeout(None)
+        return None
+
+    def _send(self, stdin: Stdin) -> None:
+        try:
+            for piece in pieces(stdin):
                 if not self._sent(lambda piece=piece: self._channel.sendall(piece)):  # type: ignore[misc]
                     return
             self._sent(self._channel.shutdown_write)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -242,3 +243,14 @@ def test_through_a_jump_host(sshd: Server, tmp_path: Path) -> None:
     assert inner.run("echo $SSH_CONNECTION").text.startswith("127.0.0.1 ")
     inner.close()
     assert jump.run("echo still open").text == "still open"
+
+
+def test_a_machine_that_hangs_before_it_takes_input_is_given_up(sshd: Server) -> None:
+    connection = sshd.connect(keepalive=0.3, connect_timeout=1)
+    server = int(connection.run("echo $PPID").text)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        with pytest.raises(ConnectionFailed):
+            connection.run("cat", b"short")
+    finally:
+        os.kill(server, signal.SIGKILL)
