@@ -86,7 +86,9 @@ def _node(job: Job, wrong: Wrong, strikes: Sequence[Strike], state: State) -> tu
     if fault in {Fault.DISK_FULL, Fault.DISK_SMALL}:
         enough = state.kept or state.placed or (fault is Fault.DISK_SMALL and not job.big)
         return (False, _done(job, state)) if enough else (True, state)
-    real = [strike for strike in strikes if strike.fault is not Fault.LATE]
+    # A job without sudo is not hurt by sudo that is refused, and the lock's is no one's job.
+    harmless = {Fault.LATE} if job.sudo or job.files else {Fault.LATE, Fault.SUDO}
+    real = [strike for strike in strikes if strike.fault not in harmless]
     for strike in real:
         state = _broken(job, strike, state)
     return (True, state) if real else (False, _done(job, state))
