@@ -32,6 +32,8 @@ install_missing() {
     local packages=() as_root=()
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     command -v ip >/dev/null || packages+=(iproute2)
+    command -v ping >/dev/null || packages+=(iputils-ping)
+    command -v openssl >/dev/null || packages+=(openssl)
     [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
     command -v ssh >/dev/null || packages+=(openssh-client)
     [ ${#packages[@]} -gt 0 ] || return 0
