@@ -63,7 +63,7 @@ def _text(item: ast.expr) -> str:
 
 
 def _changes(literal: str) -> Iterator[tuple[int, str, str]]:
-    body = literal.strip("\"'")
+    body = literal.lstrip("fr").strip("\"'")
     start = literal.index(body)
     for old, new in _SWAPS.items():
         for found in re.finditer(re.escape(old), body):
