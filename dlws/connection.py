@@ -118,16 +118,16 @@ class Local:
             threading.Thread(target=_drain, args=("out", process.stdout, out, echo, lock)),
             threading.Thread(target=_drain, args=("err", process.stderr, err, echo, lock)),
         ]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             code = process.wait()
         except BaseException:  # interrupted: the command must not outlive us
             os.killpg(process.pid, signal.SIGTERM)
             process.wait()
             raise
         finally:
-            for thread in threads:
+            for thread in filter(threading.Thread.is_alive, threads):
                 thread.join()
         return Result(code, out.value(), err.value(), out.lost + err.lost)
 

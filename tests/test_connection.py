@@ -99,10 +99,13 @@ def test_the_whole_of_a_stream_is_told_even_where_little_is_kept() -> None:
 
 def test_an_interrupted_command_ends_with_all_that_it_started(tmp_path: Path) -> None:
     def interrupt(name: str, data: bytes) -> None:
+        while sum("_drain" in thread.name for thread in threading.enumerate()) < 2:
+            pass  # it is interrupted while it waits, not while it begins
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        Local().run(f"sleep 60 & echo $! | tee {sh(tmp_path / 'pid')}; wait", echo=interrupt)
+        line = f"sleep 60 & echo $! >{sh(tmp_path / 'pid')}; echo begun; wait"
+        Local().run(line, echo=interrupt)
     pid = int((tmp_path / "pid").read_text())
     state = Path(f"/proc/{pid}/stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"
