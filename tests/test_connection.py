@@ -107,8 +107,17 @@ def test_an_interrupted_command_ends_with_all_that_it_started(tmp_path: Path) ->
         line = f"sleep 60 & echo $! >{sh(tmp_path / 'pid')}; echo begun; wait"
         Local().run(line, echo=interrupt)
     pid = int((tmp_path / "pid").read_text())
-    state = Path(f"/proc/{pid}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    deadline = time.monotonic() + 10  # it has been told to end, and takes a moment
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not alive(pid)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.fixture
