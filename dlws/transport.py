@@ -14,7 +14,15 @@ from typing import Any
 
 import paramiko
 from paramiko.auth_handler import AuthHandler
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_OPEN, cMSG_CHANNEL_REQUEST
+from paramiko.common import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EOF,
+    MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_REQUEST,
+    MSG_CHANNEL_WINDOW_ADJUST,
+    cMSG_CHANNEL_OPEN,
+    cMSG_CHANNEL_REQUEST,
+)
 from paramiko.packet import Packetizer
 
 from dlws.connection import Echo, Stdin, Tail, pieces
@@ -29,6 +37,14 @@ _INLINE = 32 * 1024
 
 _A_WHILE = 0.5
 """Seconds that sending short input may take before a thread is worth it."""
+
+_OF_OPEN_CHANNELS = {
+    MSG_CHANNEL_WINDOW_ADJUST,
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EXTENDED_DATA,
+    MSG_CHANNEL_EOF,
+    MSG_CHANNEL_REQUEST,
+}
 
 
 class HearingPacketizer(Packetizer):
@@ -97,6 +113,20 @@ class Transport(paramiko.Transport):
     }
     _ahead: Asked | None = None
     _refuses_more = False
+
+    def _send_message(self, data: Any) -> None:
+        """Drop what is about a channel that is closed by now. Paramiko decides on a message first
+        and sends it later; its reading thread may answer a close in between, and a server ends the
+        connection of whoever speaks of a channel that is gone."""
+        raw = data.asbytes()[:5]
+        if raw[0] in _OF_OPEN_CHANNELS and not self._is_open(int.from_bytes(raw[1:])):
+            return
+        super()._send_message(data)  # type: ignore[misc]
+
+    def _is_open(self, number: int) -> bool:
+        """Whether a channel that the server knows by this number takes messages."""
+        known: Any = self._channels.values()  # type: ignore[attr-defined]
+        return any(c.remote_chanid == number and c.active and not c.closed for c in known)
 
     def auth_publickey(self, username: str, key: Any, event: Any = None) -> list[str]:
         if not self.is_active() or not self.initial_kex_done:

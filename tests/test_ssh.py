@@ -12,12 +12,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
 
 from dlws.errors import DeployError, UsageError
 from dlws.hostkeys import HostKeyChanged, HostKeys
 from dlws.keys import Keys
 from dlws.ssh import ConnectionFailed, Ssh, Target
+from dlws.transport import Transport
 from tests.conftest import Server
 from tests.farm.faults import Fault, Wrong
 from tests.farm.fixtures import StartFarm, start_farm
@@ -34,6 +37,23 @@ def test_one_connection_serves_many_commands(sshd: Server) -> None:
     connection = sshd.connect()
     first = connection.run("echo $PPID").out
     assert connection.run("echo $PPID").out == first
+
+
+@pytest.mark.parametrize("kind", [MSG_CHANNEL_DATA, MSG_CHANNEL_EOF])
+def test_input_that_is_late_for_a_closed_channel_does_not_end_the_connection(
+    sshd: Server, monkeypatch: pytest.MonkeyPatch, kind: int
+) -> None:
+    send, here = Transport._send_user_message, threading.current_thread()  # type: ignore[attr-defined]
+
+    def late(transport: Transport, message: paramiko.Message) -> None:
+        if message.asbytes()[0] == kind and threading.current_thread() is here:
+            time.sleep(0.3)
+        send(transport, message)
+
+    monkeypatch.setattr(Transport, "_send_user_message", late)
+    connection = sshd.connect()
+    seen = {connection.run("echo $PPID; exec <&-", stdin=b"unread").out for _ in range(3)}
+    assert len(seen) == 1, "one connection"
 
 
 def test_large_output_on_both_streams_does_not_block(sshd: Server) -> None:
