@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from dlws.errors import DeployError, UsageError
-from dlws.shell import script
+from dlws.shell import STARTED, script
 
 _CHUNK = 1 << 20
 
@@ -40,19 +40,21 @@ CONTENT = script(
 
 # Makes $work, a directory that is its process's own by its name: what is left of those that were
 # killed, or ended with the machine, goes away now.
-WORK = """umask 077; place=${TMPDIR:-/var/tmp}
-started() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null; }
+WORK = f"""place=${{TMPDIR:-/var/tmp}}
+{STARTED}
 for old in "$place"/dlws.[0-9]*.*.*; do
-  pid=${old##*/dlws.}; start=${pid#*.}; pid=${pid%%.*}
-  [ "$(started "$pid")" = "${start%%.*}" ] || rm -rf "$old"
+  [ -e "$old" ] || continue
+  pid=${{old##*/dlws.}}; start=${{pid#*.}}; pid=${{pid%%.*}}
+  started "$pid" && [ "$began" = "${{start%%.*}}" ] || rm -rf "$old"
 done
-work=$(mktemp -d "$place/dlws.$$.$(started $$).XXXXXXXX") || exit 1
+started $$
+work=$(mktemp -d "$place/dlws.$$.$began.XXXXXXXX") || exit 1
 """
 
 # Unpacks a tar of files named 0, 1, ... and `list` (mode owner name path), then moves each into
 # place: mode and owner are right before the content is visible, and nothing is ever half-written.
 PLACE = script(
-    f"set -e; {WORK}"
+    f"set -e; umask 077; {WORK}"
     """trap 'rm -rf "$work"' EXIT
 tar -xf - -C "$work" --no-same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
 # Another may be at work still, for a run that was killed: one at a time from here on.

@@ -109,7 +109,8 @@ class Node:
             about = (self.name, title or command, command, stdin, sudo, cause)
             with journal.recording(*about) as record:
                 operation, size = record.operation, len(stdin)
-                line = recorder.recorded(operation, command, size) if once else command
+                root = self.is_root(sudo)
+                line = recorder.recorded(operation, command, size, root) if once else command
                 result = self._execute(line, stdin, sudo, False, title, echo, keep)
                 record.result = result
         if once and recorder.not_kept(result):
@@ -178,6 +179,10 @@ class Node:
         for file in changed if journal else ():
             assert journal
             journal.write("put", node=self.name, path=file.path, sha256=file.sha256)
+
+    def is_root(self, sudo: bool) -> bool:
+        """Whether a command is run by root there."""
+        return sudo or self.user == "root"
 
     def say(self, text: str) -> None:
         """A line of progress with this node's name."""

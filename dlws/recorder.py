@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dlws.connection import Result
-from dlws.shell import script, sh
+from dlws.shell import STARTED, script, sh
 
 REBOOT = 194
 """Exit status by which a command asks for a reboot: an answer, and no failure."""
@@ -23,25 +23,28 @@ KEPT_DAYS = 7
 NOT_KEPT = 125
 """Exit status of a command that was not run, since its outcome could not be kept."""
 
+BOOT = "/proc/sys/kernel/random/boot_id"
+ROOTS = "base=/var/lib/dlws/ops; memory=/run"
+"""Where root's operations lie, and its input until a command starts."""
+
 # What a node keeps of operation $op is in $here: pid (with its start and boot, so that another
-# process of that id is told apart), out, err, and exit once it has ended. Input may be secret:
-# root's is in memory, and gone from there before the command starts.
+# process of that id is told apart), out, err, and exit, of question marks until it has ended. $1 is
+# whose operations they are. Input may be secret: root's is in memory, and gone from there before
+# the command starts.
 # It stands before every command, and a process costs a millisecond: what the shell can do by itself
 # is done without one.
-_KEPT = """umask 077
-base=$HOME/.dlws/ops; memory=$base
-[ "$(id -u)" != 0 ] || { base=/var/lib/dlws/ops; memory=/run; }
-boot=$(cat /proc/sys/kernel/random/boot_id)
-started() { # PID: when it began, in $began
-  began=; read -r began 2>/dev/null <"/proc/$1/stat" || return 1
-  set -- ${began##*) }; began=${20}
-}
-runs() {
+_KEPT = f"""mask=$(umask); umask 077
+if [ "$1" = root ]; then {ROOTS}; else base=$HOME/.dlws/ops; memory=$base; fi
+shift
+read -r boot <{BOOT}
+{STARTED}
+runs() {{
   [ -e "$here/pid" ] && read -r pid time then <"$here/pid" &&
     [ "$then" = "$boot" ] && started "$pid" && [ "$began" = "$time" ]
-}
-cannot() { echo "dlws: not run: its outcome cannot be kept in $base" >&2; exit 125; }
-[ -e "$base/.lock" ] || { mkdir -p "$base" && : >>"$base/.lock"; } || cannot
+}}
+ended() {{ read -r code 2>/dev/null <"$here/exit" && [ "$code" != '???' ]; }}
+cannot() {{ echo "dlws: not run: its outcome cannot be kept in $base" >&2; exit 125; }}
+[ -e "$base/.lock" ] || {{ mkdir -p "$base" && : >>"$base/.lock"; }} || cannot
 exec 9<"$base/.lock"
 """
 
@@ -50,8 +53,8 @@ exec 9<"$base/.lock"
 # pipes of which tee -p goes on reading when the connection is gone: a broken pipe must not stop it
 # half-way. Of each stream 64 KiB stay on the node. The exit status has its place on the disk from
 # the beginning, so that a disk which is full by then cannot lose it.
-_RECORD = f"""op=$1 size=$2; shift 2
-{_KEPT}
+_RECORD = f"""{_KEPT}
+op=$1 size=$2; shift 2
 # Once a day, and after each start of the machine: its uptime in seconds was kept the last time.
 read -r up rest </proc/uptime; up=${{up%.*}}; last=
 [ ! -e "$base/.swept" ] || read -r last <"$base/.swept"
@@ -60,38 +63,41 @@ if [ -z "$last" ] || [ "$up" -lt "$last" ] || [ $((up - last)) -gt 86400 ]; then
   {{ echo "$up" >"$base/.swept"; }} 2>/dev/null
 fi
 here=$base/$op spool=
-tell() {{ cat "$here/out"; cat "$here/err" >&2; exit $(cat "$here/exit"); }}
+tell() {{ cat "$here/out"; cat "$here/err" >&2; exit "$code"; }}
 # Before anything that a full disk could refuse: what is kept here has been run.
-[ ! -e "$here/exit" ] || {{ cat >/dev/null; tell; }}
+! ended || {{ cat >/dev/null; tell; }}
 if [ "$size" -gt 0 ]; then
   spool=$memory/.dlws-input.$$
-  head -c "$size" >"$spool" && [ "$(wc -c <"$spool")" -eq "$size" ] || {{ rm -f "$spool"; cannot; }}
+  said=$(LC_ALL=C dd bs=64k iflag=fullblock,count_bytes count="$size" 2>&1 >"$spool")
+  case $said in *"
+$size byte"*) ;; *) rm -f "$spool"; cannot ;; esac
 fi
 exec 3<"${{spool:-/dev/null}}"
 [ -z "$spool" ] || rm -f "$spool"
 while flock 9; do
-  [ ! -e "$here/exit" ] || tell
+  ! ended || tell
   runs || break
   flock -u 9; sleep 0.1
 done
 [ ! -e "$here" ] || rm -rf "$here"
 started $$
-mkdir "$here" && echo "$$ $began $boot" >"$here/pid" && echo '???' >"$here/exit.new" &&
-  : >"$here/out" && : >"$here/err" && mkfifo "$here/1" "$here/2" || {{ rm -rf "$here"; cannot; }}
-exec 9>&-
-tee -p "$here/out" <"$here/1" &
-tee -p "$here/err" <"$here/2" >&2 &
-"$@" <&3 3<&- >"$here/1" 2>"$here/2"; code=$?
-wait; rm -f "$here/1" "$here/2"
-set -- $(stat -c %s "$here/out" "$here/err")
-for file in out err; do
-  [ "$1" -le 65536 ] || {{
-    tail -c 65536 "$here/$file" >"$here/cut" && mv "$here/cut" "$here/$file"; }}
-  shift
-done
-printf '%-3d\\n' $code 1<>"$here/exit.new" && sync "$here/exit.new" &&
-  mv "$here/exit.new" "$here/exit" && sync "$here" || {{
-    echo "dlws: it ended with $code, which cannot be kept in $base" >&2; exit 125; }}
+mkdir "$here" && echo "$$ $began $boot" >"$here/pid" && echo '???' >"$here/exit" &&
+  : >"$here/out" && : >"$here/err" || {{ rm -rf "$here"; cannot; }}
+exec 9>&- 5>&1
+# Of the command only its exit status comes this way: 4 leads to the first tee, 5 out of here.
+code=$({{ {{ {{ umask "$mask"; "$@" <&3 2>&1 >&4 3<&- 4>&- 5>&- 6>&-; echo $? >&6; }} |
+  tee -p "$here/err" >&2 4>&- 5>&- 6>&-; }} 4>&1 | tee -p "$here/out" >&5 5>&- 6>&-; }} 6>&1)
+code=${{code:-137}}
+[ ! -s "$here/out" ] && [ ! -s "$here/err" ] || {{
+  set -- $(stat -c %s "$here/out" "$here/err")
+  for file in out err; do
+    [ "$1" -le 65536 ] || {{
+      tail -c 65536 "$here/$file" >"$here/cut" && mv "$here/cut" "$here/$file"; }}
+    shift
+  done
+}}
+printf '%-3d\\n' "$code" 1<>"$here/exit" && sync "$here/exit" || {{
+  echo "dlws: it ended with $code, which cannot be kept in $base" >&2; exit 125; }}
 exit $code"""
 
 # $@ are operations. One that neither runs nor has ended is withdrawn: should its command still be
@@ -99,11 +105,11 @@ exit $code"""
 _SETTLE = f"""{_KEPT}
 for op; do
   here=$base/$op said=
-  while flock 9; [ ! -e "$here/exit" ] && runs; do
+  while flock 9; ! ended && runs; do
     flock -u 9; [ "$said" ] || echo "$op runs"; said=1; sleep 0.2
   done
-  if [ -e "$here/exit" ]; then
-    echo "$op" $(cat "$here/exit")
+  if ended; then
+    echo "$op $code"
   else
     [ -d "$here" ] && how=died || how=never
     rm -rf "$here"
@@ -131,14 +137,21 @@ class Settled:
         return self.code in (0, REBOOT)
 
 
-def recorded(operation: str, command: str, size: int) -> str:
-    """`command` (a shell line with `size` bytes of input) under the recorder, as a shell line."""
-    return f"{script(_RECORD, operation, size)} {sh('sh', '-c', command, 'dlws')}"
+def recorded(operation: str, command: str, size: int, root: bool) -> str:
+    """`command` (a shell line with `size` bytes of input) under the recorder, as a shell line.
+
+    `root`: whether it is root who runs it, who keeps operations elsewhere than users do.
+    """
+    return f"{script(_RECORD, _whose(root), operation, size)} {sh('sh', '-c', command, 'dlws')}"
 
 
-def settling(operations: Iterable[str]) -> str:
+def settling(operations: Iterable[str], root: bool) -> str:
     """A shell line that waits for operations to end; settled() reads what it prints."""
-    return script(_SETTLE, *operations)
+    return script(_SETTLE, _whose(root), *operations)
+
+
+def _whose(root: bool) -> str:
+    return "root" if root else "user"
 
 
 def settled(output: str) -> list[Settled]:

@@ -65,7 +65,8 @@ def _settle(node: Node, record: Journal, begun: list[dict[str, Any]]) -> None:
         operations = [r["operation"] for r in begun if r.get("root", True) is root]
         if not operations:
             continue
-        answer = node.read(recorder.settling(operations), sudo=root, echo=_waiting(node, titles))
+        line = recorder.settling(operations, node.is_root(root))
+        answer = node.read(line, sudo=root, echo=_waiting(node, titles))
         for found in recorder.settled(answer.text):
             record.settled(node.name, titles[found.operation], found)
 

@@ -41,13 +41,13 @@ tar -xf - -C "$work" && cd "$work" && "$@" </dev/null"""
 
 # The same, but left running: $1 is its name, then the command. Log, pid and exit status stay.
 _START = script(
-    """set -e; umask 077; name=$1; shift
+    """set -e; mask=$(umask); umask 077; name=$1; shift
 if [ "$(id -u)" = 0 ]; then base=/var/lib/dlws/background; else base=$HOME/.dlws/background; fi
 work=$base/$name
 if [ -s "$work/pid" ] && [ ! -e "$work/exit" ] && kill -0 "$(cat "$work/pid")" 2>/dev/null; then
   echo "already running: pid $(cat "$work/pid")"; cat >/dev/null; exit 0
 fi
-rm -rf "$work"; mkdir -p "$work/files"; tar -xf - -C "$work/files"; cd "$work/files"
+rm -rf "$work"; mkdir -p "$work/files"; tar -xf - -C "$work/files"; cd "$work/files"; umask "$mask"
 setsid sh -c '
   echo $$ >../pid; "$@" >../log 2>&1 </dev/null; echo $? >../exit' dlws "$@" \\
   >/dev/null 2>&1 </dev/null &

@@ -18,3 +18,10 @@ def chain(*commands: str) -> str:
 def script(text: str, *args: object) -> str:
     """A POSIX shell script as one command line, with its arguments as $1, $2, ..."""
     return sh("sh", "-c", text, "dlws", *args)
+
+
+STARTED = """started() { # PID: when it began, in $began
+  began=; read -r began 2>/dev/null <"/proc/$1/stat" || return 1
+  set -- ${began##*) }; began=${20}
+}"""
+"""A shell function that tells a process from a later one of the same id."""

@@ -25,16 +25,11 @@ def node(tmp_path: Path) -> Iterator[Path]:
 
 def at(home: Path, line: str) -> str:
     """A line as a user other than root runs it, whose operations lie in its home."""
-    # The place is chosen by the user id; a fake `id` makes the home directory count.
-    if not (home / "bin/id").exists():
-        (home / "bin").mkdir(exist_ok=True)
-        (home / "bin/id").write_text("#!/bin/sh\necho 1000\n")
-        (home / "bin/id").chmod(0o755)
-    return f"HOME={sh(home)} PATH={sh(home)}/bin:$PATH; export HOME PATH; {line}"
+    return f"HOME={sh(home)}; export HOME; {line}"
 
 
 def run(home: Path, op: str, command: str, stdin: bytes = b"") -> Result:
-    return Local().run(at(home, recorded(op, command, len(stdin))), stdin)
+    return Local().run(at(home, recorded(op, command, len(stdin), False)), stdin)
 
 
 def test_a_command_gives_its_streams_and_status(node: Path) -> None:
@@ -86,11 +81,8 @@ def test_it_goes_on_when_the_connection_is_gone(node: Path) -> None:
     os.mkfifo(node / "gate")
     log = node / "log"
     command = f"echo first; cat {sh(node / 'gate')}; seq 100000; echo last >{sh(log)}; echo end"
-    (node / "bin").mkdir()
-    (node / "bin/id").write_text("#!/bin/sh\necho 1000\n")
-    (node / "bin/id").chmod(0o755)
-    environment = {"HOME": str(node), "PATH": f"{node}/bin:{os.environ['PATH']}"}
-    words = ["sh", "-c", recorded("a", command, 0)]
+    environment = {**os.environ, "HOME": str(node)}
+    words = ["sh", "-c", recorded("a", command, 0, False)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout
         assert process.stdout.readline() == b"first\n"
@@ -140,11 +132,30 @@ def test_a_process_from_before_a_reboot_is_not_taken_for_the_command(node: Path)
 def test_roots_operations_lie_in_var_and_its_input_nowhere(tmp_path: Path) -> None:
     if not possible():
         pytest.skip("a /var/lib/dlws of its own takes root")
-    words, state = with_state(tmp_path / "state", "sh", "-c", recorded("a", "cat", 3))
+    words, state = with_state(tmp_path / "state", "sh", "-c", recorded("a", "cat", 3, True))
     assert Local().run(sh(*words), b"abc").out == b"abc"
     assert (state / "ops/a/exit").read_text().strip() == "0"
     assert (state / "ops/a/out").read_text() == "abc"
     assert not list(state.rglob(".dlws-input*"))
+
+
+def test_a_command_has_the_umask_of_a_login(node: Path) -> None:
+    line = f"umask 002; {recorded('a', 'umask', 0, False)}"
+    assert Local().run(at(node, line)).text == "0002"
+
+
+def test_a_command_that_is_killed_before_it_has_a_status_failed(node: Path) -> None:
+    run(node, "a", "kill -9 $PPID; echo on")  # the shell that would tell how it ended
+    assert run(node, "a", "echo anew").code == 137
+
+
+def test_a_command_without_input_reads_none(node: Path) -> None:
+    assert Local().run(at(node, recorded("a", "cat", 0, False)), b"of another").out == b""
+
+
+def test_what_a_command_leaves_open_is_its_own(node: Path) -> None:
+    """It inherits nothing of the recorder's: the lock there would be held, pipes never ended."""
+    assert run(node, "a", "ls /proc/self/fd", b"in").text.split() == ["0", "1", "2", "3"]
 
 
 def test_what_is_said_of_operations_is_read() -> None:
@@ -192,10 +203,12 @@ def test_what_was_done_is_told_also_by_a_node_that_is_full_now(node: Path) -> No
     log = node / "log"
     command, stdin = f"cat >>{sh(log)}", 40_000 * b"x"
     assert run(node, "a", command, stdin).ok
-    full = f"ulimit -f 8; {recorded('a', command, len(stdin))}"
+    full = f"ulimit -f 8; {recorded('a', command, len(stdin), False)}"
     assert Local().run(at(node, full), stdin).ok
     assert log.stat().st_size == len(stdin)
-    other = Local().run(at(node, f"ulimit -f 8; {recorded('b', command, len(stdin))}"), stdin)
+    other = Local().run(
+        at(node, f"ulimit -f 8; {recorded('b', command, len(stdin), False)}"), stdin
+    )
     assert other.code == 125 and log.stat().st_size == len(stdin)
 
 

@@ -24,13 +24,14 @@ from dlws.session import Options
 from dlws.shell import sh
 from tests.cli.test_runs import PROGRAM, effects, killed, wait_for
 from tests.conftest import Deploy
+from tests.private import with_state
 from tests.test_recorder import at, run
 
 HEX = {name: f"{n:024x}" for n, name in enumerate(("ended", "died", "never", "runs"), 10)}
 
 
 def settle(home: Path, *operations: str) -> list[recorder.Settled]:
-    return recorder.settled(Local().run(at(home, recorder.settling(operations))).text)
+    return recorder.settled(Local().run(at(home, recorder.settling(operations, False))).text)
 
 
 def test_settling_tells_the_ended_the_dead_and_the_never_begun(tmp_path: Path) -> None:
@@ -64,14 +65,14 @@ def test_settling_waits_for_what_runs_and_says_so_once(tmp_path: Path) -> None:
         if len(told) == 1:  # some rounds later
             threading.Timer(0.7, (tmp_path / "gate").write_text, ["open"]).start()
 
-    result = Local().run(at(tmp_path, recorder.settling([HEX["runs"]])), echo=hear)
+    result = Local().run(at(tmp_path, recorder.settling([HEX["runs"]], False)), echo=hear)
     thread.join()
     assert result.text.splitlines() == [f"{HEX['runs']} runs", f"{HEX['runs']} 4"]
 
 
 def test_input_that_broke_off_starts_nothing(tmp_path: Path) -> None:
     command = f"cat >>{sh(tmp_path / 'effect')}"
-    half = Local().run(at(tmp_path, recorder.recorded("a", command, 10)), b"12345")
+    half = Local().run(at(tmp_path, recorder.recorded("a", command, 10, False)), b"12345")
     assert half.code == 125
     assert not (tmp_path / "effect").exists()
     assert run(tmp_path, "a", command, b"1234567890").ok
@@ -244,6 +245,18 @@ def test_an_upload_cut_anywhere_leaves_whole_files_and_no_remains(tmp_path: Path
         for path in place.iterdir():
             path.unlink()
         place.rmdir()
+
+
+@pytest.mark.parametrize("line", [f"{scripts._RUN} sh -c", f"{scripts._START} s sh -c"])
+def test_a_script_has_the_umask_of_a_login(tmp_path: Path, line: str) -> None:
+    """What it writes is for those to read who could read it if a person had run it."""
+    out = tmp_path / "out"
+    command = f"umask 002; HOME={sh(tmp_path)}; export HOME; {line}"
+    command += f" {sh(f'umask >{sh(out)}.new; mv {sh(out)}.new {sh(out)}')}"
+    words, _ = with_state(tmp_path / "state", "sh", "-c", command)
+    assert Local().run(sh(*words), bytes(1024)).ok
+    wait_for(out)
+    assert out.read_text() == "0002\n"
 
 
 @pytest.mark.parametrize("line", [files.PLACE, f"{scripts._RUN} true"])

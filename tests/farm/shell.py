@@ -10,9 +10,17 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from dlws.recorder import BOOT, ROOTS
+
 OWN = "/proc/self/fd/7"
 """An absolute path that is a host's own home for each of its commands: hosts share all others."""
-_ROOTS_PATH = b"PATH=/usr/local/sbin:"
+_OWN_PLACES = {
+    # Root's usual path, which commands set under sudo, has this host's programs first, too.
+    b"PATH=/usr/local/sbin:": b"PATH=%(bin)s:/usr/local/sbin:",
+    # Each host has booted at a time of its own, and root there keeps things of its own.
+    os.fsencode(BOOT): b"%(home)s/.farm/boot",
+    os.fsencode(ROOTS): b"base=%(home)s/.dlws/ops; memory=%(home)s/.dlws",
+}
 _SUDO = """#!/bin/sh
 # Stands in for sudo on a farm's hosts: takes its options off and runs the rest.
 while :; do
@@ -30,11 +38,6 @@ exec "$@"
 _ID = """#!/bin/sh
 [ "$*" != -u ] || { echo 1000; exit; }
 exec /usr/bin/id "$@"
-"""
-# Each host has booted at a time of its own.
-_CAT = """#!/bin/sh
-[ "$*" != /proc/sys/kernel/random/boot_id ] || set -- "$HOME/.farm/boot"
-exec /bin/cat "$@"
 """
 _SYSTEMD_RUN = """#!/bin/sh
 # What a farm's host is asked to run later is a reboot; the farm looks after the command.
@@ -58,7 +61,6 @@ echo "$*" >>"$HOME/effect" || exit 1
 _PROGRAMS = {
     "sudo": _SUDO,
     "id": _ID,
-    "cat": _CAT,
     "systemd-run": _SYSTEMD_RUN,
     "systemctl": _SYSTEMCTL,
     "effect": _EFFECT,
@@ -91,8 +93,11 @@ def prepare(directory: Path) -> Path:
 
 async def start(command: bytes, home: Path, programs: Path, limit: str) -> Process:
     """Starts a command in a session of its own; `limit` stands before it as shell."""
-    # Root's usual path, which commands set under sudo, has this host's programs first, too.
-    line = command.replace(_ROOTS_PATH, b"PATH=%s:" % os.fsencode(programs) + _ROOTS_PATH[5:])
+    line = command
+    for usual, own in _OWN_PLACES.items():
+        line = line.replace(
+            usual, own % {b"home": os.fsencode(home), b"bin": os.fsencode(programs)}
+        )
     enter = home / ENTER
     return await asyncio.create_subprocess_exec(
         *(enter.read_text().splitlines() if enter.exists() else ()),
