@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tarfile
 from typing import TYPE_CHECKING
 
-from dlws import files, resources
+from dlws import resources
 from dlws.plan import NOTHING
 from dlws.shell import script, sh
 
@@ -23,14 +22,13 @@ _DIFFERS = 5
 def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]) -> Sequence[str]:
     """A line for each thing that differs; one read, during which the disks are read-only."""
     from dlws.scripts import contents, environment
-    from dlws.verify.collect import parse
+    from dlws.verify.collect import packed, parse
     from dlws.verify.compare import said
 
     facts = [f"{name}={value}" for name, value in environment(config, node).items()]
     line = sh("env", "DLWS_CHECK=1", *facts, "bash", f"./{found.name}", *args)
-    members = {"0.sh": (line.encode(), 0o600), "0.in": (b"", 0o600)}
-    rows = [(name, *row) for name, row in (members | contents(found, config, node)).items()]
-    archive = b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
+    question = {"0.sh": (line.encode(), 0o600), "0.in": (b"", 0o600)}
+    archive = packed(question | contents(found, config, node))
     text = (resources.templates() / "verify/state.sh").read_text()
     answer = node.read(script(text), stdin=archive, sudo=True)
     result = parse(answer.text, [found.name])[found.name]

@@ -116,16 +116,24 @@ def archive(found: Script, config: Config, node: Node) -> bytes:
 
 def contents(found: Script, config: Config, node: Node) -> dict[str, tuple[bytes, int]]:
     """A script, rendered for a node where it asks for that, and its files: content and mode."""
-    content: bytes = found.path.read_bytes()
-    if found.render:
-        from dlws.templates import render_file
+    return {found.name: (own_content(found, config, node), 0o700)} | companions(found)
 
-        content = render_file(found.path, config=config, node=node).encode()
-    members = {found.name: (content, 0o700)}
-    for file in found.files:
-        source = found.path.parent / file
-        members[file.as_posix()] = (source.read_bytes(), source.stat().st_mode & 0o777)
-    return members
+
+def own_content(found: Script, config: Config, node: Node) -> bytes:
+    """The script itself, as a node gets it."""
+    if not found.render:
+        return found.path.read_bytes()
+    from dlws.templates import render_file
+
+    return render_file(found.path, config=config, node=node).encode()
+
+
+def companions(found: Script) -> dict[str, tuple[bytes, int]]:
+    """The files beside a script that it names, the same for every node: content and mode."""
+    sources = {file.as_posix(): found.path.parent / file for file in found.files}
+    return {
+        name: (path.read_bytes(), path.stat().st_mode & 0o777) for name, path in sources.items()
+    }
 
 
 def environment(config: Config, node: Node) -> dict[str, str]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlws import files, plan
+from dlws import files, plan, recorder
 from dlws.connection import KEEP, Echo, Result, Stdin, pieces
 from dlws.ssh import Target
 from tests.asked import paths
@@ -200,7 +200,7 @@ def _inner(command: str) -> str:
     words = shlex.split(command)
     if words[-2:-1] == ["-c"] and _PREFIX in words[-1][:120]:
         return _inner(words[-1].partition(_PREFIX)[2])
-    if words[:2] == ["sh", "-c"] and "mkfifo" in words[2]:
+    if words[:3] == ["sh", "-c", recorder._RECORD]:
         return words[-2]  # ... sh -c COMMAND dlws
     return command
 

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import os
 import signal
+import socket
+import struct
 import subprocess
 import threading
 import time
@@ -182,6 +184,16 @@ def test_closing_from_another_thread_ends_a_command(sshd: Server) -> None:
     with pytest.raises(ConnectionFailed):
         connection.run("echo go; sleep 60", echo=lambda *_: started.set())
     thread.join()
+
+
+def test_what_waits_for_a_link_to_heal_is_dropped_at_the_end(sshd: Server) -> None:
+    """Else it would reach the machine when somebody else is at work there."""
+    connection = sshd.connect()
+    connection.run("true")
+    sock = connection._transport and connection._transport.sock
+    assert isinstance(sock, socket.socket)
+    linger = sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+    assert struct.unpack("ii", linger) == (1, 0)
 
 
 def test_idle_timeout_names_the_silence(sshd: Server) -> None:

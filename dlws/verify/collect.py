@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from dlws import files, resources, runtime, scripts, sshkey
@@ -18,8 +20,10 @@ from dlws.verify.expected import files as managed_files
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.node import Node
+    from dlws.scripts import Script
 
 Answers = Mapping[str, Result]
+Members = dict[str, tuple[bytes, int]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def questions(
     if "runtime" in kinds:
         asked.append(Question("runtime", runtime.question(config, node)))
     if "certificate" in kinds:
-        text = (resources.templates() / "verify/kubernetes.sh").read_text()
+        text = _text("verify/kubernetes.sh")
         units = [thing.what for thing in wanted if thing.kind == "unit"]
         asked.append(Question("kubernetes", script(text, *units)))
     for thing in wanted:
@@ -61,23 +65,54 @@ def _script(cluster: Cluster, node: Node, known: Known, name: str) -> Question:
 
 
 def archive(cluster: Cluster, node: Node, asked: Sequence[Question]) -> bytes:
-    """The tar that templates/verify/state.sh reads."""
-    members: dict[str, tuple[bytes, int]] = {}
+    """The compressed tar that templates/verify/state.sh reads."""
+    names = tuple(question.name for question in asked if question.name.endswith(".sh"))
+    shared, rendered = _begun(names)
+    own = {
+        found.name: (scripts.own_content(found, cluster.config, node), 0o700) for found in rendered
+    }
     for number, question in enumerate(asked):
-        members[f"{number}.sh"] = (question.command.encode(), 0o600)
-        members[f"{number}.in"] = (question.stdin, 0o600)
-        if question.name.endswith(".sh"):
-            found = scripts.find(f"scripts/{question.name}")
-            members |= scripts.contents(found, cluster.config, node)
-    rows = [(name, content, mode) for name, (content, mode) in members.items()]
-    return b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
+        own[f"{number}.sh"] = (question.command.encode(), 0o600)
+        own[f"{number}.in"] = (question.stdin, 0o600)
+    # What gzip made of two parts, one behind the other, is the whole for whoever unpacks it.
+    return shared + packed(own)
+
+
+@lru_cache(maxsize=8)
+def _begun(names: tuple[str, ...]) -> tuple[bytes, Sequence[Script]]:
+    """The beginning of such a tar: what of these scripts is the same on all nodes, and the others.
+
+    Kept, since threads that read the same files again and again wait for each other.
+    """
+    found = [scripts.find(f"scripts/{name}") for name in names]
+    members: Members = {}
+    for one in found:
+        members |= scripts.companions(one)
+        if not one.render:
+            members[one.name] = (one.path.read_bytes(), 0o700)
+    return gzip.compress(_tar(members)), [one for one in found if one.render]
+
+
+def packed(members: Members) -> bytes:
+    """Files as templates/verify/state.sh reads them: a compressed tar."""
+    return gzip.compress(_tar(members) + bytes(2 * tarfile.BLOCKSIZE))
+
+
+def _tar(members: Members) -> bytes:
+    return b"".join(files.tar((name, *row) for name, row in members.items()))
+
+
+@cache
+def _text(template: str) -> str:
+    return (resources.templates() / template).read_text()
 
 
 def ask(cluster: Cluster, node: Node, known: Known, wanted: Sequence[Managed]) -> Answers:
     """The node's answers; one round trip."""
     asked = questions(cluster, node, known, wanted)
-    text = (resources.templates() / "verify/state.sh").read_text()
-    result = node.read(script(text), stdin=archive(cluster, node, asked), sudo=True)
+    result = node.read(
+        script(_text("verify/state.sh")), stdin=archive(cluster, node, asked), sudo=True
+    )
     return parse(result.text, [question.name for question in asked])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlws import hosts, runtime, steps
+from dlws import runtime, steps
 from dlws.config.problems import Path
 from dlws.files import File
 from dlws.kubernetes import labels, network, versions
@@ -52,6 +52,8 @@ class Known:
     silent: str = ""
     now: float = 0
     members: Mapping[str, Member] = field(default_factory=dict)
+    names: str = ""
+    """Our lines of /etc/hosts, the same for every node."""
 
     @property
     def made(self) -> bool:
@@ -65,7 +67,7 @@ def known_members(live: Mapping[str, Live]) -> dict[str, Member]:
 def expected(cluster: Cluster, node: Node, known: Known) -> list[Managed]:
     """Everything that is looked after on a node, what is looked at closest first."""
     own = ("machines", node.name)
-    found = [Managed("hosts", "/etc/hosts", "\n".join(hosts.lines(cluster)), (own,), "hosts")]
+    found = [Managed("hosts", "/etc/hosts", known.names, (own,), "hosts")]
     if known.keys:
         found.append(Managed("script", "sshkey", "", (("admin_username",), own), "sshkey"))
     if not _MEMBERS & set(node.roles):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dlws import sshkey, steps
+from dlws import hosts, sshkey, steps
 from dlws.config.load import inspect
 from dlws.errors import CheckFailed, DeployError, Refused
 from dlws.kubernetes import kubeconfig
@@ -93,17 +94,17 @@ def locked_out(node: Node, error: DeployError) -> Difference:
 
 def knowledge(cluster: Cluster) -> Known:
     """What is known of the cluster before its nodes are asked."""
-    keys, now = _keys(cluster), time.time()
+    known = Known(_keys(cluster), now=time.time(), names="\n".join(hosts.lines(cluster)))
     if not kubeconfig.path(cluster).exists():
-        return Known(keys, now=now)
+        return known
     from dlws.kubernetes import api
 
     try:
         with api.connect(cluster) as connected:
             live = connected.nodes()
     except DeployError as error:
-        return Known(keys, silent=error.message, now=now)
-    return Known(keys, live, "", now, known_members(live))
+        return replace(known, silent=error.message)
+    return replace(known, live=live, members=known_members(live))
 
 
 def _keys(cluster: Cluster) -> bytes:

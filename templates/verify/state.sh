@@ -1,14 +1,14 @@
 #!/bin/sh
-# Ask this node many questions in one go, and change nothing. Standard input is a tar: of question N
-# N.sh (a command line) and N.in (its standard input), and the files that they need. Prints for each
-# a line "N STATUS OUT ERR", OUT and ERR in base64.
+# Ask this node many questions in one go, and change nothing. Standard input is a compressed tar: of
+# question N N.sh (a command line) and N.in (its standard input), and the files that they need.
+# Prints for each a line "N STATUS OUT ERR", OUT and ERR in base64.
 # The tar lies in memory. Where the kernel lets us, the disks are read-only for the questions.
 set -u
 umask 077
 work=$(mktemp -d /run/dlws-verify.XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' HUP INT TERM
-tar -xf - -C "$work" --no-same-owner && cd "$work" || exit 1
+tar -xzf - -C "$work" --no-same-owner && cd "$work" || exit 1
 export TMPDIR="$work" PATH="$PATH:/usr/sbin:/sbin"
 cat >ask <<'ASK'
 # This directory stays as it is, also where it lies on a disk.

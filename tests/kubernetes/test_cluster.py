@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import sys
 import time
 import urllib.error
@@ -14,10 +15,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from cryptography import x509
 
 from dlws.connection import Local, Result
+from dlws.sandbox import lifecycle
 from dlws.session import Options, Session
 from dlws.shell import sh
+from tests.sandboxes import Made
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
@@ -244,6 +248,49 @@ def test_a_worker_leaves_and_comes_back(real: Real) -> None:
     real("apply", plan)
     real("status", "--wait", "120")
     assert real.ready() == NAMES
+
+
+def requests(real: Real, name: str) -> int:
+    """How often a node has asked to be taken in."""
+    found = json.loads(real.kubectl("get", "csr", "-o", "json"))["items"]
+    asked = [base64.b64decode(one["spec"]["request"]) for one in found]
+    names = [x509.load_pem_x509_csr(one).subject.rfc4514_string() for one in asked]
+    return sum(f"CN=system:node:{name}" in one.split(",") for one in names)
+
+
+def begin_to_join(real: Real, name: str) -> subprocess.Popen[bytes]:
+    """`kubeadm join` of a node that left, as far as that it has begun to change the node."""
+    real("kubeadm", "reset", name, "--yes-reset", "sandbox")
+    line = [sys.executable, "deploy.py", "--dir", str(real.directory), "kubeadm", "join", name]
+    process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    made = Made(real.directory, lifecycle.of(real.directory))
+    begun = "pgrep -x kubeadm && [ -e /etc/kubernetes/bootstrap-kubelet.conf ]"
+    made.run(name, f"timeout 120 sh -c {sh(f'until {begun}; do sleep 0.05; done')}")
+    return process
+
+
+def test_a_join_whose_devbox_dies_is_waited_for_and_not_done_again(real: Real) -> None:
+    before = requests(real, "worker2")
+    process = begin_to_join(real, "worker2")
+    process.kill()
+    process.wait()
+    told = real("resume").err.decode()
+    assert "waiting for what still runs: kubeadm join" in told
+    real("status", "--wait", "120")
+    assert real.ready() == NAMES
+    assert requests(real, "worker2") == before + 1
+    assert drift(real, code=0) == {}
+
+
+def test_a_join_whose_node_dies_is_carried_on(real: Real) -> None:
+    process = begin_to_join(real, "worker2")
+    real("sandbox", "kill", "worker2")
+    assert process.wait() != 0
+    real("sandbox", "start", "worker2")
+    real("resume")
+    real("status", "--wait", "120")
+    assert real.ready() == NAMES
+    assert drift(real, code=0) == {}
 
 
 def test_two_masters_at_once_are_refused(real: Real) -> None:

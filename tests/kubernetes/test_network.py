@@ -14,6 +14,7 @@ from dlws.connection import Local
 from dlws.errors import UsageError
 from dlws.kubernetes import network
 from dlws.kubernetes.state import Member
+from dlws.node import Node
 from dlws.shell import script
 from tests.kubernetes.conftest import CONFIG, World, config_of
 
@@ -124,3 +125,14 @@ def test_the_script_keeps_routes_and_rules_as_the_table_says() -> None:
     ]
     assert second.splitlines() == ["10.244.2.0/24 via 10.1.0.13 dev veth0 "]
     assert third.splitlines() == ["0"]
+
+
+def test_other_files_start_the_network_anew_in_a_resumed_run(
+    make: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    causes: list[str] = []
+    monkeypatch.setattr(Node, "run", lambda *_, cause, **__: causes.append(cause))
+    node = make().cluster.nodes[0]
+    for content in ("old", "new", "old"):
+        network._start(node, [network.file("/etc/a", content)])
+    assert causes[0] == causes[2] != causes[1]

@@ -47,6 +47,7 @@ def live(name: str, number: int, **changes: Any) -> Live:
 
 def known_of(world: World, **changes: Any) -> Known:
     """What is known where every node has joined; labels are those that are wanted."""
+    from dlws import hosts
     from dlws.kubernetes import labels
 
     wanted = labels.all_labels(world.cluster.config)
@@ -54,7 +55,8 @@ def known_of(world: World, **changes: Any) -> Known:
     for number, node in enumerate(world.cluster.nodes, 1):
         named = {key: value for key, value in wanted(node).items() if value is not None}
         found[node.name] = live(node.name, number, labels=named)
-    return replace(Known(b"", found, "", NOW, known_members(found)), **changes)
+    names = "\n".join(hosts.lines(world.cluster))
+    return replace(Known(b"", found, "", NOW, known_members(found), names), **changes)
 
 
 @pytest.fixture
