@@ -49,7 +49,8 @@ if [ -s "$work/pid" ] && [ ! -e "$work/exit" ] && kill -0 "$(cat "$work/pid")" 2
 fi
 rm -rf "$work"; mkdir -p "$work/files"; tar -xf - -C "$work/files"; cd "$work/files"; umask "$mask"
 setsid sh -c '
-  echo $$ >../pid; "$@" >../log 2>&1 </dev/null; echo $? >../exit' dlws "$@" \\
+  echo $$ >../pid; "$@" >../log 2>&1 </dev/null
+  echo $? >../exit.new; mv ../exit.new ../exit' dlws "$@" \\
   >/dev/null 2>&1 </dev/null &
 while [ ! -s ../pid ]; do sleep 0.05; done
 echo "pid $(cat ../pid), log $work/log" """

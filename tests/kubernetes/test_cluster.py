@@ -279,7 +279,6 @@ def test_a_join_whose_devbox_dies_is_waited_for_and_not_done_again(real: Real) -
     real("status", "--wait", "120")
     assert real.ready() == NAMES
     assert requests(real, "worker2") == before + 1
-    assert drift(real, code=0) == {}
 
 
 def test_a_join_whose_node_dies_is_carried_on(real: Real) -> None:
@@ -290,7 +289,6 @@ def test_a_join_whose_node_dies_is_carried_on(real: Real) -> None:
     real("resume")
     real("status", "--wait", "120")
     assert real.ready() == NAMES
-    assert drift(real, code=0) == {}
 
 
 def test_two_masters_at_once_are_refused(real: Real) -> None:
