@@ -111,11 +111,9 @@ def forget(id: str) -> None:
     """Removes a sandbox's folder, and the registry with the last one."""
     if (REGISTRY / id).exists():
         shutil.rmtree(REGISTRY / id)
-    for folder in (REGISTRY, REGISTRY.parent):
-        try:
-            folder.rmdir()
-        except OSError:
-            return
+    # What is above it is not ours alone: commands run here as on a node keep their outcome there.
+    with suppress(OSError):
+        REGISTRY.rmdir()
 
 
 def all_sandboxes() -> list[Sandbox]:
