@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlws import resources
 from dlws.plan import NOTHING
-from dlws.shell import script, sh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,17 +19,14 @@ _DIFFERS = 5
 
 def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]) -> Sequence[str]:
     """A line for each thing that differs; one read, during which the disks are read-only."""
-    from dlws.scripts import contents, environment
-    from dlws.verify.collect import packed, parse
+    from dlws.scripts import contents
+    from dlws.verify.collect import answers, checking, packed
     from dlws.verify.compare import said
 
-    facts = [f"{name}={value}" for name, value in environment(config, node).items()]
-    line = sh("env", "DLWS_CHECK=1", *facts, "bash", f"./{found.name}", *args)
+    line = checking(config, node, found.name, *args)
     question = {"0.sh": (line.encode(), 0o600), "0.in": (b"", 0o600)}
     archive = packed(question | contents(found, config, node))
-    text = (resources.templates() / "verify/state.sh").read_text()
-    answer = node.read(script(text), stdin=archive, sudo=True)
-    result = parse(answer.text, [found.name])[found.name]
+    result = answers(node, archive, [found.name])[found.name]
     lines = [f"{kind} {what}: {words}" for kind, what, words in said(result)]
     if result.code not in (0, _DIFFERS):
         why = result.complaint.splitlines()[-1:] or [f"exit {result.code}"]

@@ -19,6 +19,7 @@ from dlws.verify.expected import files as managed_files
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
+    from dlws.config import Config
     from dlws.node import Node
     from dlws.scripts import Script
 
@@ -58,10 +59,15 @@ def questions(
 def _script(cluster: Cluster, node: Node, known: Known, name: str) -> Question:
     if name == "sshkey":
         return Question(name, sshkey.differences(node), known.keys)
-    facts = scripts.environment(cluster.config, node)
+    return Question(name, checking(cluster.config, node, name))
+
+
+def checking(config: Config, node: Node, name: str, *args: str) -> str:
+    """The line by which a script says what it would change, and changes nothing."""
+    facts = scripts.environment(config, node)
     words = [f"{key}={value}" for key, value in facts.items()]
     # By its interpreter: memory may be mounted such that nothing in it can be executed.
-    return Question(name, sh("env", "DLWS_CHECK=1", *words, "bash", f"./{name}"))
+    return sh("env", "DLWS_CHECK=1", *words, "bash", f"./{name}", *args)
 
 
 def archive(cluster: Cluster, node: Node, asked: Sequence[Question]) -> bytes:
@@ -110,10 +116,13 @@ def _text(template: str) -> str:
 def ask(cluster: Cluster, node: Node, known: Known, wanted: Sequence[Managed]) -> Answers:
     """The node's answers; one round trip."""
     asked = questions(cluster, node, known, wanted)
-    result = node.read(
-        script(_text("verify/state.sh")), stdin=archive(cluster, node, asked), sudo=True
-    )
-    return parse(result.text, [question.name for question in asked])
+    return answers(node, archive(cluster, node, asked), [question.name for question in asked])
+
+
+def answers(node: Node, data: bytes, names: Sequence[str]) -> Answers:
+    """What state.sh answers to an archive, by the names of its questions."""
+    result = node.read(script(_text("verify/state.sh")), stdin=data, sudo=True)
+    return parse(result.text, names)
 
 
 def parse(text: str, names: Sequence[str]) -> Answers:
