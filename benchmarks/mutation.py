@@ -31,6 +31,7 @@ _RESUME = [
         "input_that_broke_off_starts_nothing",
         "many_at_once_start_one",
         "a_full_disk_on_the_node_is_said_and_nothing_is_run",
+        "whatever_room_for_files_is_left_a_command_is_kept_or_not_begun",
         "a_disk_that_fills_up_meanwhile_loses_no_outcome",
     )
 ]
@@ -46,6 +47,7 @@ _UPLOADS = [
 _LOCK = [
     "tests/test_nodelock.py::test_only_its_holder_keeps_it_and_gives_it_back",
     "tests/test_nodelock.py::test_of_racers_exactly_one_takes_it",
+    "tests/test_nodelock.py::test_a_place_that_another_makes_meanwhile_does_as_well",
     "tests/test_nodelock.py::test_what_is_no_answer",
     "tests/test_nodelock.py::test_a_copy_of_a_directory_is_another_one",
 ]

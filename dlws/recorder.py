@@ -32,7 +32,7 @@ ROOTS = "base=/var/lib/dlws/ops; memory=/run"
 # whose operations they are. Input may be secret: root's is in memory, and gone from there before
 # the command starts.
 # It stands before every command, and a process costs a millisecond: what the shell can do by itself
-# is done without one.
+# is done without one. `true >` and not `: >`: of that, a failure ends the shell.
 _KEPT = f"""mask=$(umask); umask 077
 if [ "$1" = root ]; then {ROOTS}; else base=$HOME/.dlws/ops; memory=$base; fi
 shift
@@ -44,7 +44,7 @@ runs() {{
 }}
 ended() {{ read -r code 2>/dev/null <"$here/exit" && [ "$code" != '???' ]; }}
 cannot() {{ echo "dlws: not run: its outcome cannot be kept in $base" >&2; exit 125; }}
-[ -e "$base/.lock" ] || {{ mkdir -p "$base" && : >>"$base/.lock"; }} || cannot
+[ -e "$base/.lock" ] || {{ mkdir -p "$base" && true >>"$base/.lock"; }} || cannot
 exec 9<"$base/.lock"
 """
 
@@ -82,7 +82,7 @@ done
 [ ! -e "$here" ] || rm -rf "$here"
 started $$
 mkdir "$here" && echo "$$ $began $boot" >"$here/pid" && echo '???' >"$here/exit" &&
-  : >"$here/out" && : >"$here/err" || {{ rm -rf "$here"; cannot; }}
+  true >"$here/out" && true >"$here/err" || {{ rm -rf "$here"; cannot; }}
 exec 9>&- 5>&1
 # Of the command only its exit status comes this way: 4 leads to the first tee, 5 out of here.
 code=$({{ {{ {{ umask "$mask"; "$@" <&3 2>&1 >&4 3<&- 4>&- 5>&- 6>&-; echo $? >&6; }} |
@@ -113,7 +113,7 @@ for op; do
   else
     [ -d "$here" ] && how=died || how=never
     rm -rf "$here"
-    mkdir "$here" && : >"$here/out" && echo 'dlws: withdrawn' >"$here/err" &&
+    mkdir "$here" && true >"$here/out" && echo 'dlws: withdrawn' >"$here/err" &&
       echo 125 >"$here/exit" || exit 125
     echo "$op $how"
   fi

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from dlws import files
 from dlws.connection import Local, Result
 from dlws.errors import DeployError, UsageError
 from dlws.files import File
+from tests.test_recorder import waits
 
 NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €", "*", "%s", "a\tb"]
 
@@ -98,6 +100,61 @@ def test_the_beginning_of_each_file_is_read(tmp_path: Path) -> None:
     assert files.contents(answer) == [b"\x00\xff\n", b"", 65537 * b"x"]
 
 
+def test_what_is_no_file_is_told_apart_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "directory").mkdir()
+    paths = [File(f"{tmp_path}/{name}", b"") for name in ("pipe", "directory", "none")]
+    assert Local().run(*files.question(paths)).text.splitlines() == [
+        "- - -",
+        files.DIRECTORY,
+        "- - -",
+    ]
+
+
+def test_an_owner_that_is_not_known_there_places_nothing(tmp_path: Path) -> None:
+    done = place([File(f"{tmp_path}/file", b"x", owner="nobody-such")])
+    assert not done.ok and "nobody-such" in done.complaint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_place_to_work_in_nothing_else_is_tried(tmp_path: Path) -> None:
+    done = place([File(f"{tmp_path}/file", b"x")], "export TMPDIR=/nowhere; ")
+    assert not done.ok and len(done.err.splitlines()) == 1 and b"/nowhere" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_left_goes_away_by_their_process(tmp_path: Path) -> None:
+    """Its id may be another's by now: that one did not begin when it did."""
+    began = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
+    mine, other = f"dlws.{os.getpid()}.{began}.x", "dlws.of.someone.else"
+    gone = [
+        f"dlws.{os.getpid()}.1.x",
+        *(f"dlws.{digit}0000000.{began}.x" for digit in range(1, 10)),
+    ]
+    for name in (mine, other, *gone):
+        (tmp_path / name).mkdir()
+    assert place([], f"export TMPDIR={tmp_path}; ").ok
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([mine, other])
+
+
+def test_one_at_a_time_places_files(tmp_path: Path) -> None:
+    lock = Path("/run/dlws-files.lock")
+    assert place([]).ok
+    assert lock.stat().st_mode & 0o777 == 0o600, "whoever can open it can hold it"
+    with lock.open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        words = ["sh", "-c", files.PLACE]
+        with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+            assert process.stdin
+            process.stdin.write(b"".join(files.stream([File(f"{tmp_path}/file", b"x")])))
+            process.stdin.close()
+            while process.poll() is None and not waits(lock):
+                pass
+            assert not (tmp_path / "file").exists()
+            fcntl.flock(held, fcntl.LOCK_UN)
+    assert (tmp_path / "file").exists()
+
+
 def test_directories_that_are_made_may_be_read_by_all(tmp_path: Path) -> None:
     assert place([File(f"{tmp_path}/new/deep/file", b"x", 0o600)]).ok
     modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("new", "new/deep")]
@@ -135,7 +192,7 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path: Path) -> None:
 def test_a_directory_in_the_way_is_named_and_stays(tmp_path: Path) -> None:
     (tmp_path / "there/inside").mkdir(parents=True)
     done = place([File(f"{tmp_path}/there", b"x")])
-    assert not done.ok and f"{tmp_path}/there is a directory" in done.complaint
+    assert not done.ok and f"{tmp_path}/there is a directory" in done.err.decode()
     assert (tmp_path / "there/inside").is_dir() and not leftovers(tmp_path)
 
 

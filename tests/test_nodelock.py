@@ -241,6 +241,33 @@ def node(tmp_path: Path) -> Node:
     return Node(config.machines["i1"], "10.0.0.1", Inside(tmp_path / "state"), Console())
 
 
+class New(Local):
+    """Runs commands here, with a /var/lib of their own where another makes dlws in between."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        (place / "lib").mkdir()
+        (place / "mkdir").write_text('#!/bin/sh\n/bin/mkdir "$@"; exec /bin/mkdir "$@"\n')
+        (place / "mkdir").chmod(0o755)
+
+    def run(
+        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+    ) -> Result:
+        inside = 'mount --bind "$1/lib" /var/lib && PATH=$1:$PATH && exec sh -c "$2"'
+        words = ("unshare", "-m", "sh", "-c", inside, "sh", str(self._place), command)
+        return super().run(sh(*words), stdin, echo, keep)
+
+
+def test_a_place_that_another_makes_meanwhile_does_as_well(tmp_path: Path) -> None:
+    config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
+    node = Node(config.machines["i1"], "10.0.0.1", New(tmp_path), Console())
+    assert nodelock.ask(node, "show").verdict == "none"
+    assert not (tmp_path / "lib/dlws").exists()
+    assert nodelock.ask(node, "take", "aa", "here", who("aa", "here")).verdict == "taken"
+    assert (tmp_path / "lib/dlws").stat().st_mode & 0o777 == 0o755
+    assert nodelock.ask(node, "show").token == "aa"
+
+
 def who(token: str, directory: str = "") -> dict[str, object]:
     about = {"user": "eve", "host": "box", "pid": 7, "command": "up"}
     return {**about, "token": token, "directory": directory}

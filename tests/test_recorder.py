@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dlws.connection import Local, Result
-from dlws.recorder import Settled, not_kept, operation, recorded, settled
+from dlws.recorder import Settled, not_kept, operation, recorded, settled, settling
 from dlws.shell import sh
+from tests.cli.test_runs import wait_for
 from tests.private import possible, with_state
 
 
@@ -28,8 +31,30 @@ def at(home: Path, line: str) -> str:
     return f"HOME={sh(home)}; export HOME; {line}"
 
 
-def run(home: Path, op: str, command: str, stdin: bytes = b"") -> Result:
-    return Local().run(at(home, recorded(op, command, len(stdin), False)), stdin)
+def run(home: Path, op: str, command: str, stdin: bytes = b"", before: str = "") -> Result:
+    return Local().run(at(home, before + recorded(op, command, len(stdin), False)), stdin)
+
+
+def begun(home: Path, line: str) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    return subprocess.Popen(["sh", "-c", at(home, line)], stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """While this machine's operations are another's, who changes them under their lock."""
+    place = home / ".dlws/ops"
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def waits(lock: Path) -> bool:
+    """Whether anyone waits for a lock."""
+    held = f":{lock.stat().st_ino} "
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("->" in line and held in line for line in locks)
 
 
 def test_a_command_gives_its_streams_and_status(node: Path) -> None:
@@ -44,18 +69,52 @@ def test_the_same_operation_is_done_once_and_tells_the_same(node: Path) -> None:
     assert (node / "log").read_text() == "x\n"
 
 
+def test_what_it_reads_of_a_command_is_in_its_place_before_that_starts(node: Path) -> None:
+    command = (
+        'cd "$HOME/.dlws/ops/a"; echo $(ls); cat exit pid; cat /proc/sys/kernel/random/boot_id'
+    )
+    names, status, of, boot = run(node, "a", command).text.splitlines()
+    assert (names, status) == ("err exit out pid", "???")
+    assert of.split()[2] == boot
+
+
+def test_a_command_is_told_what_it_is_called(node: Path) -> None:
+    """The shell names it in complaints: dlws: 1: nonsense: not found."""
+    assert run(node, "a", 'echo "$0"').text == "dlws"
+
+
+def test_a_single_byte_of_input_arrives(node: Path) -> None:
+    assert run(node, "a", "cat", b"1").out == b"1"
+
+
+def test_input_for_what_has_ended_is_taken_and_dropped(node: Path) -> None:
+    """The connection that brings it would otherwise break."""
+    run(node, "a", "echo out")
+    with begun(node, recorded("a", "echo out", 1 << 20, False)) as process:
+        assert process.communicate(bytes(1 << 20))[0] == b"out\n"
+
+
+def test_names_in_the_environment_are_not_its_own(node: Path) -> None:
+    names = "op size up last here spool code said pid began time boot base memory mask then"
+    before = "".join(f"export {name}=7; " for name in names.split())
+    result = run(node, "a", "echo out; exit 3", before=before)
+    assert (result.code, result.out, result.err) == (3, b"out\n", b"")
+
+
 def test_another_operation_is_done(node: Path) -> None:
     for op in ("a", "b"):
         run(node, op, f"echo x >>{sh(node / 'log')}")
     assert (node / "log").read_text() == "x\nx\n"
 
 
-def test_of_long_output_the_end_is_kept_for_the_next_time(node: Path) -> None:
+@pytest.mark.parametrize("stream", ["out", "err"])
+def test_of_long_output_the_end_is_kept_for_the_next_time(node: Path, stream: str) -> None:
     command = "head -c 1000000 /dev/zero | tr '\\0' a; echo the end"
-    assert len(run(node, "a", command).out) == 1000008
-    again = run(node, "a", command)
-    assert len(again.out) == 65536
-    assert again.out.endswith(b"athe end\n")
+    command = f"{{ {command}; }} >&{'2' if stream == 'err' else '1'}"
+    assert len(getattr(run(node, "a", command), stream)) == 1000008
+    again = getattr(run(node, "a", command), stream)
+    assert len(again) == 65536
+    assert again.endswith(b"athe end\n")
 
 
 def test_one_that_still_runs_is_waited_for(node: Path) -> None:
@@ -77,16 +136,59 @@ def test_one_that_still_runs_is_waited_for(node: Path) -> None:
     assert (node / "log").read_text() == "x\n"
 
 
+def waiting(home: Path, line: str) -> subprocess.Popen[bytes]:
+    """A line that has begun to wait for an operation, between two looks at it."""
+    programs, mark = home / "bin", home / "waits"
+    programs.mkdir()
+    (programs / "sleep").write_text(f'#!/bin/sh\n: >{sh(mark)}\nexec /bin/sleep "$@"\n')
+    (programs / "sleep").chmod(0o755)
+    process = begun(home, f"PATH={sh(programs)}:$PATH; {line}")
+    wait_for(mark)
+    return process
+
+
+@pytest.mark.parametrize("line", [recorded("a1", "", 0, False), settling(["a1"], False)])
+def test_who_waits_for_one_keeps_no_other_from_starting(node: Path, line: str) -> None:
+    os.mkfifo(node / "gate")
+    with begun(node, recorded("a1", f"cat {sh(node / 'gate')}", 0, False)) as runs:
+        wait_for(node / ".dlws/ops/a1/out")
+        with waiting(node, line) as process:
+            with begun(node, recorded("b", "echo other", 0, False)) as other:
+                assert other.communicate(timeout=5)[0] == b"other\n"
+            (node / "gate").write_text("open")
+            assert (runs.communicate()[0], process.wait()) == (b"open", 0)
+
+
+@pytest.mark.parametrize("line", [recorded("a1", "echo anew", 0, False), settling(["a1"], False)])
+def test_of_two_that_come_at_once_the_second_sees_what_the_first_has_done(
+    node: Path, line: str
+) -> None:
+    with locked(node):
+        process = begun(node, line)
+        while process.poll() is None and not waits(node / ".dlws/ops/.lock"):
+            pass
+        place = node / ".dlws/ops/a1"
+        place.mkdir()
+        for name, text in {
+            "pid": "1 1 boot",
+            "exit": "0\n",
+            "out": "of the first",
+            "err": "",
+        }.items():
+            (place / name).write_text(text)
+    assert process.communicate()[0] in (b"of the first", b"a1 0\n")
+
+
 def test_it_goes_on_when_the_connection_is_gone(node: Path) -> None:
     os.mkfifo(node / "gate")
     log = node / "log"
-    command = f"echo first; cat {sh(node / 'gate')}; seq 100000; echo last >{sh(log)}; echo end"
-    environment = {**os.environ, "HOME": str(node)}
-    words = ["sh", "-c", recorded("a", command, 0, False)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment) as process:
-        assert process.stdout
+    command = f"echo first; cat {sh(node / 'gate')}; seq 100000; seq 100000 >&2; "
+    command += f"echo last >{sh(log)}; echo end"
+    with begun(node, recorded("a", command, 0, False)) as process:
+        assert process.stdout and process.stderr
         assert process.stdout.readline() == b"first\n"
         process.stdout.close()  # as sshd does when its connection breaks
+        process.stderr.close()
         with (node / "gate").open("w") as gate:
             gate.write("go\n")
         process.wait()
@@ -137,6 +239,8 @@ def test_roots_operations_lie_in_var_and_its_input_nowhere(tmp_path: Path) -> No
     assert (state / "ops/a/exit").read_text().strip() == "0"
     assert (state / "ops/a/out").read_text() == "abc"
     assert not list(state.rglob(".dlws-input*"))
+    words, _ = with_state(tmp_path / "state", "sh", "-c", settling(["a", "b"], True))
+    assert Local().run(sh(*words)).text.splitlines() == ["a 0", "b never"]
 
 
 def test_a_command_has_the_umask_of_a_login(node: Path) -> None:
@@ -183,6 +287,12 @@ def test_a_command_whose_outcome_cannot_be_kept_is_not_run(node: Path) -> None:
     assert not (node / "made").exists()
 
 
+def test_one_whose_status_finds_no_place_is_not_said_to_have_ended_well(node: Path) -> None:
+    result = run(node, "a", 'cd "$HOME/.dlws/ops/a" && rm exit && mkdir exit; echo out')
+    assert (result.code, result.out) == (125, b"out\n")
+    assert b"dlws: it ended with 0, which cannot be kept in " in result.err
+
+
 def test_outcomes_are_for_their_owner_only(node: Path) -> None:
     run(node, "a", "echo secret")
     modes = {p.stat().st_mode & 0o077 for p in (node / ".dlws").rglob("*")}
@@ -227,4 +337,5 @@ def test_old_outcomes_go_once_a_day_and_after_each_start_of_the_machine(node: Pa
         (ops / ".swept").write_text(f"{last}\n")
         assert run(node, f"b{number}", "echo out").text == "out"
         assert old.exists() is not gone, last
+        assert (int((ops / ".swept").read_text()) >= up) is gone
         aged()

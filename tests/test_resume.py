@@ -127,6 +127,33 @@ def test_a_full_disk_on_the_node_is_said_and_nothing_is_run(small: Path) -> None
     assert not (small.parent / "effect").exists()
 
 
+@pytest.mark.parametrize("free", range(8))
+def test_whatever_room_for_files_is_left_a_command_is_kept_or_not_begun(
+    tmp_path: Path, small: Path, free: int
+) -> None:
+    subprocess.run(["mount", "-o", "remount,nr_inodes=40", small], check=True)
+    run(small, "before", "true")
+    spare = [small / f"spare{number}" for number in range(free)]
+    for path in spare:
+        path.touch()
+    with pytest.raises(OSError, match="No space left"):
+        for number in range(100):
+            (small / f"filler{number}").touch()
+    for path in spare:
+        path.unlink()
+    command = f"echo x >>{sh(tmp_path / 'effect')}; exit 7"
+    result, again = run(small, "a", command), run(small, "a", command)
+    needed = len(("the directory", "pid", "exit", "out", "err"))
+    enough = free >= needed
+    assert recorder.not_kept(result) is recorder.not_kept(again) is not enough
+    assert (tmp_path / "effect").exists() is (small / ".dlws/ops/a").exists() is enough
+    if enough:
+        assert (result.code, again.code, (tmp_path / "effect").read_text()) == (7, 7, "x\n")
+    withdrawn = Local().run(at(small, recorder.settling(["b"], False)))
+    left = free - (needed if enough else 0)
+    assert (withdrawn.code, withdrawn.text) == ((0, "b never") if left >= 4 else (125, ""))
+
+
 def test_a_disk_that_fills_up_meanwhile_loses_no_outcome(small: Path) -> None:
     effect = small.parent / "effect"
     command = (
