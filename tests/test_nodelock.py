@@ -247,13 +247,15 @@ class New(Local):
     def __init__(self, place: Path) -> None:
         self._place = place
         (place / "lib").mkdir()
-        (place / "mkdir").write_text('#!/bin/sh\n/bin/mkdir "$@"; exec /bin/mkdir "$@"\n')
+        shutil.copy("/bin/mkdir", place / "own")
+        (place / "mkdir").write_text(f'#!/bin/sh\n{place}/own "$@"; exec {place}/own "$@"\n')
         (place / "mkdir").chmod(0o755)
 
     def run(
         self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
     ) -> Result:
-        inside = 'mount --bind "$1/lib" /var/lib && PATH=$1:$PATH && exec sh -c "$2"'
+        inside = 'mount --bind "$1/lib" /var/lib && mount --bind "$1/mkdir" /bin/mkdir'
+        inside += ' && exec sh -c "$2"'
         words = ("unshare", "-m", "sh", "-c", inside, "sh", str(self._place), command)
         return super().run(sh(*words), stdin, echo, keep)
 

@@ -91,12 +91,14 @@ def test_input_for_what_has_ended_is_taken_and_dropped(node: Path) -> None:
     """The connection that brings it would otherwise break."""
     run(node, "a", "echo out")
     with begun(node, recorded("a", "echo out", 1 << 20, False)) as process:
-        assert process.communicate(bytes(1 << 20))[0] == b"out\n"
+        assert process.stdin
+        process.stdin.write(bytes(1 << 20))
+        assert process.communicate()[0] == b"out\n"
 
 
 def test_names_in_the_environment_are_not_its_own(node: Path) -> None:
     names = "op size up last here spool code said pid began time boot base memory mask then"
-    before = "".join(f"export {name}=7; " for name in names.split())
+    before = "".join(f"export {name}=theirs; " for name in names.split())
     result = run(node, "a", "echo out; exit 3", before=before)
     assert (result.code, result.out, result.err) == (3, b"out\n", b"")
 
@@ -182,7 +184,7 @@ def test_of_two_that_come_at_once_the_second_sees_what_the_first_has_done(
 def test_it_goes_on_when_the_connection_is_gone(node: Path) -> None:
     os.mkfifo(node / "gate")
     log = node / "log"
-    command = f"echo first; cat {sh(node / 'gate')}; seq 100000; seq 100000 >&2; "
+    command = f"echo first; cat {sh(node / 'gate')}; seq 100000 && seq 100000 >&2 && "
     command += f"echo last >{sh(log)}; echo end"
     with begun(node, recorded("a", command, 0, False)) as process:
         assert process.stdout and process.stderr
