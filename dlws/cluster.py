@@ -88,7 +88,10 @@ class Cluster:
             limit = [node for node in limit if node.name in failed]
         found = [node for node in chosen if node in limit]
         self.tally.asked |= {node.name for node in found}
-        return [node for node in found if node.name not in self.aside]
+        return list(filter(self._takes_part, found))
+
+    def _takes_part(self, node: Node) -> bool:
+        return node.name not in self.aside and node.name not in self.gate.later
 
     def _failed_before(self) -> set[str]:
         """The nodes that did not do all that the last run asked of them."""
@@ -177,7 +180,7 @@ class Cluster:
         tally: Tally,
         masters: set[str],
     ) -> list[Outcome[T]]:
-        chosen = [node for node in nodes if node.name not in self.aside]
+        chosen = list(filter(self._takes_part, nodes))
         if not chosen:
             return []
         turns = Turns(chosen, action, tally, masters)

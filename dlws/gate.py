@@ -29,6 +29,8 @@ class Gate:
         self.actions: list[Action] = []
         """What a dry run would have changed."""
         self.unknown: list[Unknown] = []
+        self.later = frozenset[str]()
+        """Nodes that are left out of this step: no plan can know yet what it would do there."""
         self._console, self._lock, self._written = console, threading.Lock(), set[Key]()
         self._left = Counter(action.key for action in contract.actions) if contract else Counter()
 

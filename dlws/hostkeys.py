@@ -52,13 +52,16 @@ def fingerprint(key: bytes) -> str:
 
 def pin(configured: str) -> str:
     """The fingerprint that `host_key` names: itself, or that of a public key written out there."""
-    if configured.startswith("SHA256:"):
-        return configured
+    return next(map(fingerprint, written(configured)), configured)
+
+
+def written(configured: str) -> set[bytes]:
+    """The public key that `host_key` writes out, where it is no fingerprint."""
     key = next((word for word in configured.split() if word.startswith("AAAA")), "")
     try:
-        return fingerprint(base64.b64decode(key, validate=True)) if key else configured
+        return {base64.b64decode(key, validate=True)} if key else set()
     except ValueError:
-        return configured
+        return set()
 
 
 def parse(text: str, source: str) -> dict[str, set[bytes]]:

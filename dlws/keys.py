@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import threading
@@ -48,6 +49,13 @@ def _read_key(path: Path, vault: Vault | None) -> paramiko.PKey:
         ) from error
     except (OSError, paramiko.SSHException, ValueError) as error:
         raise UsageError(f"{path}: cannot read this private key: {error}") from error
+
+
+def public(path: Path) -> bytes:
+    """The public key that lies beside a private one; nothing where there is none to read."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return base64.b64decode(path.with_name(f"{path.name}.pub").read_text().split()[1])
+    return b""
 
 
 def _parsed_key(data: bytes, path: Path) -> paramiko.PKey:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from dlws.build import KEY
 from dlws.config.addresses import address_of, hosts_file
+from dlws.handshake import Target
 from dlws.hostkeys import HostKeys, Machines, pin, place
 from dlws.keys import Keys
 from dlws.node import Node
-from dlws.ssh import Ssh, Target
+from dlws.ssh import Ssh
 
 if TYPE_CHECKING:
     from dlws.config import Config, Machine

@@ -235,7 +235,7 @@ def _boot_id(node: Node) -> str:
 
 
 def _returned(node: Node, before: str) -> bool:
-    from dlws.ssh import ConnectionFailed
+    from dlws.handshake import ConnectionFailed
 
     try:
         if _boot_id(node) == before:

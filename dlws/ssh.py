@@ -8,62 +8,22 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import paramiko
 from paramiko.common import cMSG_GLOBAL_REQUEST
 
 from dlws.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
-from dlws.hostkeys import HostKeys, algorithm
-from dlws.keys import KeyLocked, Keys
+from dlws.handshake import AWAY, ConnectionFailed, Target, shown, translated
+from dlws.hostkeys import HostKeys
+from dlws.keys import KeyLocked, Keys, public
 from dlws.secrecy import revealed
-from dlws.transport import Asked, Bell, Feeder, HearingPacketizer, Transport, close, sink, start
-
-if TYPE_CHECKING:
-    from pydantic import SecretStr
+from dlws.transport import Asked, Bell, Feeder, Transport, close, sink, start
 
 _SILENCES = 4
 """Unanswered keepalives until a machine counts as gone."""
-
-
-class ConnectionFailed(DeployError):
-    """A machine could not be reached, did not let us in, or went away. `lost`: in mid-command."""
-
-    def __init__(self, message: str, cure: str = "", lost: bool = False) -> None:
-        super().__init__(message, cure)
-        self.lost = lost
-
-
-class LoginRefused(ConnectionFailed):
-    """A machine answered, and accepts none of our keys and passwords."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
-
-    `machine` is the one of the configuration that is there; a jump host is none.
-    """
-
-    address: str
-    port: int = 22
-    user: str = "root"
-    key: Path | None = None
-    password: SecretStr | str | None = field(default=None, repr=False)
-    host_key: str = ""
-    machine: str = ""
-    connect_timeout: float = 10
-    banner_timeout: float = 15
-    auth_timeout: float = 30
-    idle_timeout: float = 0
-    keepalive: float = 15
-    retries: int = 2
-
-    def __str__(self) -> str:
-        return f"{self.user}@{self.address}:{self.port}"
 
 
 class Ssh:
@@ -102,7 +62,7 @@ class Ssh:
         channel.in_stderr_buffer.set_event(bell)
         out, err = Tail(keep), Tail(keep)
         after = contextlib.ExitStack()
-        with after, contextlib.closing(channel), _translated(self.target):
+        with after, contextlib.closing(channel), translated(self.target):
             self._halt.check()
             ahead = channel.get_transport().ask_ahead()
             start(channel, command)
@@ -135,7 +95,7 @@ class Ssh:
             if done:
                 break
             if ahead and not ahead.answered and now - begun >= target.connect_timeout:
-                raise ConnectionFailed(f"{target.address} no longer answers", _AWAY, lost=True)
+                raise ConnectionFailed(f"{target.address} no longer answers", AWAY, lost=True)
             if target.idle_timeout and now - active >= target.idle_timeout:
                 raise ConnectionFailed(
                     f"no output for {target.idle_timeout:g} s",
@@ -222,7 +182,7 @@ class Ssh:
                 except DeployError as error:
                     self._failure = time.monotonic(), error
                     raise
-        with _translated(self.target):
+        with translated(self.target):
             return opener(transport)
 
     def _connect(self) -> Transport:
@@ -231,7 +191,7 @@ class Ssh:
         for attempt in range(self.target.retries + 1):
             pause = 0.25 * 2**attempt
             try:
-                with _translated(self.target):
+                with translated(self.target):
                     return self._log_in(self._shake_hands(deadline))
             except ConnectionFailed as error:
                 last = attempt == self.target.retries or time.monotonic() + pause > deadline
@@ -242,8 +202,8 @@ class Ssh:
 
     def host_key(self) -> bytes:
         """The host key that is shown there now; nothing but keys is exchanged, nobody logs in."""
-        with _translated(self.target):
-            transport = self._exchange_keys(time.monotonic() + self.target.connect_timeout)
+        with translated(self.target):
+            transport = self._shown(time.monotonic() + self.target.connect_timeout)
             try:
                 return bytes(transport.get_remote_server_key().asbytes())
             finally:
@@ -251,7 +211,7 @@ class Ssh:
 
     def _shake_hands(self, deadline: float) -> Transport:
         """A transport whose host key is that of the machine."""
-        target, transport = self.target, self._exchange_keys(deadline)
+        target, transport = self.target, self._shown(deadline)
         try:
             key = transport.get_remote_server_key().asbytes()
             self.known.check(target.address, target.port, key, target.host_key, target.machine)
@@ -260,40 +220,20 @@ class Ssh:
             raise
         return transport
 
-    def _exchange_keys(self, deadline: float) -> Transport:
-        target = self.target
-        if self.via:
-            sock = self.via.forward(target.address, target.port)
-        else:
-            left = max(0.1, deadline - time.monotonic())
-            sock = socket.create_connection((target.address, target.port), left)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # However we end, what was not delivered by then is dropped: a command that waits for
-            # a link to heal must not reach the machine when somebody else is at work there.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport = Transport(sock, packetizer_class=HearingPacketizer)
-        transport.banner_timeout = target.banner_timeout + 60  # start_client's limit comes first
-        try:
-            self._prefer_known(transport)
-            transport.start_client(timeout=target.banner_timeout)
-            if not transport.initial_kex_done:
-                raise ConnectionFailed(
-                    f"{target.address} takes connections, but does not answer as an SSH server "
-                    f"within {target.banner_timeout:g} s",
-                    _HANDSHAKE_CURE,
-                )
-        except BaseException:
-            close(transport)
-            raise
-        return transport
+    def _shown(self, deadline: float) -> Transport:
+        return shown(self.target, self.known, lambda: self._dial(deadline))
 
-    def _prefer_known(self, transport: paramiko.Transport) -> None:
-        """Ask for the kinds of key that are known, so that another kind cannot pass as new."""
-        known = {algorithm(key) for key in self.known.of(self.target.address, self.target.port)}
-        options = transport.get_security_options()
-        rsa = {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known else set()
-        types = sorted(options.key_types, key=lambda kind: kind not in known | rsa)
-        options.key_types = tuple(types)
+    def _dial(self, deadline: float) -> Any:
+        """A socket to the machine, or a channel of the jump host's."""
+        address, port = self.target.address, self.target.port
+        if self.via:
+            return self.via.forward(address, port)
+        sock = socket.create_connection((address, port), max(0.1, deadline - time.monotonic()))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # However we end, what was not delivered by then is dropped: a command that waits for a
+        # link to heal must not reach the machine when somebody else is at work there.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return sock
 
     def _log_in(self, transport: Transport) -> Transport:
         transport.auth_timeout = self.target.auth_timeout
@@ -314,15 +254,18 @@ class Ssh:
         """Ways to log in, each a call: the key file, the agent's keys, the password."""
         target, user = self.target, self.target.user
         keys: list[paramiko.PKey] = []
-        if target.key and target.key.exists():
-            # The agent may hold what a key file keeps behind a passphrase.
-            with contextlib.suppress(*([KeyLocked] if self._agent else [])):
-                keys.append(self._keys.load(target.key))
         if self._agent:
             # One each: Paramiko's agent connection cannot be used by several threads.
             agent = paramiko.Agent()
             held.callback(agent.close)
             keys.extend(agent.get_keys())
+        if target.key and target.key.exists():
+            mine = public(target.key) if keys else b""
+            keys.sort(key=lambda key: key.asbytes() != mine)
+            # For a key that the agent holds nobody is asked for a passphrase.
+            if not keys or keys[0].asbytes() != mine:
+                with contextlib.suppress(*([KeyLocked] if self._agent else [])):
+                    keys.insert(0, self._keys.load(target.key))
         ways: list[Callable[[], object]] = [
             lambda key=key: transport.auth_publickey(user, key)  # type: ignore[misc]
             for key in keys
@@ -357,41 +300,3 @@ def _passing(cause: BaseException | None) -> bool:
     busy = ("reset by peer", "Error reading SSH protocol banner")
     shut = isinstance(cause, paramiko.SSHException) and any(words in str(cause) for words in busy)
     return shut or isinstance(cause, ConnectionError | EOFError)
-
-
-_AWAY = "is it overloaded, or cut off?"
-_HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
-
-
-@contextlib.contextmanager
-def _translated(target: Target) -> Any:
-    """Turn what sockets and Paramiko raise into ConnectionFailed, cause kept."""
-    try:
-        yield
-    except DeployError:
-        raise
-    except socket.gaierror as error:
-        raise ConnectionFailed(
-            f"the name {target.address} has no address",
-            "give the machine a private-ip, or a line in deploy/etc/hosts",
-        ) from error
-    except ConnectionRefusedError as error:
-        raise ConnectionFailed(
-            f"{target.address} refuses connections on port {target.port}", "is sshd running there?"
-        ) from error
-    except paramiko.AuthenticationException as error:
-        raise LoginRefused(
-            f"{target.address} does not let {target.user} in", "run: deploy.py sshkey install"
-        ) from error
-    except TimeoutError as error:
-        raise ConnectionFailed(
-            f"{target.address} does not answer", "is it switched on, and is the address right?"
-        ) from error
-    except (paramiko.SSHException, EOFError) as error:
-        if "Timeout opening channel" in str(error):
-            raise ConnectionFailed(f"{target.address} no longer answers", _AWAY) from error
-        words = str(error) or "it closed the connection"
-        raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
-    except OSError as error:
-        words = error.strerror or str(error)
-        raise ConnectionFailed(f"no connection with {target.address}: {words}") from error

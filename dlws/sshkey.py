@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from dlws.build import KEY
 from dlws.errors import UsageError
+from dlws.handshake import LoginRefused
 from dlws.node import Node
 from dlws.plan import Action, run
 from dlws.shell import script
-from dlws.ssh import LoginRefused, Ssh
+from dlws.ssh import Ssh
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlws import hooks
 from dlws.errors import CheckFailed, DeployError, Horizon, SomeNodesFailed, UsageError
 from dlws.folding import fold
+from dlws.foresight import Foresight
 from dlws.outcomes import Outcome, again, count, summary
 from dlws.output import took
-from dlws.plan import Unknown
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
     from dlws.config import Config
-    from dlws.gate import Gate
     from dlws.node import Node
     from dlws.session import Options, Session
 
@@ -38,6 +36,8 @@ class Step:
     """The earlier steps whose changes it builds on: no plan knows it before they are made."""
     reads: bool = False
     """Whether it changes nothing itself."""
+    per_node: bool = False
+    """Whether what it does on a node depends on that node alone, and not on the infra nodes."""
 
 
 def _sandbox(session: Session) -> None:
@@ -152,20 +152,21 @@ _READY = (*_IN, "hosts", "bundle", "disks", "prepare", "dns", "tools")
 STEPS = (
     Step("sandbox", "Make local nodes to rehearse on", _sandbox, ("sandbox",)),
     Step("build", "Make the cluster's id and SSH key", _build, sees=("sandbox",)),
-    Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN, _IN[:2]),
-    Step("hosts", "Tell every node the names of all", _hosts, sees=_IN),
+    Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN, _IN[:2],
+         per_node=True),
+    Step("hosts", "Tell every node the names of all", _hosts, sees=_IN, per_node=True),
     Step("check", "Look for what would go wrong on the nodes", _check, PLATFORMS,
          (*_IN, "hosts"), reads=True),
     Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",),
          ("sandbox",)),
     Step("bundle", "Build the bundle, if nodes use one", _bundle, _FOREIGN),
     Step("disks", "Make a file system on empty data disks", _scripts("prepare_vm_disk.sh"),
-         ("azure",), _IN),
+         ("azure",), _IN, per_node=True),
     Step("prepare", "Prepare nodes and their container runtime", _scripts(*PREPARE),
-         sees=(*_IN, "bundle", "disks")),
-    Step("dns", "Configure DNS", _scripts("dns.sh"), sees=_IN),
+         sees=(*_IN, "bundle", "disks"), per_node=True),
+    Step("dns", "Configure DNS", _scripts("dns.sh"), sees=_IN, per_node=True),
     Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh"),
-         sees=(*_IN, "bundle", "prepare")),
+         sees=(*_IN, "bundle", "prepare"), per_node=True),
     Step("init", "Make the control plane", _init, sees=_READY),
     Step("join", "Join the workers", _join, sees=(*_READY, "init")),
     Step("labels", "Label the nodes", _labels, sees=(*_READY, "init", "join")),
@@ -207,7 +208,7 @@ Aside = list[tuple[Step, Outcome[Any]]]
 def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     """Run steps in order. A failure ends it with the line to go on from; but a node that is no
     infra node is set aside, and the rest go on."""
-    steps, console, foresight = of(platform), session.console, Foresight(session.gate)
+    steps, console, foresight = of(platform), session.console, Foresight(session)
     session.options.sets_aside = True
     if not any(step.run is _sandbox for step in chosen):
         _ = session.config  # what is wrong with it is said before anything is recorded
@@ -237,9 +238,11 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
             hooks.run(session, "on-failure", step.name, error.message)
             raise at_step(error, number, step, onward, said(aside)) from error
         times.append((step, time.monotonic() - start))
-    _tell(session, times, len(chosen) == len(steps))
+    _tell(session, times, len(chosen) == len(steps) and not foresight.end)
     if aside:
         _end_without(session, aside)
+    if foresight.end:
+        raise Horizon(foresight.end.text())
 
 
 def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) -> None:
@@ -265,7 +268,8 @@ def _do(session: Session, step: Step, aside: Aside) -> None:
         new = list(session.aside.values())[len(aside) :]
         session.note_aside(step.name, new)
         aside += [(step, outcome) for outcome in new]
-    session.step_done(step.name, [outcome.node.name for _, outcome in aside])
+    without = {outcome.node.name for _, outcome in aside} | session.gate.later
+    session.step_done(step.name, sorted(without))
 
 
 def said(aside: Aside) -> list[str]:
@@ -282,35 +286,6 @@ def _end_without(session: Session, aside: Aside) -> None:
     message = "\n  ".join([f"all done, but without {count(names)}: {fold(names)}", *said(aside)])
     hooks.run(session, "on-failure", aside[0][0].name, message)
     raise SomeNodesFailed(message, again(session.options, names))
-
-
-class Foresight:
-    """In a dry run: which steps have changes ahead of them that are not made yet."""
-
-    def __init__(self, gate: Gate) -> None:
-        self._gate, self._pending = gate, list[str]()
-
-    def knows(self, step: Step) -> bool:
-        """Whether a step can be planned; raises Horizon where the plan that is applied ends."""
-        contract = self._gate.contract
-        for unknown in contract.unknown if contract else ():
-            if unknown.what == step.name:
-                raise Horizon(unknown.text())
-        waits = [name for name in step.sees if name in self._pending]
-        if waits and not step.reads:
-            self._gate.note(Unknown(step.name, f"{waits[-1]} is done"))
-            self._pending.append(step.name)
-        return not waits
-
-    @contextmanager
-    def of(self, step: Step) -> Iterator[None]:
-        """Take note of whether the step in this block has changes to make."""
-        before = len(self._gate.actions)
-        try:
-            yield
-        finally:
-            if any(not action.idle for action in self._gate.actions[before:]):
-                self._pending.append(step.name)
 
 
 def farewell(argv: Sequence[str]) -> list[str]:

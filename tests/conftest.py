@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +16,12 @@ from pathlib import Path
 import pytest
 
 from dlws.build import generate_key
+from dlws.connection import Local
+from dlws.handshake import Target
 from dlws.hostkeys import HostKeys
 from dlws.keys import Keys
-from dlws.ssh import Ssh, Target
+from dlws.shell import chain, script
+from dlws.ssh import Ssh
 from tests.private import with_state
 from tests.sandboxes import make_sandbox
 
@@ -90,6 +93,15 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The certificate of an authority, as in /etc/kubernetes/pki/ca.crt."""
+    place = tmp_path_factory.mktemp("ca")
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=t -keyout key -out crt 2>/dev/null"
+    assert Local().run(script(chain('cd "$1"', make), place)).ok
+    return (place / "crt").read_bytes()
+
+
 def state_of(place: Path) -> Path:
     """What all its machines have for /var/lib/dlws."""
     return with_state(place / "state")[1]
@@ -107,7 +119,7 @@ def _start_sshd(
     place: Path,
     address: str,
     port: int,
-    key: Path | None = None,
+    keys: Sequence[Path] = (),
     log: Path = Path(os.devnull),
     max_sessions: int = 200,
 ) -> subprocess.Popen[bytes]:
@@ -115,7 +127,8 @@ def _start_sshd(
     assert program, "install openssh-server: these tests speak with a real one"
     config = place / f"config-{address}-{port}"
     config.write_text(
-        f"ListenAddress {address}:{port}\nHostKey {key or host_key(place, address)}\n"
+        "".join(f"HostKey {key}\n" for key in keys or [host_key(place, address)])
+        + f"ListenAddress {address}:{port}\n"
         f"PidFile none\nUsePAM no\nAuthorizedKeysFile {place}/authorized\nStrictModes no\n"
         f"MaxStartups 200\nMaxSessions {max_sessions}\nPermitRootLogin yes\n"
     )

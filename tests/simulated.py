@@ -17,7 +17,7 @@ from pathlib import Path
 
 from dlws import files, plan, recorder
 from dlws.connection import KEEP, Echo, Result, Stdin, pieces
-from dlws.ssh import Target
+from dlws.handshake import Target
 from tests.asked import paths
 
 CHECKED = "# dlws-check"
@@ -151,7 +151,7 @@ class World:
         self.members: dict[str, str] = {}
         self.masters = {name for name in boxes.values() if name.startswith("infra")}
         self._addresses = {name: address for address, name in boxes.items()}
-        self._differing = {name for name in boxes.values() if dice.random() < 0.5}
+        self.differing = {name for name in boxes.values() if dice.random() < 0.5}
         self._ca = ca
 
     def connect(self, target: Target, **_: object) -> Box:
@@ -165,7 +165,7 @@ class World:
         return {box.name: box.hash() for box in self.boxes.values()} | self.members
 
     def differs(self, box: Box) -> bool:
-        return box.name in self._differing
+        return box.name in self.differing
 
     def join(self, name: str) -> None:
         self.members.setdefault(name, f"10.244.{len(self.members)}.0/24")
@@ -178,7 +178,7 @@ class World:
         if "delete node" in line:
             self.members.pop(last[last.index("node") + 1], None)
         if CHECKED.encode() in given:
-            self._differing.discard(box.name)
+            self.differing.discard(box.name)
         return Result(0)
 
     def kubernetes(self, box: Box) -> Result:

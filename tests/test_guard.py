@@ -15,11 +15,11 @@ import pytest
 from dlws import nodelock
 from dlws.connection import KEEP, Echo, Halt, Local, Result, Stdin
 from dlws.errors import DeployError, Refused
+from dlws.handshake import ConnectionFailed
 from dlws.node import Node
 from dlws.nodelock import Guard, Seen
 from dlws.session import Options
 from dlws.shell import sh
-from dlws.ssh import ConnectionFailed
 from tests.private import possible
 from tests.test_nodelock import Inside, node, wait_until, who
 

@@ -19,20 +19,11 @@ import pytest
 
 from dlws import login
 from dlws.cli.plan import nested
-from dlws.connection import Local
-from dlws.shell import chain, script
 from tests.simulated import CHECKED, Change, World, place_key
 
 SEEDS = 1000
 BATCH = 100
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    place = tmp_path_factory.mktemp("ca")
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=t -keyout key -out crt 2>/dev/null"
-    assert Local().run(script(chain('cd "$1"', make), place)).ok
-    return (place / "crt").read_bytes()
+_STEPS = ("hosts", "prepare", "dns", "tools", "init", "join")
 
 
 class Case:
@@ -102,6 +93,7 @@ class Case:
             ["runscriptonroles", "infra", f"{place}/job.sh"],
             ["runscriptonrandmaster", f"{place}/job.sh"], ["hosts"],
             ["up", "onpremise", "--only", "build", "--only", "hosts"],
+            *2 * [["up", "onpremise", *(f"--only={step}" for step in _STEPS)]],
             ["kubeadm", "init"], ["kubeadm", "join"],
             ["kubeadm", "reset", dice.choice(names), "--yes-reset", "c"],
         ])  # fmt: skip
@@ -156,6 +148,8 @@ def check(seed: int, place: Path, ca: bytes, patch: pytest.MonkeyPatch) -> str:
     assert code == 0, said
     left = must(planned.actions) - Counter(k for c in case.world.changes for k in c.keys)
     assert not left, f"in the plan, and not done: {left}"
+    if any(unknown.nodes for unknown in planned.unknown):
+        return "applied, but for some nodes"
     return "moved and still right" if moved else "applied"
 
 
@@ -198,3 +192,4 @@ def test_what_is_applied_was_planned(seeds: list[int], tmp_path: Path, ca: bytes
     # A batch in which nothing is applied, or nothing refused, would prove nothing.
     assert len(seeds) == 1 or outcomes["applied"] > len(seeds) / 3, outcomes
     assert len(seeds) == 1 or outcomes["refused"] > 0, outcomes
+    assert len(seeds) == 1 or outcomes["applied, but for some nodes"] > 0, outcomes

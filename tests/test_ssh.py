@@ -19,9 +19,10 @@ import pytest
 from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
 
 from dlws.errors import DeployError, UsageError
+from dlws.handshake import ConnectionFailed, Target
 from dlws.hostkeys import HostKeyChanged, HostKeys
 from dlws.keys import Keys
-from dlws.ssh import ConnectionFailed, Ssh, Target
+from dlws.ssh import Ssh
 from dlws.transport import Transport
 from tests.conftest import Server
 from tests.farm.faults import Fault, Wrong
@@ -141,8 +142,8 @@ def test_a_key_with_a_passphrase_is_left_to_the_agent(sshd: Server, tmp_path: Pa
 
 
 @contextlib.contextmanager
-def agent(key: Path) -> Iterator[None]:
-    """An ssh-agent that holds a key; the environment names it."""
+def agent(key: Path, **environment: str) -> Iterator[None]:
+    """An ssh-agent that holds a key; the environment names it. ssh-add gets `environment`, too."""
     socket = key.with_suffix(".agent")
     process = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
     before = os.environ.get("SSH_AUTH_SOCK")
@@ -151,7 +152,7 @@ def agent(key: Path) -> Iterator[None]:
         deadline = time.monotonic() + 10
         while not socket.exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        subprocess.run(["ssh-add", "-q", key], check=True)
+        subprocess.run(["ssh-add", "-q", key], check=True, env={**os.environ, **environment})
         yield
     finally:
         os.environ.pop("SSH_AUTH_SOCK")

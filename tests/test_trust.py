@@ -24,13 +24,16 @@ class Machine:
         self._process: subprocess.Popen[bytes] | None = None
         self.log = place / f"log-{address}"
 
-    def show(self, name: str) -> Machine:
-        """Run with the key of this name."""
+    def show(self, *names: str) -> Machine:
+        """Run with the keys of these names, some of which are those of a kind, rsa say."""
         self.stop()
-        key = self.place / f"key-{name}"
-        if not key.exists():
-            _write_key(key)
-        self._process = _start_sshd(self.place, self.address, self.port, key, self.log)
+        keys = [self.place / f"key-{name}" for name in names]
+        for name, key in zip(names, keys, strict=True):
+            if name in ("rsa", "ecdsa"):
+                subprocess.run(["ssh-keygen", "-qt", name, "-N", "", "-f", key], check=True)
+            elif not key.exists():
+                _write_key(key)
+        self._process = _start_sshd(self.place, self.address, self.port, keys, self.log)
         _wait_for(self.address, self.port, self._process)
         return self
 
@@ -173,6 +176,41 @@ def test_a_pinned_key_is_config_yamls_alone(cluster: Cluster) -> None:
     assert "correct host_key in config.yaml" in done.stderr
     assert f"config.yaml: {fingerprint(machine, 'w1')}" in done.stdout
     assert machine.where not in cluster.known()
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_a_pinned_key_is_found_among_those_of_other_kinds(cluster: Cluster, kind: str) -> None:
+    """Which kind it is a fingerprint does not say, and a server shows ed25519 before others."""
+    machine = cluster.machines["w1"].show("w1", "rsa", "ecdsa")
+    public = " ".join((machine.place / f"key-{kind}.pub").read_text().split()[:2])
+    for pinned in (fingerprint(machine, kind), public):
+        cluster.configure(w1=f", host_key: '{pinned}'")
+        assert cluster.rows("-y", "hosts", "trust", "w1") == {"w1": "pinned"}
+        cluster.deploy("execonall", "true")
+    looked = machine.log.read_text().count("preauth")
+    cluster.deploy("--nodes", "w1", "execonall", "true")
+    assert machine.log.read_text().count("preauth") == looked, "a key written out has a kind"
+
+
+def test_a_pinned_key_that_none_of_a_machines_is_stays_refused(cluster: Cluster) -> None:
+    machine = cluster.machines["w1"].show("w1", "rsa", "ecdsa")
+    shown, other = (fingerprint(cluster.machines[name], name) for name in ("w1", "infra1"))
+    cluster.configure(w1=f", host_key: '{other}'")
+    told = cluster.deploy("--nodes", "w1", "execonall", "true", code=1).stderr
+    assert f"host key {shown} is not the configured {other}" in told
+    assert "Accepted" not in machine.log.read_text()
+
+
+def test_a_plan_of_keys_takes_over_those_and_no_others(cluster: Cluster) -> None:
+    plan = cluster.directory / "plan.json"
+    cluster.deploy("-y", "plan", "-o", str(plan), "hosts", "trust", "w1")
+    assert cluster.known() == set()
+    cluster.machines["w1"].show("anew")
+    assert "no longer" in cluster.deploy("-y", "apply", str(plan), code=4).stderr
+    assert cluster.known() == set()
+    cluster.machines["w1"].show("w1")
+    cluster.deploy("-y", "apply", str(plan))
+    assert cluster.known() == {cluster.machines["w1"].where}
 
 
 def test_a_copy_is_never_accepted(cluster: Cluster) -> None:

@@ -13,8 +13,10 @@ import pytest
 
 from dlws.build import KEY, generate_key
 from dlws.errors import DeployError, UsageError
+from dlws.shell import sh
 from dlws.vault import Vault
 from tests.conftest import Deploy, Server
+from tests.test_ssh import agent
 
 PASSPHRASE = "a 'pass'phrase $(x) ü"
 ENVIRONMENT = {"DLWS_SECRETS_KEY": PASSPHRASE}
@@ -105,6 +107,21 @@ def test_the_ssh_key_is_one_that_openssh_opens(cluster: Deploy) -> None:
     words = ["ssh-keygen", "-y", "-P", PASSPHRASE, "-f", str(key)]
     public = (cluster.directory / f"{KEY}.pub").read_bytes()
     assert subprocess.check_output(words).split()[:2] == public.split()[:2]
+
+
+def test_ssh_add_takes_the_encrypted_key_and_nobody_is_asked_for_a_passphrase_then(
+    cluster: Deploy, tmp_path: Path
+) -> None:
+    cluster("secrets", "encrypt", environment=ENVIRONMENT)
+    config = cluster.directory / "config.yaml"
+    config.write_text(config.read_text().replace("ssh: {", "ssh: {agent: true, "))
+    ask = tmp_path / "ask"
+    ask.write_text(f"#!/bin/sh\nprintf '%s\\n' {sh(PASSPHRASE)}\n")
+    ask.chmod(0o700)
+    with agent(cluster.directory / KEY, SSH_ASKPASS=str(ask), SSH_ASKPASS_REQUIRE="force"):
+        assert "in\n" in cluster("execonall", "echo in").stdout
+    told = cluster("execonall", "echo in", code=2).stderr
+    assert "no passphrase is given" in told
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])

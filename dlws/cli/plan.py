@@ -35,7 +35,7 @@ def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output
     """Say what COMMAND would change, node by node, and keep it in FILE for `apply`.
 
     Reads the nodes and changes nothing. Files are shown line by line (none that is private). What
-    depends on a change that has not been made is called unknown until then; `apply` stops there.
+    depends on a change that has not been made is called unknown until then; `apply` leaves it out.
     """
     from dlws import plan as plans
     from dlws.build import write

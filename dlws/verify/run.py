@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from dlws import hosts, sshkey, steps
 from dlws.config.load import inspect
 from dlws.errors import CheckFailed, DeployError, Refused
+from dlws.handshake import LoginRefused
 from dlws.kubernetes import kubeconfig
 from dlws.node import Node, SudoRefused
 from dlws.outcomes import Outcome
-from dlws.ssh import LoginRefused
 from dlws.verify import collect, fix, report
 from dlws.verify.compare import Difference, Seen, compare
 from dlws.verify.expected import Known, expected, known_members

@@ -171,6 +171,26 @@ def test_kubectl_passes_on_its_exit_status(real: Real) -> None:
     assert b"nosuch" in real("kubectl", "get", "nosuch", code=1).err
 
 
+def test_kubectl_has_its_kubeconfig_in_memory_while_secrets_are_encrypted(
+    real: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLWS_SECRETS_KEY", "a 'pass'phrase $(x) ü")
+    place = real.directory / "deploy/sshkey"
+    real("secrets", "encrypt")
+    try:
+        assert real.ready() == NAMES
+        real.kubectl(
+            "create", "-f", "-", stdin="apiVersion: v1\nkind: Namespace\nmetadata: {name: x}"
+        )
+        assert real("kubectl", "get", "nosuch", code=1).err
+        real.kubectl("delete", "namespace", "x")
+        private = base64.b64encode(b"-----BEGIN RSA PRIVATE KEY-----")[:36]
+        assert not [p for p in place.iterdir() if p.is_file() and private in p.read_bytes()]
+    finally:
+        real("secrets", "decrypt")
+    assert private in (place / "admin.conf").read_bytes(), "else that was no proof"
+
+
 def drift(real: Real, code: int = 5) -> dict[tuple[str, str], str]:
     """Kind and thing of every difference, and the key that it stems from."""
     report = json.loads(real("verify", "--output", "json", code=code).out)
@@ -223,6 +243,57 @@ def test_a_certificate_that_ends_soon_is_told(real: Real) -> None:
     assert drift(real) == {("certificate", path): "kubernetes.version"}
     assert "ends in 4 days" in real("verify", "--fix", code=5).text
     real("--nodes", "worker1", "-s", "execonall", f"rm {path} /root/soon.key")
+
+
+def test_another_kubelet_is_told_by_its_version_too(real: Real) -> None:
+    line = (
+        "sed 's/v1[.]20[.]2/v1.20.1/g' /usr/bin/kubelet >/root/other; chmod 755 /root/other; "
+        "mv /root/other /usr/bin/kubelet; systemctl restart kubelet"
+    )
+    real("--nodes", "worker1", "-s", "doonall", line)
+    reports(real, "worker1", "v1.20.1")
+    assert drift(real) == {
+        ("version", "kubelet"): "kubernetes.version",
+        ("file", "/usr/bin/kubelet"): "kubernetes.version",
+    }
+    real("-y", "verify", "--fix", code=None)  # it may ask before the new one has said its version
+    reports(real, "worker1", "v1.20.2")
+    assert drift(real, code=0) == {}
+
+
+def reports(real: Real, name: str, version: str) -> None:
+    """Wait until a node's kubelet has told its version to the API server."""
+    deadline, path = time.monotonic() + 60, "jsonpath={.status.nodeInfo.kubeletVersion}"
+    while (said := real.kubectl("get", "node", name, "-o", path)) != version:
+        assert time.monotonic() < deadline, said
+        time.sleep(1)
+
+
+def test_devices_that_no_plugin_offers_are_told(real: Real) -> None:
+    """The device is a file, and its plugin a person; that the API server says so is real."""
+    device, path = ("device", "nvidia.com/gpu"), real.directory / "config.yaml"
+    before = path.read_text()
+    config = yaml.safe_load(before)
+    config["machines"]["worker1"] |= {"type": "gpu", "vendor": "nvidia"}
+    path.write_text(yaml.safe_dump(config))
+    try:
+        real("--nodes", "worker1", "-s", "execonall", "touch", "/dev/nvidia0")
+        assert drift(real)[device] == "machines.worker1.type"
+        assert "nvidia.com/gpu offers 0 of 1" in real("verify", code=5).text
+        advertise(real, "worker1", {device[1]: "1"})
+        assert device not in drift(real)
+    finally:
+        path.write_text(before)
+        real("--nodes", "worker1", "-s", "execonall", "rm", "/dev/nvidia0")
+
+
+def advertise(real: Real, name: str, resources: dict[str, str]) -> None:
+    """Say that a node has resources, as its device plugins do by way of its kubelet."""
+    node = json.loads(real.kubectl("get", "node", name, "-o", "json"))
+    for key in ("capacity", "allocatable"):
+        node["status"][key] |= resources
+    url = f"/api/v1/nodes/{name}/status"
+    real.kubectl("replace", "--raw", url, "-f", "-", stdin=json.dumps(node))
 
 
 def test_masters_work_after_uncordon(real: Real) -> None:

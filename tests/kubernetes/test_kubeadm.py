@@ -11,11 +11,10 @@ import pytest
 import yaml
 
 from dlws import runtime
-from dlws.connection import Local, Result
+from dlws.connection import Result
 from dlws.errors import DeployError, Horizon, Refused, SomeNodesFailed
 from dlws.kubernetes import kubeadm, reset
 from dlws.kubernetes.state import Member, Survey, parse
-from dlws.shell import chain, script
 from tests.asked import none_there
 from tests.kubernetes.conftest import THREE, World
 
@@ -28,14 +27,6 @@ ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://10.1.0
 @pytest.fixture(autouse=True)
 def _runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "configure", lambda node, config: False)
-
-
-@pytest.fixture(scope="module")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    place = tmp_path_factory.mktemp("ca")
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=t -keyout key -out crt 2>/dev/null"
-    assert Local().run(script(chain('cd "$1"', make), place)).ok
-    return (place / "crt").read_bytes()
 
 
 class Nodes:
