@@ -54,6 +54,7 @@ _LOCK = [
 TESTS = {
     "connection": ["tests/test_connection.py"],
     "files": ["tests/test_files.py", "tests/test_plan.py", *_UPLOADS],
+    "foresight": ["tests/test_foresight.py"],
     "gate": ["tests/test_plan.py"],
     "history": ["tests/test_resuming.py", "tests/test_journal.py", _REBOOT],
     "journal": ["tests/test_journal.py", "tests/test_journal_read.py"],

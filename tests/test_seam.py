@@ -12,6 +12,7 @@ import dlws
 PACKAGE = Path(dlws.__file__).parent
 SEAM = {
     "connection.py": {"socket", "subprocess"},
+    "handshake.py": {"paramiko", "socket"},
     "keys.py": {"paramiko"},
     "ssh.py": {"paramiko", "socket"},
     "transport.py": {"paramiko", "socket"},
