@@ -50,13 +50,12 @@ class Foresight:
         waits = [name for name in step.sees if name in self._pending]
         if not waits:
             return None
-        until = f"{waits[-1]} is done"
-        if step.reads:
-            return Unknown(step.name, until)
         changing = set[str]().union(*(self._pending[name] for name in waits))
-        unknown = Unknown(step.name, until, self._apart(step, changing))
-        self._pending[step.name] = set(unknown.nodes or {HERE})
-        self._gate.note(unknown)
+        apart = () if step.reads else self._apart(step, changing)
+        unknown = Unknown(step.name, f"{waits[-1]} is done", apart)
+        if not step.reads:
+            self._pending[step.name] = set(unknown.nodes or {HERE})
+            self._gate.note(unknown)
         return unknown
 
     def _apart(self, step: Step, changing: set[str]) -> tuple[str, ...]:

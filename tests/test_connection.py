@@ -97,6 +97,15 @@ def test_the_whole_of_a_stream_is_told_even_where_little_is_kept() -> None:
     assert b"".join(told).split() == [b"%d" % number for number in range(1, 50001)]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python leaves SIGINT alone where a shell has switched it off, as for background jobs."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_command_ends_with_all_that_it_started(tmp_path: Path) -> None:
     def interrupt(name: str, data: bytes) -> None:
         while sum("_drain" in thread.name for thread in threading.enumerate()) < 2:

@@ -33,7 +33,8 @@ class Cluster:
             for (address, name), role in zip(boxes.items(), ROLES, strict=True)
         )
         (directory / "config.yaml").write_text(
-            f"cluster_name: c\nadmin_username: root\nkubernetes: {{source: packages}}\n"
+            "cluster_name: c\nadmin_username: root\n"
+            "kubernetes: {version: 1.20.2, network: bridge, source: packages}\n"
             f"machines:\n{rows}"
         )
         place_key(directory)
@@ -100,8 +101,31 @@ def test_what_an_infra_node_has_ahead_hides_all_that_rests_on_it(
 def test_changes_ahead_on_all_nodes_hide_a_step(
     patched: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    planned = made(patched, tmp_path, *ALL).plan("prepare", "tools")
-    assert planned.unknown == [Unknown("tools", "prepare is done")]
+    cluster = made(patched, tmp_path, *ALL)
+    assert cluster.plan("prepare", "tools").unknown == [Unknown("tools", "prepare is done")]
+    assert "the plan is done, and ends here: tools: unknown until prepare" in cluster.apply()
+    assert cluster.ran("prepare_ubuntu.sh") == ALL
+    assert cluster.ran("install_kubeadm.sh") == set()
+
+
+def test_changes_that_a_step_does_not_build_on_hide_nothing_of_it(
+    patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    planned = made(patched, tmp_path).plan("hosts", "prepare", "tools")
+    assert {action.place for action in planned.actions if not action.idle} == {"/etc/hosts"}
+    assert planned.unknown == []
+
+
+def test_a_worker_with_changes_ahead_hides_nothing_of_the_control_plane(
+    patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    planned = made(patched, tmp_path, "w1").plan("prepare", "tools", "init", "join")
+    assert [unknown.text() for unknown in planned.unknown] == [
+        "tools on w1: unknown until prepare is done",
+        "init on w1: unknown until tools is done",
+        "kubeconfig, other infra nodes and pod network: unknown until kubeadm init is done",
+        "join: unknown until init is done",
+    ]
 
 
 def test_of_a_plan_that_is_resumed_the_nodes_it_left_out_stay_left_out(
