@@ -55,7 +55,7 @@ TESTS = {
     "connection": ["tests/test_connection.py"],
     "files": ["tests/test_files.py", "tests/test_plan.py", *_UPLOADS],
     "foresight": ["tests/test_foresight.py"],
-    "gate": ["tests/test_plan.py"],
+    "gate": ["tests/test_plan.py", "tests/test_foresight.py"],
     "history": ["tests/test_resuming.py", "tests/test_journal.py", _REBOOT],
     "journal": ["tests/test_journal.py", "tests/test_journal_read.py"],
     "lines": ["tests/test_resuming.py", "tests/test_journal.py", *_RECORDS],

@@ -116,6 +116,19 @@ def test_changes_that_a_step_does_not_build_on_hide_nothing_of_it(
     assert planned.unknown == []
 
 
+def test_what_only_reads_is_left_out_of_a_plan_while_any_node_has_changes_ahead(
+    patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cluster = made(patched, tmp_path)
+    cluster.plan("hosts")
+    cluster.apply()
+    del cluster.world.boxes["127.9.0.3"].files["/etc/hosts"]
+    before = len(cluster.world.changes)
+    planned = cluster.plan("hosts", "check")
+    assert {action.node for action in planned.actions} == {"w1"}
+    assert planned.unknown == [] and len(cluster.world.changes) == before
+
+
 def test_a_worker_with_changes_ahead_hides_nothing_of_the_control_plane(
     patched: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

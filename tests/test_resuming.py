@@ -174,7 +174,7 @@ def test_what_is_waited_for_is_said(world: World, capsys: pytest.CaptureFixture[
     world.leave("i1", OPERATIONS[0], 0)
     kept = world.boxes["i1"].operations / OPERATIONS[0]
     (kept / "exit").unlink()
-    start = Path(f"/proc/{os.getpid()}/stat").read_text().split()[21]
+    start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     (kept / "pid").write_text(f"{os.getpid()} {start} {boot}\n")
     thread = threading.Thread(target=resuming.settle, args=(world.cluster, world.journal))
