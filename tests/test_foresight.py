@@ -108,6 +108,14 @@ def test_changes_ahead_on_all_nodes_hide_a_step(
     assert cluster.ran("install_kubeadm.sh") == set()
 
 
+def test_a_command_without_steps_leaves_nobody_out(
+    patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cluster = made(patched, tmp_path)
+    cluster("plan", "-o", str(tmp_path / "plan"), "execonall", "effect")
+    assert {action.node for action in load(tmp_path / "plan").actions} == ALL
+
+
 def test_changes_that_a_step_does_not_build_on_hide_nothing_of_it(
     patched: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
