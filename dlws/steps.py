@@ -253,7 +253,8 @@ def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) ->
     for step, seconds in times:
         console.say(f"{took(seconds):>12}  {step.name}")
     done = len(console.changes)
-    console.say(f"{done} changes" if done else "nothing changed: all of it was in place")
+    said = f"{done} change{'s' if done > 1 else ''}"
+    console.say(said if done else "nothing changed: all of it was in place")
     if whole:
         console.say("\n".join(farewell(session.options.argv)))
 
