@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dlws.errors import Horizon
 from dlws.plan import HERE, Unknown
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ class Foresight:
         """What the plan that is applied leaves to the next one."""
 
     def knows(self, step: Step) -> bool:
-        """Whether a step can be planned. Where it can for some nodes only, it leaves the rest out.
+        """Whether a step can be done now. Where it can for some nodes only, it leaves the rest out.
 
-        Raises Horizon where the plan that is applied ends.
+        Steps that do not build on an unknown one are known: an applied plan goes on with them.
         """
         self._gate.later = frozenset()
         unknown = self._told(step) if self._gate.contract else self._unknown(step)
@@ -37,13 +37,12 @@ class Foresight:
         return bool(unknown.nodes)
 
     def _told(self, step: Step) -> Unknown | None:
-        """What the plan that is applied did not know of a step."""
+        """What the plan that is applied did not know of a step, or of what a reading step sees."""
         assert self._gate.contract
-        found = next((u for u in self._gate.contract.unknown if u.what == step.name), None)
-        if found and not found.nodes:
-            raise Horizon(found.text())
+        seen = {step.name, *(step.sees if step.reads else ())}
+        found = next((u for u in self._gate.contract.unknown if u.what in seen), None)
         self.end = self.end or found
-        return found
+        return replace(found, nodes=()) if found and step.reads else found
 
     def _unknown(self, step: Step) -> Unknown | None:
         """What a dry run does not know of a step, after the changes that it has met with."""

@@ -72,7 +72,7 @@ def shown(target: Target, known: HostKeys, dial: Dial) -> Transport:
     if not target.host_key or _print(first) == pin(target.host_key):
         return first
     try:
-        other = _pinned(target, dial, {algorithm(_key(first))})
+        other = _pinned(target, dial, {algorithm(key_of(first))})
     except BaseException:
         close(first)
         raise
@@ -90,7 +90,7 @@ def _pinned(target: Target, dial: Dial, seen: set[str]) -> Transport | None:
             return None  # it has no more kinds
         if _print(transport) == pin(target.host_key):
             return transport
-        seen.add(algorithm(_key(transport)))
+        seen.add(algorithm(key_of(transport)))
         close(transport)
     return None
 
@@ -110,12 +110,13 @@ def _base(kind: str) -> str:
     return "ssh-rsa" if kind.startswith("rsa-") else kind
 
 
-def _key(transport: Transport) -> bytes:
+def key_of(transport: Transport) -> bytes:
+    """The host key that a machine has shown."""
     return bytes(transport.get_remote_server_key().asbytes())
 
 
 def _print(transport: Transport) -> str:
-    return fingerprint(_key(transport))
+    return fingerprint(key_of(transport))
 
 
 def _exchange_keys(target: Target, dial: Dial, kinds: Sequence[str]) -> Transport:

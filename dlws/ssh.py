@@ -16,7 +16,7 @@ from paramiko.common import cMSG_GLOBAL_REQUEST
 
 from dlws.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
-from dlws.handshake import AWAY, ConnectionFailed, Target, shown, translated
+from dlws.handshake import AWAY, ConnectionFailed, Target, key_of, shown, translated
 from dlws.hostkeys import HostKeys
 from dlws.keys import KeyLocked, Keys, public
 from dlws.secrecy import revealed
@@ -205,7 +205,7 @@ class Ssh:
         with translated(self.target):
             transport = self._shown(time.monotonic() + self.target.connect_timeout)
             try:
-                return bytes(transport.get_remote_server_key().asbytes())
+                return key_of(transport)
             finally:
                 close(transport)
 
@@ -213,8 +213,8 @@ class Ssh:
         """A transport whose host key is that of the machine."""
         target, transport = self.target, self._shown(deadline)
         try:
-            key = transport.get_remote_server_key().asbytes()
-            self.known.check(target.address, target.port, key, target.host_key, target.machine)
+            key, place = key_of(transport), (target.address, target.port)
+            self.known.check(*place, key, target.host_key, target.machine)
         except BaseException:
             close(transport)
             raise
@@ -253,22 +253,9 @@ class Ssh:
     ) -> list[Callable[[], object]]:
         """Ways to log in, each a call: the key file, the agent's keys, the password."""
         target, user = self.target, self.target.user
-        keys: list[paramiko.PKey] = []
-        if self._agent:
-            # One each: Paramiko's agent connection cannot be used by several threads.
-            agent = paramiko.Agent()
-            held.callback(agent.close)
-            keys.extend(agent.get_keys())
-        if target.key and target.key.exists():
-            mine = public(target.key) if keys else b""
-            keys.sort(key=lambda key: key.asbytes() != mine)
-            # For a key that the agent holds nobody is asked for a passphrase.
-            if not keys or keys[0].asbytes() != mine:
-                with contextlib.suppress(*([KeyLocked] if self._agent else [])):
-                    keys.insert(0, self._keys.load(target.key))
         ways: list[Callable[[], object]] = [
             lambda key=key: transport.auth_publickey(user, key)  # type: ignore[misc]
-            for key in keys
+            for key in self._private_keys(held)
         ]
         if target.password is not None:
             ways.append(lambda: transport.auth_password(user, revealed(target.password) or ""))
@@ -278,6 +265,24 @@ class Ssh:
                 "run: deploy.py build, then: deploy.py sshkey install",
             )
         return ways
+
+    def _private_keys(self, held: contextlib.ExitStack) -> list[paramiko.PKey]:
+        """The key file's key, then the agent's. Of one that the agent holds the file is not read:
+        nobody is asked for its passphrase."""
+        keys: list[paramiko.PKey] = []
+        if self._agent:
+            # One each: Paramiko's agent connection cannot be used by several threads.
+            agent = paramiko.Agent()
+            held.callback(agent.close)
+            keys.extend(agent.get_keys())
+        file = self.target.key
+        if file and file.exists():
+            mine = public(file) if keys else b""
+            keys.sort(key=lambda key: key.asbytes() != mine)
+            if not keys or keys[0].asbytes() != mine:
+                with contextlib.suppress(*([KeyLocked] if self._agent else [])):
+                    keys.insert(0, self._keys.load(file))
+        return keys
 
     def close(self) -> None:
         """Close it at once, whoever uses it; the next command opens it anew."""

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dlws import login
+from dlws import login, steps
 from dlws.cli.plan import nested
 from dlws.connection import Result
+from dlws.foresight import Foresight
 from dlws.plan import Plan, Unknown, load
+from dlws.session import Options, Session
 from tests.simulated import Box, World, place_key
 
 ALL = {"infra0", "w0", "w1", "w2"}
@@ -135,6 +137,26 @@ def test_what_only_reads_is_left_out_of_a_plan_while_any_node_has_changes_ahead(
     planned = cluster.plan("hosts", "check")
     assert {action.node for action in planned.actions} == {"w1"}
     assert planned.unknown == [] and len(cluster.world.changes) == before
+
+
+def test_what_reads_is_left_out_of_a_plan_that_left_out_what_it_sees(
+    patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`status` would wait for a worker that this plan could not make one."""
+    cluster = made(patched, tmp_path, "w1")
+    cluster.plan("prepare", "tools", "status")
+    assert "== step 12/12 status" in cluster.apply()
+    assert cluster.ran("install_kubeadm.sh") == ALL - {"w1"}
+
+
+def test_an_applied_plan_goes_on_behind_what_it_did_not_know(tmp_path: Path) -> None:
+    unknown = Unknown("hosts", "sshkey is done")
+    contract = Plan((), "", "", "", "", "", "", unknown=[unknown])
+    session = Session(Options(directory=tmp_path, contract=contract))
+    followed = Foresight(session)
+    known = {step.name: followed.knows(step) for step in steps.of("onpremise")}
+    assert [name for name, there in known.items() if not there] == ["hosts", "check", "status"]
+    assert followed.end == unknown
 
 
 def test_a_worker_with_changes_ahead_hides_nothing_of_the_control_plane(

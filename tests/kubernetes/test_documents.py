@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dlws.connection import Local
 from dlws.kubernetes import documents
 from dlws.kubernetes.endpoint import Endpoint
 from tests.kubernetes.conftest import CONFIG, config_of
@@ -132,15 +133,9 @@ def test_token_secret_expires() -> None:
     assert secret["stringData"]["expiration"] == "2030-01-02T03:04:05Z"
 
 
-def test_ca_hash_is_that_of_openssl(tmp_path: Path) -> None:
-    from dlws.connection import Local
-    from dlws.shell import chain, script
-
-    words = "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=t -keyout key -out crt 2>/dev/null"
-    digest = "openssl x509 -pubkey -in crt -noout | openssl pkey -pubin -outform der | sha256sum"
-    result = Local().run(script(chain('cd "$1"', words, digest), tmp_path))
-    expected = result.text.split()[0]
-    assert documents.ca_hash((tmp_path / "crt").read_bytes()) == f"sha256:{expected}"
+def test_ca_hash_is_that_of_openssl(ca: bytes) -> None:
+    digest = "openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | sha256sum"
+    assert documents.ca_hash(ca) == f"sha256:{Local().run(digest, ca).text.split()[0]}"
 
 
 def test_merged_is_deep_and_leaves_its_arguments_alone() -> None:
