@@ -20,6 +20,24 @@ class UsageError(DeployError):
     code = 2
 
 
+class Defect(DeployError):
+    """An error that nobody foresaw: a fault of ours, with the way that led to it."""
+
+    def __init__(self, error: Exception) -> None:
+        from traceback import extract_tb
+
+        frames = [f for f in extract_tb(error.__traceback__) if f.filename.startswith(_PACKAGE)]
+        way = " < ".join(f"{f.filename.removeprefix(_PACKAGE)}:{f.lineno}" for f in frames[::-1])
+        super().__init__(
+            f"{type(error).__name__}: {error} (at {way})",
+            "this is a defect of dlws: please report it with these lines, then try: "
+            "deploy.py resume",
+        )
+
+
+_PACKAGE = __file__.removesuffix("errors.py")
+
+
 class Horizon(Exception):
     """The end of what a plan can know. Not a failure: all that could be planned has been."""
 

@@ -62,7 +62,7 @@ class Ssh:
         channel.in_stderr_buffer.set_event(bell)
         out, err = Tail(keep), Tail(keep)
         after = contextlib.ExitStack()
-        with after, contextlib.closing(channel), translated(self.target):
+        with after, translated(self.target), contextlib.closing(channel):
             self._halt.check()
             ahead = channel.get_transport().ask_ahead()
             start(channel, command)

@@ -12,6 +12,7 @@ import tty
 from collections.abc import Iterator
 from typing import Any
 
+from dlws.handshake import ConnectionFailed, translated
 from dlws.ssh import Ssh
 
 
@@ -19,16 +20,21 @@ def shell(connection: Ssh, command: str = "") -> int:
     """Run the login shell (or `command`) with this terminal as its own; its exit status."""
     channel = connection.session()
     with contextlib.closing(channel):
-        if sys.stdin.isatty():
-            size = os.get_terminal_size(sys.stdin.fileno())  # COLUMNS may be that of yesterday
-            channel.get_pty(os.environ.get("TERM", "xterm"), size.columns, size.lines)
-        if command:
-            channel.exec_command(command)
-        else:
-            channel.invoke_shell()
-        with _raw_terminal(), _window_follows(channel):
+        with translated(connection.target):
+            _begin(channel, command)
+        with _raw_terminal(), _window_follows(connection, channel):
             _relay(channel)
         return _status(channel)
+
+
+def _begin(channel: Any, command: str) -> None:
+    if sys.stdin.isatty():
+        size = os.get_terminal_size(sys.stdin.fileno())  # COLUMNS may be that of yesterday
+        channel.get_pty(os.environ.get("TERM", "xterm"), size.columns, size.lines)
+    if command:
+        channel.exec_command(command)
+    else:
+        channel.invoke_shell()
 
 
 def _status(channel: Any) -> int:
@@ -51,10 +57,11 @@ def _raw_terminal() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _window_follows(channel: Any) -> Iterator[None]:
+def _window_follows(connection: Ssh, channel: Any) -> Iterator[None]:
     def resize(*_: object) -> None:
         size = os.get_terminal_size(sys.stdin.fileno())
-        channel.resize_pty(size.columns, size.lines)
+        with contextlib.suppress(ConnectionFailed), translated(connection.target):
+            channel.resize_pty(size.columns, size.lines)
 
     before = signal.signal(signal.SIGWINCH, resize if sys.stdin.isatty() else signal.SIG_DFL)
     try:
@@ -73,7 +80,8 @@ def _relay(channel: Any) -> None:
         if sys.stdin.fileno() in ready:
             data = os.read(sys.stdin.fileno(), 65536)
             if data:
-                with contextlib.suppress(OSError):  # the node has closed: what it sent is next
+                # The node has closed: what it sent is next.
+                with contextlib.suppress(OSError, EOFError):
                     channel.sendall(data)
             else:
                 sources.remove(sys.stdin.fileno())

@@ -15,6 +15,7 @@ from typing import Any
 import paramiko
 from paramiko.auth_handler import AuthHandler
 from paramiko.common import (
+    MSG_CHANNEL_CLOSE,
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_EOF,
     MSG_CHANNEL_EXTENDED_DATA,
@@ -113,6 +114,7 @@ class Transport(paramiko.Transport):
     }
     _ahead: Asked | None = None
     _refuses_more = False
+    _broken = False
 
     def _send_message(self, data: Any) -> None:
         """Drop what is about a channel that is closed by now. Paramiko decides on a message first
@@ -122,6 +124,20 @@ class Transport(paramiko.Transport):
         if raw[0] in _OF_OPEN_CHANNELS and not self._is_open(int.from_bytes(raw[1:])):
             return
         super()._send_message(data)  # type: ignore[misc]
+
+    def _send_user_message(self, data: Any) -> None:
+        """Let nobody fail who closes something on a link that turns out to be broken, as Paramiko
+        does once it knows of it."""
+        try:
+            super()._send_user_message(data)  # type: ignore[misc]
+        except EOFError:
+            self._broken = True
+            _hang_up(self)
+            if data.asbytes()[0] not in (MSG_CHANNEL_EOF, MSG_CHANNEL_CLOSE):
+                raise
+
+    def is_active(self) -> bool:
+        return super().is_active() and not self._broken
 
     def _is_open(self, number: int) -> bool:
         """Whether a channel that the server knows by this number takes messages."""
@@ -205,10 +221,14 @@ class Bell:
 
 
 def close(transport: paramiko.Transport) -> None:
+    _hang_up(transport)
+    transport.close()
+
+
+def _hang_up(transport: paramiko.Transport) -> None:
     # The reading thread sits in recv for up to two seconds; shutdown wakes it.
     with contextlib.suppress(OSError, EOFError):
         transport.sock.shutdown(socket.SHUT_RDWR)
-    transport.close()
 
 
 def sink(channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) -> Callable[[], bool]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from paramiko.common import MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
+from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
 
 from dlws.errors import DeployError, UsageError
 from dlws.handshake import ConnectionFailed, Target
@@ -46,7 +46,7 @@ def test_one_connection_serves_many_commands(sshd: Server) -> None:
 def test_input_that_is_late_for_a_closed_channel_does_not_end_the_connection(
     sshd: Server, monkeypatch: pytest.MonkeyPatch, kind: int
 ) -> None:
-    send, here = Transport._send_user_message, threading.current_thread()  # type: ignore[attr-defined]
+    send, here = Transport._send_user_message, threading.current_thread()
 
     def late(transport: Transport, message: paramiko.Message) -> None:
         if message.asbytes()[0] == kind and threading.current_thread() is here:
@@ -57,6 +57,43 @@ def test_input_that_is_late_for_a_closed_channel_does_not_end_the_connection(
     connection = sshd.connect()
     seen = {connection.run("echo $PPID; exec <&-", stdin=b"unread").out for _ in range(3)}
     assert len(seen) == 1, "one connection"
+
+
+def broken(*_: object) -> None:
+    raise EOFError
+
+
+def test_a_link_that_breaks_when_a_command_is_done_takes_nothing_from_its_result(
+    sshd: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that reboots may be gone when its last command's channel is closed."""
+    table, connection = Transport._channel_handler_table, sshd.connect()
+    handle = table[MSG_CHANNEL_CLOSE]
+
+    def late(*words: object) -> None:
+        time.sleep(0.3)
+        handle(*words)
+
+    before = connection.run("echo $PPID").text
+    monkeypatch.setitem(table, MSG_CHANNEL_CLOSE, late)
+    packetizer = connection._transport and connection._transport.packetizer
+    result = connection.run(
+        "echo out", echo=lambda *_: monkeypatch.setattr(packetizer, "send_message", broken)
+    )
+    assert (result.code, result.text) == (0, "out")
+    assert connection.run("echo $PPID").text != before, "another connection"
+
+
+def test_what_goes_through_a_jump_host_can_be_closed_when_that_is_gone(
+    sshd: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump = sshd.connect()
+    inner = Ssh(sshd.target(), HostKeys(tmp_path / "known"), Keys(), via=jump)
+    inner.run("true")
+    assert jump._transport
+    monkeypatch.setattr(jump._transport.packetizer, "send_message", broken)
+    inner.close()
+    assert inner.run("echo anew").text == "anew"
 
 
 def test_large_output_on_both_streams_does_not_block(sshd: Server) -> None:

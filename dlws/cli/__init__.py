@@ -17,7 +17,7 @@ import click
 
 from dlws import __version__
 from dlws.cli.words import document, hoisted
-from dlws.errors import DeployError, Horizon, UsageError
+from dlws.errors import Defect, DeployError, Horizon, UsageError
 from dlws.limits import MaxFailures, parse
 from dlws.lines import Unrecorded
 from dlws.output import ReaderGone, paint
@@ -76,6 +76,12 @@ class Root(click.Group):
             report(DeployError(f"{what}{error.strerror or error}"), hidden_of(ctx))
             _end_failed(ctx)
             ctx.exit(DeployError.code)
+        except (click.ClickException, click.Abort, click.exceptions.Exit, ReaderGone):
+            raise
+        except Exception as error:  # an EOFError of ours would pass for a Ctrl-D of the person's
+            report(Defect(error), hidden_of(ctx))
+            _end_failed(ctx)
+            ctx.exit(Defect.code)
         return value
 
     def _invoked(self, ctx: click.Context) -> Any:

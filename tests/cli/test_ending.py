@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from dlws.cli import cli
+from dlws.session import Session
 from tests.conftest import Deploy, Server
 from tests.farm.fixtures import StartFarm, start_farm
 
@@ -62,6 +64,19 @@ def test_ctrl_c_ends_it_with_130_and_leaves_nothing(start_farm: StartFarm, fault
     assert process.returncode == 130
     assert told.splitlines()[-1] == "interrupted" and "Traceback" not in told
     assert descendants(mark) == []
+
+
+def test_what_nobody_foresaw_is_no_interruption_and_says_where_it_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cluster(_: Session) -> None:
+        raise EOFError("of ours")  # click takes it for Ctrl-D
+
+    monkeypatch.setattr(Session, "cluster", property(cluster))
+    assert cli.main(["--dir", str(tmp_path), "display"], standalone_mode=False) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: EOFError: of ours (at cli/")
+    assert "cure: this is a defect of dlws" in told
 
 
 def test_a_reader_that_leaves_is_no_error(deploy: Deploy) -> None:
