@@ -6,6 +6,7 @@ import re
 import tarfile
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +74,34 @@ class Script:
     def name(self) -> str:
         return self.path.name.removesuffix(".j2")
 
-    @property
-    def command(self) -> tuple[str, ...]:
-        """The words that run it in its directory, by its own interpreter or the usual one."""
-        if self.path.read_bytes()[:2] == b"#!":
-            return (f"./{self.name}", *self.args)
+    def words(self, args: tuple[str, ...]) -> tuple[str, ...]:
+        """What runs it in its directory, by its own interpreter or the usual one."""
+        if self.content[:2] == b"#!":
+            return (f"./{self.name}", *args)
         interpreter = "python3" if self.name.endswith(".py") else "bash"
-        return (interpreter, f"./{self.name}", *self.args)
+        return (interpreter, f"./{self.name}", *args)
+
+    @cached_property
+    def content(self) -> bytes:
+        """The script as it lies here, read once: all nodes of a run get the same."""
+        return self.path.read_bytes()
+
+    @cached_property
+    def companions(self) -> dict[str, tuple[bytes, int]]:
+        """The files beside it that it names: content and mode."""
+        found = {file.as_posix(): self.path.parent / file for file in self.files}
+        return {name: (p.read_bytes(), p.stat().st_mode & 0o777) for name, p in found.items()}
+
+    @property
+    def common(self) -> dict[str, tuple[bytes, int]]:
+        """What is the same on every node: the files beside it, and itself if it is not rendered."""
+        itself = {} if self.render else {self.name: (self.content, 0o700)}
+        return itself | self.companions
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The beginning of its tar: what is the same on every node."""
+        return b"".join(files.tar((name, *row) for name, row in self.common.items()))
 
 
 def find(path: str, args: tuple[str, ...] = ()) -> Script:
@@ -111,30 +133,23 @@ def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
 
 def archive(found: Script, config: Config, node: Node) -> bytes:
     """The tar of a script and its files."""
-    rows = [(name, *row) for name, row in contents(found, config, node).items()]
-    return b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
+    rows = [(name, *row) for name, row in own(found, config, node).items()]
+    return found.packed + b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
 
 
 def contents(found: Script, config: Config, node: Node) -> dict[str, tuple[bytes, int]]:
-    """A script, rendered for a node where it asks for that, and its files: content and mode."""
-    return {found.name: (own_content(found, config, node), 0o700)} | companions(found)
+    """A script, as a node gets it, and its files: content and mode."""
+    return found.common | own(found, config, node)
 
 
-def own_content(found: Script, config: Config, node: Node) -> bytes:
-    """The script itself, as a node gets it."""
+def own(found: Script, config: Config, node: Node) -> dict[str, tuple[bytes, int]]:
+    """What of it is not the same on every node: the script, if it is a template."""
     if not found.render:
-        return found.path.read_bytes()
+        return {}
     from dlws.templates import render_file
 
-    return render_file(found.path, config=config, node=node).encode()
-
-
-def companions(found: Script) -> dict[str, tuple[bytes, int]]:
-    """The files beside a script that it names, the same for every node: content and mode."""
-    sources = {file.as_posix(): found.path.parent / file for file in found.files}
-    return {
-        name: (path.read_bytes(), path.stat().st_mode & 0o777) for name, path in sources.items()
-    }
+    text = render_file(found.path, config=config, node=node)
+    return {found.name: (text.encode(), 0o700)}
 
 
 def environment(config: Config, node: Node) -> dict[str, str]:
@@ -183,7 +198,7 @@ def _run_once(
     args: tuple[str, ...],
     follows: bool = False,
 ) -> Result:
-    command = Script(found.path, args=args).command
+    command = found.words(args)
     foreseen = differences(node, config, found, args) if node.dry_run and found.check else ()
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     result = node.run(
@@ -204,7 +219,7 @@ def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Resu
     """Start a script that outlives the connection; its log and exit status stay on the node."""
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     return node.run(
-        f"{_START} {sh(found.name, 'env', *variables, *found.command)}",
+        f"{_START} {sh(found.name, 'env', *variables, *found.words(found.args))}",
         stdin=archive(found, config, node),
         sudo=sudo or "root" in found.needs,
         title=f"start {sh(found.name, *found.args)} in the background",

@@ -156,6 +156,8 @@ def test_public_addresses_jump_hosts_and_strangers_are_no_conflict(tmp_path: Pat
         known.check("10.0.0.1", 22, KEY, machine="a")
         known.check("198.51.100.1", 22, KEY, machine="a")
         known.check("gateway", 22, KEY)
+    learned = set(parse((tmp_path / "known").read_text(), "f"))
+    assert learned == {"gone", "gateway", "10.0.0.1", "198.51.100.1"}
 
 
 def test_who_wants_copies_may_have_them(tmp_path: Path) -> None:

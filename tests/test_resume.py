@@ -393,12 +393,13 @@ def test_resume_is_where_the_run_was(
 ) -> None:
     place = tmp_path / "there"
     place.mkdir()
-    (place / "job.sh").write_text(f"[ -e {tmp_path}/mended ]\n")
+    (place / "job.sh").write_text(f"[ -e {tmp_path}/mended ] && echo x >>{tmp_path}/did\n")
     monkeypatch.chdir(place)
     deploy("--nodes", "w1", "runscriptonall", "./job.sh", code=1)
     (tmp_path / "mended").touch()
     monkeypatch.chdir("/")
     deploy("resume")
+    assert (tmp_path / "did").read_text() == "x\n"
 
 
 def test_a_step_that_was_killed_before_it_did_anything_is_resumed(deploy: Deploy) -> None:

@@ -74,9 +74,9 @@ def archive(cluster: Cluster, node: Node, asked: Sequence[Question]) -> bytes:
     """The compressed tar that templates/verify/state.sh reads."""
     names = tuple(question.name for question in asked if question.name.endswith(".sh"))
     shared, rendered = _begun(names)
-    own = {
-        found.name: (scripts.own_content(found, cluster.config, node), 0o700) for found in rendered
-    }
+    own: Members = {}
+    for found in rendered:
+        own |= scripts.own(found, cluster.config, node)
     for number, question in enumerate(asked):
         own[f"{number}.sh"] = (question.command.encode(), 0o600)
         own[f"{number}.in"] = (question.stdin, 0o600)
@@ -93,9 +93,7 @@ def _begun(names: tuple[str, ...]) -> tuple[bytes, Sequence[Script]]:
     found = [scripts.find(f"scripts/{name}") for name in names]
     members: Members = {}
     for one in found:
-        members |= scripts.companions(one)
-        if not one.render:
-            members[one.name] = (one.path.read_bytes(), 0o700)
+        members |= one.common
     return gzip.compress(_tar(members)), [one for one in found if one.render]
 
 

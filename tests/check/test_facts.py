@@ -53,7 +53,7 @@ def test_silence_is_nothing_known() -> None:
 
 @pytest.mark.parametrize("line", GPU.splitlines())
 def test_any_line_may_be_missing(line: str) -> None:
-    parse(EMPTY, GPU.replace(f"{line}\n", ""), (1.0, 2.0))
+    assert parse(EMPTY, GPU.replace(f"{line}\n", ""), (1.0, 2.0)) != EMPTY, "the rest is there"
 
 
 @pytest.mark.parametrize("line", GPU.splitlines())

@@ -77,7 +77,7 @@ def test_failures_are_grouped_and_the_retry_line_names_just_those(deploy: Deploy
 
 
 def test_when_all_fail_the_exit_code_is_1(deploy: Deploy) -> None:
-    deploy("execonall", "false", code=1)
+    assert "4 nodes: infra1,w[1-3]: exit 1" in deploy("execonall", "false", code=1).stderr
 
 
 def test_a_dead_node_does_not_hold_up_the_others(deploy: Deploy) -> None:

@@ -159,7 +159,7 @@ def test_commands_of_ones_own_may_run_beside_each_other(deploy: Deploy) -> None:
     (deploy.directory / "deploy").mkdir(exist_ok=True)
     with (deploy.directory / "deploy/lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        deploy("execonall", "true")
+        assert deploy("execonall", "echo beside").stdout.count("beside") == 4
 
 
 def test_hooks_run_around_steps_with_their_context(deploy: Deploy) -> None:

@@ -34,6 +34,16 @@ def test_only_the_script_and_what_it_names_reach_the_node(deploy: Deploy, script
     assert not Path(lines[1]).exists()
 
 
+def test_a_script_edited_meanwhile_is_the_same_on_all_nodes(deploy: Deploy, script: Path) -> None:
+    lines = (
+        f"echo old $(cat note.txt)\necho echo new >>{script}\necho new >{script.parent}/note.txt\n"
+    )
+    script.write_text(f"# dlws-files: note.txt\n{lines}")
+    (script.parent / "note.txt").write_text("old")
+    told = deploy("--parallel", "1", "runscriptonall", str(script)).stdout
+    assert (told.count("old old"), told.count("new")) == (4, 0)
+
+
 def test_the_directory_goes_also_when_the_script_fails(deploy: Deploy, tmp_path: Path) -> None:
     (tmp_path / "fail.sh").write_text("pwd; exit 4\n")
     done = deploy("--nodes", "w1", "runscriptonall", f"{tmp_path}/fail.sh", code=1)
