@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -104,27 +104,30 @@ def nodes(
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
     directory, hosts = options.directory, hosts_file(options.directory)
     keys, known = Keys(vault), HostKeys(known_hosts(directory), machines(config, hosts))
-    halt = keeper.halt if keeper else None
+    halt, changing = (keeper.halt, keeper.changing) if keeper else (None, None)
     connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=halt)
     jumps: dict[Target, Ssh] = {}
-    made = []
-    for machine in config.machines.values():
+
+    def made(machine: Machine) -> Node:
         at = target(config, machine, directory, hosts, options.public)
-        jump = machine.jump_host or config.ssh.jump_host
-        via = None
-        if jump:
-            before = _jump_target(jump, at, directory)
-            via = jumps.setdefault(before, connect(before))
-        made.append(
-            Node(
-                machine,
-                at.address,
-                connect(at, via=via),
-                console,
-                at.user,
-                config.ssh.sudo_password,
-                keeper.changing if keeper else None,
-                gate,
-            )
-        )
-    return made
+        via = _via(machine.jump_host or config.ssh.jump_host, at, directory, jumps, connect)
+        more = (at.user, config.ssh.sudo_password, changing, gate)
+        return Node(machine, at.address, connect(at, via=via), console, *more)
+
+    return [made(machine) for machine in config.machines.values()]
+
+
+def _via(
+    jump: JumpHost | None,
+    inside: Target,
+    directory: Path,
+    jumps: dict[Target, Ssh],
+    connect: Callable[[Target], Ssh],
+) -> Ssh | None:
+    """The connection to the jump host, where there is one: the same for all behind it."""
+    if not jump:
+        return None
+    before = _jump_target(jump, inside, directory)
+    if before not in jumps:
+        jumps[before] = connect(before)
+    return jumps[before]

@@ -12,18 +12,15 @@ from dataclasses import replace
 from typing import Any
 
 import paramiko
-from paramiko.common import cMSG_GLOBAL_REQUEST
 
 from dlws.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
-from dlws.handshake import AWAY, ConnectionFailed, Target, key_of, shown, translated
+from dlws.handshake import ConnectionFailed, Target, key_of, shown, translated
 from dlws.hostkeys import HostKeys
 from dlws.keys import KeyLocked, Keys, public
+from dlws.liveness import Liveness
 from dlws.secrecy import revealed
 from dlws.transport import Asked, Bell, Feeder, Transport, close, sink, start
-
-_SILENCES = 4
-"""Unanswered keepalives until a machine counts as gone."""
 
 
 class Ssh:
@@ -78,60 +75,31 @@ class Ssh:
     def _listen(
         self, channel: paramiko.Channel, bell: Bell, drain: Callable[[], bool], ahead: Asked | None
     ) -> None:
-        transport: Any = channel.get_transport()
-        target = self.target
-        begun = active = pinged = time.monotonic()
+        """Take what arrives until the command has ended."""
+        liveness = Liveness(self.target, channel.get_transport(), ahead)
         while True:
-            # The channel that was asked for with the command tells whether anyone answers.
-            ahead = None if ahead is None or ahead.answered else ahead
-            limit = target.connect_timeout if ahead else 0
-            waits = (target.keepalive, target.idle_timeout, limit)
-            bell.wait(min(filter(None, waits), default=None))
-            bell.quiet()
+            liveness.wait(bell)
             done = channel.closed or (channel.eof_received and channel.status_event.is_set())
-            now = time.monotonic()
-            if drain():
-                active = now
+            now, some = time.monotonic(), drain()
             if done:
                 break
-            if ahead and not ahead.answered and now - begun >= target.connect_timeout:
-                raise ConnectionFailed(f"{target.address} no longer answers", AWAY, lost=True)
-            if target.idle_timeout and now - active >= target.idle_timeout:
-                raise ConnectionFailed(
-                    f"no output for {target.idle_timeout:g} s",
-                    "ssh.idle_timeout says how long a command may be silent",
-                    lost=True,
-                )
-            quiet = now - max(pinged, transport.packetizer.heard)
-            if target.keepalive and quiet >= target.keepalive:
-                self._ping(transport, now)
-                pinged = now
+            liveness.look(now, some)
         drain()
         if not channel.status_event.is_set() or channel.exit_status == -1:
-            if transport.is_active():
-                raise ConnectionFailed(
-                    "the machine ended the session without an exit status",
-                    f"does it let {target.user} run commands?",
-                )
-            raise ConnectionFailed(
-                "the connection was lost while a command ran",
-                "look at the machine; what ran there may have ended, or may still run",
-                lost=True,
-            )
+            raise self._unended(channel.get_transport().is_active())
 
-    def _ping(self, transport: Any, now: float) -> None:
-        silence = now - transport.packetizer.heard
-        if silence > _SILENCES * self.target.keepalive:
-            raise ConnectionFailed(
-                f"has not answered for {_SILENCES * self.target.keepalive:g} s",
-                "is it overloaded, or cut off? what ran there may still run",
-                lost=True,
+    def _unended(self, active: bool) -> ConnectionFailed:
+        """Why a command has no exit status."""
+        if active:
+            return ConnectionFailed(
+                "the machine ended the session without an exit status",
+                f"does it let {self.target.user} run commands?",
             )
-        message = paramiko.Message()
-        message.add_byte(cMSG_GLOBAL_REQUEST)
-        message.add_string("keepalive@openssh.com")
-        message.add_boolean(True)  # Paramiko's own keepalive asks for no answer
-        transport._send_user_message(message)
+        return ConnectionFailed(
+            "the connection was lost while a command ran",
+            "look at the machine; what ran there may have ended, or may still run",
+            lost=True,
+        )
 
     def as_user(self, user: str, password: str) -> Ssh:
         """A connection of its own to the same machine, with another user's password."""

@@ -208,7 +208,7 @@ Aside = list[tuple[Step, Outcome[Any]]]
 def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     """Run steps in order. A failure ends it with the line to go on from; but a node that is no
     infra node is set aside, and the rest go on."""
-    steps, console, foresight = of(platform), session.console, Foresight(session)
+    steps, foresight = of(platform), Foresight(session)
     session.options.sets_aside = True
     if not any(step.run is _sandbox for step in chosen):
         _ = session.config  # what is wrong with it is said before anything is recorded
@@ -217,32 +217,36 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     times: list[tuple[Step, float]] = []
     aside: Aside = []
     for step in chosen:
-        number, start = steps.index(step) + 1, time.monotonic()
-        console.say(f"== step {number}/{len(steps)} {step.name}: {step.help}")
+        start, place = time.monotonic(), f"{steps.index(step) + 1}/{len(steps)}"
+        session.console.say(f"== step {place} {step.name}: {step.help}")
         if step.name in done_before:
-            console.say("done before, in this run")
-            continue
-        if not foresight.knows(step):
-            continue
-        session.step_begins(step.name)
-        try:
-            with foresight.of(step):
-                _do(session, step, aside)
-        except Horizon:
-            if session.options.contract:
-                raise
-            continue
-        except DeployError as error:
-            first = aside[0][0] if aside else step
-            onward = continue_lines(session.options, platform, first.name)
-            hooks.run(session, "on-failure", step.name, error.message)
-            raise at_step(error, number, step, onward, said(aside)) from error
-        times.append((step, time.monotonic() - start))
+            session.console.say("done before, in this run")
+        elif foresight.knows(step) and _ended(session, platform, step, foresight, aside):
+            times.append((step, time.monotonic() - start))
     _tell(session, times, len(chosen) == len(steps) and not foresight.end)
     if aside:
         _end_without(session, aside)
     if foresight.end:
         raise Horizon(foresight.end.text())
+
+
+def _ended(session: Session, platform: str, step: Step, foresight: Foresight, aside: Aside) -> bool:
+    """Run a step; whether it came to its end, as a dry run may not."""
+    session.step_begins(step.name)
+    try:
+        with foresight.of(step):
+            _do(session, step, aside)
+    except Horizon:
+        if session.options.contract:
+            raise
+        return False
+    except DeployError as error:
+        first = aside[0][0] if aside else step
+        onward = continue_lines(session.options, platform, first.name)
+        hooks.run(session, "on-failure", step.name, error.message)
+        number = of(platform).index(step) + 1
+        raise at_step(error, number, step, onward, said(aside)) from error
+    return True
 
 
 def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) -> None:

@@ -23,6 +23,7 @@ from paramiko.common import (
     MSG_CHANNEL_WINDOW_ADJUST,
     cMSG_CHANNEL_OPEN,
     cMSG_CHANNEL_REQUEST,
+    cMSG_GLOBAL_REQUEST,
 )
 from paramiko.packet import Packetizer
 
@@ -165,6 +166,14 @@ class Transport(paramiko.Transport):
         if channel is None:
             raise self.get_exception() or paramiko.SSHException("it opens no session")
         return channel
+
+    def ping(self) -> None:
+        """Ask whether anyone is there: Paramiko's own keepalive asks for no answer."""
+        message = paramiko.Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)
+        self._send_user_message(message)
 
     def ask_ahead(self) -> Asked | None:
         """Ask for the next command's channel while this one's runs: it then need not be waited for.
