@@ -32,6 +32,10 @@ class LoginRefused(ConnectionFailed):
     """A machine answered, and accepts none of our keys and passwords."""
 
 
+class LeftAtLogin(EOFError):
+    """A machine closed the connection in place of an answer to the first way to log in."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
@@ -160,6 +164,11 @@ def translated(target: Target) -> Iterator[None]:
     except paramiko.AuthenticationException as error:
         raise LoginRefused(
             f"{target.address} does not let {target.user} in", "run: deploy.py sshkey install"
+        ) from error
+    except LeftAtLogin as error:
+        raise ConnectionFailed(
+            f"{target.address} closes the connection when {target.user} logs in",
+            f"is it starting or shutting down, and may {target.user} log in there?",
         ) from error
     except TimeoutError as error:
         raise ConnectionFailed(

@@ -15,7 +15,7 @@ import paramiko
 
 from dlws.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.errors import DeployError, UsageError
-from dlws.handshake import ConnectionFailed, Target, key_of, shown, translated
+from dlws.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
 from dlws.hostkeys import HostKeys
 from dlws.keys import KeyLocked, Keys, public
 from dlws.liveness import Liveness
@@ -207,10 +207,13 @@ class Ssh:
         transport.auth_timeout = self.target.auth_timeout
         try:
             with contextlib.ExitStack() as held:
-                for attempt in self._credentials(transport, held):
+                for number, attempt in enumerate(self._credentials(transport, held)):
                     _try(attempt)
                     if transport.is_authenticated():
                         return transport
+                    if not transport.is_active():
+                        # After a refusal it is one more: sshd leaves who tries too often.
+                        raise paramiko.AuthenticationException if number else LeftAtLogin
             raise paramiko.AuthenticationException
         except BaseException:
             close(transport)

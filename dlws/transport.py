@@ -137,6 +137,16 @@ class Transport(paramiko.Transport):
             if data.asbytes()[0] not in (MSG_CHANNEL_EOF, MSG_CHANNEL_CLOSE):
                 raise
 
+    def get_exception(self) -> Exception | None:
+        """What ended it. Of a message that makes no sense Paramiko says whatever it stumbled over,
+        which would look like a fault of ours."""
+        error: Exception | None = super().get_exception()
+        if error is None or isinstance(error, paramiko.SSHException | EOFError | OSError):
+            return error
+        said = paramiko.SSHException(f"it sent what cannot be read ({type(error).__name__})")
+        said.__cause__ = error
+        return said
+
     def is_active(self) -> bool:
         return super().is_active() and not self._broken
 

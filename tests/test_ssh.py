@@ -19,7 +19,7 @@ import pytest
 from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
 
 from dlws.errors import DeployError, UsageError
-from dlws.handshake import ConnectionFailed, Target
+from dlws.handshake import ConnectionFailed, LoginRefused, Target
 from dlws.hostkeys import HostKeyChanged, HostKeys
 from dlws.keys import Keys
 from dlws.ssh import Ssh
@@ -273,6 +273,15 @@ def test_the_wrong_key_is_named_as_such(sshd: Server, tmp_path: Path) -> None:
         sshd.connect(key=tmp_path / "other").run("true")
 
 
+def test_an_agent_with_more_keys_than_sshd_looks_at_is_not_let_in(
+    sshd: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [paramiko.ECDSAKey.generate() for _ in range(8)]
+    monkeypatch.setattr(Ssh, "_private_keys", lambda *_: keys)
+    with pytest.raises(LoginRefused, match="does not let root in"):
+        sshd.connect().run("true")
+
+
 def test_a_key_that_others_can_read_is_refused(sshd: Server, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_bytes(sshd.key.read_bytes())
@@ -298,13 +307,33 @@ def test_a_busy_sshd_that_closes_is_asked_again(start_farm: StartFarm, tmp_path:
     farm = start_farm(1)
     host = farm.hosts[0]
     (tmp_path / "known_hosts").write_text(farm.known_hosts)
-    for fault in (Fault.CLOSE, Fault.RESET):
+    for fault in (Fault.CLOSE, Fault.RESET, Fault.LEAVE):
         farm.become({1: Wrong(fault, once=True)})
         target = Target(host.address, host.port, key=farm.key)
         connection = Ssh(target, HostKeys(tmp_path / "known_hosts"), Keys())
         assert connection.run("echo in").out == b"in\n"
         connection.close()
         assert farm.settle()[host.name]["connections"] == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "connections"),
+    [
+        (Fault.LEAVE, "closes the connection when root logs in", 3),
+        (Fault.NONSENSE, r"it sent what cannot be read \(UnicodeDecodeError\)", 1),
+    ],
+)
+def test_a_broken_sshd_is_a_failure_of_its_machine(
+    start_farm: StartFarm, tmp_path: Path, fault: Fault, words: str, connections: int
+) -> None:
+    farm = start_farm(1, faults={1: fault.value})
+    host = farm.hosts[0]
+    (tmp_path / "known_hosts").write_text(farm.known_hosts)
+    target = Target(host.address, host.port, key=farm.key)
+    with pytest.raises(ConnectionFailed, match=words) as caught:
+        Ssh(target, HostKeys(tmp_path / "known_hosts"), Keys()).run("true")
+    assert not isinstance(caught.value, LoginRefused)
+    assert farm.settle()[host.name]["connections"] == connections
 
 
 def test_through_a_jump_host(sshd: Server, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ class Fault(Enum):
     CLOSE = "close"  # the same, but politely
     MUTE = "mute"  # accepts connections, says nothing
     BANNER = "banner"  # sends its banner, then nothing
+    NONSENSE = "nonsense"  # sends its banner, then a message that makes no sense
+    LEAVE = "leave"  # closes the connection when somebody logs in, as one that shuts down
     HOST_KEY = "host-key"  # shows another host key than the one its list names
     AUTH = "auth"  # lets nobody in
     SUDO = "sudo"  # refuses sudo
@@ -40,7 +42,8 @@ class Fault(Enum):
 
 
 AT_LISTENER = {Fault.REFUSED, Fault.DEAD}
-AT_CONNECTION = {Fault.RESET, Fault.CLOSE, Fault.MUTE, Fault.BANNER, Fault.HOST_KEY}
+AT_CONNECTION = {Fault.RESET, Fault.CLOSE, Fault.MUTE, Fault.BANNER, Fault.NONSENSE}
+AT_CONNECTION |= {Fault.LEAVE, Fault.HOST_KEY}
 AT_UPLOAD = {Fault.DROP_UPLOAD, Fault.REBOOT_UPLOAD}
 AT_EFFECT = {
     Fault.DROP_MIDWAY: "after",
@@ -52,6 +55,9 @@ AT_EFFECT = {
 """Faults that strike inside the program `effect` (shell.py), and where it waits for them."""
 OUTLIVED = {Fault.DROP_UPLOAD, Fault.DROP_MIDWAY, Fault.FREEZE_MIDWAY}
 """Faults after which commands go on without their connection, as they do under a real sshd."""
+BANNER = b"SSH-2.0-farm\r\n"
+# A packet of 256 bytes, 8 of them padding: an offer of keys (20) whose lists of names are no text.
+NONSENSE = bytes([0, 0, 0, 252, 8, 20, *[0] * 16, 0, 0, 0, 222, *[0xFF] * (222 + 8)])
 DROP_AFTER = 64 * 1024
 FLOOD_BYTES = 100_000_000
 NOT_UTF8 = b"caf\xe9 \xff\xfe\x00 end\n"

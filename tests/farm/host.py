@@ -16,7 +16,16 @@ from typing import Any
 import asyncssh
 
 from tests.farm import hosts, shell
-from tests.farm.faults import AT_CONNECTION, AT_EFFECT, AT_LISTENER, OUTLIVED, Fault, Wrong
+from tests.farm.faults import (
+    AT_CONNECTION,
+    AT_EFFECT,
+    AT_LISTENER,
+    BANNER,
+    NONSENSE,
+    OUTLIVED,
+    Fault,
+    Wrong,
+)
 from tests.farm.recorder import Recorder
 
 REBOOT_TAKES = 0.3
@@ -53,7 +62,7 @@ class Host:
     _open: set[asyncssh.SSHServerConnection] = field(default_factory=set)
     _held: list[Any] = field(default_factory=list)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
-    _options: dict[bool, asyncssh.SSHServerConnectionOptions] = field(default_factory=dict)
+    _options: dict[Fault, asyncssh.SSHServerConnectionOptions] = field(default_factory=dict)
 
     @property
     def home(self) -> Path:
@@ -111,29 +120,30 @@ class Host:
             linger = struct.pack("ii", fault is Fault.RESET, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             connection.close()
-        elif fault in {Fault.MUTE, Fault.BANNER}:
+        elif fault in {Fault.MUTE, Fault.BANNER, Fault.NONSENSE}:
             self._held.append(connection)
-            if fault is Fault.BANNER:
-                connection.send(b"SSH-2.0-farm\r\n")
+            connection.send(
+                {Fault.BANNER: BANNER, Fault.NONSENSE: BANNER + NONSENSE}.get(fault, b"")
+            )
         else:
-            options, loop = self._secured(fault is Fault.HOST_KEY), asyncio.get_running_loop()
+            options, loop = self._secured(fault), asyncio.get_running_loop()
             with contextlib.suppress(OSError):
                 await loop.connect_accepted_socket(
                     lambda: asyncssh.SSHServerConnection(loop, options), connection
                 )
 
-    def _secured(self, another: bool) -> asyncssh.SSHServerConnectionOptions:
+    def _secured(self, fault: Fault) -> asyncssh.SSHServerConnectionOptions:
         from tests.farm.server import Server
 
-        if another not in self._options:
-            self._options[another] = asyncssh.SSHServerConnectionOptions(
-                server_factory=lambda: Server(self),
-                server_host_keys=[_new_key() if another else self.key],
+        if fault not in self._options:
+            self._options[fault] = asyncssh.SSHServerConnectionOptions(
+                server_factory=lambda: Server(self, leaves=fault is Fault.LEAVE),
+                server_host_keys=[_new_key() if fault is Fault.HOST_KEY else self.key],
                 encoding=None,
                 gss_host=None,
                 login_timeout=60,
             )
-        return self._options[another]
+        return self._options[fault]
 
     def seen(self) -> dict[str, int]:
         """How often it was connected and logged in to, and how much still runs there."""

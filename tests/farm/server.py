@@ -27,8 +27,8 @@ _REBOOTS = {Fault.REBOOT_BEFORE, Fault.REBOOT_AFTER, Fault.REBOOT_UPLOAD}
 class Server(asyncssh.SSHServer):
     """Lets in any user who has the farm's key or password."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, leaves: bool) -> None:
+        self._host, self._leaves = host, leaves
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
@@ -39,6 +39,8 @@ class Server(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         self._host.logins += 1
+        if self._leaves:
+            self._connection.abort()
         return True
 
     def public_key_auth_supported(self) -> bool:

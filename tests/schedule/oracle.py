@@ -10,7 +10,7 @@ from tests.schedule.scenario import Job, Round, Scenario
 
 _NO_WAY_IN = {
     *(Fault.REFUSED, Fault.DEAD, Fault.MUTE, Fault.BANNER, Fault.AUTH, Fault.HOST_KEY),
-    *(Fault.RESET, Fault.CLOSE),
+    *(Fault.RESET, Fault.CLOSE, Fault.LEAVE, Fault.NONSENSE),
 }
 _MIDWAY = {Fault.DROP_MIDWAY, Fault.FREEZE_MIDWAY}
 
@@ -77,7 +77,7 @@ def follow(before: Verdict, scenario: Scenario, round: Round, struck: Struck) ->
 def _node(job: Job, wrong: Wrong, strikes: Sequence[Strike], state: State) -> tuple[bool, State]:
     """Whether a node fails, and what is then on it."""
     fault = wrong.fault
-    if fault in {Fault.RESET, Fault.CLOSE} and wrong.once:
+    if fault in {Fault.RESET, Fault.CLOSE, Fault.LEAVE} and wrong.once:
         return False, _done(job, state)  # as a busy sshd does, and is asked again
     if fault is Fault.HOST_KEY and wrong.skip:
         return (True, _begun(job, state)) if len(job.lines) > 1 else (False, _done(job, state))

@@ -83,6 +83,8 @@ _EVERYWHERE = (
     Fault.BANNER,
     Fault.RESET,
     Fault.CLOSE,
+    Fault.NONSENSE,
+    Fault.LEAVE,
     Fault.HOST_KEY,
     Fault.AUTH,
     Fault.SUDO,
@@ -187,7 +189,7 @@ def _possible(job: Job) -> list[Fault]:
     if not job.files:
         found += AT_EFFECT
     if job.big:
-        found += [Fault.DISK_SMALL] * 2
+        found += [Fault.DISK_SMALL] * 3
     return sorted(found, key=lambda fault: fault.value)
 
 
