@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
+from paramiko.pkey import UnknownKeyType
 
 from dlws.errors import UsageError
-from dlws.vault import OwnPassphrase
+from dlws.vault import OwnPassphrase, as_openssh
 
 if TYPE_CHECKING:
     from dlws.vault import Vault
@@ -42,13 +43,23 @@ def _read_key(path: Path, vault: Vault | None) -> paramiko.PKey:
             return _parsed_key(vault.open_key(path), path)
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")
+        if (data := path.read_bytes()).startswith(_PKCS8):
+            return _parsed_key(as_openssh(data), path)
         return paramiko.PKey.from_path(path)
     except (paramiko.PasswordRequiredException, TypeError, OwnPassphrase) as error:
         raise KeyLocked(
             f"{path}: this private key has a passphrase", f"ssh-add {path}, and set ssh.agent: true"
         ) from error
+    except UnknownKeyType as error:
+        kind = getattr(error.key_type, "__name__", error.key_type)
+        raise UsageError(f"{path}: keys of this kind cannot log in: {kind}", _CURE) from error
     except (OSError, paramiko.SSHException, ValueError) as error:
-        raise UsageError(f"{path}: cannot read this private key: {error}") from error
+        raise UsageError(f"{path}: cannot read this private key: {error}", _CURE) from error
+
+
+_PKCS8 = (b"-----BEGIN PRIVATE KEY", b"-----BEGIN ENCRYPTED PRIVATE KEY")
+"""How keys that openssl makes begin: OpenSSH reads them, Paramiko does not."""
+_CURE = "another can be made: ssh-keygen -t ed25519"
 
 
 def public(path: Path) -> bytes:

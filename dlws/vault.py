@@ -190,6 +190,18 @@ def _load_key(data: bytes, passphrase: bytes | None) -> Any:
     return load(data, passphrase)
 
 
+def as_openssh(data: bytes) -> bytes:
+    """A private key in OpenSSH's own form; raises TypeError where it has a passphrase, ValueError
+    where it is none or of a kind that has no such form."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.serialization import NoEncryption
+
+    try:
+        return _key_bytes(_load_key(data, None), NoEncryption())
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+
+
 def _lock_key(data: bytes, passphrase: str, path: Path) -> bytes:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import BestAvailableEncryption

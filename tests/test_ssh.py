@@ -16,7 +16,14 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_ssh_private_key,
+)
 from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
+from paramiko.pkey import UnknownKeyType
 
 from dlws.errors import DeployError, UsageError
 from dlws.handshake import ConnectionFailed, LoginRefused, Target
@@ -289,6 +296,44 @@ def test_a_key_that_others_can_read_is_refused(sshd: Server, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="others can read") as caught:
         sshd.connect(key=key).run("true")
     assert caught.value.cure == f"chmod 600 {key}"
+
+
+def openssl(*words: str | Path) -> None:
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+def test_a_key_in_the_form_of_openssl_lets_in(sshd: Server, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    made = load_ssh_private_key(sshd.key.read_bytes(), None)
+    key.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    key.chmod(0o600)
+    assert sshd.connect(key=key).run("echo in").text == "in"
+    openssl("pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", tmp_path / "locked")
+    with pytest.raises(UsageError, match="has a passphrase"):
+        sshd.connect(key=tmp_path / "locked").run("true")
+
+
+def test_a_key_of_a_kind_that_paramiko_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def from_path(_: Path) -> None:
+        raise UnknownKeyType(key_type=dict, key_bytes=b"")  # DSA; not every machine can make one
+
+    (tmp_path / "key").touch(0o600)
+    monkeypatch.setattr(paramiko.PKey, "from_path", from_path)
+    with pytest.raises(UsageError, match="keys of this kind cannot log in: dict"):
+        Keys().load(tmp_path / "key")
+
+
+@pytest.mark.parametrize("kind", ["ed448", "x25519", "nothing"])
+def test_a_key_of_no_use_is_named(sshd: Server, tmp_path: Path, kind: str) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"")
+    if kind != "nothing":
+        openssl("genpkey", "-algorithm", kind, "-out", key)
+    key.chmod(0o600)
+    with pytest.raises(UsageError, match=f"{key}: cannot read this private key"):
+        sshd.connect(key=key).run("true")
 
 
 def test_without_key_and_password_the_cure_is_to_make_one(sshd: Server, tmp_path: Path) -> None:
