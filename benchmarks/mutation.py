@@ -63,6 +63,7 @@ TESTS = {
     "nodelock": ["tests/test_guard.py", *_LOCK],
     "plan": ["tests/test_plan.py"],
     "recorder": ["tests/test_recorder.py", *_RESUME],
+    "records": ["tests/test_records.py"],
     "resuming": ["tests/test_resuming.py"],
 }
 """The tests of each module that take seconds."""

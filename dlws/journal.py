@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlws import history, recorder
+from dlws import history, recorder, records
 from dlws.build import private_directory
 from dlws.connection import Result
 from dlws.errors import UsageError
@@ -29,8 +29,6 @@ from dlws.secrecy import Hidden
 
 if TYPE_CHECKING:
     from dlws.files import File
-
-RECORDS = "journal.jsonl"
 
 
 def now() -> str:
@@ -51,11 +49,11 @@ class Journal:
     def __init__(self, directory: Path, run: str, hidden: Hidden) -> None:
         self.run, self.directory, self.step, self._hidden = run, directory, "", hidden
         self._lock, self._turns = threading.Lock(), Counter[tuple[str, str, str]]()
-        found = list(records(directory))
+        found = list(records.records(directory))
         self._spent, self.placed = history.failed(found), history.placed(found)
         self.in_flight = history.in_flight(found)
         private_directory(directory)
-        self._lines = Lines(directory / RECORDS)
+        self._lines = Lines(directory / records.NAME)
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append a record. A torn last line is what a crash may leave; readers skip it."""
@@ -160,21 +158,6 @@ def config_hash(directory: Path) -> str:
     return digest.hexdigest()
 
 
-def records(directory: Path) -> Iterator[dict[str, Any]]:
-    """The records of a run, in order; a line that a crash tore is left out."""
-    try:
-        text = (directory / RECORDS).read_text(errors="replace")
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for line in text.splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            yield record
-
-
 @dataclass(frozen=True)
 class Run:
     """A run as its records tell it. `outcome`: ok, failed, or interrupted (no end was written)."""
@@ -203,10 +186,13 @@ class Run:
 
 def read(directory: Path) -> Run:
     """The run recorded in a directory."""
-    found = list(records(directory))
+    found = list(records.records(directory))
     first = next((r for r in found if r["kind"] == "run"), None)
     if first is None:
-        raise UsageError(f"{directory} holds no run", "see: deploy.py runs list")
+        raise UsageError(
+            f"{directory / records.NAME}: what run it is of cannot be read",
+            f"move {directory} away, and run the command anew",
+        )
     last = found[-1]
     ended = last["kind"] == "end"
     nodes: dict[str, str] = {}
@@ -214,7 +200,7 @@ def read(directory: Path) -> Run:
         if "node" in record and record["kind"] != "changed":  # it may be in the middle of a command
             nodes[record["node"]] = _state(record)
     return Run(
-        first["id"],
+        directory.name,
         tuple(first["argv"]),
         first["command"],
         first["cwd"],
@@ -237,12 +223,7 @@ def _state(record: dict[str, Any]) -> str:
 def runs(deploy: Path) -> list[Path]:
     """The directories of all runs, oldest first."""
     place = deploy / "runs"
-    return sorted(p for p in place.iterdir() if _is_run(p)) if place.exists() else []
-
-
-def _is_run(directory: Path) -> bool:
-    """Whether a run began here: without its first record it has asked nothing of a node."""
-    return next(records(directory), {}).get("kind") == "run"
+    return sorted(filter(records.begun, place.iterdir())) if place.exists() else []
 
 
 def find(deploy: Path, run: str = "") -> Path:
@@ -323,7 +304,7 @@ def log_end(directory: Path, node: str, size: int = 16384) -> str:
 
 def why(directory: Path, node: str) -> str:
     """The last failure of a node in a run, in words."""
-    for record in reversed([r for r in records(directory) if r.get("node") == node]):
+    for record in reversed([r for r in records.records(directory) if r.get("node") == node]):
         if record["kind"] in ("failed", "lost"):
             return f"{record.get('title', '')}: {record['why']}".removeprefix(": ")
         if record["kind"] == "aside":

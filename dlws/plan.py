@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,16 +148,37 @@ def load(path: Path) -> Plan:
         data = json.loads(path.read_text())
         if data.pop("format") != FORMAT:
             raise UsageError(f"{path} is of another version of dlws", "plan anew")
-        actions = [Action(**{**a, "details": tuple(a["details"])}) for a in data.pop("actions")]
-        unknown = [Unknown(**{**u, "nodes": tuple(u["nodes"])}) for u in data.pop("unknown")]
-        words = tuple(map(str, data.pop("words")))
-        return Plan(words=words, actions=actions, unknown=unknown, **data)
+        actions = [Action(**{**a, "details": _tuple(a["details"])}) for a in data.pop("actions")]
+        unknown = [Unknown(**{**u, "nodes": _tuple(u["nodes"])}) for u in data.pop("unknown")]
+        made = Plan(_tuple(data.pop("words")), actions=actions, unknown=unknown, **data)
+        parts: list[Plan | Action | Unknown] = [made, *actions, *unknown]
+        for part in parts:
+            _check_types(part)
+        return made
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}", "deploy.py plan COMMAND... -o FILE"
         ) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{path} is not a plan", "deploy.py plan COMMAND... -o FILE") from error
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+_FITS: Mapping[Any, Callable[[Any], bool]] = {
+    "str": lambda v: isinstance(v, str),
+    "bool": lambda v: isinstance(v, bool),
+    "tuple[str, ...]": lambda v: isinstance(v, tuple) and all(isinstance(one, str) for one in v),
+}
+
+
+def _check_types(part: Plan | Action | Unknown) -> None:
+    """Raise TypeError where a field is not what it is declared to be."""
+    for each in fields(part):
+        if each.type in _FITS and not _FITS[each.type](getattr(part, each.name)):
+            raise TypeError(each.name)
 
 
 def differences(planned: Plan, now: Plan) -> list[str]:

@@ -76,7 +76,7 @@ def lanes(run: Run, records: Sequence[Record]) -> list[Lane]:
             lane.wrote.append(record["path"])
         elif record["kind"] in MARKS and all(bar.state == "ok" for bar in lane.bars):
             at = 100 * (moment(record) - begin) / whole
-            title = record.get("title") or f"step {record['step']}"
+            title = f"step {record['step']}" if record["kind"] == "aside" else record["title"]
             lane.bars.append(Bar(title, MARKS[record["kind"]], round(at, 2), 0, 0, record["why"]))
     return list(found.values())
 

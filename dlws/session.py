@@ -178,11 +178,12 @@ class Session:
     def steps_done(self) -> set[str]:
         """The steps that the run which is being resumed had finished."""
         from dlws import journal
+        from dlws.records import records
 
         if not self.options.resume:
             return set()
         run = journal.find(self.options.directory / "deploy", self.options.resume)
-        steps = [record for record in journal.records(run) if record["kind"] == "step"]
+        steps = [record for record in records(run) if record["kind"] == "step"]
         return {record["name"] for record in steps if not record.get("without")}
 
     def step_begins(self, name: str) -> None:

@@ -15,9 +15,10 @@ import pytest
 from dlws import journal as journals
 from dlws.connection import Result
 from dlws.files import File
-from dlws.journal import Journal, records
+from dlws.journal import Journal
 from dlws.lines import Unrecorded
 from dlws.recorder import Settled
+from dlws.records import records
 from dlws.secrecy import Hidden
 
 SECRET = "s3cret-value"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from random import Random
 
@@ -93,6 +95,23 @@ def test_the_file_of_a_plan_says_of_each_change_where_what_and_why() -> None:
         ("w1", "patch", "label w1 a=b", "label w1 a=b", []),
         ("", "local", "make y", "make y", []),
     ]
+
+
+@pytest.mark.parametrize("name", [*Plan.__dataclass_fields__, *Action.__dataclass_fields__])
+@pytest.mark.parametrize("value", [None, 5, {"a": 1}, [5]])
+def test_a_plan_with_a_field_of_another_type_is_none(
+    tmp_path: Path, name: str, value: object
+) -> None:
+    made = plan_of(plans.run("w1", "do", "x", b"", False))
+    made.unknown.append(Unknown("join", "init is done", ("w1",)))
+    for where in ((), ("actions", 0), ("unknown", 0)):
+        data = json.loads(made.dump())
+        part = reduce(getitem, where, data)
+        if name in part:
+            part[name] = value
+            (tmp_path / "p").write_text(json.dumps(data))
+            with pytest.raises(UsageError, match="is not a plan"):
+                plans.load(tmp_path / "p")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.cluster import directory
 from dlws import journal
+from dlws.records import records
 from tests.conftest import Deploy
 from tests.farm import Farm
 from tests.farm.fixtures import StartFarm, start_farm
@@ -64,7 +65,7 @@ def test_resume_does_what_is_missing_on_those_that_were_set_aside(
     farm = start_farm(4, "fake", faults={3: "exit"}, answers=answers(tmp_path))
     deploy = on(farm)
     deploy(*STEPS, code=3)
-    steps = list(journal.records(journal.find(deploy.directory / "deploy")))
+    steps = list(records(journal.find(deploy.directory / "deploy")))
     assert [r["without"] for r in steps if r["kind"] == "step"] == [["node003"]] * 3
     told = deploy("resume", code=3).stderr
     assert "done before, in this run" not in told

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from dlws import journal, report
+from dlws.records import records
 from tests.conftest import Deploy
 
 AWKWARD = "<script>alert(1)</script> & \"quotes\" 'and' ü"
@@ -45,8 +46,8 @@ def test_the_page_shows_every_node_and_escapes_what_they_said(deploy: Deploy) ->
 
 def test_bars_lie_within_the_run(deploy: Deploy) -> None:
     place = failed_run(deploy)
-    run, records = journal.read(place), list(journal.records(place))
-    bars = [bar for lane in report.lanes(run, records) for bar in lane.bars]
+    run, found = journal.read(place), list(records(place))
+    bars = [bar for lane in report.lanes(run, found) for bar in lane.bars]
     assert len(bars) == 4
     assert all(0 <= bar.left <= 100 and bar.left + bar.width <= 101 for bar in bars)
     assert {bar.state for bar in bars} == {"ok", "failed"}

@@ -16,9 +16,10 @@ import pytest
 from dlws import files, history, recorder, scripts
 from dlws.connection import Local, Result
 from dlws.files import File
-from dlws.journal import RECORDS, Journal, records
+from dlws.journal import Journal, now
 from dlws.keeper import Keeper
 from dlws.lines import Lines, Unrecorded
+from dlws.records import NAME, records
 from dlws.secrecy import Hidden
 from dlws.session import Options
 from dlws.shell import sh
@@ -166,21 +167,22 @@ def test_a_disk_that_fills_up_meanwhile_loses_no_outcome(small: Path) -> None:
 
 def test_records_torn_at_any_byte_are_gone_on_from(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "whole", "whole", Hidden())
-    journal.write("run", id="whole", title="grün")
+    journal.write("run", argv=["grün"], command="up", cwd="/", config="")
     journal.write("begin", node="w1", operation="a", title="x")
     journal.close("failed")
-    data = (tmp_path / "whole" / RECORDS).read_bytes()
+    data = (tmp_path / "whole" / NAME).read_bytes()
     for length in range(len(data) + 1):
         torn = tmp_path / str(length)
         torn.mkdir()
-        (torn / RECORDS).write_bytes(data[:length])
+        (torn / NAME).write_bytes(data[:length])
         before = list(records(torn))
         whole = data[:length].count(b"\n")
         assert len(before) in (whole, whole + 1)  # a line that lacks but its end is whole
-        lines = Lines(torn / RECORDS)
-        lines.append(json.dumps({"kind": "resume"}))
+        lines = Lines(torn / NAME)
+        resume = {"time": now(), "kind": "resume"}
+        lines.append(json.dumps(resume))
         lines.close()
-        assert list(records(torn)) == [*before, {"kind": "resume"}]
+        assert list(records(torn)) == [*before, resume]
 
 
 def test_a_full_disk_ends_the_record_with_an_error(small: Path) -> None:
@@ -365,10 +367,10 @@ def test_resume_takes_its_own_options_along(deploy: Deploy, tmp_path: Path) -> N
     script.write_text(f"[ -e {tmp_path}/mended ] && touch {tmp_path}/effect\n")
     deploy("--nodes", "w1", "runscriptonall", str(script), code=1)
     (tmp_path / "mended").touch()
-    before = (next((deploy.directory / "deploy/runs").iterdir()) / RECORDS).read_bytes()
+    before = (next((deploy.directory / "deploy/runs").iterdir()) / NAME).read_bytes()
     deploy("--dry-run", "resume")
     assert not (tmp_path / "effect").exists()
-    assert (next((deploy.directory / "deploy/runs").iterdir()) / RECORDS).read_bytes() == before
+    assert (next((deploy.directory / "deploy/runs").iterdir()) / NAME).read_bytes() == before
     assert "takes no --nodes" in deploy("--nodes", "w2", "resume", code=2).stderr
     deploy("resume")
     assert (tmp_path / "effect").exists()
@@ -417,7 +419,7 @@ def test_a_run_without_its_first_record_is_none(deploy: Deploy) -> None:
     deploy("--nodes", "w1", "execonall", "true")
     empty = deploy.directory / "deploy/runs/99999999-000000-0000"
     empty.mkdir()
-    (empty / RECORDS).write_text('{"kind": "ru')
+    (empty / NAME).write_text('{"kind": "ru')
     assert "execonall" in deploy("runs", "list").stdout
     assert empty.name not in deploy("runs", "list").stdout
 
@@ -426,7 +428,7 @@ def test_old_outcomes_are_not_relied_on(deploy: Deploy, tmp_path: Path) -> None:
     (tmp_path / "job.sh").write_text(f"[ -e {tmp_path}/mended ]\n")
     deploy("--nodes", "w1", "runscriptonall", f"{tmp_path}/job.sh", code=1)
     (tmp_path / "mended").touch()
-    path = next((deploy.directory / "deploy/runs").iterdir()) / RECORDS
+    path = next((deploy.directory / "deploy/runs").iterdir()) / NAME
     first, rest = path.read_text().split("\n", 1)
     path.write_text(
         json.dumps({**json.loads(first), "time": "2020-01-01T00:00:00+00:00"}) + "\n" + rest

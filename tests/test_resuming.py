@@ -46,7 +46,7 @@ def test_the_run_that_is_named_is_carried_on(tmp_path: Path) -> None:
     wrote(tmp_path)
     (tmp_path / "deploy/runs/run-1").rename(tmp_path / "deploy/runs/2")
     wrote(tmp_path)
-    assert resuming.resumable(tmp_path, "2", False).id == "run-1"
+    assert resuming.resumable(tmp_path, "2", False).id == "2"
     with pytest.raises(UsageError, match="there is no run 3"):
         resuming.resumable(tmp_path, "3", False)
 

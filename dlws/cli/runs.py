@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -24,12 +25,18 @@ def list_runs(session: Session, output: str) -> None:
     """List the runs: id, outcome, nodes that failed, command."""
     from dlws import journal
 
-    found = [journal.read(path) for path in journal.runs(session.options.directory / "deploy")]
+    found, wrong = [], []
+    for path in journal.runs(session.options.directory / "deploy"):
+        try:
+            found.append(journal.read(path))
+        except UsageError as error:
+            wrong.append(error)
     if output == "json":
         click.echo(json.dumps([asdict(run) for run in found], indent=2))
-        return
-    for run in found:
-        click.echo(run.line())
+    else:
+        click.echo("".join(f"{run.line()}\n" for run in found), nl=False)
+    if wrong:
+        raise wrong[-1]
 
 
 @runs.command()
@@ -39,8 +46,11 @@ def list_runs(session: Session, output: str) -> None:
 def show(session: Session, run: str, output: str) -> None:
     """Show every record of RUN (default: the last one)."""
     from dlws import journal
+    from dlws.records import records
 
-    found = list(journal.records(journal.find(session.options.directory / "deploy", run)))
+    place = journal.find(session.options.directory / "deploy", run)
+    found = list(records(place))
+    _warn_of_unreadable(session, place)
     if output == "json":
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -80,10 +90,12 @@ def report(session: Session, run: str, file: TextIO, junit: bool) -> None:
     """Write RUN (default: the last one) as one HTML page: timeline, changes, failures."""
     from dlws import journal
     from dlws import report as pages
+    from dlws.records import records
 
     place = journal.find(session.options.directory / "deploy", run)
     make = pages.junit if junit else pages.html
-    file.write(make(journal.read(place), list(journal.records(place))))
+    file.write(make(journal.read(place), list(records(place))))
+    _warn_of_unreadable(session, place)
 
 
 @click.command()
@@ -102,10 +114,18 @@ def resume(ctx: click.Context, run: str) -> None:
     session: Session = ctx.obj
     more = _passed_on(session.options)
     found = resuming.resumable(session.options.directory, run, session.options.force)
+    _warn_of_unreadable(session, session.options.directory / "deploy/runs" / found.id)
     session.console.say(f"resuming {found.id}: {' '.join(found.argv)}")
     with journal.at(found.cwd, found.id):
         code, _ = nested([*more, *found.argv[1:]], resume=found.id)
     ctx.exit(code)
+
+
+def _warn_of_unreadable(session: Session, place: Path) -> None:
+    from dlws import records
+
+    if numbers := ", ".join(map(str, records.unreadable(place))):
+        session.console.warn(f"{place / records.NAME}: left out, not to be read: line {numbers}")
 
 
 def _passed_on(options: Options) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dlws.journal import new_id
+from dlws.records import NAME
 from tests.conftest import Deploy
 
 PROGRAM = Path(__file__).parent.parent.parent / "deploy.py"
@@ -221,3 +222,17 @@ def test_a_copy_that_fails_before_its_first_change_can_be_retried(deploy: Deploy
     last = json.loads(deploy("runs", "list", "--output", "json").stdout)[-1]
     assert list(last["nodes"]) == ["w2"]
     assert placed.read_text() == "content\n"
+
+
+def test_a_damaged_run_hides_no_other_and_is_not_resumed(deploy: Deploy) -> None:
+    deploy("--nodes", "w1", "execonall", "true")
+    first = next((deploy.directory / "deploy/runs").iterdir())
+    damaged = first.with_name("99999999-000000-0000")
+    damaged.mkdir()
+    (damaged / NAME).write_text("no record\n")
+    done = deploy("runs", "list", code=2)
+    assert first.name in done.stdout and str(damaged) in done.stderr
+    assert str(damaged) in deploy("resume", code=2).stderr
+    with (first / NAME).open("a") as file:
+        file.write("nonsense\n")
+    assert "left out, not to be read: line 6" in deploy("runs", "show", first.name).stderr
