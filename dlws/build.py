@@ -44,7 +44,8 @@ def owner(directory: Path) -> str:
     path = directory / _IDENTITY
     if not path.exists():
         return ""
-    match = re.search(r"^cluster_name: *\"?([^\"\n]*)\"?$", path.read_text(), re.MULTILINE)
+    text = path.read_text(errors="replace")
+    match = re.search(r"^cluster_name: *\"?([^\"\n]*)\"?$", text, re.MULTILINE)
     return match.group(1) if match else ""
 
 

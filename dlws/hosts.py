@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,11 +63,12 @@ def install(cluster: Cluster, nodes: list[Node]) -> None:
 def generate(cluster: Cluster) -> tuple[Path, bool]:
     """Bring deploy/etc/hosts up to date; its path, and whether that changed it."""
     path = cluster.deploy / "etc/hosts"
-    old = path.read_text() if path.exists() else ""
+    # Lines that are not ours stay as they are, whatever their encoding.
+    old = path.read_text(errors="surrogateescape") if path.exists() else ""
     new = merged(old, lines(cluster))
     if new == old:
         return path, False
     made = cluster.gate.admit(plan.local(f"write {path}", new))
     if made:
-        write(path, new.encode(), 0o644)
+        write(path, os.fsencode(new), 0o644)
     return path, made

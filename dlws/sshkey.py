@@ -78,10 +78,18 @@ def public_keys(directory: Path, more: tuple[Path, ...] = ()) -> bytes:
     if not own.exists():
         own = own.with_name("id_rsa.pub")
     try:
-        texts = [path.read_text().strip() for path in (own, *more)]
+        data = {path: path.read_bytes() for path in (own, *more)}
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}", "run: deploy.py build") from error
+    texts = [_decoded(path, content).strip() for path, content in data.items()]
     return "".join(f"{line}\n" for text in texts for line in text.splitlines()).encode()
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text", "write it anew, or remove it") from error
 
 
 def root_login(vault: Vault, ask: Callable[[str], str]) -> tuple[str, str]:
@@ -96,10 +104,7 @@ def _line(vault: Vault, path: Path) -> str:
     if not path.exists():
         return ""
     path.chmod(0o600)  # `echo ... > rootpasswd` made it readable for all
-    try:
-        return vault.read(path).decode().split("\n")[0].rstrip("\r")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text", "write it anew, or remove it") from error
+    return _decoded(path, vault.read(path)).split("\n")[0].rstrip("\r")
 
 
 def install(

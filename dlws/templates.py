@@ -65,3 +65,5 @@ def _rendered(name: str, render: Any) -> str:
         raise DeployError(
             f"template {name}{f':{line}' if line else ''}: {error.message}"
         ) from error
+    except Exception as error:  # whatever an expression in it does, such as a division by zero
+        raise DeployError(f"template {name}: {type(error).__name__}: {error}") from error

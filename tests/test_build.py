@@ -113,6 +113,21 @@ def test_deploy_of_another_cluster_is_refused_and_nothing_changes(
     assert modes(deploy.directory) == before
 
 
+def test_files_that_are_no_text_are_kept_or_named(deploy: Deploy, tmp_path: Path) -> None:
+    deploy("build")
+    deploy("hosts")
+    hosts = tmp_path / "deploy/etc/hosts"
+    hosts.write_bytes(b"10.9.9.9 caf\xe9\n" + hosts.read_bytes().replace(b"127.0.0.1", b"10.0.0.1"))
+    (tmp_path / "deploy/clusterID.yml").write_bytes(b"\xff\n")
+    deploy("hosts")
+    assert (
+        hosts.read_bytes().startswith(b"10.9.9.9 caf\xe9\n") and b"127.0.0.1" in hosts.read_bytes()
+    )
+    (tmp_path / "other.pub").write_bytes(b"ssh-ed25519 \xff\n")
+    done = deploy("sshkey", "install", str(tmp_path / "other.pub"), code=2)
+    assert f"{tmp_path}/other.pub is not UTF-8 text" in done.stderr
+
+
 def test_the_owner_check_knows_what_build_wrote(tmp_path: Path) -> None:
     check_owner(tmp_path, "a")
     build(tmp_path, "a")

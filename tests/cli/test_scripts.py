@@ -102,6 +102,18 @@ def test_a_name_that_a_template_lacks_is_an_error(deploy: Deploy, tmp_path: Path
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [(b"{{ 1 / 0 }}", "ZeroDivisionError: division by zero"), (b"\xff", "UnicodeDecodeError")],
+)
+def test_a_template_that_cannot_be_rendered_is_named(
+    deploy: Deploy, tmp_path: Path, line: bytes, words: str
+) -> None:
+    (tmp_path / "job.sh").write_bytes(b"# dlws-render\n" + line + b"\n")
+    done = deploy("runscriptonall", str(tmp_path / "job.sh"), code=1)
+    assert f"template {tmp_path}/job.sh: {words}" in done.stderr
+
+
 def test_runscriptonrandmaster_runs_on_one_infra_node(deploy: Deploy, tmp_path: Path) -> None:
     (tmp_path / "s.sh").write_text("echo $DLWS_NODE\n")
     assert deploy("runscriptonrandmaster", f"{tmp_path}/s.sh").stdout == "infra1: infra1\n"
