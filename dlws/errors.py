@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dlws import __version__
+
 
 class DeployError(Exception):
     """A problem for the operator: what, where, why, and in `cure` what to do about it."""
@@ -30,8 +32,7 @@ class Defect(DeployError):
         way = " < ".join(f"{f.filename.removeprefix(_PACKAGE)}:{f.lineno}" for f in frames[::-1])
         super().__init__(
             f"{type(error).__name__}: {error} (at {way})",
-            "this is a defect of dlws: please report it with these lines, then try: "
-            "deploy.py resume",
+            f"this is a defect of dlws {__version__}: please report it with these lines",
         )
 
 

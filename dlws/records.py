@@ -92,8 +92,12 @@ def unreadable(directory: Path) -> list[int]:
 
 
 def begun(directory: Path) -> bool:
-    """Whether a run began here: without a first line it has asked nothing of a node."""
-    return len(_lines(directory)) > 1
+    """Whether a run began here: without a whole first line it has asked nothing of a node."""
+    try:
+        with (directory / NAME).open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _lines(directory: Path) -> list[str]:
