@@ -20,7 +20,7 @@ from dlws.hostkeys import HostKeys
 from dlws.keys import KeyLocked, Keys, public
 from dlws.liveness import Liveness
 from dlws.secrecy import revealed
-from dlws.transport import Asked, Bell, Feeder, Transport, close, sink, start
+from dlws.transport import Asked, Bell, Feeder, Sink, Transport, close, start
 
 
 class Ssh:
@@ -65,7 +65,7 @@ class Ssh:
             start(channel, command)
             after.callback(Feeder(channel, stdin).join)
             try:
-                self._listen(channel, bell, sink(channel, out, err, echo), ahead)
+                self._listen(channel, bell, Sink(channel, out, err, echo), ahead)
             except ConnectionFailed as error:
                 if error.lost:
                     self.close()  # nothing more goes over a link that hangs
@@ -73,18 +73,19 @@ class Ssh:
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
     def _listen(
-        self, channel: paramiko.Channel, bell: Bell, drain: Callable[[], bool], ahead: Asked | None
+        self, channel: paramiko.Channel, bell: Bell, sink: Sink, ahead: Asked | None
     ) -> None:
         """Take what arrives until the command has ended."""
         liveness = Liveness(self.target, channel.get_transport(), ahead)
         while True:
             liveness.wait(bell)
             done = channel.closed or (channel.eof_received and channel.status_event.is_set())
-            now, some = time.monotonic(), drain()
+            now, some = time.monotonic(), sink.drain()
             if done:
                 break
             liveness.look(now, some)
-        drain()
+        sink.drain()
+        sink.end()
         if not channel.status_event.is_set() or channel.exit_status == -1:
             raise self._unended(channel.get_transport().is_active())
 

@@ -250,34 +250,74 @@ def _hang_up(transport: paramiko.Transport) -> None:
         transport.sock.shutdown(socket.SHUT_RDWR)
 
 
-def sink(channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) -> Callable[[], bool]:
-    def drain() -> bool:
-        """Move what has arrived to where it goes; whether there was anything."""
+MARK = b"\x1e"
+MARKING = "printf '\\036'; printf '\\036' >&2; "
+"""What goes before each command: whatever a login shell prints by itself ends with the mark."""
+_NOISE = 64 * 1024
+"""More bytes than a login shell prints before a command."""
+
+
+class Sink:
+    """Takes what arrives from a command to where it goes, without what came before the mark."""
+
+    def __init__(self, channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) -> None:
+        self._echo = echo
+        self._streams = (
+            ("out", out, Marked(), channel.recv_ready, channel.recv),
+            ("err", err, Marked(), channel.recv_stderr_ready, channel.recv_stderr),
+        )
+
+    def drain(self) -> bool:
+        """Move what has arrived; whether there was anything."""
         some = False
-        for name, tail, ready, read in (
-            ("out", out, channel.recv_ready, channel.recv),
-            ("err", err, channel.recv_stderr_ready, channel.recv_stderr),
-        ):
+        for name, tail, marked, ready, read in self._streams:
             while ready():
-                data = read(1 << 20)
-                tail.write(data)
+                self._move(name, tail, marked.behind(read(1 << 20)))
                 some = True
-                if echo:
-                    echo(name, data)
         return some
 
-    return drain
+    def end(self) -> None:
+        """Move what waited for a mark that never came: the shell did not run the command."""
+        for name, tail, marked, *_ in self._streams:
+            self._move(name, tail, marked.held())
+
+    def _move(self, name: str, tail: Tail, data: bytes) -> None:
+        tail.write(data)
+        if self._echo and data:
+            self._echo(name, data)
+
+
+class Marked:
+    """A stream of which only what is behind the mark counts."""
+
+    def __init__(self) -> None:
+        self._before: bytearray | None = bytearray()
+
+    def behind(self, data: bytes) -> bytes:
+        """What of the next piece counts."""
+        if self._before is None:
+            return data
+        self._before += data
+        found = self._before.find(MARK)
+        if found < 0 and len(self._before) <= _NOISE:
+            return b""
+        rest, self._before = bytes(self._before[found + 1 :]), None
+        return rest
+
+    def held(self) -> bytes:
+        """What came, where the mark did not."""
+        return bytes(self._before or b"")
 
 
 def start(channel: Any, command: str) -> None:
     """Ask for a command without waiting for the answer, which a hanging machine would not give.
-    A refusal closes the channel."""
+    A refusal closes the channel. Before its output comes the mark."""
     message = paramiko.Message()
     message.add_byte(cMSG_CHANNEL_REQUEST)
     message.add_int(channel.remote_chanid)
     message.add_string("exec")
     message.add_boolean(True)
-    message.add_string(os.fsencode(command))
+    message.add_string(os.fsencode(f"{MARKING}{command}"))
     channel.transport._send_user_message(message)
 
 

@@ -65,14 +65,15 @@ ADDRESSES = tuple(f"127.0.0.{number}" for number in range(1, 6))
 
 
 @contextmanager
-def serving(place: Path, max_sessions: int = 200) -> Iterator[Server]:
+def serving(place: Path, max_sessions: int = 200, more: str = "") -> Iterator[Server]:
     """Five machines as far as SSH goes: one port at five addresses, a host key for each."""
     _write_key(place / "user")
     (place / "authorized").write_bytes((place / "user.pub").read_bytes())
     Path("/run/sshd").mkdir(exist_ok=True)
     port = free_port()
     processes = [
-        _start_sshd(place, address, port, max_sessions=max_sessions) for address in ADDRESSES
+        _start_sshd(place, address, port, max_sessions=max_sessions, more=more)
+        for address in ADDRESSES
     ]
     try:
         for address, process in zip(ADDRESSES, processes, strict=True):
@@ -122,6 +123,7 @@ def _start_sshd(
     keys: Sequence[Path] = (),
     log: Path = Path(os.devnull),
     max_sessions: int = 200,
+    more: str = "",
 ) -> subprocess.Popen[bytes]:
     program = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
     assert program, "install openssh-server: these tests speak with a real one"
@@ -130,7 +132,7 @@ def _start_sshd(
         "".join(f"HostKey {key}\n" for key in keys or [host_key(place, address)])
         + f"ListenAddress {address}:{port}\n"
         f"PidFile none\nUsePAM no\nAuthorizedKeysFile {place}/authorized\nStrictModes no\n"
-        f"MaxStartups 200\nMaxSessions {max_sessions}\nPermitRootLogin yes\n"
+        f"MaxStartups 200\nMaxSessions {max_sessions}\nPermitRootLogin yes\n{more}"
     )
     with log.open("ab") as errors:
         line, _ = with_state(place / "state", program, "-D", "-e", "-f", config)
@@ -180,6 +182,11 @@ class Deploy:
 @pytest.fixture
 def deploy(sshd: Server, tmp_path: Path) -> Deploy:
     """A cluster of one infra node and three workers, all of them the test's OpenSSH server."""
+    return deploying(sshd, tmp_path)
+
+
+def deploying(sshd: Server, tmp_path: Path) -> Deploy:
+    """A cluster of four machines that are an OpenSSH server."""
     machines = {"infra1": "infrastructure", "w1": "worker", "w2": "worker", "w3": "worker"}
     rows = "".join(
         f"  {name}: {{role: {role}, private-ip: 127.0.0.{n}, type: cpu}}\n"

@@ -7,6 +7,7 @@ import re
 
 import asyncssh
 
+from dlws.transport import MARK, MARKING
 from tests.farm import answers, shell
 from tests.farm.faults import (
     AT_EFFECT,
@@ -66,7 +67,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
     def __init__(self, host: Host, connection: asyncssh.SSHServerConnection) -> None:
         self._host, self._connection = host, connection
         self._stdin, self._pieces = bytearray(), asyncio.Queue[bytes]()
-        self._command, self._recorded = b"", False
+        self._command, self._recorded, self._marks = b"", False, False
         self._fault, self._struck, self._mute = Fault.NONE, False, False
         self._work: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
@@ -82,7 +83,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._writable.set()
 
     def exec_requested(self, command: str) -> bool:
-        self._command = command.encode(errors="surrogateescape")
+        self._marks = command.startswith(MARKING)
+        self._command = command.removeprefix(MARKING).encode(errors="surrogateescape")
         return True
 
     def session_started(self) -> None:
@@ -168,7 +170,15 @@ class Session(asyncssh.SSHServerSession[bytes]):
     async def _write(self, data: bytes, is_err: bool) -> None:
         await self._writable.wait()
         if not self._mute:
+            self._mark()
             (self._channel.write_stderr if is_err else self._channel.write)(data)
+
+    def _mark(self) -> None:
+        """What a shell would have printed for the words that were taken off the command."""
+        if self._marks:
+            self._marks = False
+            self._channel.write(MARK)
+            self._channel.write_stderr(MARK)
 
     def _finish(self, code: int, out: bytes = b"", err: bytes = b"") -> None:
         """Records, then answers: whoever has seen the exit status finds the record."""
@@ -180,6 +190,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
         if self._fault is Fault.NO_ANSWER:
             self._strike()
             return
+        self._mark()
         self._channel.write(out)
         self._channel.write_stderr(err)
         self._channel.exit(code)
