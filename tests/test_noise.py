@@ -10,18 +10,15 @@ import pytest
 from dlws.transport import MARK, Marked
 from tests.conftest import Deploy, Server, deploying, serving
 
-# Of the login shell alone: those that it starts say nothing.
-NOISE = """[ "$NOISY" ] || { echo hello from a profile; echo 'and a warning' >&2; printf more; }
-export NOISY=1
-"""
+NOISE = "echo hello from a profile; echo 'and a warning' >&2; printf more\n"
 
 
 @pytest.fixture(scope="module")
 def noisy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real OpenSSH server whose shell says something before each command, as by ~/.bashrc."""
+    """A real OpenSSH server whose bash says something before each command."""
     place = tmp_path_factory.mktemp("noisy")
-    (place / "noise").write_text(NOISE)
-    with serving(place, more=f"SetEnv BASH_ENV={place}/noise\n") as server:
+    (place / ".bashrc").write_text(NOISE)
+    with serving(place, more=f"SetEnv HOME={place}\n") as server:
         channel = server.connect().session()
         channel.exec_command("true")
         assert channel.makefile("r").read() == b"hello from a profile\nmore", "there is noise"
@@ -54,6 +51,7 @@ def test_where_the_command_cannot_be_run_all_that_was_said_is_kept(noisy: Server
 
 
 def test_all_that_reads_answers_does_without_it(deploy: Deploy, tmp_path: Path) -> None:
+    deploy("build")
     (tmp_path / "file").write_text("content\n")
     copy = ("copytoall", str(tmp_path / "file"), f"{tmp_path}/placed/file")
     assert "changed: " in deploy(*copy).stderr
@@ -63,7 +61,7 @@ def test_all_that_reads_answers_does_without_it(deploy: Deploy, tmp_path: Path) 
     done = deploy("runscriptonall", str(tmp_path / "job.sh"))
     assert "no lock" not in done.stderr and "hello" not in done.stdout + done.stderr
     assert "free" in deploy("lock", "status").stdout
-    assert "nothing to do" in deploy("sshkey", "install").stdout
+    assert "nothing to do" in deploy("sshkey", "install").stderr
     assert "could not be verified" not in deploy("verify", code=None).stdout
 
 
