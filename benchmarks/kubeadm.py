@@ -19,7 +19,8 @@ from pathlib import Path
 from dlws.connection import Local
 from dlws.kubernetes import documents, endpoint, kubeadm
 from dlws.node import Node
-from dlws.session import Options, Session
+from dlws.options import Options
+from dlws.session import Session
 from dlws.shell import script, sh
 
 ROOT = Path(__file__).resolve().parents[1]

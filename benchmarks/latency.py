@@ -20,9 +20,10 @@ import paramiko
 
 from benchmarks import measure
 from benchmarks.proxy import Distance, Place, Turns
-from dlws import scripts
+from dlws import script, scripts
 from dlws.node import File
-from dlws.session import Options, Session
+from dlws.options import Options
+from dlws.session import Session
 from tests.conftest import Server, serving
 
 MILLISECONDS = (0, 5, 50, 270)
@@ -84,7 +85,7 @@ def stages(session: Session, place: Path) -> Actions:
     node, config = session.cluster.first, session.config
     work = place / "work.sh"
     work.write_text("".join(f": step {number}\n" for number in range(LINES)))
-    found, trees = scripts.find(str(work)), list[list[File]]()
+    found, trees = script.find(str(work)), list[list[File]]()
 
     def put() -> None:
         content, number = b"0123456789" * 100, len(trees)

@@ -16,7 +16,8 @@ from benchmarks import cluster, measure
 from benchmarks.measure import PYTHON, Sample
 from dlws import execute, hosts
 from dlws.cluster import Cluster
-from dlws.session import Options, Session
+from dlws.options import Options
+from dlws.session import Session
 from dlws.verify import collect
 from dlws.verify import run as verify
 from dlws.verify.expected import expected

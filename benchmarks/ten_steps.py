@@ -6,14 +6,16 @@ from collections.abc import Callable
 
 from dlws import scripts, steps
 from dlws.cli import main
+from dlws.script import find
 from dlws.session import Session
+from dlws.step import Step
 
 STEPS = 10
 
 
 def _work(number: int) -> Callable[[Session], None]:
     def run(session: Session) -> None:
-        found = scripts.find(str(session.options.directory / "work.sh"), (str(number),))
+        found = find(str(session.options.directory / "work.sh"), (str(number),))
         scripts.everywhere(session.cluster, session.cluster.select(), found)
 
     return run
@@ -21,5 +23,5 @@ def _work(number: int) -> Callable[[Session], None]:
 
 if __name__ == "__main__":
     numbers = range(1, STEPS + 1)
-    steps.STEPS = tuple(steps.Step(f"work{n}", f"Part {n}", _work(n)) for n in numbers)  # type: ignore[assignment]
+    steps.STEPS = tuple(Step(f"work{n}", f"Part {n}", _work(n)) for n in numbers)  # type: ignore[assignment]
     main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import uuid
 from collections.abc import Callable
@@ -10,33 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.errors import UsageError
+from dlws.localfiles import private_directory, write
 from dlws.plan import local
 
 if TYPE_CHECKING:
-    from dlws.session import Session
+    from dlws.gate import Gate
+    from dlws.output import Console
+    from dlws.vault import Vault
 
 KEY = "deploy/sshkey/id_ed25519"
 _IDENTITY = "deploy/clusterID.yml"
-
-
-def private_directory(path: Path) -> None:
-    """Make a directory for nobody else, and those above it that are missing, whatever umask."""
-    for place in (*reversed(path.parents), path):
-        if not place.exists():
-            place.mkdir(mode=0o700, exist_ok=True)
-
-
-def write(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file whole or not at all; its mode is set before its content."""
-    private_directory(path.parent)
-    new = path.with_name(path.name + ".dlws-new")
-    new.unlink(missing_ok=True)
-    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
 
 
 def owner(directory: Path) -> str:
@@ -89,16 +71,15 @@ def lacking(directory: Path) -> list[str]:
     return found if key.exists() or key.with_name("id_rsa").exists() else [*found, KEY]
 
 
-def ensure(session: Session) -> None:
+def ensure(directory: Path, name: str, vault: Vault, gate: Gate, console: Console) -> None:
     """Make what is missing, unless this is a dry run."""
-    directory, name = session.options.directory, session.config.cluster_name
     check_owner(directory, name)
     wanted = lacking(directory)
-    if session.gate.admit(*(local(f"make {path}") for path in wanted)):
-        for path in build(directory, name, session.vault.write):
-            session.console.changed(path)
+    if gate.admit(*(local(f"make {path}") for path in wanted)):
+        for path in build(directory, name, vault.write):
+            console.changed(path)
     if not wanted:
-        session.console.say("nothing to do: id and key are there")
+        console.say("nothing to do: id and key are there")
 
 
 def generate_key(comment: str) -> tuple[bytes, bytes]:

@@ -20,7 +20,7 @@ from dlws.vault import Vault
 if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.keeper import Keeper
-    from dlws.session import Options
+    from dlws.options import Options
 
 T = TypeVar("T")
 
@@ -199,8 +199,9 @@ class Cluster:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         outcomes = turns.outcomes()
-        if self._keeper:
-            self._keeper.note_outcomes(title, outcomes)
+        for outcome in outcomes if self._keeper else ():
+            assert self._keeper
+            self._keeper.note(**outcome.record(title))
         return outcomes
 
     def judge(self, outcomes: Sequence[Outcome[Any]]) -> None:

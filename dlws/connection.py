@@ -20,6 +20,9 @@ KEEP = 8 * 1024 * 1024
 Echo = Callable[[str, bytes], None]
 """Gets ("out" or "err", bytes) as output arrives, from one thread at a time."""
 
+Outlet = tuple[Echo, Callable[[], None]]
+"""A receiver of output, and what to call at its end."""
+
 Stdin = bytes | Iterable[bytes]
 
 

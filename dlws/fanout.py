@@ -13,7 +13,7 @@ from dlws.errors import DeployError, Refused
 from dlws.limits import MaxFailures, may_begin
 from dlws.node import Node
 from dlws.outcomes import NotTried, Outcome
-from dlws.output import since
+from dlws.text import since
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from dlws.plan import HERE, Unknown
 
 if TYPE_CHECKING:
     from dlws.session import Session
-    from dlws.steps import Step
+    from dlws.step import Step
 
 
 class Foresight:

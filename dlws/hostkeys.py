@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlws.build import private_directory, write
 from dlws.errors import DeployError, UsageError
+from dlws.localfiles import private_directory, write
 
 RENEW = "sudo rm /etc/ssh/ssh_host_*; sudo ssh-keygen -A; sudo systemctl restart ssh"
 """What gives a copied machine host keys of its own."""

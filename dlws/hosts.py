@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws import plan
-from dlws.build import write
 from dlws.kubernetes import endpoint
+from dlws.localfiles import write
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster

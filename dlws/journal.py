@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws import history, recorder, records
-from dlws.build import private_directory
-from dlws.connection import Result
+from dlws.connection import Outlet, Result
 from dlws.errors import UsageError
 from dlws.folding import fold
 from dlws.lines import Lines, Unrecorded, write_all
-from dlws.output import Outlet
+from dlws.localfiles import private_directory
 from dlws.recorder import Settled
 from dlws.secrecy import Hidden
 

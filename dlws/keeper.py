@@ -6,11 +6,11 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dlws import __version__, lock, nodelock
+from dlws import __version__, lock
 from dlws.connection import Halt
 from dlws.errors import Refused
 from dlws.journal import Journal, config_hash, ended, new_id, read
@@ -18,9 +18,7 @@ from dlws.lines import Unrecorded
 from dlws.secrecy import Hidden
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
-    from dlws.outcomes import Outcome
-    from dlws.session import Options
+    from dlws.options import Options
 
 
 class Keeper:
@@ -31,18 +29,14 @@ class Keeper:
         self.id = options.resume or new_id(time.time())
         self._journal: Journal | None = None
         self._held: lock.Held | None = None
-        self._guard: nodelock.Guard | None = None
+        self._guard: lock.Lock | None = None
         self._versions = {"dlws": __version__, "python": platform.python_version()}
         self.halt = Halt()
 
-    def watch(self, cluster: Cluster) -> None:
-        """From now on, whoever changes() a node has the lock on the first infra node, too."""
-        config = cluster.config
-        self._versions |= {"kubernetes": config.kubernetes.version, "runtime": config.runtime}
-        if cluster.infra and self._options.command not in lock.SHARED:
-            self._guard = nodelock.Guard(
-                cluster.first, self._options, cluster.console, self.halt, cluster.close
-            )
+    def watch(self, guard: lock.Lock | None, versions: Mapping[str, str]) -> None:
+        """From now on, whoever changes() a node holds `guard`, too; `versions` are recorded."""
+        self._guard = guard
+        self._versions |= versions
 
     def __call__(self) -> Journal:
         """The record, for what changes nothing but this machine."""
@@ -52,7 +46,7 @@ class Keeper:
         """The record, for a change of a node."""
         return self._begun(self._guard)
 
-    def _begun(self, guard: nodelock.Guard | None) -> Journal:
+    def _begun(self, guard: lock.Lock | None) -> Journal:
         with self._mutex:
             self.halt.check()  # one wait is enough, however many nodes ask
             try:
@@ -73,29 +67,21 @@ class Keeper:
         self.halt.refusal = refusal
         raise refusal
 
-    def _lock(self, guard: nodelock.Guard | None) -> None:
+    def _lock(self, guard: lock.Lock | None) -> None:
         deadline = time.monotonic() + self._options.lock_wait
         if self._held is None:
             self._held = lock.take(self._options.directory / "deploy", self._options, deadline)
         if guard:
             guard.take(self.id, deadline)
 
-    def note_outcomes(self, title: str, outcomes: Iterable[Outcome[Any]]) -> None:
-        """What an action came to on each node, where the run changed anything."""
-        if self._journal is None:
-            return
-        for outcome in outcomes:
-            if outcome.error:
-                why = outcome.error.message
-                kind = "skipped" if outcome.skipped else "failed"
-                self._journal.write(kind, node=outcome.node.name, title=title, why=why)
-            else:
-                self._journal.write("finished", node=outcome.node.name, title=title)
+    def note(self, kind: str, **fields: Any) -> None:
+        """Record something, where this run has a record by now."""
+        if self._journal:
+            self._journal.write(kind, **fields)
 
     def note_change(self, node: str, text: str) -> None:
-        """Something that was changed, in words; of this machine where `node` is empty."""
-        if self._journal:
-            self._journal.write("changed", **({"node": node} if node else {}), what=text)
+        """Record a change in words; it is of this machine where `node` is empty."""
+        self.note("changed", **({"node": node} if node else {}), what=text)
 
     def close(self, outcome: str) -> None:
         """The end of the run and of its record."""

@@ -15,17 +15,27 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from dlws.build import private_directory
 from dlws.errors import Refused
-from dlws.output import took
+from dlws.localfiles import private_directory
+from dlws.text import took
 
 if TYPE_CHECKING:
-    from dlws.session import Options
+    from dlws.options import Options
 
 SHARED = {"execonall", "doonall"}
 """Commands of a person's own may run beside each other; an installation runs alone."""
+
+
+class Lock(Protocol):
+    """A lock that a run takes with its first change of a node."""
+
+    def take(self, run: str, deadline: float) -> None:
+        """Take it, waiting until `deadline`; raises Refused where another run holds it."""
+
+    def release(self) -> None:
+        """Give it back; further calls do nothing."""
 
 
 @dataclass(frozen=True)

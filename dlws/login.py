@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from dlws.config.nodes import JumpHost
     from dlws.gate import Gate
     from dlws.keeper import Keeper
+    from dlws.options import Options
     from dlws.output import Console
-    from dlws.session import Options
     from dlws.vault import Vault
 
 

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from dlws import lock
 from dlws.errors import DeployError, Refused
-from dlws.output import took
 from dlws.shell import script
+from dlws.text import took
 
 if TYPE_CHECKING:
     from dlws.connection import Halt
     from dlws.node import Node
+    from dlws.options import Options
     from dlws.output import Console
-    from dlws.session import Options
 
 BEAT = 15.0
 """Seconds between two heartbeats."""

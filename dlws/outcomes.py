@@ -13,7 +13,7 @@ from dlws.errors import DeployError, SomeNodesFailed, UsageError
 
 if TYPE_CHECKING:
     from dlws.node import Node
-    from dlws.session import Options
+    from dlws.options import Options
 
 T = TypeVar("T")
 
@@ -36,6 +36,14 @@ class Outcome(Generic[T]):
     @property
     def skipped(self) -> bool:
         return isinstance(self.error, NotTried)
+
+    def record(self, title: str) -> dict[str, str]:
+        """The fields of this outcome's record in the journal."""
+        told = {"node": self.node.name, "title": title}
+        if not self.error:
+            return {"kind": "finished", **told}
+        kind = "skipped" if self.skipped else "failed"
+        return {"kind": kind, **told, "why": self.error.message}
 
 
 def summary(outcomes: Iterable[Outcome[Any]], before: str = "") -> list[str]:

@@ -7,24 +7,19 @@ import re
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 import click
 
-from dlws.connection import Echo
+from dlws.connection import Echo, Outlet
 from dlws.secrecy import Hidden
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 _LONG = 64 * 1024
 """A line without an end is shown in pieces of this size, so that it cannot fill memory."""
 _NEWLINES = re.compile(rb"\r\n|\n|\r")
-
-
-Outlet = tuple[Echo, Callable[[], None]]
-"""A receiver of output, and what to call at its end."""
 
 
 class ReaderGone(Exception):
@@ -192,16 +187,3 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
     if not colour or os.environ.get("NO_COLOR") or not stream.isatty():
         return text
     return click.style(text, fg=colour)
-
-
-def took(seconds: float) -> str:
-    """A duration for people: 0.4 s, 12 s, 3 min 20 s."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def since(start: float) -> str:
-    """The time that passed since time.monotonic() was `start`."""
-    return took(time.monotonic() - start)

@@ -18,7 +18,7 @@ from dlws.connection import Echo
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from dlws.output import Outlet
+    from dlws.connection import Outlet
 
 BLOT = b"(secret)"
 SHORTEST = 5

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.errors import Refused, UsageError
+from dlws.options import Options
 from dlws.output import Console
 
 if TYPE_CHECKING:
@@ -19,48 +17,11 @@ if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.gate import Gate
     from dlws.keeper import Keeper
-    from dlws.limits import MaxFailures
     from dlws.outcomes import Outcome
-    from dlws.plan import Plan
     from dlws.vault import Vault
 
 PASSPHRASE = "DLWS_SECRETS_KEY"
 """The environment variable with the passphrase of deploy/."""
-
-
-@dataclass
-class Options:
-    """The options that stand before the command."""
-
-    argv: tuple[str, ...] = ("./deploy.py",)
-    command: str = ""
-    directory: Path = field(default_factory=Path.cwd)
-    yes: bool = False
-    verbose: bool = False
-    sudo: bool = False
-    background: bool = False
-    archtype: str = ""
-    force: bool = False
-    public: bool = False
-    nodes: tuple[str, ...] = ()
-    parallel: int = 32
-    dry_run: bool = False
-    strict: bool = False
-    retry_failed: bool = False
-    lock_wait: float = 0
-    max_failures: MaxFailures | None = None
-    diff: bool = False
-    resume: str = ""
-    seed: str = ""
-    contract: Plan | None = None
-    """The plan that is being applied: nothing else may be changed."""
-    sets_aside: bool = False
-    """Nodes that fail are left out for the rest of the run, and the others go on."""
-
-    def line(self, *words: str) -> str:
-        """A command line for this cluster's directory, to be typed where we are."""
-        place = [] if self.directory == Path.cwd() else ["--dir", str(self.directory)]
-        return shlex.join([self.argv[0], *place, *words])
 
 
 def confirm(name: str, question: str, what: str, given: str | None) -> None:
@@ -107,10 +68,22 @@ class Session:
         given = (self.console, self.keeper, self.gate)
         nodes = login.nodes(self.config, self.options, *given, self.vault)
         cluster = Cluster(self.config, nodes, self.options, *given, self.seed, self.vault)
-        self.keeper.watch(cluster)
+        self._guard(cluster)
         if self.options.resume and not self.options.dry_run:
             resuming.settle(cluster, self.keeper())
         return cluster
+
+    def _guard(self, cluster: Cluster) -> None:
+        """From now on, a change of a node takes the lock on the first infra node, too."""
+        from dlws import lock
+        from dlws.nodelock import Guard
+
+        config, guard = self.config, None
+        if cluster.infra and self.options.command not in lock.SHARED:
+            halt = self.keeper.halt
+            guard = Guard(cluster.first, self.options, self.console, halt, cluster.close)
+        versions = {"kubernetes": config.kubernetes.version, "runtime": config.runtime}
+        self.keeper.watch(guard, versions)
 
     @cached_property
     def gate(self) -> Gate:

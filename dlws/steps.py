@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlws import hooks
@@ -13,31 +12,15 @@ from dlws.errors import CheckFailed, DeployError, Horizon, SomeNodesFailed, Usag
 from dlws.folding import fold
 from dlws.foresight import Foresight
 from dlws.outcomes import Outcome, again, count, summary
-from dlws.output import took
+from dlws.preparation import SCRIPTS
+from dlws.step import PLATFORMS, Step
+from dlws.text import took
 
 if TYPE_CHECKING:
     from dlws.cluster import Cluster
-    from dlws.config import Config
     from dlws.node import Node
-    from dlws.session import Options, Session
-
-PLATFORMS = ("azure", "onpremise", "sandbox")
-
-
-@dataclass(frozen=True)
-class Step:
-    """A named function of the installation, and the platforms that need it."""
-
-    name: str
-    help: str
-    run: Callable[[Session], None]
-    platforms: tuple[str, ...] = PLATFORMS
-    sees: tuple[str, ...] = ()
-    """The earlier steps whose changes it builds on: no plan knows it before they are made."""
-    reads: bool = False
-    """Whether it changes nothing itself."""
-    per_node: bool = False
-    """Whether what it does on a node depends on that node alone, and not on the infra nodes."""
+    from dlws.options import Options
+    from dlws.session import Session
 
 
 def _sandbox(session: Session) -> None:
@@ -47,9 +30,10 @@ def _sandbox(session: Session) -> None:
 
 
 def _build(session: Session) -> None:
-    from dlws.build import ensure
+    from dlws import build
 
-    ensure(session)
+    options, name = session.options, session.config.cluster_name
+    build.ensure(options.directory, name, session.vault, session.gate, session.console)
 
 
 def _sshkey(session: Session) -> None:
@@ -102,10 +86,11 @@ def _sandbox_bundle(session: Session) -> None:
 def _scripts(*names: str) -> Callable[[Session], None]:
     def run(session: Session) -> None:
         from dlws import scripts
+        from dlws.script import find
 
         for name in names:
             nodes = _members(session.cluster)
-            scripts.everywhere(session.cluster, nodes, scripts.find(f"scripts/{name}"))
+            scripts.everywhere(session.cluster, nodes, find(f"scripts/{name}"))
 
     return run
 
@@ -139,12 +124,6 @@ def _status(session: Session) -> None:
     status.check(session.cluster, session.cluster.select(), wait=180)
 
 
-PREPARE = (
-    "prepare_ubuntu.sh",
-    "disable_kernel_auto_updates.sh",
-    "docker_network_gc_setup.sh",
-    "disable_mlocate.sh",
-)
 _OWN = ("onpremise", "sandbox")
 _FOREIGN = ("azure", "onpremise")
 _IN = ("sandbox", "build", "sshkey")
@@ -162,7 +141,7 @@ STEPS = (
     Step("bundle", "Build the bundle, if nodes use one", _bundle, _FOREIGN),
     Step("disks", "Make a file system on empty data disks", _scripts("prepare_vm_disk.sh"),
          ("azure",), _IN, per_node=True),
-    Step("prepare", "Prepare nodes and their container runtime", _scripts(*PREPARE),
+    Step("prepare", "Prepare nodes and their container runtime", _scripts(*SCRIPTS),
          sees=(*_IN, "bundle", "disks"), per_node=True),
     Step("dns", "Configure DNS", _scripts("dns.sh"), sees=_IN, per_node=True),
     Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh"),
@@ -178,11 +157,6 @@ STEPS = (
 def of(platform: str) -> list[Step]:
     """The steps of a platform, in order."""
     return [step for step in STEPS if platform in step.platforms]
-
-
-def platform_of(config: Config) -> str:
-    """The platform that a configuration is for: azure where it says so, else onpremise."""
-    return "azure" if config.platforms == ["azure_cluster"] else "onpremise"
 
 
 def choose(steps: Sequence[Step], start: str = "", only: Iterable[str] = ()) -> list[Step]:

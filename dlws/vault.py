@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dlws.build import write
 from dlws.errors import DeployError, UsageError
+from dlws.localfiles import write
 
 _HEAD = b"dlws-secret-1 "
 _COST = 2**15

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dlws.build import KEY, build, check_owner, write
+from dlws.build import KEY, build, check_owner
 from dlws.errors import UsageError
 from dlws.hosts import BEGIN, END, merged
+from dlws.localfiles import write
 from tests.conftest import Deploy
 
 

@@ -13,10 +13,10 @@ from dlws.config import from_text
 from dlws.connection import KEEP, Echo, Result, Stdin
 from dlws.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.node import Node
+from dlws.options import Options
 from dlws.outcomes import Outcome, again, retry_line, summary
 from dlws.output import Console
 from dlws.plan import Plan
-from dlws.session import Options
 
 TEXT = """
 cluster_name: test

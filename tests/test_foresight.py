@@ -14,8 +14,9 @@ from dlws import login, steps
 from dlws.cli.plan import nested
 from dlws.connection import Result
 from dlws.foresight import Foresight
+from dlws.options import Options
 from dlws.plan import Plan, Unknown, load
-from dlws.session import Options, Session
+from dlws.session import Session
 from tests.simulated import Box, World, place_key
 
 ALL = {"infra0", "w0", "w1", "w2"}

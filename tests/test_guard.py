@@ -18,7 +18,7 @@ from dlws.errors import DeployError, Refused
 from dlws.handshake import ConnectionFailed
 from dlws.node import Node
 from dlws.nodelock import Guard, Seen
-from dlws.session import Options
+from dlws.options import Options
 from dlws.shell import sh
 from tests.private import possible
 from tests.test_nodelock import Inside, node, wait_until, who

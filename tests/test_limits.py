@@ -16,8 +16,8 @@ from dlws.config import from_text
 from dlws.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.limits import MaxFailures, may_be_down, may_begin, parse
 from dlws.node import Node
+from dlws.options import Options
 from dlws.output import Console
-from dlws.session import Options
 from tests.conftest import Deploy
 from tests.farm import Farm
 from tests.farm.fixtures import StartFarm, start_farm

@@ -14,7 +14,7 @@ import pytest
 
 from dlws import lock
 from dlws.errors import Refused
-from dlws.session import Options
+from dlws.options import Options
 
 
 def take(deploy: Path, command: str = "up", seconds: float = 0) -> lock.Held:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dlws.output import Console, ReaderGone, took
+from dlws.output import Console, ReaderGone
+from dlws.text import took
 
 
 def shown(capsys: pytest.CaptureFixture[str], *pieces: bytes) -> list[str]:

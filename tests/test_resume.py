@@ -19,9 +19,9 @@ from dlws.files import File
 from dlws.journal import Journal, now
 from dlws.keeper import Keeper
 from dlws.lines import Lines, Unrecorded
+from dlws.options import Options
 from dlws.records import NAME, records
 from dlws.secrecy import Hidden
-from dlws.session import Options
 from dlws.shell import sh
 from tests.cli.test_runs import PROGRAM, effects, killed, wait_for
 from tests.conftest import Deploy
@@ -451,7 +451,7 @@ def test_a_run_whose_record_cannot_begin_gives_its_lock_back(tmp_path: Path) -> 
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy/runs").touch()  # where a directory should be
     keeper, guard = Keeper(Options(directory=tmp_path), Hidden()), Guard()
-    keeper._guard = guard  # type: ignore[assignment]
+    keeper.watch(guard, {})
     for _ in range(2):
         with pytest.raises(Unrecorded):
             keeper.changing()

@@ -21,9 +21,9 @@ from dlws.files import File
 from dlws.journal import Journal, config_hash
 from dlws.lines import Lines, Unrecorded
 from dlws.node import Node
+from dlws.options import Options
 from dlws.output import Console
 from dlws.secrecy import Hidden
-from dlws.session import Options
 from tests.private import possible
 from tests.test_nodelock import Inside, wait_until
 

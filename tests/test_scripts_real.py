@@ -11,9 +11,11 @@ from dlws import runtime, scripts
 from dlws.config import load
 from dlws.connection import Local
 from dlws.node import Node
+from dlws.options import Options
 from dlws.output import Console
 from dlws.sandbox import lifecycle
-from dlws.session import Options, Session
+from dlws.script import find
+from dlws.session import Session
 from dlws.shell import sh
 
 pytestmark = pytest.mark.sandbox
@@ -41,7 +43,7 @@ def test_a_second_run_changes_nothing(node: Node, tmp_path: Path) -> None:
     config = config.model_copy(update={"container_runtime": "containerd"})
     names = ("prepare_ubuntu", "disable_kernel_auto_updates", "docker_network_gc_setup", "dns")
     for name in names:
-        found = scripts.find(str(ROOT / f"scripts/{name}.sh"))
+        found = find(str(ROOT / f"scripts/{name}.sh"))
         scripts.run(node, config, found, sudo=True)
         again = scripts.run(node, config, found, sudo=True)
         assert again.text.splitlines()[-1] == "nothing to do"

@@ -16,8 +16,9 @@ from pathlib import Path
 from dlws.bundle.manifest import NAME, Manifest, describe, digest, files, load, problems
 from dlws.connection import Local
 from dlws.errors import DeployError, Refused
-from dlws.output import Console, since
+from dlws.output import Console
 from dlws.shell import script
+from dlws.text import since
 
 _LINES = 15
 

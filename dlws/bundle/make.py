@@ -14,7 +14,8 @@ from dlws.bundle.build import Shop
 from dlws.bundle.manifest import Manifest
 from dlws.connection import Local
 from dlws.errors import UsageError
-from dlws.output import Console, since
+from dlws.output import Console
+from dlws.text import since
 
 if TYPE_CHECKING:
     from dlws.config import Config

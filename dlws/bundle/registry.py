@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from dlws.bundle import upstream
+from dlws.bundle import download
 from dlws.bundle.build import Shop, remove
 from dlws.bundle.image import Image, save
 from dlws.bundle.manifest import digest
@@ -77,11 +77,9 @@ def challenge(headers: str) -> str:
 def pull(shop: Shop, name: str, architecture: str, out: Path) -> None:
     """Write an image as a docker-archive."""
     reference = parse(name)
-    headers = _authorization(shop, reference)
+    headers = _authorization(reference)
     accept = [*headers, *(f"Accept: {kind}" for kind in _TYPES)]
-    manifest = json.loads(
-        upstream.fetch(shop, reference.manifest_url(reference.tag), headers=accept)
-    )
+    manifest = json.loads(download.fetch(reference.manifest_url(reference.tag), headers=accept))
     if "manifests" in manifest:
         chosen = choose(manifest, architecture)
         manifest = json.loads(
@@ -103,17 +101,17 @@ def pull(shop: Shop, name: str, architecture: str, out: Path) -> None:
 
 def _blob(shop: Shop, url: str, expected: str, headers: list[str]) -> Path:
     path = shop.work / "blobs" / expected.removeprefix("sha256:")
-    upstream.fetch(shop, url, path, headers)
+    download.fetch(url, path, headers)
     if f"sha256:{digest(path)}" != expected:
         raise DeployError(f"{url} is not what its digest says", "check the proxy, then try again")
     return path
 
 
-def _authorization(shop: Shop, reference: Reference) -> list[str]:
+def _authorization(reference: Reference) -> list[str]:
     url = reference.manifest_url(reference.tag)
-    answer = Local().run(sh(*upstream.CURL, "--head", url))
+    answer = Local().run(sh(*download.CURL, "--head", url))
     token_url = challenge(answer.text.replace("\r", ""))
     if not token_url:
         return []
-    token = json.loads(upstream.fetch(shop, token_url))
+    token = json.loads(download.fetch(token_url))
     return [f"Authorization: Bearer {token.get('token') or token['access_token']}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,8 @@ from pathlib import Path
 from dlws.bundle import registry
 from dlws.bundle.build import Shop, Unit, remove
 from dlws.bundle.debian import Debian
+from dlws.bundle.download import fetch_checked
 from dlws.bundle.image import file_name
-from dlws.bundle.manifest import digest
-from dlws.connection import Local
-from dlws.errors import DeployError
 from dlws.shell import sh
 
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
@@ -39,14 +36,6 @@ def cni_url(architecture: str) -> str:
     return f"{_GITHUB}/containernetworking/plugins/releases/download/v{CNI_VERSION}/{file}"
 
 
-def published(text: str) -> str:
-    """The hash in a .sha256 file, which may name the file after it."""
-    words = text.split()
-    if not words or not re.fullmatch(r"[0-9a-f]{64}", words[0]):
-        raise DeployError(f"not a published sha256: {text[:80]!r}", "try again later")
-    return words[0]
-
-
 @dataclass(frozen=True)
 class Upstream:
     """The units of a bundle for one architecture, fetched to a shop."""
@@ -69,12 +58,12 @@ class Upstream:
 
     def _program(self, name: str) -> Unit:
         url = program_url(self.version, self.architecture, name)
-        return Unit(f"bin/{name}", url, lambda out: fetch_checked(self.shop, url, out))
+        return Unit(f"bin/{name}", url, lambda out: fetch_checked(url, out))
 
     def _unpacked(self, path: str, url: str, member: str) -> Unit:
         def make(out: Path) -> None:
             archive = self.shop.work / "archive"
-            fetch_checked(self.shop, url, archive)
+            fetch_checked(url, archive)
             folder = self.shop.work / "unpacked"
             remove(folder)
             folder.mkdir(parents=True)
@@ -97,37 +86,7 @@ class Upstream:
         kubeadm = self.shop.cache / "kubeadm"
         if not kubeadm.exists():
             fresh = self.shop.cache / "kubeadm.new"
-            fetch_checked(self.shop, program_url(self.version, here, "kubeadm"), fresh)
+            fetch_checked(program_url(self.version, here, "kubeadm"), fresh)
             fresh.rename(kubeadm)
         line = sh(kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.version}")
         return self.shop.run(line).split()
-
-
-def fetch_checked(shop: Shop, url: str, out: Path) -> None:
-    """Download a file and compare it with the sha256 that is published beside it."""
-    expected = published(fetch(shop, f"{url}.sha256"))
-    fetch(shop, url, out)
-    if (actual := digest(out)) != expected:
-        raise DeployError(
-            f"{url} has sha256 {actual}, its publisher says {expected}",
-            "something between here and there changes downloads: check the proxy, then try again",
-        )
-    out.chmod(0o755)
-
-
-def fetch(shop: Shop, url: str, out: Path | None = None, headers: Sequence[str] = ()) -> str:
-    """Download a file to `out`, or return its text; curl reads headers from standard input."""
-    if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    target = ("--output", out) if out else ()
-    line = sh(*CURL, "--fail", *target, "--header", "@-", url)
-    result = Local().run(line, "".join(f"{header}\n" for header in headers).encode())
-    if not result.ok:
-        raise DeployError(
-            f"{url} cannot be fetched: {result.complaint}",
-            "check this machine's network and proxy (https_proxy); what is fetched is kept",
-        )
-    return result.text
-
-
-CURL = ("curl", "--silent", "--show-error", "--location", "--retry", "3", "--connect-timeout", "20")

@@ -20,9 +20,10 @@ from dlws.cli.words import document, hoisted
 from dlws.errors import Defect, DeployError, Horizon, UsageError
 from dlws.limits import MaxFailures, parse
 from dlws.lines import Unrecorded
+from dlws.options import Options
 from dlws.output import ReaderGone, paint
 from dlws.secrecy import Hidden
-from dlws.session import Options, Session
+from dlws.session import Session
 
 # The order is that of the help.
 MODULES = (

@@ -24,7 +24,8 @@ def build(session: Session) -> None:
     """
     from dlws.build import ensure
 
-    ensure(session)
+    name, vault = session.config.cluster_name, session.vault
+    ensure(session.options.directory, name, vault, session.gate, session.console)
 
 
 @click.group()

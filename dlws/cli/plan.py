@@ -38,8 +38,8 @@ def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output
     depends on a change that has not been made is called unknown until then; `apply` leaves it out.
     """
     from dlws import plan as plans
-    from dlws.build import write
     from dlws.errors import UsageError
+    from dlws.localfiles import write
 
     session: Session = ctx.obj
     if not file and len(command) > 2 and command[-2] == "-o":

@@ -10,7 +10,8 @@ from typing import TextIO
 import click
 
 from dlws.errors import UsageError
-from dlws.session import Options, Session
+from dlws.options import Options
+from dlws.session import Session
 
 
 @click.group()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlws.output import since
+from dlws.text import since
 
 if TYPE_CHECKING:
     from dlws.sandbox.state import Sandbox

@@ -20,8 +20,9 @@ def runscriptonall(session: Session, script: str, args: tuple[str, ...]) -> None
     --background the script stays running on the node, and `status` shows its pid and log.
     """
     from dlws import scripts
+    from dlws.script import find
 
-    scripts.everywhere(session.cluster, session.cluster.select(), scripts.find(script, args))
+    scripts.everywhere(session.cluster, session.cluster.select(), find(script, args))
 
 
 @click.command(context_settings=AS_TYPED)
@@ -44,9 +45,10 @@ def runscriptonroles(session: Session, words: tuple[str, ...]) -> None:
     The first word that is no role (and no node's name) is the script.
     """
     from dlws import scripts
+    from dlws.script import find
 
     roles, script, args = scripts.split_roles(session.cluster, words)
-    scripts.everywhere(session.cluster, session.cluster.select(roles), scripts.find(script, args))
+    scripts.everywhere(session.cluster, session.cluster.select(roles), find(script, args))
 
 
 @click.command(context_settings=AS_TYPED)
@@ -56,6 +58,7 @@ def runscriptonroles(session: Session, words: tuple[str, ...]) -> None:
 def runscriptonrandmaster(session: Session, script: str, args: tuple[str, ...]) -> None:
     """Run a local SCRIPT with ARGS on one infra node, chosen at random among those that answer."""
     from dlws import scripts
+    from dlws.script import find
 
-    found = scripts.find(script, args)
+    found = find(script, args)
     scripts.everywhere(session.cluster, [scripts.random_master(session.cluster)], found)

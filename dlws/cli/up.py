@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dlws.session import Session
-from dlws.steps import PLATFORMS
+from dlws.step import PLATFORMS
 
 PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=False)
 
@@ -25,7 +25,7 @@ def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]
     """
     from dlws import steps
 
-    chosen = platform or steps.platform_of(session.config)
+    chosen = platform or session.config.platform
     steps.run(session, chosen, steps.choose(steps.of(chosen), start, only))
 
 
@@ -36,5 +36,5 @@ def list_steps(session: Session, platform: str | None) -> None:
     """List the steps of the installation, numbered."""
     from dlws import steps
 
-    for number, step in enumerate(steps.of(platform or steps.platform_of(session.config)), 1):
+    for number, step in enumerate(steps.of(platform or session.config.platform), 1):
         click.echo(f"{number:2}  {step.name:12} {step.help}")

@@ -205,3 +205,8 @@ class Config(Section):
     @property
     def platforms(self) -> list[str]:
         return self.supported_platform or ["azure_cluster" if self.azure_cluster else "onpremise"]
+
+    @property
+    def platform(self) -> Literal["azure", "onpremise"]:
+        """The platform that the installation is for."""
+        return "azure" if self.platforms == ["azure_cluster"] else "onpremise"

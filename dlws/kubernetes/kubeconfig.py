@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlws.build import write
 from dlws.errors import DeployError, Refused, UsageError
 from dlws.kubernetes import endpoint
+from dlws.localfiles import write
 from dlws.plan import local
 from dlws.shell import sh
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws import plan
-from dlws.build import write
 from dlws.errors import DeployError
 from dlws.kubernetes import kubeconfig, reach
+from dlws.localfiles import write
 from dlws.shell import sh
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dlws.build import write
 from dlws.errors import DeployError, Refused
-from dlws.output import Console, since
+from dlws.localfiles import write
+from dlws.output import Console
 from dlws.plan import local
 from dlws.sandbox import (
     cgroups,
@@ -28,6 +28,7 @@ from dlws.sandbox import (
     state,
 )
 from dlws.sandbox.state import Node, Sandbox
+from dlws.text import since
 from dlws.vault import Vault
 
 if TYPE_CHECKING:

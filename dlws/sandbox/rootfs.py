@@ -11,9 +11,10 @@ from pathlib import Path
 from dlws import resources
 from dlws.connection import Local
 from dlws.errors import DeployError, UsageError
-from dlws.output import Console, since
+from dlws.output import Console
 from dlws.sandbox.machine import run
 from dlws.shell import sh
+from dlws.text import since
 
 RELEASES = ("bookworm", "trixie")
 PACKAGES = (

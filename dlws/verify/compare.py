@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlws import hosts, runtime
-from dlws.connection import Result
+from dlws.checkmode import Answers, said
 from dlws.errors import DeployError
-from dlws.verify.collect import Answers
 from dlws.verify.expected import Known, Managed, Origin, runtime_origin, script_origin
 
 if TYPE_CHECKING:
@@ -121,12 +120,6 @@ def _script(thing: Managed, seen: Seen) -> Found:
         origin = script_origin(config, name, thing.what, kind, what)
         text, _, cure = words.partition("; cure: ")
         yield Difference(kind, what, text, origin, "" if kind == "state" else thing.fix, cure)
-
-
-def said(result: Result) -> list[tuple[str, str, str]]:
-    """The lines by which a script in check mode names differences: kind, what, words."""
-    lines = [line.removeprefix("differs: ").split("\t") for line in result.text.splitlines()]
-    return [(row[0], row[1], row[2]) for row in lines if len(row) == 3]
 
 
 def _runtime(thing: Managed, seen: Seen) -> Found:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlws import runtime, steps
+from dlws import preparation, runtime
 from dlws.config.problems import Path
 from dlws.files import File
 from dlws.kubernetes import labels, network, versions
@@ -72,7 +72,7 @@ def expected(cluster: Cluster, node: Node, known: Known) -> list[Managed]:
         found.append(Managed("script", "sshkey", "", (("admin_username",), own), "sshkey"))
     if not _MEMBERS & set(node.roles):
         return found
-    scripts = [*steps.PREPARE, "dns.sh", "prepare_vm_disk.sh"]
+    scripts = [*preparation.SCRIPTS, "dns.sh", "prepare_vm_disk.sh"]
     if known.made:
         found += kubernetes(cluster, node, known)
         scripts.append("install_kubeadm.sh")

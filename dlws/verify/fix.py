@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from dlws import hosts, runtime, scripts, sshkey
+from dlws.script import find
 from dlws.shell import sh
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _sshkey(session: Session, nodes: list[Node], _: str) -> None:
 
 
 def _script(session: Session, nodes: list[Node], name: str) -> None:
-    scripts.everywhere(session.cluster, nodes, scripts.find(f"scripts/{name}"))
+    scripts.everywhere(session.cluster, nodes, find(f"scripts/{name}"))
 
 
 def _runtime(session: Session, nodes: list[Node], _: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dlws import hosts, sshkey, steps
+from dlws import hosts, sshkey
 from dlws.config.load import inspect
 from dlws.errors import CheckFailed, DeployError, Refused
 from dlws.handshake import LoginRefused
@@ -110,8 +110,7 @@ def knowledge(cluster: Cluster) -> Known:
 def _keys(cluster: Cluster) -> bytes:
     """The keys that sshkey installs; nothing where others look after how we get in."""
     config = cluster.config
-    used = {step.name for step in steps.of(steps.platform_of(config))}
-    if "sshkey" not in used or config.ssh.key or config.ssh.sudo_password:
+    if config.platform == "azure" or config.ssh.key or config.ssh.sudo_password:
         return b""
     if not any((cluster.directory / "deploy/sshkey").glob("id_*.pub")):
         return b""  # we get in by a password, or by keys of another kind

@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dlws.bundle import registry, upstream
-from dlws.bundle.build import Shop
+from dlws.bundle import download, registry, upstream
 from dlws.errors import DeployError
-from dlws.output import Console
 
 SHA = hashlib.sha256(b"content").hexdigest()
 
@@ -28,24 +26,24 @@ def test_crictl_follows_the_minor_version_as_far_as_it_goes(version: str, tag: s
 
 @pytest.mark.parametrize("text", [SHA, f"{SHA}\n", f"{SHA}  cni.tgz\n"])
 def test_published_hashes_come_with_and_without_a_name(text: str) -> None:
-    assert upstream.published(text) == SHA
+    assert download.published(text) == SHA
 
 
 @pytest.mark.parametrize("text", ["", "<html>not found</html>", SHA[:40]])
 def test_what_is_no_hash_is_an_error(text: str) -> None:
     with pytest.raises(DeployError):
-        upstream.published(text)
+        download.published(text)
 
 
 def test_a_download_is_compared_with_its_published_hash(tmp_path: Path) -> None:
-    shop, url = Shop(tmp_path, Console()), (tmp_path / "kubelet").as_uri()
+    url = (tmp_path / "kubelet").as_uri()
     (tmp_path / "kubelet").write_bytes(b"content")
     (tmp_path / "kubelet.sha256").write_text(SHA)
-    upstream.fetch_checked(shop, url, tmp_path / "out")
+    download.fetch_checked(url, tmp_path / "out")
     assert (tmp_path / "out").read_bytes() == b"content"
     (tmp_path / "kubelet").write_bytes(b"evil")
     with pytest.raises(DeployError, match="its publisher says"):
-        upstream.fetch_checked(shop, url, tmp_path / "out")
+        download.fetch_checked(url, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

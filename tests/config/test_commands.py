@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from dlws.cli.config import checkconfig, config
 from dlws.errors import UsageError
-from dlws.session import Options, Session
+from dlws.options import Options
+from dlws.session import Session
 from tests.config.support import DATA
 
 

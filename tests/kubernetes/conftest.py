@@ -14,8 +14,8 @@ from dlws.config import Config, load
 from dlws.connection import KEEP, Echo, Result, Stdin, pieces
 from dlws.gate import Gate
 from dlws.node import Node
+from dlws.options import Options
 from dlws.output import Console
-from dlws.session import Options
 
 Answer = Callable[[str, bytes], Result | None]
 

@@ -18,8 +18,9 @@ import yaml
 from cryptography import x509
 
 from dlws.connection import Local, Result
+from dlws.options import Options
 from dlws.sandbox import lifecycle
-from dlws.session import Options, Session
+from dlws.session import Session
 from dlws.shell import sh
 from tests.sandboxes import Made
 

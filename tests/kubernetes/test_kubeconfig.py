@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dlws.build import write
 from dlws.errors import DeployError, UsageError
 from dlws.kubernetes import kubeconfig
+from dlws.localfiles import write
 from tests.kubernetes.conftest import THREE, World
 
 ADMIN: dict[str, Any] = {

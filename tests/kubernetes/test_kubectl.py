@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from dlws.build import write
 from dlws.connection import Result
 from dlws.errors import DeployError
 from dlws.kubernetes import kubeconfig, kubectl, reach
+from dlws.localfiles import write
 from dlws.vault import Vault
 from tests.kubernetes.conftest import CONFIG, THREE, World
 from tests.kubernetes.test_kubeconfig import ADMIN

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from dlws import resources
+from dlws.checkmode import parse
 from dlws.config.load import inspect
 from dlws.connection import Result
 from dlws.errors import CheckFailed, DeployError
@@ -87,13 +88,13 @@ def test_state_runs_each_question_with_its_own_input(world: World) -> None:
     archive = collect.archive(world.cluster, world.cluster.nodes[0], asked)
     path = resources.templates() / "verify/state.sh"
     done = subprocess.run(["sh", path], input=archive, capture_output=True, check=True)
-    answers = collect.parse(done.stdout.decode(), ["a", "b"])
+    answers = parse(done.stdout.decode(), ["a", "b"])
     assert answers["a"] == Result(3, b"in\x00put", b"e\n")
     assert answers["b"].text == "1"
 
 
 def test_answers_that_are_cut_off_are_refused() -> None:
     text = f"0 0 {base64.b64encode(b'x').decode()} \n"
-    assert collect.parse(text, ["a"])["a"].out == b"x"
+    assert parse(text, ["a"])["a"].out == b"x"
     with pytest.raises(DeployError, match="asked 2 questions, got 1 answers"):
-        collect.parse(text, ["a", "b"])
+        parse(text, ["a", "b"])

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from dlws.checkmode import said
 from dlws.connection import Result
 from dlws.errors import DeployError
 from dlws.kubernetes import network
-from dlws.verify.compare import Difference, said
+from dlws.verify.compare import Difference
 from tests.verify.conftest import NOW, UNITS, Judge, states
 
 Make = Callable[..., Judge]

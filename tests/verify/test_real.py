@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from dlws import resources
+from dlws.checkmode import parse
 from dlws.connection import Local, Result
-from dlws.session import Options, Session
+from dlws.options import Options
+from dlws.session import Session
 from dlws.shell import script, sh
 from dlws.verify import collect
 from dlws.verify.compare import Seen, compare
@@ -142,7 +144,7 @@ def test_check_mode_alone_writes_nothing_either(box: Box) -> None:
             sudo=True,
         )
         assert box.made.run("worker1", TREE).splitlines() == before
-        answers = collect.parse(result.text, [question.name for question in asked])
+        answers = parse(result.text, [question.name for question in asked])
         found = compare(wanted, Seen(session.cluster, node, known, answers))
         assert [one.what for one in found] == ["/etc/modules-load.d/dlws-kubernetes.conf"]
     finally:
@@ -157,7 +159,7 @@ def test_the_disks_are_read_only_for_the_questions(box: Box) -> None:
     text = (resources.templates() / "verify/state.sh").read_text()
     try:
         content = collect.archive(session.cluster, node, asked)
-        answer = collect.parse(node.read(script(text), stdin=content, sudo=True).text, ["try"])
+        answer = parse(node.read(script(text), stdin=content, sudo=True).text, ["try"])
         assert answer["try"].complaint.count("Read-only file system") == 3
     finally:
         session.close()
