@@ -16,12 +16,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from dlws.connection import Local
-from dlws.kubernetes import documents, endpoint, kubeadm
-from dlws.node import Node
-from dlws.options import Options
+from dlws.core.connection import Local
+from dlws.kubeadm import documents, join
+from dlws.nodes import endpoint
+from dlws.nodes.node import Node
+from dlws.runs.options import Options
 from dlws.session import Session
-from dlws.shell import script, sh
+from dlws.shell.quoting import script, sh
 
 ROOT = Path(__file__).resolve().parents[1]
 _BY_HAND = 'umask 077; cat >/run/by-hand.yaml; "$@"; code=$?; rm -f /run/by-hand.yaml; exit $code'
@@ -52,7 +53,7 @@ def init_by_hand(session: Session) -> None:
         endpoint.certificate_names(cluster),
         node.name,
         endpoint.inner_address(node),
-        kubeadm.token(),
+        join.token(),
     )
     phases = ",".join(cluster.config.kubernetes.skip_phases)
     words = ["kubeadm", "init", "--config", "/run/by-hand.yaml", f"--skip-phases={phases}"]

@@ -20,9 +20,9 @@ import paramiko
 
 from benchmarks import measure
 from benchmarks.proxy import Distance, Place, Turns
-from dlws import script, scripts
-from dlws.node import File
-from dlws.options import Options
+from dlws.nodes.node import File
+from dlws.runs.options import Options
+from dlws.scripts import run, script
 from dlws.session import Session
 from tests.conftest import Server, serving
 
@@ -93,7 +93,7 @@ def stages(session: Session, place: Path) -> Actions:
         trees.append([File(name, content) for name in names])
         node.put_tree(trees[-1])
 
-    actions = (lambda: scripts.run(node, config, found), put, lambda: node.put_tree(trees[-1]))
+    actions = (lambda: run.run(node, config, found), put, lambda: node.put_tree(trees[-1]))
     return dict(zip(STEPS, actions, strict=True))
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from benchmarks import cluster, measure
 from benchmarks.measure import PYTHON, Sample
-from dlws import execute, hosts
-from dlws.cluster import Cluster
-from dlws.options import Options
+from dlws.nodes import commands
+from dlws.nodes.cluster import Cluster
+from dlws.prepare import hosts
+from dlws.runs.options import Options
 from dlws.session import Session
 from dlws.verify import collect
 from dlws.verify import run as verify
@@ -51,7 +52,7 @@ class Scale:
     def _answers(self) -> list[dict[str, object]]:
         of = Session(Options(directory=self.directory)).cluster
         names = hosts.merged("", hosts.lines(of))
-        states = "".join(f"{f.state}\n" for f in execute.tree(self.tree, "/opt/tree"))
+        states = "".join(f"{f.state}\n" for f in commands.tree(self.tree, "/opt/tree"))
         return [
             {"match": LOCK, "out": "taken\n", "stdin": True},
             {"match": "Ask this node", "out": _verified(of, names), "stdin": True},

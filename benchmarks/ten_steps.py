@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dlws import scripts, steps
 from dlws.cli import main
-from dlws.script import find
+from dlws.install import steps
+from dlws.install.step import Step
+from dlws.scripts import run as scripts
+from dlws.scripts.script import find
 from dlws.session import Session
-from dlws.step import Step
 
 STEPS = 10
 

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dlws.errors import Refused, UsageError
-from dlws.options import Options
-from dlws.output import Console
+from dlws.core.errors import Refused, UsageError
+from dlws.runs.console import Console
+from dlws.runs.options import Options
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
     from dlws.config import Config
-    from dlws.gate import Gate
-    from dlws.keeper import Keeper
-    from dlws.outcomes import Outcome
-    from dlws.vault import Vault
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.outcomes import Outcome
+    from dlws.runs.gate import Gate
+    from dlws.runs.run import Keeper
+    from dlws.secrets.vault import Vault
 
 PASSPHRASE = "DLWS_SECRETS_KEY"
 """The environment variable with the passphrase of deploy/."""
@@ -60,23 +60,23 @@ class Session:
 
     @cached_property
     def cluster(self) -> Cluster:
-        from dlws import login, resuming
-        from dlws.build import check_owner
-        from dlws.cluster import Cluster
+        from dlws.nodes import inventory, resume
+        from dlws.nodes.cluster import Cluster
+        from dlws.nodes.directory import check_owner
 
         check_owner(self.options.directory, self.config.cluster_name)
         given = (self.console, self.keeper, self.gate)
-        nodes = login.nodes(self.config, self.options, *given, self.vault)
+        nodes = inventory.nodes(self.config, self.options, *given, self.vault)
         cluster = Cluster(self.config, nodes, self.options, *given, self.seed, self.vault)
         self._guard(cluster)
         if self.options.resume and not self.options.dry_run:
-            resuming.settle(cluster, self.keeper())
+            resume.settle(cluster, self.keeper())
         return cluster
 
     def _guard(self, cluster: Cluster) -> None:
         """From now on, a change of a node takes the lock on the first infra node, too."""
-        from dlws import lock
-        from dlws.nodelock import Guard
+        from dlws.nodes.nodelock import Guard
+        from dlws.runs import lock
 
         config, guard = self.config, None
         if cluster.infra and self.options.command not in lock.SHARED:
@@ -88,7 +88,7 @@ class Session:
     @cached_property
     def gate(self) -> Gate:
         """Where every change asks whether it may be made."""
-        from dlws.gate import Gate
+        from dlws.runs.gate import Gate
 
         options = self.options
         return Gate(self.console, options.dry_run, options.contract, options.diff)
@@ -100,7 +100,7 @@ class Session:
 
     @cached_property
     def vault(self) -> Vault:
-        from dlws.vault import Vault
+        from dlws.secrets.vault import Vault
 
         return Vault(self.options.directory, self._passphrase)
 
@@ -139,7 +139,7 @@ class Session:
     @cached_property
     def keeper(self) -> Keeper:
         """Keeps the record of this run, from its first change on."""
-        from dlws.keeper import Keeper
+        from dlws.runs.run import Keeper
 
         return Keeper(self.options, self.console.hidden)
 
@@ -150,8 +150,8 @@ class Session:
 
     def steps_done(self) -> set[str]:
         """The steps that the run which is being resumed had finished."""
-        from dlws import journal
-        from dlws.records import records
+        from dlws.runs import journal
+        from dlws.runs.records import records
 
         if not self.options.resume:
             return set()
@@ -167,7 +167,7 @@ class Session:
         """Record a finished step, and the nodes for which it is still to be done."""
         if self.options.dry_run:
             return
-        from dlws.journal import config_hash
+        from dlws.runs.journal import config_hash
 
         # A configuration that this step may have made, and that counts from now on.
         new = {} if "config" in self.__dict__ else {"config": config_hash(self.options.directory)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from dlws.connection import Result
+from dlws.core.connection import Result
 
 
 def paths(command: str, stdin: bytes) -> list[str]:

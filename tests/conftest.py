@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from dlws.build import generate_key
-from dlws.connection import Local
-from dlws.handshake import Target
-from dlws.hostkeys import HostKeys
-from dlws.keys import Keys
-from dlws.shell import chain, script
-from dlws.ssh import Ssh
+from dlws.core.connection import Local
+from dlws.nodes.directory import generate_key
+from dlws.shell.quoting import chain, script
+from dlws.ssh.client import Ssh
+from dlws.ssh.handshake import Target
+from dlws.ssh.hostkeys import HostKeys
+from dlws.ssh.keys import Keys
 from tests.private import with_state
 from tests.sandboxes import make_sandbox
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from dlws.output import Console
+from dlws.runs.console import Console
 from dlws.sandbox import lifecycle
 from dlws.sandbox.state import Sandbox
 

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlws import files, plan, recorder
-from dlws.connection import KEEP, Echo, Result, Stdin, pieces
-from dlws.handshake import Target
+from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
+from dlws.runs import plan
+from dlws.shell import files, recorder
+from dlws.ssh.handshake import Target
 from tests.asked import paths
 
 CHECKED = "# dlws-check"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dlws.build import KEY, build, check_owner
-from dlws.errors import UsageError
-from dlws.hosts import BEGIN, END, merged
-from dlws.localfiles import write
+from dlws.core.errors import UsageError
+from dlws.core.localfiles import write
+from dlws.nodes.directory import KEY, build, check_owner
+from dlws.prepare.hosts import BEGIN, END, merged
 from tests.conftest import Deploy
 
 

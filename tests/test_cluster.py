@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from dlws.cluster import Cluster
 from dlws.config import from_text
-from dlws.connection import KEEP, Echo, Result, Stdin
-from dlws.errors import DeployError, SomeNodesFailed, UsageError
-from dlws.node import Node
-from dlws.options import Options
-from dlws.outcomes import Outcome, again, retry_line, summary
-from dlws.output import Console
-from dlws.plan import Plan
+from dlws.core.connection import KEEP, Echo, Result, Stdin
+from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
+from dlws.nodes.cluster import Cluster
+from dlws.nodes.node import Node
+from dlws.nodes.outcomes import Outcome, again, retry_line, summary
+from dlws.runs.console import Console
+from dlws.runs.options import Options
+from dlws.runs.plan import Plan
 
 TEXT = """
 cluster_name: test

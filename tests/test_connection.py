@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dlws.connection import Local, Result, Tail, banner, pieces
-from dlws.shell import sh
+from dlws.core.connection import Local, Result, Tail, banner, pieces
+from dlws.shell.quoting import sh
 
 
 def test_only_status_0_is_well() -> None:

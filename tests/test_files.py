@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from dlws import files
-from dlws.connection import Local, Result
-from dlws.errors import DeployError, UsageError
-from dlws.files import File
+from dlws.core.connection import Local, Result
+from dlws.core.errors import DeployError, UsageError
+from dlws.shell import files
+from dlws.shell.files import File
 from tests.test_recorder import waits
 
 NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €", "*", "%s", "a\tb"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlws.folding import fold, matches, split, unfold
+from dlws.core.nodeset import fold, matches, split, unfold
 
 NAMES = st.from_regex(r"[a-z]{1,3}(-?[0-9]{0,3}){0,2}[a-z]?", fullmatch=True)
 

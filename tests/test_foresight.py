@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from dlws import login, steps
 from dlws.cli.plan import nested
-from dlws.connection import Result
-from dlws.foresight import Foresight
-from dlws.options import Options
-from dlws.plan import Plan, Unknown, load
+from dlws.core.connection import Result
+from dlws.install import steps
+from dlws.install.pending import Foresight
+from dlws.nodes import inventory
+from dlws.runs.options import Options
+from dlws.runs.plan import Plan, Unknown, load
 from dlws.session import Session
 from tests.simulated import Box, World, place_key
 
@@ -70,7 +71,7 @@ def patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPat
 
 def made(patched: pytest.MonkeyPatch, directory: Path, *differing: str) -> Cluster:
     cluster = Cluster(directory, set(differing))
-    patched.setattr(login, "Ssh", cluster.world.connect)
+    patched.setattr(inventory, "Ssh", cluster.world.connect)
     return cluster
 
 

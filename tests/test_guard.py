@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from dlws import nodelock
-from dlws.connection import KEEP, Echo, Halt, Local, Result, Stdin
-from dlws.errors import DeployError, Refused
-from dlws.handshake import ConnectionFailed
-from dlws.node import Node
-from dlws.nodelock import Guard, Seen
-from dlws.options import Options
-from dlws.shell import sh
+from dlws.core.connection import KEEP, Echo, Halt, Local, Result, Stdin
+from dlws.core.errors import DeployError, Refused
+from dlws.nodes import nodelock
+from dlws.nodes.node import Node
+from dlws.nodes.nodelock import Guard, Seen
+from dlws.runs.options import Options
+from dlws.shell.quoting import sh
+from dlws.ssh.handshake import ConnectionFailed
 from tests.private import possible
 from tests.test_nodelock import Inside, node, wait_until, who
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from dlws.config import from_text
-from dlws.errors import UsageError
-from dlws.hostkeys import (
+from dlws.core.errors import UsageError
+from dlws.ssh.hostkeys import (
     HostKeyChanged,
     HostKeys,
     HostKeyShared,

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from dlws import journal as journals
-from dlws.connection import Result
-from dlws.files import File
-from dlws.journal import Journal
-from dlws.lines import Unrecorded
-from dlws.recorder import Settled
-from dlws.records import records
-from dlws.secrecy import Hidden
+from dlws.core.connection import Result
+from dlws.runs import journal as journals
+from dlws.runs.appendlog import Unrecorded
+from dlws.runs.journal import Journal
+from dlws.runs.records import records
+from dlws.secrets.redaction import Hidden
+from dlws.shell.files import File
+from dlws.shell.recorder import Settled
 
 SECRET = "s3cret-value"
 

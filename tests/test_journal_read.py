@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dlws import journal as journals
-from dlws.errors import UsageError
-from dlws.journal import find, line, log_end, read, runs, why
+from dlws.core.errors import UsageError
+from dlws.runs import journal as journals
+from dlws.runs.journal import find, line, log_end, read, runs, why
 from tests.test_records import KINDS
 
 

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.cluster import directory
-from dlws.cluster import Cluster
 from dlws.config import from_text
-from dlws.errors import DeployError, SomeNodesFailed, UsageError
-from dlws.limits import MaxFailures, may_be_down, may_begin, parse
-from dlws.node import Node
-from dlws.options import Options
-from dlws.output import Console
+from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
+from dlws.nodes.cluster import Cluster
+from dlws.nodes.node import Node
+from dlws.runs.console import Console
+from dlws.runs.limits import MaxFailures, may_be_down, may_begin, parse
+from dlws.runs.options import Options
 from tests.conftest import Deploy
 from tests.farm import Farm
 from tests.farm.fixtures import StartFarm, start_farm

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from dlws import lock
-from dlws.errors import Refused
-from dlws.options import Options
+from dlws.core.errors import Refused
+from dlws.runs import lock
+from dlws.runs.options import Options
 
 
 def take(deploy: Path, command: str = "up", seconds: float = 0) -> lock.Held:

@@ -20,14 +20,14 @@ import paramiko
 import pytest
 
 from benchmarks.cluster import directory
-from dlws import nodelock
 from dlws.config import from_text
-from dlws.connection import KEEP, Echo, Local, Result, Stdin
-from dlws.errors import DeployError
-from dlws.node import Node
-from dlws.output import Console
+from dlws.core.connection import KEEP, Echo, Local, Result, Stdin
+from dlws.core.errors import DeployError
+from dlws.nodes import nodelock
+from dlws.nodes.node import Node
+from dlws.runs.console import Console
 from dlws.sandbox import faults
-from dlws.shell import sh
+from dlws.shell.quoting import sh
 from tests.conftest import Deploy
 from tests.farm import Farm
 from tests.farm.fixtures import StartFarm, farm, start_farm
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(not possible(), reason="a /var/lib/dlws of its o
 ROOT = Path(__file__).parent.parent
 # The program as it is, but for a heart that beats faster than a test has patience.
 QUICK = """import sys
-from dlws import nodelock
+from dlws.nodes import nodelock
 from dlws.cli import main
 nodelock.BEAT = 0.2
 sys.argv[0] = "deploy.py"

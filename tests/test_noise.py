@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.transport import MARK, Marked
+from dlws.ssh.transport import MARK, Marked
 from tests.conftest import Deploy, Server, deploying, serving
 
 NOISE = "echo hello from a profile; echo 'and a warning' >&2; printf more\n"

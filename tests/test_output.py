@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dlws.output import Console, ReaderGone
-from dlws.text import took
+from dlws.core.text import took
+from dlws.runs.console import Console, ReaderGone
 
 
 def shown(capsys: pytest.CaptureFixture[str], *pieces: bytes) -> list[str]:
@@ -78,8 +78,8 @@ def test_a_reader_that_left_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> No
 
 FLOOD = """
 import os, resource, sys
-from dlws.connection import Local
-from dlws.output import Console
+from dlws.core.connection import Local
+from dlws.runs.console import Console
 receive, finish = Console().echo("w1")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 result = Local().run(sys.argv[1], echo=receive, keep=1 << 20)

@@ -11,14 +11,14 @@ from random import Random
 
 import pytest
 
-from dlws import plan as plans
 from dlws.config import from_text
-from dlws.errors import Horizon, Refused, UsageError
-from dlws.files import File, difference
-from dlws.gate import Gate
-from dlws.node import Node
-from dlws.output import Console
-from dlws.plan import Action, Plan, Unknown
+from dlws.core.errors import Horizon, Refused, UsageError
+from dlws.nodes.node import Node
+from dlws.runs import plan as plans
+from dlws.runs.console import Console
+from dlws.runs.gate import Gate
+from dlws.runs.plan import Action, Plan, Unknown
+from dlws.shell.files import File, difference
 from tests.simulated import World
 
 CAT = plans.run("w1", "cat", "cat", b"in", False)

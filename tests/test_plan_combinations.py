@@ -17,8 +17,8 @@ from pathlib import Path
 import click
 import pytest
 
-from dlws import login
 from dlws.cli.plan import nested
+from dlws.nodes import inventory
 from tests.simulated import CHECKED, Change, World, place_key
 
 SEEDS = 1000
@@ -122,7 +122,7 @@ class Case:
 def check(seed: int, place: Path, ca: bytes, patch: pytest.MonkeyPatch) -> str:
     """One seed, from plan to apply; what became of it."""
     case = Case(seed, place, ca)
-    patch.setattr(login, "Ssh", case.world.connect)
+    patch.setattr(inventory, "Ssh", case.world.connect)
     patch.setattr(sys, "argv", ["deploy.py"])
     before = case.world.hashes()
     file = str(place / "plan.json")
@@ -132,7 +132,7 @@ def check(seed: int, place: Path, ca: bytes, patch: pytest.MonkeyPatch) -> str:
     if code:
         assert not Path(file).exists(), said
         return f"exit {code}"
-    from dlws.plan import load
+    from dlws.runs.plan import load
 
     planned = load(Path(file))
     moved = case.dice.random() < 0.25

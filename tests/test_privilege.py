@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.privilege import as_root, refused, root_stdin
+from dlws.shell.sudo import as_root, refused, root_stdin
 
 AWKWARD = ["a'b\"c $x \\ ü", "$(touch /tmp/no)", "`x`; true", "-n", " spaces ", "%s\\n"]
 SUDO = """#!/bin/sh

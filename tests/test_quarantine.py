@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cluster import directory
-from dlws import journal
-from dlws.records import records
+from dlws.runs import journal
+from dlws.runs.records import records
 from tests.conftest import Deploy
 from tests.farm import Farm
 from tests.farm.fixtures import StartFarm, start_farm

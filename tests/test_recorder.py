@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from dlws.connection import Local, Result
-from dlws.recorder import Settled, not_kept, operation, recorded, settled, settling
-from dlws.shell import sh
+from dlws.core.connection import Local, Result
+from dlws.shell.quoting import sh
+from dlws.shell.recorder import Settled, not_kept, operation, recorded, settled, settling
 from tests.cli.test_runs import wait_for
 from tests.private import possible, with_state
 

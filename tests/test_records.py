@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dlws import history, journal, report
-from dlws.errors import UsageError
-from dlws.records import NAME, begun, parsed, records, unreadable
+from dlws.core.errors import UsageError
+from dlws.runs import history, journal, report
+from dlws.runs.records import NAME, begun, parsed, records, unreadable
 
 TIME = "2020-01-02T03:04:05.678+00:00"
 OF_COMMAND = {"node": "w1", "operation": "op-1", "title": "do it"}

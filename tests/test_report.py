@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
-from dlws import journal, report
-from dlws.records import records
+from dlws.runs import journal, report
+from dlws.runs.records import records
 from tests.conftest import Deploy
 
 AWKWARD = "<script>alert(1)</script> & \"quotes\" 'and' ü"

@@ -13,16 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from dlws import files, history, recorder, scripts
-from dlws.connection import Local, Result
-from dlws.files import File
-from dlws.journal import Journal, now
-from dlws.keeper import Keeper
-from dlws.lines import Lines, Unrecorded
-from dlws.options import Options
-from dlws.records import NAME, records
-from dlws.secrecy import Hidden
-from dlws.shell import sh
+from dlws.core.connection import Local, Result
+from dlws.runs import history
+from dlws.runs.appendlog import Lines, Unrecorded
+from dlws.runs.journal import Journal, now
+from dlws.runs.options import Options
+from dlws.runs.records import NAME, records
+from dlws.runs.run import Keeper
+from dlws.scripts import run as scripts
+from dlws.secrets.redaction import Hidden
+from dlws.shell import files, recorder
+from dlws.shell.files import File
+from dlws.shell.quoting import sh
 from tests.cli.test_runs import PROGRAM, effects, killed, wait_for
 from tests.conftest import Deploy
 from tests.private import with_state

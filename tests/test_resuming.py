@@ -12,18 +12,20 @@ from typing import Any
 
 import pytest
 
-from dlws import history, recorder, resuming
-from dlws.cluster import Cluster
 from dlws.config import from_text
-from dlws.connection import KEEP, Echo, Result, Stdin
-from dlws.errors import Refused, UsageError
-from dlws.files import File
-from dlws.journal import Journal, config_hash
-from dlws.lines import Lines, Unrecorded
-from dlws.node import Node
-from dlws.options import Options
-from dlws.output import Console
-from dlws.secrecy import Hidden
+from dlws.core.connection import KEEP, Echo, Result, Stdin
+from dlws.core.errors import Refused, UsageError
+from dlws.nodes import resume
+from dlws.nodes.cluster import Cluster
+from dlws.nodes.node import Node
+from dlws.runs import history
+from dlws.runs.appendlog import Lines, Unrecorded
+from dlws.runs.console import Console
+from dlws.runs.journal import Journal, config_hash
+from dlws.runs.options import Options
+from dlws.secrets.redaction import Hidden
+from dlws.shell import recorder
+from dlws.shell.files import File
 from tests.private import possible
 from tests.test_nodelock import Inside, wait_until
 
@@ -46,13 +48,13 @@ def test_the_run_that_is_named_is_carried_on(tmp_path: Path) -> None:
     wrote(tmp_path)
     (tmp_path / "deploy/runs/run-1").rename(tmp_path / "deploy/runs/2")
     wrote(tmp_path)
-    assert resuming.resumable(tmp_path, "2", False).id == "2"
+    assert resume.resumable(tmp_path, "2", False).id == "2"
     with pytest.raises(UsageError, match="there is no run 3"):
-        resuming.resumable(tmp_path, "3", False)
+        resume.resumable(tmp_path, "3", False)
 
 
 def resumable(place: Path, force: bool = False) -> str:
-    return resuming.resumable(place, "run", force).id
+    return resume.resumable(place, "run", force).id
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -142,7 +144,7 @@ class World:
             (kept / "exit").write_text(f"{code}\n")
 
     def settled(self) -> list[tuple[str, str, object, str]]:
-        resuming.settle(self.cluster, self.journal)
+        resume.settle(self.cluster, self.journal)
         text = (self.journal.directory / "journal.jsonl").read_text()
         rows = [row for row in map(json.loads, text.splitlines()) if row["kind"] == "settled"]
         assert all(row["title"] == f"do {row['operation'][-1]}" for row in rows)
@@ -177,7 +179,7 @@ def test_what_is_waited_for_is_said(world: World, capsys: pytest.CaptureFixture[
     start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     (kept / "pid").write_text(f"{os.getpid()} {start} {boot}\n")
-    thread = threading.Thread(target=resuming.settle, args=(world.cluster, world.journal))
+    thread = threading.Thread(target=resume.settle, args=(world.cluster, world.journal))
     thread.start()
     wait_until(lambda: "i1: waiting for what still runs: do a" in capsys.readouterr().err)
     (kept / "exit").write_text("0\n")
@@ -205,7 +207,7 @@ def test_of_an_older_record_root_is_asked(world: World) -> None:
 def test_nodes_are_due_what_follows_from_their_files(world: World) -> None:
     file = File("/x", b"1")
     world.journal.placed["i2"] = {("/x", file.sha256)}
-    resuming.settle(world.cluster, world.journal)
+    resume.settle(world.cluster, world.journal)
     assert {n.name: set(n.due) for n in world.cluster.nodes} == {
         "i1": set(), "i2": {("/x", file.sha256)}, "i3": set(),
     }  # fmt: skip
@@ -214,7 +216,7 @@ def test_nodes_are_due_what_follows_from_their_files(world: World) -> None:
 def test_what_still_runs_is_said_to_be_waited_for(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    hear = resuming._waiting(world.cluster.nodes[0], {"a": "do it"})
+    hear = resume._waiting(world.cluster.nodes[0], {"a": "do it"})
     for name, data in (
         ("out", b"a ru"), ("err", b"x runs\n"), ("out", b"ns\nb runs\n"), ("out", b"a 0\nc ru"),
     ):  # fmt: skip

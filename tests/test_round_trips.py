@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.proxy import Turns
-from dlws.handshake import ConnectionFailed
-from dlws.ssh import Ssh
+from dlws.ssh.client import Ssh
+from dlws.ssh.handshake import ConnectionFailed
 from tests.conftest import Deploy, Server, serving
 
 LOGIN = 3  # banners; key exchange; service and login

@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 
 from dlws import config as configuration
-from dlws import files, runtime
 from dlws.config import Config
-from dlws.connection import Echo, Result, Stdin, pieces
-from dlws.errors import DeployError, UsageError
-from dlws.gate import Gate
-from dlws.node import Node
-from dlws.output import Console
-from dlws.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
+from dlws.core.connection import Echo, Result, Stdin, pieces
+from dlws.core.errors import DeployError, UsageError
+from dlws.nodes.node import Node
+from dlws.prepare import runtime
+from dlws.prepare.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
+from dlws.runs.console import Console
+from dlws.runs.gate import Gate
+from dlws.shell import files
 from tests.asked import none_there
 
 DEBIAN = b"""version = 2

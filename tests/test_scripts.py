@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dlws import templates
+from dlws.core import templates
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 LIBRARY = SCRIPTS / "lib"

@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from dlws import runtime, scripts
 from dlws.config import load
-from dlws.connection import Local
-from dlws.node import Node
-from dlws.options import Options
-from dlws.output import Console
+from dlws.core.connection import Local
+from dlws.nodes.node import Node
+from dlws.prepare import runtime
+from dlws.runs.console import Console
+from dlws.runs.options import Options
 from dlws.sandbox import lifecycle
-from dlws.script import find
+from dlws.scripts import run
+from dlws.scripts.script import find
 from dlws.session import Session
-from dlws.shell import sh
+from dlws.shell.quoting import sh
 
 pytestmark = pytest.mark.sandbox
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,8 +45,8 @@ def test_a_second_run_changes_nothing(node: Node, tmp_path: Path) -> None:
     names = ("prepare_ubuntu", "disable_kernel_auto_updates", "docker_network_gc_setup", "dns")
     for name in names:
         found = find(str(ROOT / f"scripts/{name}.sh"))
-        scripts.run(node, config, found, sudo=True)
-        again = scripts.run(node, config, found, sudo=True)
+        run.run(node, config, found, sudo=True)
+        again = run.run(node, config, found, sudo=True)
         assert again.text.splitlines()[-1] == "nothing to do"
     assert runtime.configure(node, config)
     assert not runtime.configure(node, config)

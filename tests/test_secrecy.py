@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlws.secrecy import SHORTEST, Hidden
+from dlws.secrets.redaction import SHORTEST, Hidden
 from tests.conftest import Deploy
 
 SECRET = "pa#ss 'w\"ö$rd/+"

@@ -25,12 +25,12 @@ from cryptography.hazmat.primitives.serialization import (
 from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
 from paramiko.pkey import UnknownKeyType
 
-from dlws.errors import DeployError, UsageError
-from dlws.handshake import ConnectionFailed, LoginRefused, Target
-from dlws.hostkeys import HostKeyChanged, HostKeys
-from dlws.keys import Keys
-from dlws.ssh import Ssh
-from dlws.transport import Transport
+from dlws.core.errors import DeployError, UsageError
+from dlws.ssh.client import Ssh
+from dlws.ssh.handshake import ConnectionFailed, LoginRefused, Target
+from dlws.ssh.hostkeys import HostKeyChanged, HostKeys
+from dlws.ssh.keys import Keys
+from dlws.ssh.transport import Transport
 from tests.conftest import Server
 from tests.farm.faults import Fault, Wrong
 from tests.farm.fixtures import StartFarm, start_farm

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.hostkeys import parse
+from dlws.ssh.hostkeys import parse
 from tests.conftest import Deploy, Server, _start_sshd, _wait_for, _write_key, free_port
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from dlws.build import KEY, generate_key
-from dlws.errors import DeployError, UsageError
-from dlws.shell import sh
-from dlws.vault import Vault
+from dlws.core.errors import DeployError, UsageError
+from dlws.nodes.directory import KEY, generate_key
+from dlws.secrets.vault import Vault
+from dlws.shell.quoting import sh
 from tests.conftest import Deploy, Server
 from tests.test_ssh import agent
 
@@ -127,7 +127,7 @@ def test_ssh_add_takes_the_encrypted_key_and_nobody_is_asked_for_a_passphrase_th
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
 @pytest.mark.parametrize("form", ["OpenSSH", "PEM"])
 def test_keys_of_every_kind_and_form(kind: str, form: str, tmp_path: Path) -> None:
-    from dlws.keys import Keys
+    from dlws.ssh.keys import Keys
 
     path = tmp_path / "deploy/sshkey/id_rsa"
     path.parent.mkdir(parents=True)
@@ -239,10 +239,10 @@ def test_the_passphrase_is_asked_for_once_even_if_it_is_wrong(tmp_path: Path) ->
 
 KILL = """
 import os, pathlib, sys
-from dlws import encryption
-from dlws.gate import Gate
-from dlws.output import Console
-from dlws.vault import Vault
+from dlws.access import secrets
+from dlws.runs.gate import Gate
+from dlws.runs.console import Console
+from dlws.secrets.vault import Vault
 directory, verb, when = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[4]
 left = [int(sys.argv[3])]
 def dies(function):

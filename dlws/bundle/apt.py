@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from dlws.errors import DeployError
-from dlws.shell import sh
+from dlws.core.errors import DeployError
+from dlws.shell.quoting import sh
 
 DEBIAN = ("bookworm", "trixie")
 TARGETS = sh(

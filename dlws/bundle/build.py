@@ -14,11 +14,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from dlws.bundle.manifest import NAME, Manifest, describe, digest, files, load, problems
-from dlws.connection import Local
-from dlws.errors import DeployError, Refused
-from dlws.output import Console
-from dlws.shell import script
-from dlws.text import since
+from dlws.core.connection import Local
+from dlws.core.errors import DeployError, Refused
+from dlws.core.text import since
+from dlws.runs.console import Console
+from dlws.shell.quoting import script
 
 _LINES = 15
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlws import resources
 from dlws.bundle import apt
 from dlws.bundle.build import Shop, Unit, remove
 from dlws.bundle.image import Image, file_name, write
-from dlws.connection import Local
-from dlws.errors import DeployError, UsageError
-from dlws.shell import chain, script, sh
+from dlws.core import resources
+from dlws.core.connection import Local
+from dlws.core.errors import DeployError, UsageError
+from dlws.shell.quoting import chain, script, sh
 
 VERSION = "1.20.2"
 CODENAME = "bookworm"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from dlws.bundle import manifest as manifests
 from dlws.bundle.manifest import NAME, Entry, Manifest
-from dlws.errors import CheckFailed, DeployError
-from dlws.files import File
-from dlws.shell import script
+from dlws.core.errors import CheckFailed, DeployError
+from dlws.shell.files import File
+from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 PLACE = "/var/lib/dlws/bundle"
 """Where a bundle lies on a node."""

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dlws.bundle.manifest import digest
-from dlws.connection import Local
-from dlws.errors import DeployError
-from dlws.shell import sh
+from dlws.core.connection import Local
+from dlws.core.errors import DeployError
+from dlws.shell.quoting import sh
 
 CURL = ("curl", "--silent", "--show-error", "--location", "--retry", "3", "--connect-timeout", "20")
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlws import plan as actions
 from dlws.bundle import build, debian, manifest
 from dlws.bundle.build import Shop
 from dlws.bundle.manifest import Manifest
-from dlws.connection import Local
-from dlws.errors import UsageError
-from dlws.output import Console
-from dlws.text import since
+from dlws.core.connection import Local
+from dlws.core.errors import UsageError
+from dlws.core.text import since
+from dlws.runs import plan as actions
+from dlws.runs.console import Console
 
 if TYPE_CHECKING:
     from dlws.config import Config
-    from dlws.gate import Gate
+    from dlws.runs.gate import Gate
     from dlws.session import Session
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 
 NAME = "manifest.json"
 ARCHITECTURES = ("amd64", "arm64")

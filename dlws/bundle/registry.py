@@ -13,9 +13,9 @@ from dlws.bundle import download
 from dlws.bundle.build import Shop, remove
 from dlws.bundle.image import Image, save
 from dlws.bundle.manifest import digest
-from dlws.connection import Local
-from dlws.errors import DeployError
-from dlws.shell import sh
+from dlws.core.connection import Local
+from dlws.core.errors import DeployError
+from dlws.shell.quoting import sh
 
 _TYPES = (
     "application/vnd.oci.image.index.v1+json",

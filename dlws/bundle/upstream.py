@@ -11,7 +11,7 @@ from dlws.bundle.build import Shop, Unit, remove
 from dlws.bundle.debian import Debian
 from dlws.bundle.download import fetch_checked
 from dlws.bundle.image import file_name
-from dlws.shell import sh
+from dlws.shell.quoting import sh
 
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
 CNI_VERSION = "1.5.1"

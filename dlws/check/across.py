@@ -12,9 +12,9 @@ from dlws.check.facts import Facts
 from dlws.check.findings import Finding
 from dlws.check.rules import words
 from dlws.config.addresses import is_address
-from dlws.errors import RENEW_MACHINE_ID
-from dlws.folding import fold
-from dlws.hostkeys import RENEW, place
+from dlws.core.errors import RENEW_MACHINE_ID
+from dlws.core.nodeset import fold
+from dlws.ssh.hostkeys import RENEW, place
 
 if TYPE_CHECKING:
     from dlws.config import Config

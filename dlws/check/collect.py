@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dlws import resources
 from dlws.check.facts import Facts, parse
 from dlws.check.ports import needed
 from dlws.config.addresses import is_address
-from dlws.connection import Result
-from dlws.errors import DeployError
-from dlws.kubernetes.endpoint import inner_address
-from dlws.node import CommandFailed, SudoRefused
-from dlws.shell import sh
+from dlws.core import resources
+from dlws.core.connection import Result
+from dlws.core.errors import DeployError
+from dlws.nodes.endpoint import inner_address
+from dlws.nodes.node import CommandFailed, SudoRefused
+from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
     from dlws.config import Config
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 LIMIT = 120
 """Seconds for one node, whatever hangs there."""

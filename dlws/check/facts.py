@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from dlws.hostkeys import fingerprint
+from dlws.ssh.hostkeys import fingerprint
 
 T = TypeVar("T")
 

@@ -12,14 +12,14 @@ from dlws.check import across, rules
 from dlws.check.collect import collect
 from dlws.check.facts import Facts
 from dlws.check.findings import LEVELS, Finding, failures
-from dlws.errors import CheckFailed
-from dlws.folding import fold
-from dlws.outcomes import Outcome
+from dlws.core.errors import CheckFailed
+from dlws.core.nodeset import fold
+from dlws.nodes.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
     from dlws.config import Config
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 COLUMNS = ("result", "nodes", "check", "what", "cure")
 CURE = "do what the column cure says, then run check again"

@@ -17,12 +17,12 @@ import click
 
 from dlws import __version__
 from dlws.cli.words import document, hoisted
-from dlws.errors import Defect, DeployError, Horizon, UsageError
-from dlws.limits import MaxFailures, parse
-from dlws.lines import Unrecorded
-from dlws.options import Options
-from dlws.output import ReaderGone, paint
-from dlws.secrecy import Hidden
+from dlws.core.errors import Defect, DeployError, Horizon, UsageError
+from dlws.runs.appendlog import Unrecorded
+from dlws.runs.console import ReaderGone, paint
+from dlws.runs.limits import MaxFailures, parse
+from dlws.runs.options import Options
+from dlws.secrets.redaction import Hidden
 from dlws.session import Session
 
 # The order is that of the help.

@@ -12,7 +12,7 @@ import click
 from dlws.session import Session
 
 if TYPE_CHECKING:
-    from dlws.trust import Shown
+    from dlws.access.trust import Shown
 
 
 @click.command()
@@ -22,7 +22,7 @@ def build(session: Session) -> None:
 
     What is there already is kept, so that it is safe to run again.
     """
-    from dlws.build import ensure
+    from dlws.nodes.directory import ensure
 
     name, vault = session.config.cluster_name, session.vault
     ensure(session.options.directory, name, vault, session.gate, session.console)
@@ -42,7 +42,7 @@ def install(session: Session, pubkeys: tuple[Path, ...]) -> None:
     Logs in as deploy/sshkey/rootuser with the password in deploy/sshkey/rootpasswd, or asks for
     it. Keys that are there stay. Nodes where the key works already are left alone.
     """
-    from dlws import sshkey as keys
+    from dlws.access import sshkey as keys
 
     nodes = session.cluster.select()
     if not keys.install(session.cluster, nodes, pubkeys, session.ask_secret):
@@ -57,7 +57,7 @@ def hosts(ctx: click.Context) -> None:
     Lines of your own in that file stay. `copytoall deploy/etc/hosts /etc/hosts` brings it to the
     nodes.
     """
-    from dlws.hosts import generate
+    from dlws.prepare.hosts import generate
 
     if ctx.invoked_subcommand:
         return
@@ -80,7 +80,7 @@ def trust(session: Session, nodes: tuple[str, ...], changed: bool, output: str) 
     """
     import json
 
-    from dlws import trust as keys
+    from dlws.access import trust as keys
 
     def agree(seen: Sequence[Shown]) -> list[Shown]:
         if output == "text":

@@ -78,7 +78,7 @@ def build(
 def verify(session: Session, directory: Path | None) -> None:
     """Check every file by its sha256. Exit 5 if one is wrong, missing or surplus."""
     from dlws.bundle import make, manifest
-    from dlws.errors import CheckFailed
+    from dlws.core.errors import CheckFailed
 
     place = directory or make.configured_directory(session)
     found = manifest.problems(place)

@@ -27,7 +27,7 @@ def init(session: Session, merge_kubeconfig: bool) -> None:
     On a running cluster this does nothing but join infra nodes that are missing. An init that was
     interrupted goes on where it stopped.
     """
-    from dlws.kubernetes import kubeadm as actions
+    from dlws.kubeadm import join as actions
     from dlws.kubernetes import kubeconfig
 
     cluster = session.cluster
@@ -41,7 +41,7 @@ def init(session: Session, merge_kubeconfig: bool) -> None:
 @click.pass_obj
 def join(session: Session, nodes: tuple[str, ...]) -> None:
     """Join those NODEs (default: all) that are not in the cluster yet."""
-    from dlws.kubernetes import kubeadm as actions
+    from dlws.kubeadm import join as actions
 
     actions.join(session.cluster, session.cluster.select(nodes))
 
@@ -57,7 +57,7 @@ def reset(session: Session, nodes: tuple[str, ...], yes_reset: str | None) -> No
 
     Asks for the cluster's name. Refuses (exit 4) to leave etcd without a majority.
     """
-    from dlws.kubernetes import reset as actions
+    from dlws.kubeadm import reset as actions
     from dlws.session import confirm
 
     cluster = session.cluster

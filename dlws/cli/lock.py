@@ -19,7 +19,7 @@ def lock() -> None:
 @click.pass_obj
 def status(session: Session, output: str) -> None:
     """Show who holds the lock on the first infra node, and when it was last heard of."""
-    from dlws import nodelock
+    from dlws.nodes import nodelock
 
     node = session.cluster.first
     seen = nodelock.ask(node, "show")
@@ -42,7 +42,7 @@ def break_lock(session: Session, yes_break: str | None) -> None:
     Asks for the cluster's name. A run that is alive after all stops by itself before its next
     command; what it has begun on the nodes runs on to its end.
     """
-    from dlws import nodelock
+    from dlws.nodes import nodelock
     from dlws.session import confirm
 
     node, options = session.cluster.first, session.options

@@ -21,8 +21,8 @@ def connect(session: Session, role: str, which: str) -> None:
 
     ROLE may be a node's name as well. The exit status is that of the shell.
     """
-    from dlws.ssh import Ssh
-    from dlws.terminal import shell
+    from dlws.ssh.client import Ssh
+    from dlws.ssh.terminal import shell
 
     node = session.cluster.pick(role, which)
     assert isinstance(node.connection, Ssh)
@@ -38,7 +38,7 @@ def execonall(session: Session, command: tuple[str, ...]) -> None:
     Several words reach the node quoted as typed here; a single word is a shell line of its own:
     execonall 'df -h | grep data'. With --sudo it runs as root.
     """
-    from dlws.execute import everywhere
+    from dlws.nodes.commands import everywhere
 
     everywhere(session.cluster, command, show=True)
 
@@ -48,7 +48,7 @@ def execonall(session: Session, command: tuple[str, ...]) -> None:
 @click.pass_obj
 def doonall(session: Session, command: tuple[str, ...]) -> None:
     """Run COMMAND on all nodes without showing its output (failures are shown)."""
-    from dlws.execute import everywhere
+    from dlws.nodes.commands import everywhere
 
     everywhere(session.cluster, command, show=False)
 
@@ -62,7 +62,7 @@ def copytoall(session: Session, source: Path, destination: str) -> None:
 
     Modes are kept; files that are there with the same content are not sent again.
     """
-    from dlws.execute import copy
+    from dlws.nodes.commands import copy
 
     changed = copy(session.cluster, source, destination)
     verb = "would change" if session.options.dry_run else "changed"

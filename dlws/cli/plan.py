@@ -19,7 +19,7 @@ from dlws.session import Session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dlws.plan import Plan
+    from dlws.runs.plan import Plan
 
 _ALONE = ("apply", "connect", "plan", "resume")
 """Commands of which no plan is made."""
@@ -37,9 +37,9 @@ def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output
     Reads the nodes and changes nothing. Files are shown line by line (none that is private). What
     depends on a change that has not been made is called unknown until then; `apply` leaves it out.
     """
-    from dlws import plan as plans
-    from dlws.errors import UsageError
-    from dlws.localfiles import write
+    from dlws.core.errors import UsageError
+    from dlws.core.localfiles import write
+    from dlws.runs import plan as plans
 
     session: Session = ctx.obj
     if not file and len(command) > 2 and command[-2] == "-o":
@@ -66,8 +66,8 @@ def apply(ctx: click.Context, file: Path) -> None:
     Looks at the nodes again first, and refuses (exit 4) where what the plan was made from has
     moved. `resume` carries on one that was cut off.
     """
-    from dlws import journal
-    from dlws import plan as plans
+    from dlws.runs import journal
+    from dlws.runs import plan as plans
 
     session: Session = ctx.obj
     found, options = plans.load(file), session.options
@@ -96,8 +96,9 @@ def nested(words: Sequence[str], **given: Any) -> tuple[int, Session]:
 
 def _made(words: Sequence[str], seed: str = "") -> tuple[int, Plan]:
     """The exit code of a dry run of a command line, and the plan of it."""
-    from dlws import __version__, journal
-    from dlws.plan import Plan
+    from dlws import __version__
+    from dlws.runs import journal
+    from dlws.runs.plan import Plan
 
     # What the dry run prints is not the plan, which has standard output to itself.
     with contextlib.redirect_stdout(sys.stderr):
@@ -121,9 +122,10 @@ def _made(words: Sequence[str], seed: str = "") -> tuple[int, Plan]:
 
 def _refuse_moved(session: Session, found: Plan) -> None:
     """Raise Refused unless a plan made now is the same one."""
-    from dlws import __version__, journal
-    from dlws.errors import Refused
-    from dlws.plan import differences
+    from dlws import __version__
+    from dlws.core.errors import Refused
+    from dlws.runs import journal
+    from dlws.runs.plan import differences
 
     cure = f"plan anew: {shlex.join([session.options.argv[0], 'plan', *found.words])}"
     if found.version != __version__:

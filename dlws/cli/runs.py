@@ -9,8 +9,8 @@ from typing import TextIO
 
 import click
 
-from dlws.errors import UsageError
-from dlws.options import Options
+from dlws.core.errors import UsageError
+from dlws.runs.options import Options
 from dlws.session import Session
 
 
@@ -24,7 +24,7 @@ def runs() -> None:
 @click.pass_obj
 def list_runs(session: Session, output: str) -> None:
     """List the runs: id, outcome, nodes that failed, command."""
-    from dlws import journal
+    from dlws.runs import journal
 
     found, wrong = [], []
     for path in journal.runs(session.options.directory / "deploy"):
@@ -46,8 +46,8 @@ def list_runs(session: Session, output: str) -> None:
 @click.pass_obj
 def show(session: Session, run: str, output: str) -> None:
     """Show every record of RUN (default: the last one)."""
-    from dlws import journal
-    from dlws.records import records
+    from dlws.runs import journal
+    from dlws.runs.records import records
 
     place = journal.find(session.options.directory / "deploy", run)
     found = list(records(place))
@@ -65,7 +65,7 @@ def show(session: Session, run: str, output: str) -> None:
 @click.pass_obj
 def tail(session: Session, node: str, run: str) -> None:
     """Show the end of what NODE printed in RUN (default: the last one)."""
-    from dlws import journal
+    from dlws.runs import journal
 
     click.echo(journal.log_end(journal.find(session.options.directory / "deploy", run), node))
 
@@ -76,7 +76,7 @@ def tail(session: Session, node: str, run: str) -> None:
 @click.pass_obj
 def why(session: Session, node: str, run: str) -> None:
     """Say why NODE failed in RUN (default: the last one)."""
-    from dlws import journal
+    from dlws.runs import journal
 
     click.echo(journal.why(journal.find(session.options.directory / "deploy", run), node))
 
@@ -89,9 +89,9 @@ def why(session: Session, node: str, run: str) -> None:
 @click.pass_obj
 def report(session: Session, run: str, file: TextIO, junit: bool) -> None:
     """Write RUN (default: the last one) as one HTML page: timeline, changes, failures."""
-    from dlws import journal
-    from dlws import report as pages
-    from dlws.records import records
+    from dlws.runs import journal
+    from dlws.runs import report as pages
+    from dlws.runs.records import records
 
     place = journal.find(session.options.directory / "deploy", run)
     make = pages.junit if junit else pages.html
@@ -109,8 +109,9 @@ def resume(ctx: click.Context, run: str) -> None:
     gives its outcome without being run again, one that still runs is waited for. Of the options
     before the command, --dry-run, --verbose, --yes and --lock-wait are added to those of the run.
     """
-    from dlws import journal, resuming
     from dlws.cli.plan import nested
+    from dlws.nodes import resume as resuming
+    from dlws.runs import journal
 
     session: Session = ctx.obj
     more = _passed_on(session.options)
@@ -123,7 +124,7 @@ def resume(ctx: click.Context, run: str) -> None:
 
 
 def _warn_of_unreadable(session: Session, place: Path) -> None:
-    from dlws import records
+    from dlws.runs import records
 
     if numbers := ", ".join(map(str, records.unreadable(place))):
         session.console.warn(f"{place / records.NAME}: left out, not to be read: line {numbers}")

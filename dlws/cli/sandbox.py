@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlws.text import since
+from dlws.core.text import since
 
 if TYPE_CHECKING:
     from dlws.sandbox.state import Sandbox
@@ -57,7 +57,7 @@ def up(
 @click.pass_obj
 def down(session: Session) -> None:
     """Remove the nodes and every trace of them. config.yaml and deploy/ stay."""
-    from dlws.plan import local
+    from dlws.runs.plan import local
     from dlws.sandbox import lifecycle
 
     there = lifecycle.exists(session.options.directory)
@@ -94,7 +94,7 @@ def _fault(name: str, text: str) -> None:
     @click.argument("node")
     @click.pass_obj
     def command(session: Session, node: str) -> None:
-        from dlws.plan import local
+        from dlws.runs.plan import local
         from dlws.sandbox import faults
 
         found = _found(session)

@@ -19,10 +19,10 @@ def runscriptonall(session: Session, script: str, args: tuple[str, ...]) -> None
     removed afterwards. A node that must reboot is waited for, and the script continued there. With
     --background the script stays running on the node, and `status` shows its pid and log.
     """
-    from dlws import scripts
-    from dlws.script import find
+    from dlws.scripts import run
+    from dlws.scripts.script import find
 
-    scripts.everywhere(session.cluster, session.cluster.select(), find(script, args))
+    run.everywhere(session.cluster, session.cluster.select(), find(script, args))
 
 
 @click.command(context_settings=AS_TYPED)
@@ -44,11 +44,11 @@ def runscriptonroles(session: Session, words: tuple[str, ...]) -> None:
 
     The first word that is no role (and no node's name) is the script.
     """
-    from dlws import scripts
-    from dlws.script import find
+    from dlws.scripts import run
+    from dlws.scripts.script import find
 
-    roles, script, args = scripts.split_roles(session.cluster, words)
-    scripts.everywhere(session.cluster, session.cluster.select(roles), find(script, args))
+    roles, script, args = run.split_roles(session.cluster, words)
+    run.everywhere(session.cluster, session.cluster.select(roles), find(script, args))
 
 
 @click.command(context_settings=AS_TYPED)
@@ -57,8 +57,8 @@ def runscriptonroles(session: Session, words: tuple[str, ...]) -> None:
 @click.pass_obj
 def runscriptonrandmaster(session: Session, script: str, args: tuple[str, ...]) -> None:
     """Run a local SCRIPT with ARGS on one infra node, chosen at random among those that answer."""
-    from dlws import scripts
-    from dlws.script import find
+    from dlws.scripts import run
+    from dlws.scripts.script import find
 
     found = find(script, args)
-    scripts.everywhere(session.cluster, [scripts.random_master(session.cluster)], found)
+    run.everywhere(session.cluster, [run.random_master(session.cluster)], found)

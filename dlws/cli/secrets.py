@@ -24,7 +24,7 @@ def encrypt(session: Session) -> None:
     From then on they are decrypted in memory only. The passphrase is secrets_key in config.yaml,
     or DLWS_SECRETS_KEY, or asked for; without it they are lost. Run again, it goes on.
     """
-    from dlws import encryption
+    from dlws.access import secrets as encryption
 
     encryption.encrypt(session.vault, _held(session), session.console, session.gate)
 
@@ -33,7 +33,7 @@ def encrypt(session: Session) -> None:
 @click.pass_obj
 def decrypt(session: Session) -> None:
     """Keep the secrets in deploy/ as they are again."""
-    from dlws import encryption
+    from dlws.access import secrets as encryption
 
     encryption.decrypt(session.vault, _held(session), session.console, session.gate)
 
@@ -46,7 +46,7 @@ def status(session: Session, output: str) -> None:
 
     Exits with 5 where the cluster is encrypted and one of them is not.
     """
-    from dlws import encryption
+    from dlws.access import secrets as encryption
 
     paths = encryption.files(session.config, session.options.directory)
     found = encryption.status(session.vault, paths)
@@ -59,7 +59,8 @@ def status(session: Session, output: str) -> None:
 
 def _held(session: Session) -> list[Path]:
     """The files to work on, with the cluster's lock held until this program ends."""
-    from dlws import encryption, lock
+    from dlws.access import secrets as encryption
+    from dlws.runs import lock
 
     if not session.options.dry_run:
         deadline = time.monotonic() + session.options.lock_wait

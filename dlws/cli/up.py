@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from dlws.install.step import PLATFORMS
 from dlws.session import Session
-from dlws.step import PLATFORMS
 
 PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=False)
 
@@ -23,7 +23,7 @@ def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]
     brings it in). Every step is safe to run again. PLATFORM is that of config.yaml where it is not
     given.
     """
-    from dlws import steps
+    from dlws.install import steps
 
     chosen = platform or session.config.platform
     steps.run(session, chosen, steps.choose(steps.of(chosen), start, only))
@@ -34,7 +34,7 @@ def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]
 @click.pass_obj
 def list_steps(session: Session, platform: str | None) -> None:
     """List the steps of the installation, numbered."""
-    from dlws import steps
+    from dlws.install import steps
 
     for number, step in enumerate(steps.of(platform or session.config.platform), 1):
         click.echo(f"{number:2}  {step.name:12} {step.help}")

@@ -14,7 +14,7 @@ from dlws.config.model import Config
 from dlws.config.problems import Path, closest, dotted
 from dlws.config.shape import keys_of
 from dlws.config.spelling import MISSPELLED, MOVED, OLD
-from dlws.errors import UsageError
+from dlws.core.errors import UsageError
 
 if TYPE_CHECKING:
     from dlws.config.load import Inspection

@@ -16,7 +16,7 @@ from dlws.config.problems import ConfigError, Problem
 from dlws.config.shape import Shaper
 from dlws.config.source import Document, parse
 from dlws.config.wording import explain_error, mended
-from dlws.errors import UsageError
+from dlws.core.errors import UsageError
 
 FILES = ("config.yaml", "cluster.yaml")
 

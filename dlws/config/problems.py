@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dlws.errors import UsageError
+from dlws.core.errors import UsageError
 
 Level = Literal["error", "warning"]
 Path = tuple[str | int, ...]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from dlws.config.merge import Sources
 from dlws.config.model import Config
 from dlws.config.problems import Path, dotted
-from dlws.config.references import Secret
+from dlws.secrets.reference import Secret
 
 _COMMENT = re.compile(r"[ \t]+#")
 _PLACEHOLDERS = {"Sign key for JWT", "your_root_password", "changeme", "change-me"}

@@ -12,7 +12,7 @@ from pydantic import ValidationInfo as Info
 from pydantic_core import PydanticCustomError
 
 from dlws.config.problems import closest, is_secret_key
-from dlws.config.references import Secret
+from dlws.secrets.reference import Secret
 
 ROLES = ("infrastructure", "worker", "nfs", "mysqlserver", "elasticsearch", "samba")
 _ROLE_WORDS = {"infra": "infrastructure", "master": "infrastructure"}

@@ -9,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dlws.errors import DeployError
-from dlws.kubernetes import endpoint, kubeconfig, reach
+from dlws.core.errors import DeployError
+from dlws.kubernetes import kubeconfig
+from dlws.kubernetes import tunnel as reach
+from dlws.nodes import endpoint
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
+    from dlws.nodes.cluster import Cluster
 
 T = TypeVar("T")
 Patch = list[dict[str, Any]]
@@ -174,7 +176,7 @@ def connect(cluster: Cluster) -> Iterator[Api]:
 
 def _tunnel(cluster: Cluster) -> reach.Tunnel:
     """A way through the first infra node that lets us in and whose API server takes connections."""
-    from dlws.ssh import Ssh
+    from dlws.ssh.client import Ssh
 
     port, says = cluster.config.kubernetes.api_port, []
     for node in cluster.infra:

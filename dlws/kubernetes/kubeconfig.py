@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlws.errors import DeployError, Refused, UsageError
-from dlws.kubernetes import endpoint
-from dlws.localfiles import write
-from dlws.plan import local
-from dlws.shell import sh
+from dlws.core.errors import DeployError, Refused, UsageError
+from dlws.core.localfiles import write
+from dlws.nodes import endpoint
+from dlws.runs.plan import local
+from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 ADMIN = "/etc/kubernetes/admin.conf"
 Kubeconfig = dict[str, Any]

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlws import plan
-from dlws.errors import DeployError
-from dlws.kubernetes import kubeconfig, reach
-from dlws.localfiles import write
-from dlws.shell import sh
+from dlws.core.errors import DeployError
+from dlws.core.localfiles import write
+from dlws.kubernetes import kubeconfig, tunnel
+from dlws.runs import plan
+from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 _NOT_FOUND = 127
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -42,7 +42,7 @@ def run(cluster: Cluster, words: Sequence[str]) -> int:
     if not cluster.gate.admit(plan.local(f"run: {sh('kubectl', *words)}")):
         return 0
     local = program(cluster)
-    server = reach.direct(cluster) if local else ""
+    server = tunnel.direct(cluster) if local else ""
     if local and server:
         sys.stdout.flush()
         # In our place: a terminal, signals and the exit status are then kubectl's own.

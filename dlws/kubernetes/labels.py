@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dlws import plan
-from dlws.errors import DeployError, SomeNodesFailed, UsageError
-from dlws.folding import fold
+from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
+from dlws.core.nodeset import fold
+from dlws.runs import plan
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
     from dlws.config import Config, Machine
     from dlws.kubernetes.api import Live
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 Wanted = dict[str, str | None]
 """Label: value; None where the node must not have it."""

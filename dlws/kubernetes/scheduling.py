@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dlws import plan
-from dlws.errors import DeployError
-from dlws.folding import fold
+from dlws.core.errors import DeployError
+from dlws.core.nodeset import fold
 from dlws.kubernetes import versions
 from dlws.kubernetes.api import (
     Live,
@@ -19,10 +18,11 @@ from dlws.kubernetes.api import (
     taints_patch,
 )
 from dlws.kubernetes.labels import worker_labels
+from dlws.runs import plan
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 
 def cordon(cluster: Cluster, nodes: Sequence[Node]) -> None:

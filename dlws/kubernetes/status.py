@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dlws import resources
-from dlws.errors import CheckFailed, DeployError
-from dlws.folding import fold
+from dlws.core import resources
+from dlws.core.errors import CheckFailed, DeployError
+from dlws.core.nodeset import fold
 from dlws.kubernetes import api, kubeconfig
-from dlws.shell import script
+from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 _MEMBERS = {"infrastructure", "worker"}

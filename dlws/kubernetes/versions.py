@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from dlws.errors import UsageError
+from dlws.core.errors import UsageError
 
 OLDEST, NEWEST = 18, 36
 _MASTER, _CONTROL_PLANE = "node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 
 GROUPS = Path("/sys/fs/cgroup")
 

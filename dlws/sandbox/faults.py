@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dlws.connection import Local
-from dlws.errors import DeployError
+from dlws.core.connection import Local
+from dlws.core.errors import DeployError
 from dlws.sandbox import cgroups, naming, nodes
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Node, Sandbox
-from dlws.shell import sh
+from dlws.shell.quoting import sh
 
 RATE = "4mbit"
 """What a slow node's link carries."""

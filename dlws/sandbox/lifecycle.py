@@ -11,10 +11,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dlws.errors import DeployError, Refused
-from dlws.localfiles import write
-from dlws.output import Console
-from dlws.plan import local
+from dlws.core.errors import DeployError, Refused
+from dlws.core.localfiles import write
+from dlws.core.text import since
+from dlws.runs.console import Console
+from dlws.runs.plan import local
 from dlws.sandbox import (
     cgroups,
     configure,
@@ -28,8 +29,7 @@ from dlws.sandbox import (
     state,
 )
 from dlws.sandbox.state import Node, Sandbox
-from dlws.text import since
-from dlws.vault import Vault
+from dlws.secrets.vault import Vault
 
 if TYPE_CHECKING:
     from dlws.session import Session

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from dlws.connection import Echo, Local, Result
-from dlws.errors import DeployError
-from dlws.output import Console
-from dlws.shell import sh
+from dlws.core.connection import Echo, Local, Result
+from dlws.core.errors import DeployError
+from dlws.runs.console import Console
+from dlws.shell.quoting import sh
 
 PACKAGES = {
     "mmdebstrap": "mmdebstrap",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 
 LARGEST = 240
 """Nodes that fit one sandbox: its network is a /24, and the lowest addresses stay free."""

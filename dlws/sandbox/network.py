@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from dlws.connection import Local
+from dlws.core.connection import Local
 from dlws.sandbox import naming
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Sandbox
-from dlws.shell import sh
+from dlws.shell.quoting import sh
 
 GUARD_METRIC = "4278198272"
 """Higher than any route that means something, so that it holds only while there is none."""

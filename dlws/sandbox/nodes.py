@@ -7,13 +7,13 @@ import shutil
 import time
 from pathlib import Path
 
-from dlws import resources
-from dlws.connection import Local, banner
-from dlws.errors import DeployError
+from dlws.core import resources
+from dlws.core.connection import Local, banner
+from dlws.core.errors import DeployError
 from dlws.sandbox import cgroups, network, rootfs
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Node, Sandbox
-from dlws.shell import script, sh
+from dlws.shell.quoting import script, sh
 
 BOOT = 120.0
 """Seconds a node may take from its start to an SSH banner, on a busy machine."""

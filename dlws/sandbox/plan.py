@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from dlws.errors import Refused, UsageError
+from dlws.core.errors import Refused, UsageError
 from dlws.sandbox import naming
 from dlws.sandbox.state import Node
 

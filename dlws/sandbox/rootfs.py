@@ -8,13 +8,13 @@ import re
 import time
 from pathlib import Path
 
-from dlws import resources
-from dlws.connection import Local
-from dlws.errors import DeployError, UsageError
-from dlws.output import Console
+from dlws.core import resources
+from dlws.core.connection import Local
+from dlws.core.errors import DeployError, UsageError
+from dlws.core.text import since
+from dlws.runs.console import Console
 from dlws.sandbox.machine import run
-from dlws.shell import sh
-from dlws.text import since
+from dlws.shell.quoting import sh
 
 RELEASES = ("bookworm", "trixie")
 PACKAGES = (

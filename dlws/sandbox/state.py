@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 from dlws.sandbox import naming
 
 REGISTRY = Path("/var/lib/dlws/sandbox")

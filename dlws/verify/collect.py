@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dlws import files, runtime, sshkey
-from dlws import script as script_files
-from dlws.checkmode import Answers, Members, answers, checking, packed, tar, template
-from dlws.shell import script
+from dlws.access import sshkey
+from dlws.prepare import runtime
+from dlws.scripts import script as script_files
+from dlws.scripts.checkmode import Answers, Members, answers, checking, packed, tar, template
+from dlws.shell import files
+from dlws.shell.quoting import script
 from dlws.verify.expected import Known, Managed
 from dlws.verify.expected import files as managed_files
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
-    from dlws.node import Node
-    from dlws.script import Script
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
+    from dlws.scripts.script import Script
 
 
 @dataclass(frozen=True)

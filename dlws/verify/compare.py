@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dlws import hosts, runtime
-from dlws.checkmode import Answers, said
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
+from dlws.prepare import hosts, runtime
+from dlws.scripts.checkmode import Answers, said
 from dlws.verify.expected import Known, Managed, Origin, runtime_origin, script_origin
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
     from dlws.kubernetes.api import Live
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 _SWITCH = {"active", "inactive"}
 _CHECK_FAILED = 5

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlws import preparation, runtime
 from dlws.config.problems import Path
-from dlws.files import File
-from dlws.kubernetes import labels, network, versions
-from dlws.kubernetes.state import Member
+from dlws.kubeadm import podnetwork
+from dlws.kubeadm.survey import Member
+from dlws.kubernetes import labels, versions
+from dlws.prepare import runtime
+from dlws.prepare import scripts as preparation
+from dlws.shell.files import File
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
     from dlws.config import Config
     from dlws.kubernetes.api import Live
-    from dlws.node import Node
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 WARN_DAYS = 30
 """Certificates that end within so many days are told."""
@@ -104,23 +106,23 @@ def kubernetes(cluster: Cluster, node: Node, known: Known) -> Iterator[Managed]:
 
 def files(cluster: Cluster, node: Node, known: Known) -> list[File]:
     """The files that put_tree() places."""
-    first = network.first_files(cluster)
+    first = podnetwork.first_files(cluster)
     own = known.members.get(node.name)
     if not first or own is None or not own.pod_cidr:
         return first
-    return [*first, *network.bridge_files(cluster.config, node.name, known.members)]
+    return [*first, *podnetwork.bridge_files(cluster.config, node.name, known.members)]
 
 
 def pod_network(cluster: Cluster, node: Node, known: Known) -> Iterator[Managed]:
     own = ("machines", node.name)
-    keys = {network.CONFLIST: "pod_cidr", network.ROUTES: "pod_cidr"}
+    keys = {podnetwork.CONFLIST: "pod_cidr", podnetwork.ROUTES: "pod_cidr"}
     placed = files(cluster, node, known)
     for file in placed:
         origin = (("kubernetes", keys.get(file.path, "network")), ("kubernetes", "network"), own)
         yield Managed("file", file.path, file.state, origin, "network")
     if placed:
         chosen = (("kubernetes", "network"), own)
-        yield Managed("unit", network.UNIT, "enabled active", chosen, f"unit:{network.UNIT}")
+        yield Managed("unit", podnetwork.UNIT, "enabled active", chosen, f"unit:{podnetwork.UNIT}")
 
 
 def wanted_labels(config: Config, node: Node, live: Live) -> Iterator[Managed]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from dlws import hosts, runtime, scripts, sshkey
-from dlws.script import find
-from dlws.shell import sh
+from dlws.access import sshkey
+from dlws.prepare import hosts, runtime
+from dlws.scripts import run
+from dlws.scripts.script import find
+from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
-    from dlws.node import Node
+    from dlws.nodes.node import Node
     from dlws.session import Session
     from dlws.verify.report import Finding
 
@@ -45,7 +47,7 @@ def _sshkey(session: Session, nodes: list[Node], _: str) -> None:
 
 
 def _script(session: Session, nodes: list[Node], name: str) -> None:
-    scripts.everywhere(session.cluster, nodes, find(f"scripts/{name}"))
+    run.everywhere(session.cluster, nodes, find(f"scripts/{name}"))
 
 
 def _runtime(session: Session, nodes: list[Node], _: str) -> None:
@@ -58,9 +60,9 @@ def _runtime(session: Session, nodes: list[Node], _: str) -> None:
 
 
 def _network(session: Session, nodes: list[Node], _: str) -> None:
-    from dlws.kubernetes import network, state
+    from dlws.kubeadm import podnetwork, survey
 
-    network.update(session.cluster, state.survey(session.cluster, []))
+    podnetwork.update(session.cluster, survey.survey(session.cluster, []))
 
 
 def _unit(session: Session, nodes: list[Node], name: str) -> None:

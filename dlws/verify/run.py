@@ -7,21 +7,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dlws import hosts, sshkey
+from dlws.access import sshkey
 from dlws.config.load import inspect
-from dlws.errors import CheckFailed, DeployError, Refused
-from dlws.handshake import LoginRefused
+from dlws.core.errors import CheckFailed, DeployError, Refused
 from dlws.kubernetes import kubeconfig
-from dlws.node import Node, SudoRefused
-from dlws.outcomes import Outcome
+from dlws.nodes.node import Node, SudoRefused
+from dlws.nodes.outcomes import Outcome
+from dlws.prepare import hosts
+from dlws.ssh.handshake import LoginRefused
 from dlws.verify import collect, fix, report
 from dlws.verify.compare import Difference, Seen, compare
 from dlws.verify.expected import Known, expected, known_members
 from dlws.verify.report import Finding, Verdict
 
 if TYPE_CHECKING:
-    from dlws.cluster import Cluster
     from dlws.config.merge import Sources
+    from dlws.nodes.cluster import Cluster
     from dlws.session import Session
 
 _ROUNDS = 2

@@ -9,8 +9,8 @@ import pytest
 
 from dlws.bundle import delivery
 from dlws.bundle.manifest import NAME, Manifest, describe
-from dlws.connection import Local, Result
-from dlws.files import File
+from dlws.core.connection import Local, Result
+from dlws.shell.files import File
 
 CONTENT = {
     "bin/kubeadm": b"kubeadm",

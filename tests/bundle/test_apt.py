@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlws.bundle import apt
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 
 TARGETS = """http://mirror.test/debian/ bookworm main
 http://mirror.test/debian/ bookworm-updates main

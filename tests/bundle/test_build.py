@@ -9,8 +9,8 @@ import pytest
 from dlws.bundle import build, debian, manifest
 from dlws.bundle.build import Shop, Unit
 from dlws.bundle.manifest import Manifest
-from dlws.errors import DeployError, Refused, UsageError
-from dlws.output import Console
+from dlws.core.errors import DeployError, Refused, UsageError
+from dlws.runs.console import Console
 
 HEAD = Manifest("1.20.2", "debian", "2026-01-01T00:00:00+00:00")
 

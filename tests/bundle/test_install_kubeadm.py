@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dlws import resources
 from dlws.bundle import delivery, image, manifest
+from dlws.core import resources
 
 from .conftest import write_bundle
 

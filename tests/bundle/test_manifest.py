@@ -8,7 +8,7 @@ import pytest
 
 from dlws.bundle import manifest
 from dlws.bundle.manifest import NAME, BundleBroken, problems
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 
 
 def test_a_bundle_as_written_is_intact(bundle: Path) -> None:

@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 
 from dlws.bundle import delivery
-from dlws.errors import CheckFailed
-from dlws.node import Node
+from dlws.core.errors import CheckFailed
+from dlws.nodes.node import Node
 
 from .conftest import CONTENT, FakeNode, write_bundle
 

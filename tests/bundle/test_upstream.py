@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dlws.bundle import download, registry, upstream
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 
 SHA = hashlib.sha256(b"content").hexdigest()
 

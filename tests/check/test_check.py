@@ -13,9 +13,9 @@ import pytest
 from dlws.check import collect, show
 from dlws.check.facts import Facts
 from dlws.check.findings import Finding
-from dlws.connection import KEEP, Echo, Result, Stdin
-from dlws.errors import CheckFailed, DeployError
-from dlws.node import Node
+from dlws.core.connection import KEEP, Echo, Result, Stdin
+from dlws.core.errors import CheckFailed, DeployError
+from dlws.nodes.node import Node
 from tests.check.test_rules import ALL, GPU, INFRA, TEXT, WORKER, config_of
 from tests.conftest import Deploy, free_port
 from tests.kubernetes.conftest import Answer, Fake, World, make

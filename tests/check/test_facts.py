@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlws import resources
 from dlws.check.collect import LIBRARIES
 from dlws.check.facts import Device, Disk, Facts, Port, host_key, listener, parse
+from dlws.core import resources
 
 GPU = (Path(__file__).parent / "data/gpu.txt").read_text()
 EMPTY = Facts("w", "10.1.0.11")

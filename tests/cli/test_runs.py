@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dlws.journal import new_id
-from dlws.records import NAME
+from dlws.runs.journal import new_id
+from dlws.runs.records import NAME
 from tests.conftest import Deploy
 
 PROGRAM = Path(__file__).parent.parent.parent / "deploy.py"

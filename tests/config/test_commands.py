@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dlws.cli.config import checkconfig, config
-from dlws.errors import UsageError
-from dlws.options import Options
+from dlws.core.errors import UsageError
+from dlws.runs.options import Options
 from dlws.session import Session
 from tests.config.support import DATA
 

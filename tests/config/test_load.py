@@ -10,7 +10,7 @@ import yaml
 from dlws.config import Config, ConfigError, from_text, load
 from dlws.config.addresses import address_of, parse_hosts
 from dlws.config.problems import hide_secrets
-from dlws.errors import UsageError
+from dlws.core.errors import UsageError
 from tests.config.support import look, minimal
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from dlws.config import load
 from dlws.config.secrets import serve_secrets
-from dlws.errors import DeployError, UsageError
-from dlws.secrecy import Hidden
+from dlws.core.errors import DeployError, UsageError
+from dlws.secrets.redaction import Hidden
 from tests.config.support import minimal
 from tests.conftest import Deploy
 

@@ -7,7 +7,7 @@ import re
 
 import asyncssh
 
-from dlws.transport import MARK, MARKING
+from dlws.ssh.transport import MARK, MARKING
 from tests.farm import answers, shell
 from tests.farm.faults import (
     AT_EFFECT,

@@ -10,7 +10,7 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from dlws.recorder import BOOT, ROOTS
+from dlws.shell.recorder import BOOT, ROOTS
 
 OWN = "/proc/self/fd/7"
 """An absolute path that is a host's own home for each of its commands: hosts share all others."""

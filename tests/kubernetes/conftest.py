@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from dlws.cluster import Cluster
 from dlws.config import Config, load
-from dlws.connection import KEEP, Echo, Result, Stdin, pieces
-from dlws.gate import Gate
-from dlws.node import Node
-from dlws.options import Options
-from dlws.output import Console
+from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
+from dlws.nodes.cluster import Cluster
+from dlws.nodes.node import Node
+from dlws.runs.console import Console
+from dlws.runs.gate import Gate
+from dlws.runs.options import Options
 
 Answer = Callable[[str, bytes], Result | None]
 

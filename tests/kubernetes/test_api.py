@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from kubernetes.client import ApiClient, Configuration
 
-from dlws.errors import DeployError
+from dlws.core.errors import DeployError
 from dlws.kubernetes.api import Api
 from dlws.kubernetes.status import wait_ready
 

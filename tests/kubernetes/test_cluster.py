@@ -17,11 +17,11 @@ import pytest
 import yaml
 from cryptography import x509
 
-from dlws.connection import Local, Result
-from dlws.options import Options
+from dlws.core.connection import Local, Result
+from dlws.runs.options import Options
 from dlws.sandbox import lifecycle
 from dlws.session import Session
-from dlws.shell import sh
+from dlws.shell.quoting import sh
 from tests.sandboxes import Made
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dlws.connection import Local
-from dlws.kubernetes import documents
-from dlws.kubernetes.endpoint import Endpoint
+from dlws.core.connection import Local
+from dlws.kubeadm import documents
+from dlws.nodes.endpoint import Endpoint
 from tests.kubernetes.conftest import CONFIG, config_of
 
 END = Endpoint("10.1.0.1", 6443)

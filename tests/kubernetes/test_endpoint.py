@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dlws.errors import DeployError
-from dlws.kubernetes import endpoint
+from dlws.core.errors import DeployError
+from dlws.nodes import endpoint
 from tests.kubernetes.conftest import CONFIG, THREE, World, config_of
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from dlws import runtime
-from dlws.connection import Result
-from dlws.errors import DeployError, Horizon, Refused, SomeNodesFailed
-from dlws.kubernetes import kubeadm, reset
-from dlws.kubernetes.state import Member, Survey, parse
+from dlws.core.connection import Result
+from dlws.core.errors import DeployError, Horizon, Refused, SomeNodesFailed
+from dlws.kubeadm import join, reset
+from dlws.kubeadm.survey import Member, Survey, parse
+from dlws.prepare import runtime
 from tests.asked import none_there
 from tests.kubernetes.conftest import THREE, World
 
@@ -100,7 +100,7 @@ def secrets_in(world: World) -> list[str]:
 def test_init_sends_the_documents_by_standard_input(make: Make, ca: bytes) -> None:
     world = make()
     Nodes(world, ca)
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     sent = documents(world.stdin_of("infra01", RUN))
     assert sent["ClusterConfiguration"]["controlPlaneEndpoint"] == "10.1.0.1:6443"
     assert sent["InitConfiguration"]["nodeRegistration"]["name"] == "infra01"
@@ -119,7 +119,7 @@ def test_copies_that_want_to_join_are_refused_and_left_as_they_are(make: Make, c
     nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
     nodes.machine_ids["worker02"] = nodes.machine_ids["worker01"]
     with pytest.raises(DeployError) as caught:
-        kubeadm.join(world.cluster, world.cluster.nodes)
+        join.join(world.cluster, world.cluster.nodes)
     assert "worker01 has the machine-id of worker02" in caught.value.message
     assert "worker02 has the machine-id of worker01" in caught.value.message
     assert "systemd-machine-id-setup" in caught.value.message
@@ -131,10 +131,10 @@ def test_a_copy_of_a_member_is_refused_and_the_others_join(make: Make, ca: bytes
     nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"})
     nodes.machine_ids["worker02"] = nodes.machine_ids["worker01"]
     with pytest.raises(DeployError, match="worker02 has the machine-id of worker01"):
-        kubeadm.join(world.cluster, world.cluster.select(["worker02"]))  # worker01 is not asked
+        join.join(world.cluster, world.cluster.select(["worker02"]))  # worker01 is not asked
     assert not changed(world, "worker02")
     nodes.machine_ids["worker02"] = "its own"
-    kubeadm.join(world.cluster, world.cluster.nodes)
+    join.join(world.cluster, world.cluster.nodes)
     assert world.ran("worker02", RUN)
 
 
@@ -143,7 +143,7 @@ def test_init_refuses_copies_among_the_infra_nodes(make: Make, ca: bytes) -> Non
     nodes = Nodes(world, ca)
     nodes.machine_ids["infra03"] = nodes.machine_ids["infra01"]
     with pytest.raises(DeployError, match="infra01 has the machine-id of infra03"):
-        kubeadm.init(world.cluster)
+        join.init(world.cluster)
     assert not any(changed(world, name) for name in world.fakes)
 
 
@@ -151,7 +151,7 @@ def test_nodes_without_a_machine_id_are_no_copies(make: Make, ca: bytes) -> None
     world = make()
     nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
     nodes.machine_ids |= {"worker01": "", "worker02": ""}
-    kubeadm.join(world.cluster, world.cluster.nodes)
+    join.join(world.cluster, world.cluster.nodes)
     assert world.ran("worker01", RUN) and world.ran("worker02", RUN)
 
 
@@ -160,8 +160,8 @@ def test_no_secret_is_on_a_command_line_or_shown(
 ) -> None:
     world = make(THREE, verbose=True)
     Nodes(world, ca)
-    kubeadm.init(world.cluster)
-    kubeadm.join(world.cluster, world.cluster.nodes)
+    join.init(world.cluster)
+    join.join(world.cluster, world.cluster.nodes)
     secrets = secrets_in(world)
     assert len(secrets) >= 6
     shown = "".join(capfd.readouterr())
@@ -172,7 +172,7 @@ def test_no_secret_is_on_a_command_line_or_shown(
 def test_init_fetches_admin_conf_for_its_owner_alone(make: Make, ca: bytes) -> None:
     world = make()
     Nodes(world, ca)
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     path = world.cluster.deploy / "sshkey/admin.conf"
     assert path.read_bytes() == ADMIN
     assert path.stat().st_mode & 0o777 == 0o600
@@ -187,7 +187,7 @@ def test_init_again_changes_nothing_and_says_so(
         ca,
         {"infra01": "10.244.0.0/24", "infra02": "10.244.1.0/24", "infra03": "10.244.2.0/24"},
     )
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     assert not any(world.ran(name, RUN) for name in world.fakes)
     says = capsys.readouterr().err
     assert "Kubernetes 1.20.2 is running on infra[01-03]" in says
@@ -196,7 +196,7 @@ def test_init_again_changes_nothing_and_says_so(
 def test_three_infra_nodes_join_one_after_the_other(make: Make, ca: bytes) -> None:
     world = make(THREE)
     nodes = Nodes(world, ca)
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     assert list(nodes.members) == ["infra01", "infra02", "infra03"]
     for name in ("infra02", "infra03"):
         sent = documents(world.stdin_of(name, RUN))["JoinConfiguration"]
@@ -214,14 +214,14 @@ def test_api_servers_that_saw_etcd_grow_are_restarted(
 ) -> None:
     world = make(THREE.replace("1.20.2", version))
     Nodes(world, ca, version=version)
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     assert [name for name in world.fakes if world.ran(name, "pkill -TERM -x")] == restarted
 
 
 def test_every_node_of_three_masters_knows_them_by_name(make: Make, ca: bytes) -> None:
     world = make(THREE)
     Nodes(world, ca)
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     asked = b"".join(stdin for _, stdin in world.fakes["infra02"].asked)
     assert b"10.1.0.3 atlas-api\n10.1.0.1 atlas-api\n" in asked
 
@@ -231,7 +231,7 @@ def test_an_unfinished_init_goes_on(make: Make, ca: bytes) -> None:
     nodes = Nodes(world, ca)
     nodes.begun.add("infra01")
     world.fakes["infra01"].rules.insert(0, lambda command, _: _forget(nodes, command))
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     line = next(command for command in world.commands("infra01") if RUN in command)
     assert "DirAvailable--var-lib-etcd" in line
     assert "Port-6443" in line
@@ -247,7 +247,7 @@ def test_a_silent_control_plane_is_not_overwritten(make: Make, ca: bytes) -> Non
     state = b"version=v1.20.2\nkubelet=1\ncontrol_plane=1\napi_says=connection refused\n"
     world.fakes["infra01"].rules.append(lambda c, _: Result(0, state) if STATE in c else None)
     with pytest.raises(DeployError, match="does not answer: connection refused") as caught:
-        kubeadm.init(world.cluster)
+        join.init(world.cluster)
     assert "kubeadm reset infra01" in caught.value.cure
     assert not world.ran("infra01", RUN)
 
@@ -255,7 +255,7 @@ def test_a_silent_control_plane_is_not_overwritten(make: Make, ca: bytes) -> Non
 def test_join_joins_only_who_is_missing(make: Make, ca: bytes) -> None:
     world = make()
     Nodes(world, ca, {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"})
-    kubeadm.join(world.cluster, world.cluster.nodes)
+    join.join(world.cluster, world.cluster.nodes)
     assert world.ran("worker02", RUN)
     assert not world.ran("worker01", RUN)
 
@@ -267,7 +267,7 @@ def test_join_again_makes_no_token(make: Make, ca: bytes) -> None:
         ca,
         {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24", "worker02": "10.244.2.0/24"},
     )
-    kubeadm.join(world.cluster, world.cluster.nodes)
+    join.join(world.cluster, world.cluster.nodes)
     assert not world.ran("infra01", "create -f -")
 
 
@@ -276,7 +276,7 @@ def test_one_failing_worker_does_not_hold_up_the_other(make: Make, ca: bytes) ->
     nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
     nodes.failing.add("worker01")
     with pytest.raises(DeployError, match=r"worker01.*\n.*preflight failed"):
-        kubeadm.join(world.cluster, world.cluster.nodes)
+        join.join(world.cluster, world.cluster.nodes)
     assert "worker02" in nodes.members
 
 
@@ -284,14 +284,14 @@ def test_join_before_init_says_what_comes_first(make: Make, ca: bytes) -> None:
     world = make()
     Nodes(world, ca)
     with pytest.raises(DeployError, match="no API server") as caught:
-        kubeadm.join(world.cluster, world.cluster.nodes)
+        join.join(world.cluster, world.cluster.nodes)
     assert "kubeadm init" in caught.value.cure
 
 
 def test_a_node_without_kubeadm_is_told_how_to_get_it(make: Make) -> None:
     world = make()
     with pytest.raises(DeployError, match="infra01 has no kubeadm") as caught:
-        kubeadm.init(world.cluster)
+        join.init(world.cluster)
     assert "install_kubeadm.sh" in caught.value.cure
 
 
@@ -299,7 +299,7 @@ def test_a_dry_run_changes_nothing(make: Make, ca: bytes) -> None:
     world = make(THREE, dry_run=True)
     Nodes(world, ca)
     with pytest.raises(Horizon, match="unknown until kubeadm init is done"):
-        kubeadm.init(world.cluster)
+        join.init(world.cluster)
     assert not any(world.ran(name, RUN) for name in world.fakes)
     assert not (world.cluster.deploy / "sshkey/admin.conf").exists()
 
@@ -308,7 +308,7 @@ def test_the_pod_network_reaches_every_node(make: Make, ca: bytes) -> None:
     world = make()
     members = {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"}
     Nodes(world, ca, members)
-    kubeadm.join(world.cluster, world.cluster.nodes)
+    join.join(world.cluster, world.cluster.nodes)
     for name in world.fakes:
         sent = b"".join(stdin for _, stdin in world.fakes[name].asked)
         assert (b"route 10.244.2.0/24 10.1.0.12\n" in sent) == (name != "worker02")
@@ -367,7 +367,7 @@ def test_reset_of_a_worker_drains_cleans_and_forgets_it(make: Make, ca: bytes) -
 def test_reset_of_everything_forgets_admin_conf(make: Make, ca: bytes) -> None:
     world = make()
     Nodes(world, ca, {"infra01": "10.244.0.0/24"})
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     reset.reset(world.cluster, world.cluster.nodes)
     assert all(world.ran(name, "Take Kubernetes off this node") for name in world.fakes)
     assert not (world.cluster.deploy / "sshkey/admin.conf").exists()
@@ -387,14 +387,14 @@ def test_partial_failure_is_exit_three(make: Make, ca: bytes) -> None:
     nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
     nodes.failing.add("worker01")
     with pytest.raises(SomeNodesFailed):
-        kubeadm.join(world.cluster, world.cluster.nodes)
+        join.join(world.cluster, world.cluster.nodes)
 
 
 def test_init_gives_the_first_node_its_network_without_waiting(make: Make, ca: bytes) -> None:
     world = make()
     nodes = Nodes(world, ca)
     world.fakes["infra01"].rules.insert(0, lambda c, _: _no_range_yet(nodes, c))
-    kubeadm.init(world.cluster)
+    join.init(world.cluster)
     lines = world.commands("infra01")
     placed = [
         i for i, (_, stdin) in enumerate(world.fakes["infra01"].asked) if b"10.244.0.0/24" in stdin

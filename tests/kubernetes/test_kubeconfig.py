@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dlws.errors import DeployError, UsageError
+from dlws.core.errors import DeployError, UsageError
+from dlws.core.localfiles import write
 from dlws.kubernetes import kubeconfig
-from dlws.localfiles import write
 from tests.kubernetes.conftest import THREE, World
 
 ADMIN: dict[str, Any] = {

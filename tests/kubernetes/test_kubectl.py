@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
-from dlws.connection import Result
-from dlws.errors import DeployError
-from dlws.kubernetes import kubeconfig, kubectl, reach
-from dlws.localfiles import write
-from dlws.vault import Vault
+from dlws.core.connection import Result
+from dlws.core.errors import DeployError
+from dlws.core.localfiles import write
+from dlws.kubernetes import kubeconfig, kubectl
+from dlws.kubernetes import tunnel as reach
+from dlws.secrets.vault import Vault
 from tests.kubernetes.conftest import CONFIG, THREE, World
 from tests.kubernetes.test_kubeconfig import ADMIN
 

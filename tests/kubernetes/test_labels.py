@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dlws.errors import DeployError, SomeNodesFailed, UsageError
+from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.kubernetes import api, labels
 from dlws.kubernetes.api import Live, cordon_patch, label_patch, taint_patch
 from tests.kubernetes.conftest import CONFIG, THREE, World, config_of

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dlws import resources
-from dlws.connection import Local
-from dlws.errors import UsageError
-from dlws.kubernetes import network
-from dlws.kubernetes.state import Member
-from dlws.node import Node
-from dlws.shell import script
+from dlws.core import resources
+from dlws.core.connection import Local
+from dlws.core.errors import UsageError
+from dlws.kubeadm import podnetwork
+from dlws.kubeadm.survey import Member
+from dlws.nodes.node import Node
+from dlws.shell.quoting import script
 from tests.kubernetes.conftest import CONFIG, World, config_of
 
 MEMBERS = {
@@ -26,16 +26,16 @@ MEMBERS = {
 
 
 def test_routes_lead_to_the_others(tmp_path: Path) -> None:
-    assert network.routes(config_of(tmp_path), "worker01", MEMBERS) == (
+    assert podnetwork.routes(config_of(tmp_path), "worker01", MEMBERS) == (
         "network 10.244.0.0/16\nroute 10.244.0.0/24 10.1.0.1\nroute 10.244.2.0/24 10.1.0.12\n"
     )
 
 
 def test_conflist_gives_pods_the_nodes_own_addresses(tmp_path: Path) -> None:
     files = {
-        f.path: f.content for f in network.bridge_files(config_of(tmp_path), "worker01", MEMBERS)
+        f.path: f.content for f in podnetwork.bridge_files(config_of(tmp_path), "worker01", MEMBERS)
     }
-    content = files[network.CONFLIST]
+    content = files[podnetwork.CONFLIST]
     assert isinstance(content, bytes)
     bridge, portmap = json.loads(content)["plugins"]
     assert bridge["ipam"]["ranges"] == [[{"subnet": "10.244.1.0/24"}]]
@@ -45,16 +45,16 @@ def test_conflist_gives_pods_the_nodes_own_addresses(tmp_path: Path) -> None:
 
 def test_a_newcomer_changes_one_line_of_the_others(tmp_path: Path) -> None:
     config = config_of(tmp_path)
-    before = network.routes(
+    before = podnetwork.routes(
         config, "infra01", {k: v for k, v in MEMBERS.items() if k != "worker02"}
     )
-    after = network.routes(config, "infra01", MEMBERS)
+    after = podnetwork.routes(config, "infra01", MEMBERS)
     assert set(after.splitlines()) - set(before.splitlines()) == {"route 10.244.2.0/24 10.1.0.12"}
 
 
 def test_flannel_manifest_has_the_pod_network(tmp_path: Path) -> None:
     text = CONFIG.replace("network: bridge", "network: flannel, pod_cidr: 10.200.0.0/16")
-    source, content = network.manifest(config_of(tmp_path, text), tmp_path)
+    source, content = podnetwork.manifest(config_of(tmp_path, text), tmp_path)
     objects = {item["kind"]: item for item in yaml.safe_load_all(content)}
     settings = json.loads(objects["ConfigMap"]["data"]["net-conf.json"])
     assert (source, settings["Network"]) == ("-", "10.200.0.0/16")
@@ -62,33 +62,35 @@ def test_flannel_manifest_has_the_pod_network(tmp_path: Path) -> None:
         json.loads(objects["ConfigMap"]["data"]["cni-conf.json"])["plugins"][0]["type"] == "flannel"
     )
     pod = objects["DaemonSet"]["spec"]["template"]["spec"]
-    assert pod["containers"][0]["image"].endswith(network.FLANNEL_VERSION)
+    assert pod["containers"][0]["image"].endswith(podnetwork.FLANNEL_VERSION)
 
 
 @pytest.mark.parametrize(("version", "calico"), [("1.20.2", "v3.20.6"), ("1.34.1", "v3.31.2")])
 def test_calico_by_version(tmp_path: Path, version: str, calico: str) -> None:
     text = CONFIG.replace("network: bridge", "network: calico").replace("1.20.2", version)
-    source, content = network.manifest(config_of(tmp_path, text), tmp_path)
+    source, content = podnetwork.manifest(config_of(tmp_path, text), tmp_path)
     assert f"/calico/{calico}/" in source and content == b""
 
 
 def test_own_manifest(tmp_path: Path) -> None:
     (tmp_path / "my net.yaml").write_text("kind: List\n")
     text = CONFIG.replace("network: bridge", "network_manifest: my net.yaml")
-    assert network.manifest(config_of(tmp_path, text), tmp_path) == ("-", b"kind: List\n")
+    assert podnetwork.manifest(config_of(tmp_path, text), tmp_path) == ("-", b"kind: List\n")
     text = CONFIG.replace("network: bridge", "network_manifest: 'https://example.org/n.yaml'")
-    assert network.manifest(config_of(tmp_path, text), tmp_path)[0] == "https://example.org/n.yaml"
+    assert (
+        podnetwork.manifest(config_of(tmp_path, text), tmp_path)[0] == "https://example.org/n.yaml"
+    )
 
 
 def test_own_manifest_that_is_missing(tmp_path: Path) -> None:
     text = CONFIG.replace("network: bridge", "network_manifest: nowhere.yaml")
     with pytest.raises(UsageError, match=r"cannot read nowhere\.yaml"):
-        network.manifest(config_of(tmp_path, text), tmp_path)
+        podnetwork.manifest(config_of(tmp_path, text), tmp_path)
 
 
 def test_bridge_puts_nothing_where_a_manifest_is_given(make: Callable[..., World]) -> None:
     text = CONFIG.replace("network: bridge", "network: bridge, network_manifest: x.yaml")
-    assert network.first_files(make(text).cluster) == []
+    assert podnetwork.first_files(make(text).cluster) == []
 
 
 _IN_A_NAMESPACE = """set -e
@@ -134,5 +136,5 @@ def test_other_files_start_the_network_anew_in_a_resumed_run(
     monkeypatch.setattr(Node, "run", lambda *_, cause, **__: causes.append(cause))
     node = make().cluster.nodes[0]
     for content in ("old", "new", "old"):
-        network._start(node, [network.file("/etc/a", content)])
+        podnetwork._start(node, [podnetwork.file("/etc/a", content)])
     assert causes[0] == causes[2] != causes[1]

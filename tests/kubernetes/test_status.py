@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from dlws.cli import cli
-from dlws.connection import Local, Result
-from dlws.errors import DeployError
+from dlws.core.connection import Local, Result
+from dlws.core.errors import DeployError
+from dlws.core.resources import templates
 from dlws.kubernetes import api, status
 from dlws.kubernetes.status import Background, Row
-from dlws.resources import templates
-from dlws.shell import script
+from dlws.shell.quoting import script
 from tests.kubernetes.conftest import CONFIG, World, config_of
 
 ROW = Row("worker01", ("worker",), "10.1.0.11")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlws.errors import UsageError
+from dlws.core.errors import UsageError
 from dlws.kubernetes import versions
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dlws.connection import banner
+from dlws.core.connection import banner
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.errors import DeployError, Refused, UsageError
+from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.sandbox import cgroups, naming, network, nodes, plan, rootfs
 from dlws.sandbox.state import Node, Sandbox
 

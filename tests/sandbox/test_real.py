@@ -11,12 +11,12 @@ import paramiko
 import pytest
 
 from dlws.config import load
-from dlws.connection import Local, banner
-from dlws.errors import Refused
-from dlws.output import Console
+from dlws.core.connection import Local, banner
+from dlws.core.errors import Refused
+from dlws.runs.console import Console
 from dlws.sandbox import cgroups, faults, lifecycle, naming, network
 from dlws.sandbox.state import REGISTRY, Damaged, Sandbox
-from dlws.shell import sh
+from dlws.shell.quoting import sh
 from tests.sandboxes import Made, MakeSandbox
 
 pytestmark = pytest.mark.sandbox

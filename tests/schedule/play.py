@@ -15,8 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NoReturn
 
-from dlws import journal
 from dlws.cli import main
+from dlws.runs import journal
 from tests.farm import Farm, Received
 from tests.farm.faults import Fault, Wrong
 from tests.schedule import oracle

@@ -17,7 +17,14 @@ from tests.farm import Farm
 from tests.schedule.play import Play
 from tests.schedule.scenario import schedule
 
-_LAZY = ("paramiko", "dlws.config", "dlws.login", "dlws.ssh", "dlws.execute", "dlws.scripts")
+_LAZY = (
+    "paramiko",
+    "dlws.config",
+    "dlws.nodes.inventory",
+    "dlws.ssh.client",
+    "dlws.nodes.commands",
+    "dlws.scripts.run",
+)
 
 
 def _play(seed: int, farm: Farm, directory: Path) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dlws import files, hosts
-from dlws.connection import Result
+from dlws.core.connection import Result
 from dlws.kubernetes.api import Live
+from dlws.prepare import hosts
+from dlws.shell import files
 from dlws.verify.compare import Difference, Seen, compare
 from dlws.verify.expected import Known, Managed, expected, known_members
 from dlws.verify.expected import files as managed_files
@@ -47,8 +48,8 @@ def live(name: str, number: int, **changes: Any) -> Live:
 
 def known_of(world: World, **changes: Any) -> Known:
     """What is known where every node has joined; labels are those that are wanted."""
-    from dlws import hosts
     from dlws.kubernetes import labels
+    from dlws.prepare import hosts
 
     wanted = labels.all_labels(world.cluster.config)
     found = {}
@@ -85,7 +86,7 @@ class Judge:
         }
 
     def runtime(self, **changes: Any) -> Result:
-        from dlws import runtime
+        from dlws.prepare import runtime
 
         config, machine = self.world.cluster.config, self.node.machine
         kind = config.runtime

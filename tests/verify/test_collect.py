@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import pytest
 
-from dlws import resources
-from dlws.checkmode import parse
 from dlws.config.load import inspect
-from dlws.connection import Result
-from dlws.errors import CheckFailed, DeployError
+from dlws.core import resources
+from dlws.core.connection import Result
+from dlws.core.errors import CheckFailed, DeployError
+from dlws.scripts.checkmode import parse
 from dlws.verify import collect, run
 from dlws.verify.expected import expected
 from tests.kubernetes.conftest import World

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from dlws.checkmode import said
-from dlws.connection import Result
-from dlws.errors import DeployError
-from dlws.kubernetes import network
+from dlws.core.connection import Result
+from dlws.core.errors import DeployError
+from dlws.kubeadm import podnetwork
+from dlws.scripts.checkmode import said
 from dlws.verify.compare import Difference
 from tests.verify.conftest import NOW, UNITS, Judge, states
 
@@ -61,10 +61,10 @@ def test_a_file(judge: Make, change: dict[str, object], says: str) -> None:
 
     made = judge()
     placed = files(made.world.cluster, made.node, made.known)
-    index = [file.path for file in placed].index(network.CONFLIST)
+    index = [file.path for file in placed].index(podnetwork.CONFLIST)
     placed[index] = replace(placed[index], **change)  # type: ignore[arg-type]
     found = made(files=states(*placed))
-    assert words(found) == [f"file {network.CONFLIST} {says}"]
+    assert words(found) == [f"file {podnetwork.CONFLIST} {says}"]
     assert found[0].origin[0] == ("kubernetes", "pod_cidr") and found[0].fix == "network"
 
 
@@ -72,10 +72,10 @@ def test_a_missing_file(judge: Make) -> None:
     made = judge()
     rows = made.answers()["files"].text.splitlines()
     text = "".join(f"{row}\n" for row in [*rows[:-1], "- - -"])
-    assert words(made(files=Result(0, text.encode()))) == [f"file {network.CONFLIST} is missing"]
+    assert words(made(files=Result(0, text.encode()))) == [f"file {podnetwork.CONFLIST} is missing"]
 
 
-@pytest.mark.parametrize("unit", ["kubelet.service", network.UNIT])
+@pytest.mark.parametrize("unit", ["kubelet.service", podnetwork.UNIT])
 @pytest.mark.parametrize("state", ["disabled active", "enabled inactive", "masked inactive", " "])
 def test_a_unit(judge: Make, unit: str, state: str) -> None:
     text = UNITS.replace(f"unit={unit} enabled active", f"unit={unit} {state}")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dlws.connection import Result
-from dlws.errors import DeployError
+from dlws.core.connection import Result
+from dlws.core.errors import DeployError
 from dlws.kubernetes import api, scheduling
 from dlws.kubernetes.api import Live, taints_patch
 from dlws.verify import fix
@@ -110,7 +110,7 @@ def test_the_runtime(world: World) -> None:
 
 
 def test_who_locked_us_out_is_for_sshkey_to_let_in(world: World) -> None:
-    from dlws.node import SudoRefused
+    from dlws.nodes.node import SudoRefused
 
     node = world.cluster.nodes[1]
     found = locked_out(node, SudoRefused("dlwsadmin", Result(1, b"", b"a password is required")))

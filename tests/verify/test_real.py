@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from dlws import resources
-from dlws.checkmode import parse
-from dlws.connection import Local, Result
-from dlws.options import Options
+from dlws.core import resources
+from dlws.core.connection import Local, Result
+from dlws.runs.options import Options
+from dlws.scripts.checkmode import parse
 from dlws.session import Session
-from dlws.shell import script, sh
+from dlws.shell.quoting import script, sh
 from dlws.verify import collect
 from dlws.verify.compare import Seen, compare
 from dlws.verify.expected import expected

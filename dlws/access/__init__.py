@@ -1,0 +1,1 @@
+"""Who gets in: keys, host keys, secrets of a cluster's directory."""

@@ -1,0 +1,166 @@
+"""Let the cluster's key in: an admin user with sudo on every node, made with the root password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.core.errors import UsageError
+from dlws.nodes.directory import KEY
+from dlws.nodes.node import Node
+from dlws.runs.plan import Action, run
+from dlws.shell.quoting import script
+from dlws.ssh.client import Ssh
+from dlws.ssh.handshake import LoginRefused
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+    from dlws.secrets.vault import Vault
+
+# $1 is the admin user, standard input its public keys. Prints what it changed. With $2 it changes
+# nothing, and says what differs in the words of scripts/lib/common.sh.
+_INSTALL = """set -eu; umask 022; user=$1 check=${2:-}
+differs() { [ "$check" ] && printf 'differs: %s\\t%s\\t%s\\n' "$@"; }
+if ! id -u "$user" >/dev/null 2>&1; then
+  if differs user "$user" 'is missing'; then exit 0; fi
+  useradd -m -s /bin/bash "$user"; echo "user $user"
+fi
+home=$(getent passwd "$user" | cut -d: -f6); group=$(id -gn "$user")
+keys=$home/.ssh/authorized_keys
+if [ "$check" ]; then
+  has=$(stat -c '%a %U:%G' "$home/.ssh" 2>/dev/null) || has=missing
+  [ "$has" = "700 $user:$group" ] || differs file "$home/.ssh" "is $has, not 700 $user:$group"
+else
+  install -d -m 700 -o "$user" -g "$group" "$home/.ssh"
+  [ -e "$keys" ] || install -m 600 -o "$user" -g "$group" /dev/null "$keys"
+  [ -z "$(tail -c 1 "$keys")" ] || echo >>"$keys"
+fi
+while IFS= read -r key; do
+  [ -n "$key" ] || continue
+  grep -qsxF -e "$key" "$keys" || differs file "$keys" "lacks the key ${key##* }" ||
+    { printf '%s\\n' "$key" >>"$keys"; echo 'authorized key'; }
+done
+[ "$user" != root ] || exit 0
+if ! command -v sudo >/dev/null; then
+  if differs package sudo 'is not installed'; then exit 0; fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq sudo >/dev/null; echo 'package sudo'
+fi
+rule=/etc/sudoers.d/dlws-$(printf %s "$user" | tr -c 'A-Za-z0-9_-' _)
+want="$user ALL=(ALL:ALL) NOPASSWD: ALL"
+has=$(cat "$rule" 2>/dev/null && stat -c %a "$rule") || has=missing
+if [ "$has" != "$(printf '%s\\n440' "$want")" ]; then
+  if differs file "$rule" 'is not the rule, of mode 440, that the user needs'; then exit 0; fi
+  new=/etc/sudoers.d/.dlws-new; rm -f "$new"; trap 'rm -f "$new"' EXIT
+  printf '%s\\n' "$want" >"$new"; chmod 440 "$new"
+  visudo -cqf "$new"; mv -f "$new" "$rule"; echo "sudo rule $rule"
+fi"""
+
+
+def differences(node: Node) -> str:
+    """The command that says what of the installation is missing; standard input are the keys."""
+    return script(_INSTALL, node.user, "check")
+
+
+def again(node: Node, keys: bytes) -> None:
+    """Install the keys over the node's own connection, where that still becomes root."""
+    result = node.run(
+        script(_INSTALL, node.user), stdin=keys, sudo=True, title="install the key again"
+    )
+    for line in result.text.splitlines():
+        node.changed(line)
+
+
+def public_keys(directory: Path, more: tuple[Path, ...] = ()) -> bytes:
+    """The cluster's public key and those of the files `more`, a line each."""
+    own = directory / f"{KEY}.pub"
+    if not own.exists():
+        own = own.with_name("id_rsa.pub")
+    try:
+        data = {path: path.read_bytes() for path in (own, *more)}
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}", "run: deploy.py build") from error
+    texts = [_decoded(path, content).strip() for path, content in data.items()]
+    return "".join(f"{line}\n" for text in texts for line in text.splitlines()).encode()
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text", "write it anew, or remove it") from error
+
+
+def root_login(vault: Vault, ask: Callable[[str], str]) -> tuple[str, str]:
+    """The root user and password: from deploy/sshkey/rootuser and rootpasswd, else asked for."""
+    files = vault.directory / "deploy/sshkey"
+    user = _line(vault, files / "rootuser") or "root"
+    password = _line(vault, files / "rootpasswd")
+    return user, password or ask(f"Password of {user} on the nodes")
+
+
+def _line(vault: Vault, path: Path) -> str:
+    if not path.exists():
+        return ""
+    path.chmod(0o600)  # `echo ... > rootpasswd` made it readable for all
+    return _decoded(path, vault.read(path)).split("\n")[0].rstrip("\r")
+
+
+def install(
+    cluster: Cluster, nodes: list[Node], more: tuple[Path, ...], ask: Callable[[str], str]
+) -> list[str]:
+    """Install the key where it does not work yet; the names of the nodes that this changed."""
+    keys = public_keys(cluster.directory, more)
+    tried = cluster.ask(nodes, _try, "trying the key")
+    closed = [outcome.node for outcome in tried if outcome.error or more]
+    if not closed:
+        return []
+    if not cluster.gate.admit(*(_action(node, keys) for node in closed)):
+        return []
+    user, password = root_login(cluster.vault, ask)
+    cluster.console.hidden.add([password])
+    outcomes = cluster.each(
+        closed, lambda node: _install(node, user, password, keys), "installing the key"
+    )
+    return [outcome.node.name for outcome in outcomes if outcome.value]
+
+
+def _action(node: Node, keys: bytes) -> Action:
+    words = f"make the user {node.user} with sudo, and add the key"
+    return replace(run(node.name, words, script(_INSTALL, node.user), keys, True), words=words)
+
+
+def _try(node: Node) -> None:
+    """Raise unless the key lets us in and sudo works; a password or the agent proves nothing."""
+    assert isinstance(node.connection, Ssh)
+    if not node.connection.only_by_key:
+        connection = node.connection.by_key()
+        try:
+            connection.run("true")
+        finally:
+            connection.close()
+    node.read("true", sudo=True)
+
+
+def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
+    """Log in with the password and install the keys; whether that changed the node."""
+    assert isinstance(node.connection, Ssh)
+    connection = node.connection.as_user(user, password)
+    as_root = node.through(connection, user, password)
+    try:
+        command = script(_INSTALL, node.user)
+        result = as_root.run(command, stdin=keys, sudo=True, title="install the key", follows=True)
+    except LoginRefused as error:
+        raise LoginRefused(
+            f"{node.address} does not let {user} in with this password",
+            "correct deploy/sshkey/rootuser and rootpasswd, or remove rootpasswd to be asked; "
+            "does sshd there allow this user a password?",
+        ) from error
+    finally:
+        connection.close()
+        node.connection.close()  # opened before the key was in
+    for line in result.text.splitlines():
+        node.changed(line)
+    node.read("true", sudo=True)
+    return bool(result.text)

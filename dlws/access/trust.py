@@ -1,0 +1,177 @@
+"""`hosts trust`: the host keys that machines show now, beside those they are known by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dlws.core.errors import DeployError, Refused
+from dlws.core.nodeset import fold
+from dlws.nodes.outcomes import Outcome, raise_failures
+from dlws.runs.plan import local
+from dlws.ssh.client import Ssh
+from dlws.ssh.hostkeys import RENEW, algorithm, fingerprint, pin, place
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
+
+WORDS = {
+    "new": "new",
+    "same": "the same as before",
+    "pinned": "as config.yaml says",
+    "changed": "CHANGED",
+    "pin differs": "NOT the one in config.yaml",
+    "shared": "ONE KEY with",
+}
+"""Verdicts, in a person's words."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A key that is shown somewhere now, what is known of that place, and what that amounts to."""
+
+    name: str
+    place: str
+    key: bytes
+    known: frozenset[bytes] = frozenset()
+    pinned: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        if self.pinned and fingerprint(self.key) != pin(self.pinned):
+            return "pin differs"
+        if self.others:
+            return "shared"
+        if self.pinned:
+            return "pinned"
+        if not self.known:
+            return "new"
+        return "same" if self.key in self.known else "changed"
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "node": self.name,
+            "place": self.place,
+            "algorithm": algorithm(self.key),
+            "fingerprint": fingerprint(self.key),
+            "verdict": self.verdict,
+            "known": sorted(map(fingerprint, self.known)),
+            "pinned": self.pinned,
+            "shared_with": list(self.others),
+        }
+
+    def __str__(self) -> str:
+        word = WORDS[self.verdict] + (f" {fold(self.others)}" if self.verdict == "shared" else "")
+        lines = [f"{self.name} {self.place} {algorithm(self.key)} {fingerprint(self.key)}: {word}"]
+        if self.verdict == "changed":
+            lines += [f"  known: {print}" for print in sorted(map(fingerprint, self.known))]
+        if self.verdict == "pin differs":
+            lines.append(f"  config.yaml: {pin(self.pinned)}")
+        return "\n".join(lines)
+
+
+Agree = Callable[[Sequence[Shown]], Sequence[Shown]]
+"""Gets what was seen; gives back the new and changed keys that are accepted."""
+
+
+@dataclass
+class Found:
+    """What was seen, which of it was accepted, and how asking each node ended."""
+
+    seen: list[Shown] = field(default_factory=list)
+    taken: list[Shown] = field(default_factory=list)
+    outcomes: list[Outcome[bytes]] = field(default_factory=list)
+
+    def settle(self, cluster: Cluster) -> None:
+        """Raise what was not accepted: never a pinned or a shared key, else for want of consent."""
+        self._wrong()
+        raise_failures(self.outcomes, cluster.options)
+        left = [one for one in self.seen if one.verdict in ("new", "changed")]
+        left = [one for one in left if one not in self.taken]
+        if left and not cluster.options.dry_run:
+            option = " --changed" if any(one.verdict == "changed" for one in left) else ""
+            raise Refused(
+                f"not accepted: the host keys of {fold(one.name for one in left)}",
+                "compare with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on each machine, "
+                f"then: deploy.py -y hosts trust{option}",
+            )
+
+    def _wrong(self) -> None:
+        wrong = [one.name for one in self.seen if one.verdict == "pin differs"]
+        if wrong:
+            raise DeployError(
+                f"{fold(wrong)}: config.yaml has another host key",
+                "find out why; correct host_key in config.yaml if the machine is right",
+            )
+        for one in self.seen:
+            if one.verdict == "shared":
+                raise DeployError(
+                    f"{one.name} and {fold(one.others)} have one host key, {fingerprint(one.key)}",
+                    f"on the copy: {RENEW}; correct the address if they are one machine; "
+                    "ssh.shared_host_keys: true in config.yaml allows it",
+                )
+
+
+def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> Found:
+    """Look at the nodes' host keys, jump hosts first, and take over those that are agreed to."""
+    found = Found()
+    for way in (_jumps(nodes), {node: connection(node) for node in nodes}):
+
+        def look(node: Node, way: Mapping[Node, Ssh] = way) -> bytes:
+            return way[node].host_key()
+
+        outcomes = cluster.gather(list(way), look, "host keys")
+        seen = _compared([(o.node, way[o.node], o.value) for o in outcomes if o.value])
+        agreed = list(agree(seen))
+        found.taken += agreed
+        actions = [local(f"trust {fingerprint(one.key)} at {one.place}") for one in agreed]
+        if actions and cluster.gate.admit(*actions):
+            next(iter(way.values())).known.accept({one.place: one.key for one in agreed})
+            for one in agreed:
+                cluster.console.changed(f"{fingerprint(one.key)} is trusted at {one.place}")
+        found.seen += seen
+        found.outcomes = outcomes  # in the end those of the nodes: without a jump host they fail
+    return found
+
+
+def connection(node: Node) -> Ssh:
+    assert isinstance(node.connection, Ssh)
+    return node.connection
+
+
+def _jumps(nodes: Sequence[Node]) -> dict[Node, Ssh]:
+    """The jump hosts before some nodes, each with the first node behind it."""
+    found: dict[int, tuple[Node, Ssh]] = {}
+    for node in nodes:
+        if via := connection(node).via:
+            found.setdefault(id(via), (node, via))
+    return dict(found.values())
+
+
+def _compared(seen: Sequence[tuple[Node, Ssh, bytes]]) -> list[Shown]:
+    """Each key beside what is known, and beside the keys of the other machines."""
+    holders: dict[bytes, list[str]] = {}
+    for _, at, key in seen:
+        if at.target.machine:
+            holders.setdefault(key, []).append(at.target.machine)
+    asked = {name for names in holders.values() for name in names}
+    return [_shown(node, at, key, holders, asked) for node, at, key in seen]
+
+
+def _shown(
+    node: Node, at: Ssh, key: bytes, holders: Mapping[bytes, list[str]], asked: set[str]
+) -> Shown:
+    target = at.target
+    where = place(target.address, target.port)
+    others = [name for name in holders.get(key, ()) if name != target.machine]
+    # Whoever was asked and showed another key does not have this one any more.
+    owner = at.known.owner(where, key, target.machine)
+    others += [owner] if owner not in {*asked, *others, target.machine} else []
+    if not target.machine or at.known.may_share:
+        others = []
+    known = frozenset(at.known.of(target.address, target.port))
+    name = node.name if target.machine else f"jump host {target.address}"
+    return Shown(name, where, key, known, target.host_key, tuple(others))

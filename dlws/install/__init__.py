@@ -1,0 +1,1 @@
+"""The installation from its first step to its last."""

@@ -1,0 +1,302 @@
+"""The full installation: one ordered table of steps. The table is its help, numbering and order."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlws.core.errors import CheckFailed, DeployError, Horizon, SomeNodesFailed, UsageError
+from dlws.core.nodeset import fold
+from dlws.core.text import took
+from dlws.install import hooks
+from dlws.install.pending import Foresight
+from dlws.install.step import PLATFORMS, Step
+from dlws.nodes.outcomes import Outcome, again, count, summary
+from dlws.prepare.scripts import SCRIPTS
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
+    from dlws.runs.options import Options
+    from dlws.session import Session
+
+
+def _sandbox(session: Session) -> None:
+    from dlws.sandbox import lifecycle
+
+    lifecycle.ensure(session, lifecycle.Wish())
+
+
+def _build(session: Session) -> None:
+    from dlws.nodes import directory
+
+    options, name = session.options, session.config.cluster_name
+    directory.ensure(options.directory, name, session.vault, session.gate, session.console)
+
+
+def _sshkey(session: Session) -> None:
+    from dlws.access import sshkey
+
+    sshkey.install(session.cluster, session.cluster.select(), (), session.ask_secret)
+
+
+def _hosts(session: Session) -> None:
+    from dlws.prepare import hosts
+
+    hosts.install(session.cluster, session.cluster.select())
+
+
+def _check(session: Session) -> None:
+    from dlws.check import show
+
+    cluster = session.cluster
+    nodes = cluster.select()
+    try:
+        show.check(cluster, nodes)
+    except show.NodesUnfit as error:
+        wrong = error.outcomes(nodes)
+        if session.options.force:
+            session.console.warn(f"going on with {error.message}: --force")
+        elif error.only_of(nodes) and cluster.can_do_without(wrong):
+            for outcome in wrong:
+                cluster.set_aside(outcome)
+        else:
+            cure = f"{error.cure}; to go on all the same: deploy.py --force up"
+            raise CheckFailed(error.message, cure) from error
+
+
+def _bundle(session: Session) -> None:
+    from dlws.bundle import make
+
+    if session.config.kubernetes.source == "bundle":
+        make.bundle(session.console, make.planned(session, "upstream"), session.gate)
+
+
+def _sandbox_bundle(session: Session) -> None:
+    from dlws.bundle import make
+    from dlws.sandbox import lifecycle
+
+    releases = [lifecycle.of(session.options.directory).os]
+    plan = make.planned(session, "debian", releases)
+    make.bundle(session.console, plan, session.gate)
+
+
+def _scripts(*names: str) -> Callable[[Session], None]:
+    def run(session: Session) -> None:
+        from dlws.scripts import run as scripts
+        from dlws.scripts.script import find
+
+        for name in names:
+            nodes = _members(session.cluster)
+            scripts.everywhere(session.cluster, nodes, find(f"scripts/{name}"))
+
+    return run
+
+
+def _members(cluster: Cluster) -> list[Node]:
+    """The selected nodes that are to be part of Kubernetes."""
+    return [n for n in cluster.select() if {"infrastructure", "worker"} & set(n.roles)]
+
+
+def _init(session: Session) -> None:
+    from dlws.kubeadm import join
+
+    join.init(session.cluster)
+
+
+def _join(session: Session) -> None:
+    from dlws.kubeadm import join
+
+    join.join(session.cluster, _members(session.cluster))
+
+
+def _labels(session: Session) -> None:
+    from dlws.kubernetes import labels
+
+    labels.apply(session.cluster, labels.all_labels(session.config))
+
+
+def _status(session: Session) -> None:
+    from dlws.kubernetes import status
+
+    status.check(session.cluster, session.cluster.select(), wait=180)
+
+
+_OWN = ("onpremise", "sandbox")
+_FOREIGN = ("azure", "onpremise")
+_IN = ("sandbox", "build", "sshkey")
+_READY = (*_IN, "hosts", "bundle", "disks", "prepare", "dns", "tools")
+STEPS = (
+    Step("sandbox", "Make local nodes to rehearse on", _sandbox, ("sandbox",)),
+    Step("build", "Make the cluster's id and SSH key", _build, sees=("sandbox",)),
+    Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN, _IN[:2],
+         per_node=True),
+    Step("hosts", "Tell every node the names of all", _hosts, sees=_IN, per_node=True),
+    Step("check", "Look for what would go wrong on the nodes", _check, PLATFORMS,
+         (*_IN, "hosts"), reads=True),
+    Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",),
+         ("sandbox",)),
+    Step("bundle", "Build the bundle, if nodes use one", _bundle, _FOREIGN),
+    Step("disks", "Make a file system on empty data disks", _scripts("prepare_vm_disk.sh"),
+         ("azure",), _IN, per_node=True),
+    Step("prepare", "Prepare nodes and their container runtime", _scripts(*SCRIPTS),
+         sees=(*_IN, "bundle", "disks"), per_node=True),
+    Step("dns", "Configure DNS", _scripts("dns.sh"), sees=_IN, per_node=True),
+    Step("tools", "Install join, kubelet and kubectl", _scripts("install_kubeadm.sh"),
+         sees=(*_IN, "bundle", "prepare"), per_node=True),
+    Step("init", "Make the control plane", _init, sees=_READY),
+    Step("join", "Join the workers", _join, sees=(*_READY, "init")),
+    Step("labels", "Label the nodes", _labels, sees=(*_READY, "init", "join")),
+    Step("status", "See that all is well", _status, PLATFORMS,
+         (*_READY, "init", "join", "labels"), reads=True),
+)  # fmt: skip
+
+
+def of(platform: str) -> list[Step]:
+    """The steps of a platform, in order."""
+    return [step for step in STEPS if platform in step.platforms]
+
+
+def choose(steps: Sequence[Step], start: str = "", only: Iterable[str] = ()) -> list[Step]:
+    """The steps to run: those named (by name or number), or all from `start` on."""
+    wanted = [_find(steps, word) for word in only]
+    if wanted:
+        return [step for step in steps if step in wanted]
+    return list(steps[steps.index(_find(steps, start)) :]) if start else list(steps)
+
+
+def _find(steps: Sequence[Step], word: str) -> Step:
+    for number, step in enumerate(steps, 1):
+        if word in (step.name, str(number)):
+            return step
+    names = ", ".join(f"{number} {step.name}" for number, step in enumerate(steps, 1))
+    raise UsageError(f"there is no step {word!r}", f"the steps are: {names}")
+
+
+Aside = list[tuple[Step, Outcome[Any]]]
+"""Who was set aside, in which step, and why."""
+
+
+def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
+    """Run steps in order. A failure ends it with the line to go on from; but a node that is no
+    infra node is set aside, and the rest go on."""
+    steps, foresight = of(platform), Foresight(session)
+    session.options.sets_aside = True
+    if not any(step.run is _sandbox for step in chosen):
+        _ = session.config  # what is wrong with it is said before anything is recorded
+    session.begin()
+    done_before = session.steps_done()
+    times: list[tuple[Step, float]] = []
+    aside: Aside = []
+    for step in chosen:
+        start, place = time.monotonic(), f"{steps.index(step) + 1}/{len(steps)}"
+        session.console.say(f"== step {place} {step.name}: {step.help}")
+        if step.name in done_before:
+            session.console.say("done before, in this run")
+        elif foresight.knows(step) and _ended(session, platform, step, foresight, aside):
+            times.append((step, time.monotonic() - start))
+    _tell(session, times, len(chosen) == len(steps) and not foresight.end)
+    if aside:
+        _end_without(session, aside)
+    if foresight.end:
+        raise Horizon(foresight.end.text())
+
+
+def _ended(session: Session, platform: str, step: Step, foresight: Foresight, aside: Aside) -> bool:
+    """Run a step; whether it came to its end, as a dry run may not."""
+    session.step_begins(step.name)
+    try:
+        with foresight.of(step):
+            _do(session, step, aside)
+    except Horizon:
+        if session.options.contract:
+            raise
+        return False
+    except DeployError as error:
+        first = aside[0][0] if aside else step
+        onward = continue_lines(session.options, platform, first.name)
+        hooks.run(session, "on-failure", step.name, error.message)
+        number = of(platform).index(step) + 1
+        raise at_step(error, number, step, onward, said(aside)) from error
+    return True
+
+
+def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) -> None:
+    """What was done, how long it took, and where to go from here."""
+    console = session.console
+    if session.gate.dry_run:
+        return
+    for step, seconds in times:
+        console.say(f"{took(seconds):>12}  {step.name}")
+    done = len(console.changes)
+    said = f"{done} change{'s' if done > 1 else ''}"
+    console.say(said if done else "nothing changed: all of it was in place")
+    if whole:
+        console.say("\n".join(farewell(session.options.argv)))
+
+
+def _do(session: Session, step: Step, aside: Aside) -> None:
+    """Run a step and its hooks, and take down who was set aside in it."""
+    try:
+        hooks.run(session, f"before-{step.name}", step.name)
+        step.run(session)
+        hooks.run(session, f"after-{step.name}", step.name)
+    finally:
+        new = list(session.aside.values())[len(aside) :]
+        session.note_aside(step.name, new)
+        aside += [(step, outcome) for outcome in new]
+    without = {outcome.node.name for _, outcome in aside} | session.gate.later
+    session.step_done(step.name, sorted(without))
+
+
+def said(aside: Aside) -> list[str]:
+    """Who was set aside in which step, and why, in lines."""
+    lines = []
+    for step in dict.fromkeys(step for step, _ in aside):
+        lines.append(f"set aside in step {step.name}:")
+        lines += [f"  {line}" for line in summary(o for where, o in aside if where is step)]
+    return lines
+
+
+def _end_without(session: Session, aside: Aside) -> None:
+    names = [outcome.node.name for _, outcome in aside]
+    message = "\n  ".join([f"all done, but without {count(names)}: {fold(names)}", *said(aside)])
+    hooks.run(session, "on-failure", aside[0][0].name, message)
+    raise SomeNodesFailed(message, again(session.options, names))
+
+
+def farewell(argv: Sequence[str]) -> list[str]:
+    """How to reach the cluster that was just made."""
+    program = shlex.join([argv[0], *_before_up(argv)])
+    return [
+        "your cluster:",
+        f"  {program} kubectl get nodes",
+        f"  {program} connect infra      (or: connect worker 0)",
+        f"  {program} status",
+    ]
+
+
+def at_step(
+    error: DeployError, number: int, step: Step, again: str, more: Sequence[str] = ()
+) -> DeployError:
+    """The same kind of error, saying which step it ended and how to go on."""
+    cure = f"{error.cure}\n{again}" if error.cure else f"then {again}"
+    message = "\n".join([f"step {number} {step.name}: {error.message}", *more])
+    told = DeployError(message, cure)
+    told.code = error.code
+    return told
+
+
+def continue_lines(options: Options, platform: str, step: str) -> str:
+    """The lines that go on from a step: where it stopped, or anew with a changed config.yaml."""
+    if options.contract:
+        return f"carry on with the plan: {options.line('resume')}"
+    argv = options.argv
+    anew = shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])
+    return f"continue: {options.line('resume')}\nor, if config.yaml had to be changed: {anew}"
+
+
+def _before_up(argv: Sequence[str]) -> list[str]:
+    return list(argv[1 : list(argv).index("up")]) if "up" in argv else []

@@ -1,0 +1,241 @@
+"""The pod network: the `bridge` plugin's files on every node, or a manifest for the API server."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlws.core import resources
+from dlws.core.errors import DeployError, UsageError
+from dlws.core.nodeset import fold
+from dlws.kubeadm.survey import Member, Survey
+from dlws.kubernetes import api
+from dlws.nodes import endpoint
+from dlws.nodes.node import File
+from dlws.runs import plan
+from dlws.shell.quoting import chain, script, sh
+
+if TYPE_CHECKING:
+    from dlws.config import Config
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
+
+CONFLIST = "/etc/cni/net.d/10-dlws.conflist"
+ROUTES = "/etc/dlws/pod-network"
+UNIT = "dlws-pod-network.service"
+CALICO = "https://raw.githubusercontent.com/projectcalico/calico/{}/manifests/calico.yaml"
+# The newest Calico that still supports a release, by the first minor release of Kubernetes for it.
+CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
+FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
+_PATIENCE = 60.0
+_NODE_PREFIX = 24
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+
+
+def file(path: str, text: str, mode: int = 0o644) -> File:
+    return File(path, text.encode(errors="surrogateescape"), mode)
+
+
+def first_files(cluster: Cluster) -> list[File]:
+    """What a node can get before its pod addresses are known."""
+    if cluster.config.kubernetes.network != "bridge" or cluster.config.kubernetes.network_manifest:
+        return []
+    folder = resources.templates() / "kubernetes/network/bridge"
+    return [
+        file("/usr/local/lib/dlws/pod-network.sh", (folder / "pod-network.sh").read_text(), 0o755),
+        file(f"/etc/systemd/system/{UNIT}", (folder / UNIT).read_text()),
+    ]
+
+
+def begin(cluster: Cluster, node: Node) -> None:
+    """Give the first node of a new cluster its pod network before it starts.
+
+    The controller manager gives the first node the first range, but a while after kubeadm ends:
+    nobody has to wait for that, and the next update() looks whether it is so.
+    """
+    pods = ipaddress.ip_network(str(cluster.config.kubernetes.pod_cidr))
+    if not first_files(cluster) or pods.version != 4 or pods.prefixlen > _NODE_PREFIX:
+        return
+    own = next(pods.subnets(new_prefix=_NODE_PREFIX))
+    members = {node.name: Member(node.name, str(own), endpoint.inner_address(node))}
+    files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
+    if node.put_tree(files):
+        _start(node, files)
+
+
+def update(cluster: Cluster, seen: Survey, new: bool = False) -> None:
+    """Bring the pod network up to date with who is in the cluster; no change where it is.
+
+    The one node of a `new` cluster may have no range yet: what begin() gave it stands till then.
+    """
+    if not first_files(cluster):
+        _apply_manifest(cluster, seen.running())
+    elif not new or any(member.pod_cidr for member in seen.members.values()):
+        _update_bridge(cluster, seen)
+
+
+def conflist(pod_cidr: str) -> dict[str, Any]:
+    """The CNI configuration of a node whose pods have these addresses."""
+    everywhere = "::/0" if ipaddress.ip_network(pod_cidr).version == 6 else "0.0.0.0/0"
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "ipMasq": False,  # the unit's one rule does it, and leaves pod-to-pod traffic alone
+        "hairpinMode": True,
+        "ipam": {
+            "type": "host-local",
+            "ranges": [[{"subnet": pod_cidr}]],
+            "routes": [{"dst": everywhere}],
+        },
+    }
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    return {"cniVersion": "0.3.1", "name": "dlws", "plugins": [bridge, portmap]}
+
+
+def routes(config: Config, name: str, members: Mapping[str, Member]) -> str:
+    """What pod-network.sh reads: the pod network, then each other node's pods and address."""
+    others = [m for m in members.values() if m.name != name and m.pod_cidr and m.address]
+    lines = [f"network {config.kubernetes.pod_cidr}"]
+    lines += [f"route {m.pod_cidr} {m.address}" for m in sorted(others, key=lambda m: m.name)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def bridge_files(config: Config, name: str, members: Mapping[str, Member]) -> list[File]:
+    own = members[name].pod_cidr
+    return [
+        file(ROUTES, routes(config, name, members)),
+        file(CONFLIST, json.dumps(conflist(own), indent=2) + "\n"),
+    ]
+
+
+def with_addresses(cluster: Cluster, members: Mapping[str, Member]) -> dict[str, Member]:
+    """The members once each has addresses for its pods: a new node's are given after it joined."""
+    found = dict(members)
+    if all(member.pod_cidr for member in found.values()):
+        return found
+    deadline = time.monotonic() + _PATIENCE
+    with api.connect(cluster) as connected:
+        for live in connected.watch(_PATIENCE):
+            found[live.name] = Member(live.name, live.pod_cidr, live.address, live.ready)
+            if all(m.pod_cidr for m in found.values()) or time.monotonic() > deadline:
+                break
+    if without := [name for name, member in found.items() if not member.pod_cidr]:
+        raise DeployError(
+            f"{fold(without)}: no addresses for pods after {_PATIENCE:g} s",
+            "kubernetes.pod_cidr is too small for this many nodes (a /24 each), or "
+            "kube-controller-manager does not run",
+        )
+    return found
+
+
+def _update_bridge(cluster: Cluster, seen: Survey) -> None:
+    members = with_addresses(cluster, seen.members)
+    nodes = [node for node in cluster.nodes if node.name in members]
+    unknown = sorted(set(members) - {node.name for node in nodes})
+    if unknown:
+        cluster.console.warn(
+            f"the API server knows nodes that config.yaml does not: {fold(unknown)}"
+        )
+
+    def place(node: Node) -> bool:
+        files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
+        changed = node.put_tree(files)
+        if changed:
+            _start(node, files)
+        return bool(changed)
+
+    done = cluster.each(nodes, place, "pod network", careful=True)
+    if not any(outcome.value for outcome in done):
+        cluster.console.say("the pod network is up to date")
+
+
+_START = chain(
+    sh("systemctl", "daemon-reload"),
+    sh("systemctl", "enable", "--quiet", UNIT),
+    sh("systemctl", "restart", UNIT),
+)
+_START_TITLE = "bring the pod network up to date"
+
+
+def _start(node: Node, files: list[File]) -> None:
+    cause = "".join(file.sha256 for file in files)
+    node.run(_START, sudo=True, title=_START_TITLE, cause=cause)
+
+
+def foresee(cluster: Cluster, names: Sequence[str], until: str) -> None:
+    """Tell a plan what update() may do on these nodes, once it is known who is in the cluster."""
+    if not first_files(cluster):
+        command, content = _applying(cluster)
+        for node in cluster.infra:  # on the first one whose API server answers then
+            run = plan.run(node.name, _manifest_title(cluster), command, content, True)
+            cluster.gate.foresee([run], until)
+        return
+    paths = [*(file.path for file in first_files(cluster)), ROUTES, CONFLIST]
+    for name in names:
+        writes = [plan.Action(name, "write", f"write: {path}", path) for path in paths]
+        start = plan.run(name, _START_TITLE, _START, b"", True)
+        cluster.gate.foresee([*writes, start], until)
+
+
+def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
+    """What to apply: a URL, or the content of a manifest."""
+    from dlws.core.templates import render
+
+    kubernetes = config.kubernetes
+    if kubernetes.network_manifest:
+        if "://" in kubernetes.network_manifest:
+            return kubernetes.network_manifest, b""
+        try:
+            return "-", (directory / kubernetes.network_manifest).read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"kubernetes.network_manifest: cannot read {kubernetes.network_manifest}: "
+                f"{error.strerror}",
+                "give a path from the cluster's directory, or a URL",
+            ) from error
+    if kubernetes.network == "calico":
+        return CALICO.format(calico_version(kubernetes.version)), b""
+    values = {
+        "pod_cidr": str(kubernetes.pod_cidr),
+        "version": FLANNEL_VERSION,
+        "cni_version": FLANNEL_CNI_VERSION,
+    }
+    return "-", render("kubernetes/network/flannel/flannel.yaml", **values).encode()
+
+
+def calico_version(version: str) -> str:
+    from dlws.kubernetes.versions import minor
+
+    return [value for since, value in CALICO_VERSIONS.items() if since <= minor(version)][-1]
+
+
+# The question writes nothing: kubectl's cache goes nowhere, and its temporary files into memory.
+_DIFFERS = (
+    "TMPDIR=/run kubectl --cache-dir=/dev/null --kubeconfig /etc/kubernetes/admin.conf "
+    'diff -f "$1" >/dev/null'
+)
+
+
+def _apply_manifest(cluster: Cluster, live: Node) -> None:
+    source, content = manifest(cluster.config, cluster.directory)
+    difference = live.read(script(_DIFFERS, source), stdin=content, sudo=True, check=False)
+    if difference.code == 0:
+        cluster.console.say("the pod network is up to date")
+        return
+    command, content = _applying(cluster)
+    live.run(command, stdin=content, sudo=True, title=_manifest_title(cluster))
+
+
+def _applying(cluster: Cluster) -> tuple[str, bytes]:
+    """The command that applies the network's manifest, and its input."""
+    source, content = manifest(cluster.config, cluster.directory)
+    return sh(*_KUBECTL, "apply", "-f", source), content
+
+
+def _manifest_title(cluster: Cluster) -> str:
+    return f"apply the pod network {cluster.config.kubernetes.network}"

@@ -1,0 +1,246 @@
+"""The nodes of a configuration: choose some, and do the same on each, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dlws.core import nodeset
+from dlws.core.errors import UsageError
+from dlws.nodes.node import Node
+from dlws.nodes.outcomes import NotTried, Outcome, raise_failures
+from dlws.nodes.parallel import Tally, Turns
+from dlws.runs.console import Console
+from dlws.runs.gate import Gate
+from dlws.secrets.vault import Vault
+
+if TYPE_CHECKING:
+    from dlws.config import Config
+    from dlws.runs.options import Options
+    from dlws.runs.run import Keeper
+
+T = TypeVar("T")
+
+_ALIASES = {"infrastructure": ("infra", "master")}
+ROLE_WORDS = {
+    *("infrastructure", "infra", "master", "worker"),
+    *("nfs", "mysqlserver", "elasticsearch", "samba"),
+}
+
+
+class Cluster:
+    """Config and nodes. Nothing connects until a node is asked for something."""
+
+    def __init__(
+        self,
+        config: Config,
+        nodes: Sequence[Node],
+        options: Options,
+        console: Console,
+        keeper: Keeper | None = None,
+        gate: Gate | None = None,
+        seed: str = "",
+        vault: Vault | None = None,
+    ) -> None:
+        self.config, self.options, self.console = config, options, console
+        self.gate, self.seed = gate or Gate(console, options.dry_run), seed
+        self.nodes = list(nodes)
+        self._keeper = keeper
+        self.directory: Path = options.directory
+        self.vault = vault or Vault(self.directory)
+        self.deploy = self.directory / "deploy"
+        self.tally = Tally(options.max_failures)
+        self.aside: dict[str, Outcome[Any]] = {}
+        """Nodes that failed and are left out for the rest of the run, and how they failed."""
+        console.align([node.name for node in nodes])
+
+    @cached_property
+    def infra(self) -> list[Node]:
+        return self.with_role("infrastructure")
+
+    @cached_property
+    def workers(self) -> list[Node]:
+        return self.with_role("worker")
+
+    @property
+    def first(self) -> Node:
+        """The first infra node: where what is done once is done."""
+        if not self.infra:
+            raise UsageError("no machine has the role infrastructure", "give one in config.yaml")
+        return self.infra[0]
+
+    def with_role(self, role: str) -> list[Node]:
+        return [node for node in self.nodes if role in node.roles]
+
+    def select(self, patterns: Iterable[str] = ()) -> list[Node]:
+        """The nodes that fit any pattern (all of them where none is given) and --nodes.
+
+        A pattern is a name, role, wildcard, folded name (`gpu[01-12]`), re:REGEX, or several
+        with commas. One that fits no node is a UsageError.
+        """
+        chosen = self._fitting(patterns)
+        limit = self._fitting(self.options.nodes)
+        if self.options.retry_failed:
+            failed = self._failed_before()
+            limit = [node for node in limit if node.name in failed]
+        found = [node for node in chosen if node in limit]
+        self.tally.asked |= {node.name for node in found}
+        return list(filter(self._takes_part, found))
+
+    def _takes_part(self, node: Node) -> bool:
+        return node.name not in self.aside and node.name not in self.gate.later
+
+    def _failed_before(self) -> set[str]:
+        """The nodes that did not do all that the last run asked of them."""
+        from dlws.runs import journal
+
+        last = journal.read(journal.find(self.deploy))
+        failed = {name for name, state in last.nodes.items() if state != "ok"}
+        if not failed:
+            raise UsageError(
+                f"no node failed in the last run, {last.id}", "see: deploy.py runs list"
+            )
+        return failed
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is a role that config.yaml may use, or a node's name."""
+        return word in ROLE_WORDS or any(word in (node.name, node.fqdn) for node in self.nodes)
+
+    def pick(self, role: str, which: str) -> Node:
+        """One node of a role: the one at an index (from 0), or of a name."""
+        nodes = self.select([role])
+        names = f"{role} has {', '.join(f'{i}: {n.name}' for i, n in enumerate(nodes))}"
+        if which.isdecimal():
+            if int(which) < len(nodes):
+                return nodes[int(which)]
+            raise UsageError(f"there is no {role} {which}", names)
+        for node in nodes:
+            if which in (node.name, node.fqdn):
+                return node
+        raise UsageError(f"there is no {role} named {which!r}", names)
+
+    def _fitting(self, patterns: Iterable[str]) -> list[Node]:
+        single = [p for words in patterns for p in nodeset.split(words)]
+        if not single:
+            return self.nodes
+        found = {pattern: [n for n in self.nodes if _fits(pattern, n)] for pattern in single}
+        for pattern, nodes in found.items():
+            if not nodes:
+                raise UsageError(
+                    f"no node has the name or role {pattern!r}",
+                    f"there are: {nodeset.fold(n.name for n in self.nodes) or 'no nodes'}",
+                )
+        wanted = {id(node) for nodes in found.values() for node in nodes}
+        return [node for node in self.nodes if id(node) in wanted]
+
+    def each(
+        self,
+        nodes: Sequence[Node],
+        action: Callable[[Node], T],
+        title: str = "",
+        careful: bool = False,
+    ) -> list[Outcome[T]]:
+        """Change every node by `action`, `parallel` at a time; the outcomes of those that did it.
+
+        All run, unless --max-failures says otherwise or infra nodes are to be spared (`careful`:
+        the action may hurt a control plane that is there already). Failures are judge()d.
+        """
+        if nodes and self._keeper and not self.options.dry_run:
+            self._keeper()  # what fails before its first change is on record, for --retry-failed
+        outcomes = self.gather(nodes, action, title, careful)
+        self.judge(outcomes)
+        return [outcome for outcome in outcomes if not outcome.error]
+
+    def gather(
+        self,
+        nodes: Sequence[Node],
+        action: Callable[[Node], T],
+        title: str = "",
+        careful: bool = False,
+    ) -> list[Outcome[T]]:
+        """Like each(), but failures stay in the outcomes."""
+        spare = careful and not self.options.dry_run and self.made
+        masters = {node.name for node in self.infra} if spare else set[str]()
+        return self._fan_out(nodes, action, title, self.tally, masters)
+
+    def ask(
+        self, nodes: Sequence[Node], action: Callable[[Node], T], title: str = ""
+    ) -> list[Outcome[T]]:
+        """Like gather(), for what changes nothing: no limit applies."""
+        return self._fan_out(nodes, action, title, Tally(), set())
+
+    def _fan_out(
+        self,
+        nodes: Sequence[Node],
+        action: Callable[[Node], T],
+        title: str,
+        tally: Tally,
+        masters: set[str],
+    ) -> list[Outcome[T]]:
+        chosen = list(filter(self._takes_part, nodes))
+        if not chosen:
+            return []
+        turns = Turns(chosen, action, tally, masters)
+        threads = min(self.options.parallel, len(chosen))
+        pool = ThreadPoolExecutor(threads)
+        futures = [pool.submit(turns.work) for _ in range(threads)]
+        try:
+            with self.console.status(lambda: turns.progress(title)):
+                # An exception is no node's failure (those are outcomes): nothing else counts then.
+                for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                    future.result()
+        except BaseException:  # interrupted: closing the connections ends what still runs
+            turns.stop()
+            self.close()
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        outcomes = turns.outcomes()
+        for outcome in outcomes if self._keeper else ():
+            assert self._keeper
+            self._keeper.note(**outcome.record(title))
+        return outcomes
+
+    def judge(self, outcomes: Sequence[Outcome[Any]]) -> None:
+        """Raise what failures amount to: SomeNodesFailed (3), DeployError (1) where none is left.
+
+        A run that sets aside does so with nodes that are no infra nodes, and goes on without them.
+        """
+        wrong = [outcome for outcome in outcomes if outcome.error]
+        if not (self.options.sets_aside and self.can_do_without(wrong)):
+            raise_failures(outcomes, self.options)
+        for outcome in wrong:
+            self.set_aside(outcome)
+
+    def set_aside(self, outcome: Outcome[Any]) -> None:
+        """Ask a node for nothing more in this run."""
+        assert outcome.error
+        self.aside[outcome.node.name] = outcome
+        self.tally.failed.add(outcome.node.name)
+        self.console.warn(f"{outcome.node.name} is set aside: {outcome.error.message}")
+
+    def can_do_without(self, wrong: Sequence[Outcome[Any]]) -> bool:
+        """Whether the run can go on without these: infra nodes and one worker at least are left."""
+        names = {outcome.node.name for outcome in wrong}
+        infra = any(outcome.node in self.infra for outcome in wrong)
+        # A UsageError means that config.yaml is wrong, NotTried that enough have failed.
+        final = any(isinstance(outcome.error, NotTried | UsageError) for outcome in wrong)
+        left = [n for n in self.select() if n.name not in names and n not in self.infra]
+        return bool(left) and not (infra or final or self.tally.exceeded)
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a Kubernetes cluster already, as far as this directory knows."""
+        return (self.deploy / "sshkey/admin.conf").exists()
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()
+
+
+def _fits(pattern: str, node: Node) -> bool:
+    roles = [word for role in node.roles for word in (role, *_ALIASES.get(role, ()))]
+    return nodeset.matches(pattern, [node.name, node.fqdn, *roles])

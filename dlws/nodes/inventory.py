@@ -1,0 +1,133 @@
+"""How each machine of a configuration is reached: from config.yaml to nodes with connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.config.addresses import address_of, hosts_file
+from dlws.nodes.directory import KEY
+from dlws.nodes.node import Node
+from dlws.ssh.client import Ssh
+from dlws.ssh.handshake import Target
+from dlws.ssh.hostkeys import HostKeys, Machines, pin, place
+from dlws.ssh.keys import Keys
+
+if TYPE_CHECKING:
+    from dlws.config import Config, Machine
+    from dlws.config.nodes import JumpHost
+    from dlws.runs.console import Console
+    from dlws.runs.gate import Gate
+    from dlws.runs.options import Options
+    from dlws.runs.run import Keeper
+    from dlws.secrets.vault import Vault
+
+
+def known_hosts(directory: Path) -> Path:
+    return directory / "deploy/sshkey/known_hosts"
+
+
+def private_key(directory: Path, configured: str) -> Path:
+    """The configured key; where none is, the one that `build` made or an older DLWS brought."""
+    if configured:
+        return directory / Path(configured).expanduser()
+    made, older = directory / KEY, directory / "deploy/sshkey/id_rsa"
+    return older if older.exists() and not made.exists() else made
+
+
+def target(
+    config: Config,
+    machine: Machine,
+    directory: Path,
+    hosts: Mapping[str, str],
+    public: bool = False,
+) -> Target:
+    """Where and how to log in to a machine: its own values, else those under `ssh`."""
+    ssh = config.ssh
+    address = (public and machine.public_ip) or address_of(machine, dict(hosts)) or machine.fqdn
+    return Target(
+        address=address,
+        port=machine.port or ssh.port,
+        user=machine.user or ssh.user or config.admin_username,
+        key=private_key(directory, machine.key or ssh.key),
+        password=machine.password or ssh.password,
+        host_key=machine.host_key,
+        machine=machine.name,
+        connect_timeout=ssh.connect_timeout,
+        banner_timeout=ssh.banner_timeout,
+        auth_timeout=ssh.auth_timeout,
+        idle_timeout=ssh.idle_timeout,
+        keepalive=ssh.keepalive,
+        retries=ssh.retries,
+    )
+
+
+def _jump_target(jump: JumpHost, inside: Target, directory: Path) -> Target:
+    return replace(
+        inside,
+        address=jump.host,
+        port=jump.port,
+        user=jump.user or inside.user,
+        key=directory / Path(jump.key).expanduser() if jump.key else inside.key,
+        host_key=jump.host_key,
+        machine="",
+        idle_timeout=0,
+    )
+
+
+def machines(config: Config, hosts: Mapping[str, str]) -> Machines:
+    """Which machine is where, under its private and its public address, and the keys pinned."""
+    places: dict[str, str] = {}
+    for machine in config.machines.values():
+        port = machine.port or config.ssh.port
+        private = address_of(machine, dict(hosts)) or machine.fqdn
+        for address in filter(None, (private, machine.public_ip)):
+            places.setdefault(place(address, port), machine.name)
+    pins: dict[str, str] = {}
+    for machine in config.machines.values():
+        if machine.host_key:
+            pins.setdefault(pin(machine.host_key), machine.name)
+    return Machines(places, pins, config.ssh.shared_host_keys)
+
+
+def nodes(
+    config: Config,
+    options: Options,
+    console: Console,
+    keeper: Keeper | None = None,
+    gate: Gate | None = None,
+    vault: Vault | None = None,
+) -> list[Node]:
+    """Every machine as a Node; machines behind the same jump host share one connection to it."""
+    directory, hosts = options.directory, hosts_file(options.directory)
+    keys, known = Keys(vault), HostKeys(known_hosts(directory), machines(config, hosts))
+    halt, changing = (keeper.halt, keeper.changing) if keeper else (None, None)
+    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=halt)
+    jumps: dict[Target, Ssh] = {}
+
+    def made(machine: Machine) -> Node:
+        at = target(config, machine, directory, hosts, options.public)
+        via = _via(machine.jump_host or config.ssh.jump_host, at, directory, jumps, connect)
+        more = (at.user, config.ssh.sudo_password, changing, gate)
+        return Node(machine, at.address, connect(at, via=via), console, *more)
+
+    return [made(machine) for machine in config.machines.values()]
+
+
+def _via(
+    jump: JumpHost | None,
+    inside: Target,
+    directory: Path,
+    jumps: dict[Target, Ssh],
+    connect: Callable[[Target], Ssh],
+) -> Ssh | None:
+    """The connection to the jump host, where there is one: the same for all behind it."""
+    if not jump:
+        return None
+    before = _jump_target(jump, inside, directory)
+    if before not in jumps:
+        jumps[before] = connect(before)
+    return jumps[before]

@@ -1,0 +1,131 @@
+"""The same on many nodes, many at once: which node comes next, and which is not begun any more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence, Set
+from typing import Generic, TypeVar
+
+from dlws.core import nodeset
+from dlws.core.errors import DeployError, Refused
+from dlws.core.text import since
+from dlws.nodes.node import Node
+from dlws.nodes.outcomes import NotTried, Outcome
+from dlws.runs.limits import MaxFailures, may_begin
+
+T = TypeVar("T")
+
+QUORUM = NotTried("one more failure could cost etcd its majority", "mend those that failed first")
+
+
+class Tally:
+    """The nodes that changes were asked of in this run, and those on which they failed."""
+
+    def __init__(self, limit: MaxFailures | None = None) -> None:
+        self.limit = limit
+        self.asked, self.failed = set[str](), set[str]()
+
+    @property
+    def exceeded(self) -> bool:
+        return self.limit is not None and self.limit.exceeded(len(self.failed), len(self.asked))
+
+
+class Turns(Generic[T]):
+    """One action's nodes: threads take them in turn with `work` until none is left to begin.
+
+    `masters` are the infra nodes whose etcd is to be spared: of these no more are begun than it can
+    do without. Where there are none, all nodes are equal.
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        action: Callable[[Node], T],
+        tally: Tally,
+        masters: Set[str] = frozenset(),
+    ) -> None:
+        self._nodes, self._action, self._tally, self._masters = nodes, action, tally, masters
+        self._infra = deque(node for node in nodes if node.name in masters)
+        self._others = deque(node for node in nodes if node.name not in masters)
+        self._running = set[str]()
+        self._outcomes: dict[str, Outcome[T]] = {}
+        self._stopped = False
+        self._moved = threading.Condition()
+        self._start = time.monotonic()
+        tally.asked |= {node.name for node in nodes}
+
+    def work(self) -> None:
+        """Do the action on one node after the other, as they may be begun."""
+        while node := self._next():
+            self._end(node, _attempt(self._action, node))
+
+    def stop(self) -> None:
+        """Begin no further node."""
+        with self._moved:
+            self._stopped = True
+            self._moved.notify_all()
+
+    def outcomes(self) -> list[Outcome[T]]:
+        """What came of it on each node, in their order, once all threads are through."""
+        return [self._outcomes[node.name] for node in self._nodes]
+
+    def progress(self, title: str) -> str:
+        with self._moved:
+            waiting = [node.name for node in self._nodes if node.name not in self._outcomes]
+        done = f"{len(self._nodes) - len(waiting)}/{len(self._nodes)} done"
+        return f"{title or 'running'}: {done}, {since(self._start)}, {nodeset.fold(waiting)}"
+
+    def _next(self) -> Node | None:
+        """The next node, waited for where an infra node has to end first; None: there is none."""
+        with self._moved:
+            while not self._stopped:
+                self._give_up()
+                if node := self._startable():
+                    self._running.add(node.name)
+                    return node
+                if not self._infra:
+                    break
+                self._moved.wait()
+            return None
+
+    def _startable(self) -> Node | None:
+        for node in self._infra:
+            if self._may(node):
+                self._infra.remove(node)
+                return node
+        return self._others.popleft() if self._others else None
+
+    def _may(self, node: Node) -> bool | None:
+        failed, running = self._tally.failed & self._masters, self._running & self._masters
+        return may_begin(node.name, len(self._masters), failed, running)
+
+    def _give_up(self) -> None:
+        """Take out the nodes that are not to be begun any more."""
+        if self._tally.exceeded:
+            many = f"more nodes failed than --max-failures {self._tally.limit} allows"
+            self._skip([*self._infra, *self._others], NotTried(many))
+        self._skip([node for node in self._infra if self._may(node) is None], QUORUM)
+
+    def _skip(self, nodes: Sequence[Node], error: NotTried) -> None:
+        for node in nodes:
+            self._outcomes[node.name] = Outcome(node, error=error)
+            (self._infra if node in self._infra else self._others).remove(node)
+
+    def _end(self, node: Node, outcome: Outcome[T]) -> None:
+        with self._moved:
+            self._running.discard(node.name)
+            self._outcomes[node.name] = outcome
+            if outcome.error:
+                self._tally.failed.add(node.name)
+            self._moved.notify_all()
+
+
+def _attempt(action: Callable[[Node], T], node: Node) -> Outcome[T]:
+    try:
+        return Outcome(node, value=action(node))
+    except Refused:
+        raise  # not of this node: the whole run is refused
+    except DeployError as error:
+        return Outcome(node, error=error)

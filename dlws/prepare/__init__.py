@@ -1,0 +1,1 @@
+"""What a bare machine needs before Kubernetes."""

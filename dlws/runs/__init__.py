@@ -1,0 +1,1 @@
+"""One run: its options, record, plan, locks and console."""

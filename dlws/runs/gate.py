@@ -1,0 +1,97 @@
+"""Where every change asks whether it may be made: dry runs note it, applied plans must hold it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dlws.core.errors import Horizon, Refused
+from dlws.runs.plan import Action, Key, Plan, Unknown, masked
+
+if TYPE_CHECKING:
+    from dlws.runs.console import Console
+
+
+class Gate:
+    """Lets changes through, unless this is a dry run; with a `contract`, only those in it."""
+
+    def __init__(
+        self,
+        console: Console,
+        dry_run: bool = False,
+        contract: Plan | None = None,
+        diff: bool = False,
+    ) -> None:
+        self.dry_run, self.contract, self.diff = dry_run, contract, diff
+        self.actions: list[Action] = []
+        """What a dry run would have changed."""
+        self.unknown: list[Unknown] = []
+        self.later = frozenset[str]()
+        """Nodes that are left out of this step: no plan can know yet what it would do there."""
+        self._console, self._lock, self._written = console, threading.Lock(), set[Key]()
+        self._left = Counter(action.key for action in contract.actions) if contract else Counter()
+
+    def admit(self, *actions: Action) -> bool:
+        """Whether to make these changes: no in a dry run; raises Refused where a plan lacks one.
+
+        True where there are none.
+        """
+        for action in actions:
+            if self.dry_run:
+                self._keep(action)
+            else:
+                self._claim(action)
+                self._detail(action)
+        return not (self.dry_run and actions)
+
+    def _keep(self, action: Action) -> None:
+        (action,) = masked([action], self._console.hidden.text)
+        with self._lock:
+            if action.key in self._written:
+                return  # a file that is written once is there for whoever wants it after that
+            if action.kind == "write":
+                self._written.add(action.key)
+            self.actions.append(action)
+        self._console.say(action.text(), action.node)
+        self._detail(action)
+
+    def _detail(self, action: Action) -> None:
+        for line in action.details:
+            self._console.say(f"  {line}", action.node)
+
+    def foresee(self, actions: Iterable[Action], until: str) -> None:
+        """In a dry run: note what an earlier change leads to, some of it unknown till then."""
+        for action in actions:
+            self._keep(replace(action, until="" if action.digest else until, maybe=True))
+
+    def horizon(self, what: str, until: str) -> None:
+        """Raises Horizon in a dry run, which cannot plan `what`, and where a plan ends with it."""
+        unknown = Unknown(what, until)
+        if self.dry_run:
+            self.note(unknown)
+            raise Horizon(unknown.text())
+        if self.contract and unknown in self.contract.unknown:
+            raise Horizon(unknown.text())
+
+    def note(self, unknown: Unknown) -> None:
+        """Keep what a dry run could not find out."""
+        self.unknown.append(unknown)
+        self._console.say(unknown.text())
+
+    def _claim(self, action: Action) -> None:
+        """Take a change out of the plan that is being applied."""
+        if self.contract is None:
+            return
+        found: Key | None
+        with self._lock:
+            found = next((k for k in (action.key, action.open_key) if self._left[k]), None)
+            if found:
+                self._left[found] -= 1
+        if not found:
+            raise Refused(
+                f"{action.node or 'here'}: not in the plan: {action.words}",
+                "what was planned up to here is done; plan anew: deploy.py plan COMMAND...",
+            )

@@ -1,0 +1,1 @@
+"""Secrets: references to them, at rest, and their redaction on the way out."""

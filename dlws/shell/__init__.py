@@ -1,0 +1,1 @@
+"""Command lines, and parsers of what they print. Pure."""

@@ -1,0 +1,188 @@
+"""Files for a node: what is already there with the same content is not sent again."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+from dlws.core.errors import DeployError, UsageError
+from dlws.shell.quoting import STARTED, script
+
+_CHUNK = 1 << 20
+
+# For each path given, on standard input or as a word: its sha256, mode and owner; of what is no
+# file, dashes and whether it is a directory.
+_STATE = """{ [ $# = 0 ] && cat || printf '%s\\n' "$@"; } | while IFS= read -r path; do
+  if [ -f "$path" ] && sum=$(sha256sum <"$path"); then
+    printf '%s %s\\n' "${sum%% *}" "$(stat -c '%a %U:%G' "$path")"
+  elif [ -d "$path" ]; then echo '- - directory'
+  else echo '- - -'; fi
+done"""
+_WORDS = 4096
+"""Bytes of paths that go on the command line: OpenSSH takes standard input a round trip later."""
+
+_SHOWN = 64 * 1024
+"""Larger files are not shown line by line."""
+
+# For each path on standard input: its beginning in base64, an empty line where there is none.
+CONTENT = script(
+    'while IFS= read -r path; do head -c "$1" "$path" 2>/dev/null | base64 -w0; echo; done',
+    _SHOWN + 1,
+)
+
+
+# Makes $work, a directory that is its process's own by its name: what is left of those that were
+# killed, or ended with the machine, goes away now.
+WORK = f"""place=${{TMPDIR:-/var/tmp}}
+{STARTED}
+for old in "$place"/dlws.[0-9]*.*.*; do
+  [ -e "$old" ] || continue
+  pid=${{old##*/dlws.}}; start=${{pid#*.}}; pid=${{pid%%.*}}
+  started "$pid" && [ "$began" = "${{start%%.*}}" ] || rm -rf "$old"
+done
+started $$
+work=$(mktemp -d "$place/dlws.$$.$began.XXXXXXXX") || exit 1
+"""
+
+# Unpacks a tar of files named 0, 1, ... and `list` (mode owner name path), then moves each into
+# place: mode and owner are right before the content is visible, and nothing is ever half-written.
+PLACE = script(
+    f"set -e; umask 077; {WORK}"
+    """trap 'rm -rf "$work"' EXIT
+tar -xf - -C "$work" --no-same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
+# Another may be at work still, for a run that was killed: one at a time from here on.
+exec 9>/run/dlws-files.lock; flock 9
+while IFS=' ' read -r mode owner name path; do
+  path=${path%.}; new=$path.dlws-new
+  [ ! -d "$path" ] || { echo "$path is a directory" >&2; exit 1; }
+  directory=$(dirname "$path")
+  [ -d "$directory" ] || (umask 022; mkdir -p "$directory")
+  chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"
+  { mv -fT "$work/$name" "$new" && mv -fT "$new" "$path"; } || { rm -f "$new"; exit 1; }
+done <"$work/list" """
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file on a node. `content` is bytes, or the path of a file here that may be large."""
+
+    path: str
+    content: bytes | Path
+    mode: int = 0o644
+    owner: str = "root:root"
+
+    def __post_init__(self) -> None:
+        if not self.path.startswith("/") or self.path.endswith("/") or "\n" in self.path:
+            raise UsageError(f"{self.path!r} is not the absolute path of a file on a node")
+
+    @property
+    def size(self) -> int:
+        return self.content.stat().st_size if isinstance(self.content, Path) else len(self.content)
+
+    @cached_property
+    def sha256(self) -> str:
+        digest = hashlib.sha256()
+        for chunk in chunks(self.content):
+            digest.update(chunk)
+        return digest.hexdigest()
+
+    @property
+    def state(self) -> str:
+        """The line that answers question() where this file is in place."""
+        return f"{self.sha256} {self.mode:o} {_owner(self)}"
+
+
+def chunks(content: bytes | Path) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+        return
+    with content.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def question(files: Iterable[File]) -> tuple[str, bytes]:
+    """The command that prints the state of files, and its standard input."""
+    paths = [file.path for file in files]
+    if sum(map(len, paths)) <= _WORDS:
+        return script(_STATE, *paths), b""
+    return script(_STATE), os.fsencode("".join(f"{path}\n" for path in paths))
+
+
+DIRECTORY = "- - directory"
+"""The state of a directory."""
+
+
+def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
+    """The files whose line in what question() prints is not what it should be, with that line."""
+    files = list(files)
+    lines = states.splitlines()
+    if len(lines) != len(files):
+        raise DeployError(f"asked for the state of {len(files)} files, got {len(lines)} answers")
+    return [(file, line) for file, line in zip(files, lines, strict=True) if line != file.state]
+
+
+def contents(answer: str) -> list[bytes]:
+    """What CONTENT printed, a file each."""
+    return [base64.b64decode(line) for line in answer.splitlines()]
+
+
+def difference(file: File, state: str, old: bytes) -> tuple[str, ...]:
+    """The lines that differ, for people; of what is private, large or no text, a word about it."""
+    _, mode, owner = state.split()
+    lines = (
+        []
+        if mode == "-" or (mode, owner) == (f"{file.mode:o}", _owner(file))
+        else [f"mode and owner: {mode} {owner} -> {file.mode:o} {_owner(file)}"]
+    )
+    private = [m for m in (mode, f"{file.mode:o}") if m != "-" and not int(m, 8) & 0o004]
+    if private:
+        return (*lines, f"content not shown: mode {private[0]}")
+    if file.size > _SHOWN or len(old) > _SHOWN:
+        return (*lines, f"content not shown: {file.size} bytes")
+    try:
+        before, after = old.decode(), b"".join(chunks(file.content)).decode()
+    except UnicodeDecodeError:
+        return (*lines, "content not shown: not text")
+    names = ("there now" if mode != "-" else "not there", file.path)
+    made = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    return (*lines, *made)
+
+
+def stream(files: list[File]) -> Iterator[bytes]:
+    """The tar that PLACE reads."""
+    # The dot at the end keeps spaces there: read strips those of the last word.
+    rows = [f"{f.mode:o} {_owner(f)} {name} {f.path}.\n" for name, f in enumerate(files)]
+    yield from tar([(str(name), f.content, 0o600) for name, f in enumerate(files)])
+    # The list is last: of an archive that was cut off no file is placed.
+    yield from tar([("list", os.fsencode("".join(rows)), 0o600)])
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def tar(members: Iterable[tuple[str, bytes | Path, int]]) -> Iterator[bytes]:
+    """Tar entries (name, content, mode) without the two empty blocks that end an archive."""
+    for name, content, mode in members:
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        yield _header(name, size, mode)
+        yield from chunks(content)
+        yield bytes(-size % tarfile.BLOCKSIZE)
+
+
+@cache
+def _header(name: str, size: int, mode: int) -> bytes:
+    """Many nodes get the same files."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, mode
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _owner(file: File) -> str:
+    return file.owner if ":" in file.owner else f"{file.owner}:{file.owner}"

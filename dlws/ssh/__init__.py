@@ -1,0 +1,1 @@
+"""Connections over Paramiko, and the identity of hosts."""

@@ -1,0 +1,279 @@
+"""A connection to one machine over SSH, by Paramiko."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import paramiko
+
+from dlws.core.connection import KEEP, Echo, Halt, Result, Stdin, Tail
+from dlws.core.errors import DeployError, UsageError
+from dlws.secrets.redaction import revealed
+from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
+from dlws.ssh.hostkeys import HostKeys
+from dlws.ssh.keepalive import Liveness
+from dlws.ssh.keys import KeyLocked, Keys, public
+from dlws.ssh.transport import Asked, Bell, Feeder, Sink, Transport, close, start
+
+
+class Ssh:
+    """One machine's connection, opened at first use and kept."""
+
+    def __init__(
+        self,
+        target: Target,
+        known: HostKeys,
+        keys: Keys,
+        via: Ssh | None = None,
+        agent: bool = False,
+        halt: Halt | None = None,
+    ) -> None:
+        self.target = target
+        self._halt = halt or Halt()
+        self.known, self.via = known, via
+        self._keys, self._agent = keys, agent
+        self._lock = threading.Lock()
+        self._transport: Transport | None = None
+        self._failure: tuple[float, DeployError] | None = None
+
+    def run(
+        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+    ) -> Result:
+        try:
+            return self._run(command, stdin, echo, keep)
+        except ConnectionFailed:
+            self._halt.check()  # it may be why the connection is gone
+            raise
+
+    def _run(self, command: str, stdin: Stdin, echo: Echo | None, keep: int) -> Result:
+        channel = self.session()
+        bell = Bell()
+        channel.in_buffer.set_event(bell)
+        channel.in_stderr_buffer.set_event(bell)
+        out, err = Tail(keep), Tail(keep)
+        after = contextlib.ExitStack()
+        with after, translated(self.target), contextlib.closing(channel):
+            self._halt.check()
+            ahead = channel.get_transport().ask_ahead()
+            start(channel, command)
+            after.callback(Feeder(channel, stdin).join)
+            try:
+                self._listen(channel, bell, Sink(channel, out, err, echo), ahead)
+            except ConnectionFailed as error:
+                if error.lost:
+                    self.close()  # nothing more goes over a link that hangs
+                raise
+        return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
+
+    def _listen(
+        self, channel: paramiko.Channel, bell: Bell, sink: Sink, ahead: Asked | None
+    ) -> None:
+        """Take what arrives until the command has ended."""
+        liveness = Liveness(self.target, channel.get_transport(), ahead)
+        while True:
+            liveness.wait(bell)
+            done = channel.closed or (channel.eof_received and channel.status_event.is_set())
+            now, some = time.monotonic(), sink.drain()
+            if done:
+                break
+            liveness.look(now, some)
+        sink.drain()
+        sink.end()
+        if not channel.status_event.is_set() or channel.exit_status == -1:
+            raise self._unended(channel.get_transport().is_active())
+
+    def _unended(self, active: bool) -> ConnectionFailed:
+        """Why a command has no exit status."""
+        if active:
+            return ConnectionFailed(
+                "the machine ended the session without an exit status",
+                f"does it let {self.target.user} run commands?",
+            )
+        return ConnectionFailed(
+            "the connection was lost while a command ran",
+            "look at the machine; what ran there may have ended, or may still run",
+            lost=True,
+        )
+
+    def as_user(self, user: str, password: str) -> Ssh:
+        """A connection of its own to the same machine, with another user's password."""
+        target = replace(self.target, user=user, password=password, key=None)
+        return Ssh(target, self.known, self._keys, self.via, halt=self._halt)
+
+    def by_key(self) -> Ssh:
+        """A connection of its own to the same machine, by nothing but the key file."""
+        target = replace(self.target, password=None)
+        return Ssh(target, self.known, self._keys, self.via, halt=self._halt)
+
+    @property
+    def only_by_key(self) -> bool:
+        return self.target.password is None and not self._agent
+
+    def session(self) -> Any:
+        """A new session channel."""
+        return self._open(lambda t: t.session(self.target.connect_timeout))
+
+    def forward(self, address: str, port: int) -> Any:
+        """A channel to a TCP port as the machine reaches it."""
+        place, origin = (address, port), ("127.0.0.1", 0)
+        limit = self.target.connect_timeout
+        try:
+            return self._open(
+                lambda t: t.open_channel("direct-tcpip", place, origin, timeout=limit),
+                patience=limit,
+            )
+        except ConnectionFailed as error:
+            if not isinstance(error.__cause__, paramiko.ChannelException):
+                raise
+            raise ConnectionFailed(
+                f"{self.target.address} cannot reach {address} port {port}: {error.__cause__.text}",
+                "is it switched on, and does sshd on the jump host allow forwarding?",
+            ) from error
+
+    def _open(self, opener: Callable[[Transport], Any], patience: float = 0) -> Any:
+        """Open a channel, and the connection before where it is not. A failure to connect is
+        that of all who ask within `patience` seconds of it: those who waited do not wait anew."""
+        with self._lock:
+            self._halt.check()
+            if self._failure and time.monotonic() - self._failure[0] < patience:
+                raise self._failure[1]
+            transport = self._transport
+            if transport is None or not transport.is_active():
+                try:
+                    transport = self._transport = self._connect()
+                except DeployError as error:
+                    self._failure = time.monotonic(), error
+                    raise
+        with translated(self.target):
+            return opener(transport)
+
+    def _connect(self) -> Transport:
+        """A logged-in transport; failures that may pass are retried within connect_timeout."""
+        deadline = time.monotonic() + self.target.connect_timeout
+        for attempt in range(self.target.retries + 1):
+            pause = 0.25 * 2**attempt
+            try:
+                with translated(self.target):
+                    return self._log_in(self._shake_hands(deadline))
+            except ConnectionFailed as error:
+                last = attempt == self.target.retries or time.monotonic() + pause > deadline
+                if last or not _passing(error.__cause__):
+                    raise
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def host_key(self) -> bytes:
+        """The host key that is shown there now; nothing but keys is exchanged, nobody logs in."""
+        with translated(self.target):
+            transport = self._shown(time.monotonic() + self.target.connect_timeout)
+            try:
+                return key_of(transport)
+            finally:
+                close(transport)
+
+    def _shake_hands(self, deadline: float) -> Transport:
+        """A transport whose host key is that of the machine."""
+        target, transport = self.target, self._shown(deadline)
+        try:
+            key, place = key_of(transport), (target.address, target.port)
+            self.known.check(*place, key, target.host_key, target.machine)
+        except BaseException:
+            close(transport)
+            raise
+        return transport
+
+    def _shown(self, deadline: float) -> Transport:
+        return shown(self.target, self.known, lambda: self._dial(deadline))
+
+    def _dial(self, deadline: float) -> Any:
+        """A socket to the machine, or a channel of the jump host's."""
+        address, port = self.target.address, self.target.port
+        if self.via:
+            return self.via.forward(address, port)
+        sock = socket.create_connection((address, port), max(0.1, deadline - time.monotonic()))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # However we end, what was not delivered by then is dropped: a command that waits for a
+        # link to heal must not reach the machine when somebody else is at work there.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return sock
+
+    def _log_in(self, transport: Transport) -> Transport:
+        transport.auth_timeout = self.target.auth_timeout
+        try:
+            with contextlib.ExitStack() as held:
+                for number, attempt in enumerate(self._credentials(transport, held)):
+                    _try(attempt)
+                    if transport.is_authenticated():
+                        return transport
+                    if not transport.is_active():
+                        # After a refusal it is one more: sshd leaves who tries too often.
+                        raise paramiko.AuthenticationException if number else LeftAtLogin
+            raise paramiko.AuthenticationException
+        except BaseException:
+            close(transport)
+            raise
+
+    def _credentials(
+        self, transport: Transport, held: contextlib.ExitStack
+    ) -> list[Callable[[], object]]:
+        """Ways to log in, each a call: the key file, the agent's keys, the password."""
+        target, user = self.target, self.target.user
+        ways: list[Callable[[], object]] = [
+            lambda key=key: transport.auth_publickey(user, key)  # type: ignore[misc]
+            for key in self._private_keys(held)
+        ]
+        if target.password is not None:
+            ways.append(lambda: transport.auth_password(user, revealed(target.password) or ""))
+        if not ways:
+            raise UsageError(
+                f"there is no key or password for {target}",
+                "run: deploy.py build, then: deploy.py sshkey install",
+            )
+        return ways
+
+    def _private_keys(self, held: contextlib.ExitStack) -> list[paramiko.PKey]:
+        """The key file's key, then the agent's. Of one that the agent holds the file is not read:
+        nobody is asked for its passphrase."""
+        keys: list[paramiko.PKey] = []
+        if self._agent:
+            # One each: Paramiko's agent connection cannot be used by several threads.
+            agent = paramiko.Agent()
+            held.callback(agent.close)
+            keys.extend(agent.get_keys())
+        file = self.target.key
+        if file and file.exists():
+            mine = public(file) if keys else b""
+            keys.sort(key=lambda key: key.asbytes() != mine)
+            if not keys or keys[0].asbytes() != mine:
+                with contextlib.suppress(*([KeyLocked] if self._agent else [])):
+                    keys.insert(0, self._keys.load(file))
+        return keys
+
+    def close(self) -> None:
+        """Close it at once, whoever uses it; the next command opens it anew."""
+        transport, self._transport = self._transport, None
+        if transport:
+            close(transport)
+
+
+def _try(attempt: Callable[[], object]) -> None:
+    """One way to log in; that it is refused says nothing of the next one."""
+    try:
+        attempt()
+    except paramiko.AuthenticationException as error:
+        if "timeout" in str(error).lower():
+            raise TimeoutError from error
+
+
+def _passing(cause: BaseException | None) -> bool:
+    """Whether to try again: a busy sshd refuses, resets or closes, a dead one is silent."""
+    busy = ("reset by peer", "Error reading SSH protocol banner")
+    shut = isinstance(cause, paramiko.SSHException) and any(words in str(cause) for words in busy)
+    return shut or isinstance(cause, ConnectionError | EOFError)

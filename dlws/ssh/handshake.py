@@ -1,0 +1,184 @@
+"""The first half of a connection: from an address to a machine that has shown whose it is."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from dlws.core.errors import DeployError
+from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, pin, written
+from dlws.ssh.transport import HearingPacketizer, Transport, close
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+
+class ConnectionFailed(DeployError):
+    """A machine could not be reached, did not let us in, or went away. `lost`: in mid-command."""
+
+    def __init__(self, message: str, cure: str = "", lost: bool = False) -> None:
+        super().__init__(message, cure)
+        self.lost = lost
+
+
+class LoginRefused(ConnectionFailed):
+    """A machine answered, and accepts none of our keys and passwords."""
+
+
+class LeftAtLogin(EOFError):
+    """A machine closed the connection in place of an answer to the first way to log in."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
+
+    `machine` is the one of the configuration that is there; a jump host is none.
+    """
+
+    address: str
+    port: int = 22
+    user: str = "root"
+    key: Path | None = None
+    password: SecretStr | str | None = field(default=None, repr=False)
+    host_key: str = ""
+    machine: str = ""
+    connect_timeout: float = 10
+    banner_timeout: float = 15
+    auth_timeout: float = 30
+    idle_timeout: float = 0
+    keepalive: float = 15
+    retries: int = 2
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.address}:{self.port}"
+
+
+Dial = Callable[[], Any]
+"""Makes a socket to the machine."""
+
+
+def shown(target: Target, known: HostKeys, dial: Dial) -> Transport:
+    """A transport over which a machine has shown its host key, which is not looked at yet.
+
+    It has keys of several kinds, and shows one of the kind that is asked for first: so the kinds
+    that are known come first, that another cannot pass as new. A pinned fingerprint does not say
+    its kind: all are looked at until it is found; where it is not, it is the first that was shown.
+    """
+    first = _exchange_keys(target, dial, _order(target, known))
+    if not target.host_key or _print(first) == pin(target.host_key):
+        return first
+    try:
+        other = _pinned(target, dial, {algorithm(key_of(first))})
+    except BaseException:
+        close(first)
+        raise
+    if other:
+        close(first)
+    return other or first
+
+
+def _pinned(target: Target, dial: Dial, seen: set[str]) -> Transport | None:
+    """A transport with the pinned key, of a kind that was not seen yet, if there is one."""
+    while kinds := [kind for kind in _KINDS if _base(kind) not in seen]:
+        try:
+            transport = _exchange_keys(target, dial, kinds)
+        except IncompatiblePeer:
+            return None  # it has no more kinds
+        if _print(transport) == pin(target.host_key):
+            return transport
+        seen.add(algorithm(key_of(transport)))
+        close(transport)
+    return None
+
+
+_KINDS: tuple[str, ...] = paramiko.Transport._preferred_keys  # type: ignore[attr-defined]
+
+
+def _order(target: Target, known: HostKeys) -> list[str]:
+    """The kinds of host keys, those that are known of a place first."""
+    keys = known.of(target.address, target.port) | written(target.host_key)
+    kinds = set(map(algorithm, keys))
+    return sorted(_KINDS, key=lambda kind: _base(kind) not in kinds)
+
+
+def _base(kind: str) -> str:
+    """What a key calls itself: one of RSA can sign in several ways."""
+    return "ssh-rsa" if kind.startswith("rsa-") else kind
+
+
+def key_of(transport: Transport) -> bytes:
+    """The host key that a machine has shown."""
+    return bytes(transport.get_remote_server_key().asbytes())
+
+
+def _print(transport: Transport) -> str:
+    return fingerprint(key_of(transport))
+
+
+def _exchange_keys(target: Target, dial: Dial, kinds: Sequence[str]) -> Transport:
+    transport = Transport(dial(), packetizer_class=HearingPacketizer)
+    transport.banner_timeout = target.banner_timeout + 60  # start_client's limit comes first
+    try:
+        transport.get_security_options().key_types = tuple(kinds)
+        transport.start_client(timeout=target.banner_timeout)
+        if not transport.initial_kex_done:
+            raise ConnectionFailed(
+                f"{target.address} takes connections, but does not answer as an SSH server "
+                f"within {target.banner_timeout:g} s",
+                _HANDSHAKE_CURE,
+            )
+    except BaseException:
+        close(transport)
+        raise
+    return transport
+
+
+AWAY = "is it overloaded, or cut off?"
+_HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
+
+
+@contextlib.contextmanager
+def translated(target: Target) -> Iterator[None]:
+    """Turn what sockets and Paramiko raise into ConnectionFailed, cause kept."""
+    try:
+        yield
+    except DeployError:
+        raise
+    except socket.gaierror as error:
+        raise ConnectionFailed(
+            f"the name {target.address} has no address",
+            "give the machine a private-ip, or a line in deploy/etc/hosts",
+        ) from error
+    except ConnectionRefusedError as error:
+        raise ConnectionFailed(
+            f"{target.address} refuses connections on port {target.port}", "is sshd running there?"
+        ) from error
+    except paramiko.AuthenticationException as error:
+        raise LoginRefused(
+            f"{target.address} does not let {target.user} in", "run: deploy.py sshkey install"
+        ) from error
+    except LeftAtLogin as error:
+        raise ConnectionFailed(
+            f"{target.address} closes the connection when {target.user} logs in",
+            f"is it starting or shutting down, and may {target.user} log in there?",
+        ) from error
+    except TimeoutError as error:
+        raise ConnectionFailed(
+            f"{target.address} does not answer", "is it switched on, and is the address right?"
+        ) from error
+    except (paramiko.SSHException, EOFError) as error:
+        if "Timeout opening channel" in str(error):
+            raise ConnectionFailed(f"{target.address} no longer answers", AWAY) from error
+        words = str(error) or "it closed the connection"
+        raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise ConnectionFailed(f"no connection with {target.address}: {words}") from error

@@ -1,0 +1,63 @@
+"""Whether a machine that runs a command for us is still there."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from dlws.ssh.handshake import AWAY, ConnectionFailed, Target
+from dlws.ssh.transport import Asked, Bell
+
+_SILENCES = 4
+"""Unanswered keepalives until a machine counts as gone."""
+
+
+class Liveness:
+    """Raises ConnectionFailed (`lost`) where a machine has gone, or a command is silent too long.
+
+    `ahead` is the channel that was asked for with the command: its answer tells that anyone is
+    there, long before a keepalive does.
+    """
+
+    def __init__(self, target: Target, transport: Any, ahead: Asked | None) -> None:
+        self._target, self._transport, self._ahead = target, transport, ahead
+        self._begun = self._active = self._pinged = time.monotonic()
+
+    def wait(self, bell: Bell) -> None:
+        """Wait until something arrives, or it is time to look()."""
+        limit = self._target.connect_timeout if self._unanswered else 0
+        waits = (self._target.keepalive, self._target.idle_timeout, limit)
+        bell.wait(min(filter(None, waits), default=None))
+        bell.quiet()
+
+    def look(self, now: float, some: bool) -> None:
+        """Judge what is known, and ask where nothing is; `some` output has arrived by `now`."""
+        target = self._target
+        if some:
+            self._active = now
+        if self._unanswered and now - self._begun >= target.connect_timeout:
+            raise ConnectionFailed(f"{target.address} no longer answers", AWAY, lost=True)
+        if target.idle_timeout and now - self._active >= target.idle_timeout:
+            raise ConnectionFailed(
+                f"no output for {target.idle_timeout:g} s",
+                "ssh.idle_timeout says how long a command may be silent",
+                lost=True,
+            )
+        heard = self._transport.packetizer.heard
+        if target.keepalive and now - max(self._pinged, heard) >= target.keepalive:
+            self._ping(now - heard)
+            self._pinged = now
+
+    @property
+    def _unanswered(self) -> bool:
+        return self._ahead is not None and not self._ahead.answered
+
+    def _ping(self, silence: float) -> None:
+        limit = _SILENCES * self._target.keepalive
+        if silence > limit:
+            raise ConnectionFailed(
+                f"has not answered for {limit:g} s",
+                "is it overloaded, or cut off? what ran there may still run",
+                lost=True,
+            )
+        self._transport.ping()
