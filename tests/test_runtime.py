@@ -108,15 +108,6 @@ def containerd(content: bytes | None, **options: bool) -> Machine:
     return Machine("/etc/containerd/config.toml", content, **options)
 
 
-def test_merge_keeps_what_is_there_and_goes_deep() -> None:
-    old = {"a": {"b": 1, "c": [1]}, "d": "x", "e": {"f": 1}}
-    new = {"a": {"c": [2], "g": {}}, "d": {"h": 1}, "e": 5, "i": None}
-    merged = runtime.merge(old, new)
-    assert merged == {"a": {"b": 1, "c": [2], "g": {}}, "d": {"h": 1}, "e": 5, "i": None}
-    assert old == {"a": {"b": 1, "c": [1]}, "d": "x", "e": {"f": 1}}
-    assert runtime.merge(merged, new) == merged
-
-
 def test_device_by_type_and_vendor(tmp_path: Path) -> None:
     assert runtime.device(make(tmp_path, kind="gpu").machines["w"]) is NVIDIA
     assert runtime.device(make(tmp_path, kind="npu").machines["w"]) is ASCEND

@@ -185,6 +185,10 @@ class Config(Section):
         """What was odd but understood."""
         return self._warnings
 
+    def with_role(self, *roles: str) -> list[Machine]:
+        """The machines that have one of these roles."""
+        return [machine for machine in self.machines.values() if {*roles} & {*machine.roles}]
+
     @property
     def domain(self) -> str:
         return self.network.domain

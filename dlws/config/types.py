@@ -12,11 +12,10 @@ from pydantic import ValidationInfo as Info
 from pydantic_core import PydanticCustomError
 
 from dlws.config.problems import closest, is_secret_key
+from dlws.config.roles import ROLE_WORDS, ROLES, SYNONYMS
+from dlws.core.architecture import architecture
 from dlws.secrets.reference import Secret
 
-ROLES = ("infrastructure", "worker", "nfs", "mysqlserver", "elasticsearch", "samba")
-_ROLE_WORDS = {"infra": "infrastructure", "master": "infrastructure"}
-_ARCHITECTURES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "arm64v8": "arm64"}
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(\d{1,4}))?([-+][0-9A-Za-z.+~-]+)?")
@@ -67,9 +66,9 @@ def _roles(value: Any) -> Any:
 
 
 def _role(word: str) -> str:
-    role = _ROLE_WORDS.get(word, word)
+    role = SYNONYMS.get(word, word)
     if role not in ROLES:
-        near = closest(word, [*ROLES, *_ROLE_WORDS])
+        near = closest(word, ROLE_WORDS)
         hint = f"Did you mean {near}? " if near else ""
         raise wrong(f'"{word}" is not a role', f"{hint}The roles are: {', '.join(ROLES)}.")
     return role
@@ -129,7 +128,7 @@ def _port_range(value: str) -> str:
 
 
 def _architecture(value: Any) -> Any:
-    return _ARCHITECTURES.get(value, value) if isinstance(value, str) else value
+    return architecture(value) if isinstance(value, str) else value
 
 
 def _unescaped(value: str) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.addresses import is_address
+from dlws.core.merge import merged
 from dlws.kubernetes import versions
 from dlws.nodes.endpoint import Endpoint
 
@@ -182,16 +183,6 @@ def _element(der: bytes) -> tuple[bytes, bytes, bytes]:
         start += length & 0x7F
         length = int.from_bytes(der[2:start], "big")
     return der[: start + length], der[start : start + length], der[start + length :]
-
-
-def merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> Document:
-    """`base` with what `other` says laid over it, mappings key by key."""
-    result = dict(base)
-    for key, value in other.items():
-        old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
-    return result
 
 
 def dump(documents: Sequence[Mapping[str, Any]]) -> bytes:

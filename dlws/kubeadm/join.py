@@ -15,6 +15,7 @@ from dlws.core.nodeset import fold
 from dlws.kubeadm import documents, podnetwork
 from dlws.kubeadm.survey import State, Survey, survey
 from dlws.kubernetes import kubeconfig, versions
+from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.prepare import runtime
 from dlws.shell.quoting import script, sh
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 TOKEN_LIFE = timedelta(minutes=20)
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _AGAIN = "run the same line again: what is done stays done, and it goes on from there"
 _MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -72,7 +72,7 @@ def _make(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Survey:
 
 def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     """Those of `nodes` that are not in the cluster yet become members of it."""
-    wanted = [node for node in nodes if {"infrastructure", "worker"} & set(node.roles)]
+    wanted = [node for node in nodes if node.machine.in_cluster]
     seen = survey(cluster, wanted)
     seen.running()
     if not _join(cluster, seen, wanted):
@@ -153,7 +153,7 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
         names = fold(node.name for node in asked)
         cluster.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
         return []
-    masters = [node for node in missing if "infrastructure" in node.roles]
+    masters = [node for node in missing if node.machine.is_infra]
     workers = [node for node in missing if node not in masters]
     admission = _admit(cluster, seen, bool(masters))
 
@@ -239,7 +239,7 @@ def _enter(cluster: Cluster, node: Node, seen: Survey, admission: Admission) -> 
         endpoint.inner_address(node),
         admission.token,
         admission.ca_hash,
-        admission.key if "infrastructure" in node.roles else "",
+        admission.key if node.machine.is_infra else "",
     )
     socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
     content = documents.dump([document])
@@ -274,7 +274,7 @@ def token() -> str:
 def _create_token(live: Node, chosen: str) -> None:
     expires = datetime.now(timezone.utc) + TOKEN_LIFE
     secret = documents.dump([documents.token_secret(chosen, expires)])
-    command = sh(*_KUBECTL, "create", "-f", "-")
+    command = sh(*KUBECTL, "create", "-f", "-")
     live.run(command, stdin=secret, sudo=True, title="make a token for 20 minutes", varies=True)
 
 

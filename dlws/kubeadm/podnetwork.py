@@ -14,6 +14,7 @@ from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
 from dlws.kubeadm.survey import Member, Survey
 from dlws.kubernetes import api
+from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.nodes.node import File
 from dlws.runs import plan
@@ -33,7 +34,6 @@ CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
 FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
 _PATIENCE = 60.0
 _NODE_PREFIX = 24
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
 def file(path: str, text: str, mode: int = 0o644) -> File:
@@ -234,7 +234,7 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
 def _applying(cluster: Cluster) -> tuple[str, bytes]:
     """The command that applies the network's manifest, and its input."""
     source, content = manifest(cluster.config, cluster.directory)
-    return sh(*_KUBECTL, "apply", "-f", source), content
+    return sh(*KUBECTL, "apply", "-f", source), content
 
 
 def _manifest_title(cluster: Cluster) -> str:

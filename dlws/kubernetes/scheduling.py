@@ -54,7 +54,7 @@ def reserve(cluster: Cluster, nodes: Sequence[Node]) -> None:
     names = versions.of("control_plane_taints", cluster.config.kubernetes.version).split()
 
     def patch(node: Node, live: Live) -> Patch:
-        if "infrastructure" in node.roles:
+        if node.machine.is_infra:
             return taints_patch(live, names)
         return taint_patch(live, versions.TAINTS)
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 WARN_DAYS = 30
 """Certificates that end within so many days are told."""
-_MEMBERS = {"infrastructure", "worker"}
 _DEVICES = {"gpu": ("nvidia", "nvidia.com/gpu"), "npu": ("huawei", "huawei.com/Ascend910")}
 _MACHINE_KEYS = {"archType": "archtype", "gpuType": "gpu-type", "sku": "sku", "vc": "vc"}
 
@@ -72,7 +71,7 @@ def expected(cluster: Cluster, node: Node, known: Known) -> list[Managed]:
     found = [Managed("hosts", "/etc/hosts", known.names, (own,), "hosts")]
     if known.keys:
         found.append(Managed("script", "sshkey", "", (("admin_username",), own), "sshkey"))
-    if not _MEMBERS & set(node.roles):
+    if not node.machine.in_cluster:
         return found
     scripts = [*preparation.SCRIPTS, "dns.sh", "prepare_vm_disk.sh"]
     if known.made:
@@ -85,7 +84,7 @@ def kubernetes(cluster: Cluster, node: Node, known: Known) -> Iterator[Managed]:
     """What is looked after once the cluster is there."""
     config, own = cluster.config, ("machines", node.name)
     version = versions.tag(config.kubernetes.version)
-    if known.silent and "infrastructure" in node.roles:
+    if known.silent and node.machine.is_infra:
         yield Managed("api", "API server", known.silent, (("kubernetes", "api_port"), own))
     if known.live is not None and node.name not in known.live:
         yield Managed("member", node.name, "joined", (own,))
@@ -153,7 +152,7 @@ def wanted_taints(config: Config, node: Node, live: Live) -> Iterator[Managed]:
     """The control plane's taint on infra nodes, unless `kubernetes uncordon` lets them work."""
     own = ("machines", node.name)
     origin = ((*own, "role"), own)
-    if "infrastructure" not in node.roles:
+    if not node.machine.is_infra:
         for name in versions.TAINTS:
             yield Managed("taint", name, "", origin, "taints")
     elif live.labels.get("worker") != "active":

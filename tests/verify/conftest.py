@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dlws.core.connection import Result
+from dlws.core.merge import merged
 from dlws.kubernetes.api import Live
 from dlws.prepare import hosts
 from dlws.shell import files
@@ -97,7 +98,7 @@ class Judge:
             ),
         }[kind]()
         facts = "present=yes\nmode=644\ndevice=yes\nkept=yes\nrestart=no\n\n"
-        return Result(0, facts.encode() + runtime.format(kind, runtime.merge(settings, changes)))
+        return Result(0, facts.encode() + runtime.format(kind, merged(settings, changes)))
 
     def __call__(self, **changes: Result) -> list[Difference]:
         named = {key.replace("__", "."): value for key, value in changes.items()}
