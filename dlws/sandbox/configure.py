@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 
 POD_RANGE = "10.244.0.0/16"
 SERVICE_RANGE = "10.96.0.0/16"
@@ -75,7 +75,7 @@ def generated(sandbox: Sandbox) -> str:
     )
 
 
-def machines(sandbox: Sandbox, nodes: tuple[Node, ...]) -> str:
+def machines(sandbox: Sandbox, nodes: tuple[SandboxNode, ...]) -> str:
     """Entries of `machines`, ready to be pasted."""
     return "".join(
         f"  {scalar(node.name)}:\n"
