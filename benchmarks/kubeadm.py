@@ -49,7 +49,7 @@ def init_by_hand(session: Session) -> None:
     node = cluster.first
     made = documents.init_documents(
         cluster.config,
-        endpoint.of(cluster),
+        endpoint.api_endpoint(cluster),
         endpoint.certificate_names(cluster),
         node.name,
         endpoint.inner_address(node),
@@ -67,7 +67,7 @@ def join_by_hand(session: Session) -> None:
     _, _, _, _, token, _, ca_hash, *_ = line.split()
     document = documents.join_document(
         cluster.config,
-        endpoint.of(cluster),
+        endpoint.api_endpoint(cluster),
         worker.name,
         endpoint.inner_address(worker),
         token,

@@ -52,7 +52,7 @@ class Session:
         from dlws.config.secrets import serve_secrets
 
         config = load(self.options.directory, strict=self.options.strict)
-        serve_secrets(config, self.vault.read, self.console.hidden.add)
+        serve_secrets(config, self.vault.read, self.console.redactor.add)
         if number := len(config.warnings):
             count = f"{number} warning{'s' if number > 1 else ''}"
             self.console.say(f"config.yaml: {count}; checkconfig shows them")
@@ -70,7 +70,7 @@ class Session:
         cluster = Cluster(self.config, nodes, self.options, *given, self.seed, self.vault)
         self._guard(cluster)
         if self.options.resume and not self.options.dry_run:
-            resume.settle(cluster, self.keeper())
+            resume.reconcile(cluster, self.keeper())
         return cluster
 
     def _guard(self, cluster: Cluster) -> None:
@@ -91,7 +91,7 @@ class Session:
         from dlws.runs.gate import Gate
 
         options = self.options
-        return Gate(self.console, options.dry_run, options.contract, options.diff)
+        return Gate(self.console, options.dry_run, options.applied_plan, options.diff)
 
     @property
     def seed(self) -> str:
@@ -119,7 +119,7 @@ class Session:
                 "no passphrase is given for the encrypted secrets in deploy/",
                 f"set secrets_key in config.yaml (such as cmd:COMMAND), or {PASSPHRASE}",
             )
-        self.console.hidden.add([given])
+        self.console.redactor.add([given])
         return given
 
     def ask_secret(self, question: str) -> str:
@@ -141,7 +141,7 @@ class Session:
         """Keeps the record of this run, from its first change on."""
         from dlws.runs.run import Keeper
 
-        return Keeper(self.options, self.console.hidden)
+        return Keeper(self.options, self.console.redactor)
 
     def begin(self) -> None:
         """Begin the record of this run before its first change, so that it can be resumed."""
@@ -174,12 +174,12 @@ class Session:
         self.keeper().write("step", name=name, without=list(without), **new)
 
     @property
-    def aside(self) -> Mapping[str, Outcome[Any]]:
-        """The nodes that were set aside so far."""
-        return self.cluster.aside if "cluster" in self.__dict__ else {}
+    def quarantined(self) -> Mapping[str, Outcome[Any]]:
+        """The nodes that were quarantined so far."""
+        return self.cluster.quarantined if "cluster" in self.__dict__ else {}
 
-    def note_aside(self, step: str, outcomes: Iterable[Outcome[Any]]) -> None:
-        """Record who was set aside in a step, and why."""
+    def note_quarantined(self, step: str, outcomes: Iterable[Outcome[Any]]) -> None:
+        """Record who was quarantined in a step, and why."""
         for outcome in [] if self.options.dry_run else outcomes:
             why = outcome.error.message if outcome.error else ""
             self.keeper().write("aside", node=outcome.node.name, step=step, why=why)

@@ -60,7 +60,7 @@ def make_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSandb
     def make(infra: int, workers: int) -> Made:
         directory = tmp_path_factory.mktemp("cluster")
         made.append(directory)
-        wish = lifecycle.Wish(infra=infra, workers=workers)
+        wish = lifecycle.Request(infra=infra, workers=workers)
         return Made(directory, lifecycle.up(directory, wish, Console()))
 
     yield make

@@ -111,7 +111,7 @@ def test_all_run_though_some_fail() -> None:
         return "fine"
 
     with pytest.raises(SomeNodesFailed) as caught:
-        make().each(make().nodes, action)
+        make().change_all(make().nodes, action)
     assert len(ran) == 4
     assert "failed on 3 of 4 nodes" in caught.value.message
     assert "3 nodes: gpu[01-03]: it is ill\n    cure: heal ADDRESS" in caught.value.message
@@ -125,7 +125,7 @@ def test_one_at_a_time_where_asked() -> None:
         at_once.release()
 
     cluster = make(parallel=1)
-    cluster.each(cluster.nodes, action)
+    cluster.change_all(cluster.nodes, action)
     assert most == [True] * 4
 
 
@@ -134,7 +134,7 @@ def test_what_is_wrong_for_all_is_a_usage_error() -> None:
         raise UsageError("the key is readable for others", "chmod")
 
     with pytest.raises(UsageError, match="4 nodes: gpu"):
-        make().each(make().nodes, action)
+        make().change_all(make().nodes, action)
 
 
 def test_a_defect_is_no_nodes_failure() -> None:
@@ -142,7 +142,7 @@ def test_a_defect_is_no_nodes_failure() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        make().gather(make().nodes, action)
+        make().try_all(make().nodes, action)
 
 
 def test_an_address_is_replaced_as_a_whole() -> None:
@@ -176,5 +176,5 @@ def test_the_deploy_directory_is_beside_config_yaml() -> None:
 def test_after_an_applied_plan_the_next_line_stays_within_it(command: str, line: str) -> None:
     words = ("--dir", "/c", "--nodes", "w1,w2", command, "ls")
     plan = Plan(words, "/", "/c", "", "", "", "")
-    options = Options(command=command, contract=plan, directory=Path("/c"))
+    options = Options(command=command, applied_plan=plan, directory=Path("/c"))
     assert again(options, ["w1"]) == line

@@ -13,7 +13,7 @@ import pytest
 from dlws.cli.plan import nested
 from dlws.core.connection import Result
 from dlws.install import steps
-from dlws.install.pending import Foresight
+from dlws.install.pending import PendingSteps
 from dlws.nodes import inventory
 from dlws.runs.options import Options
 from dlws.runs.plan import Plan, Unknown, load
@@ -154,9 +154,9 @@ def test_what_reads_is_left_out_of_a_plan_that_left_out_what_it_sees(
 def test_an_applied_plan_goes_on_behind_what_it_did_not_know(tmp_path: Path) -> None:
     unknown = Unknown("hosts", "sshkey is done")
     contract = Plan((), "", "", "", "", "", "", unknown=[unknown])
-    session = Session(Options(directory=tmp_path, contract=contract))
-    followed = Foresight(session)
-    known = {step.name: followed.knows(step) for step in steps.of("onpremise")}
+    session = Session(Options(directory=tmp_path, applied_plan=contract))
+    followed = PendingSteps(session)
+    known = {step.name: followed.knows(step) for step in steps.platform_steps("onpremise")}
     assert [name for name, there in known.items() if not there] == ["hosts", "check", "status"]
     assert followed.end == unknown
 
@@ -180,7 +180,7 @@ def test_of_a_plan_that_is_resumed_the_nodes_it_left_out_stay_left_out(
     cluster.plan("prepare", "tools")
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(cluster.world, "effect", fails_on_w2)
-        assert "w2 is set aside" in cluster.apply(code=3)
+        assert "w2 is quarantined" in cluster.apply(code=3)
     cluster("resume")
     assert cluster.ran("install_kubeadm.sh") == ALL - {"w1"}
 

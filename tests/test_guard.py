@@ -16,7 +16,7 @@ from dlws.core.connection import KEEP, Echo, Halt, Local, Result, Stdin
 from dlws.core.errors import DeployError, Refused
 from dlws.nodes import nodelock
 from dlws.nodes.node import Node
-from dlws.nodes.nodelock import Guard, Seen
+from dlws.nodes.nodelock import Guard, LockState
 from dlws.runs.options import Options
 from dlws.shell.quoting import sh
 from dlws.ssh.handshake import ConnectionFailed
@@ -25,9 +25,9 @@ from tests.test_nodelock import Inside, node, wait_until, who
 
 __all__ = ["node"]
 pytestmark = pytest.mark.skipif(not possible(), reason="a /var/lib/dlws of its own takes root")
-HELD = Seen("held", who("aa", "here"), silent=5, held=75)
-STALE = Seen("held", who("aa", "here"), silent=61, held=75)
-BROKEN = Seen("held", {"broken": "aa", "by": "eve@box"}, held=75)
+HELD = LockState("held", who("aa", "here"), silent=5, held=75)
+STALE = LockState("held", who("aa", "here"), silent=61, held=75)
+BROKEN = LockState("held", {"broken": "aa", "by": "eve@box"}, held=75)
 
 
 def test_a_lock_in_words() -> None:
@@ -35,13 +35,17 @@ def test_a_lock_in_words() -> None:
     assert STALE.words == (
         "up by eve@box, pid 7, for 1 min 15 s, stale: last heartbeat 1 min 1 s ago"
     )
-    assert Seen("none").words == "free"
+    assert LockState("none").words == "free"
     assert BROKEN.words == "free (1 min 15 s ago broken by eve@box)"
 
 
 def test_a_lock_is_stale_after_a_minute_without_a_heartbeat() -> None:
-    assert [Seen("held", who("aa"), silent=s).stale for s in (0, 60, 61)] == [False, False, True]
-    assert not Seen("held", {"broken": "aa"}, silent=61).stale
+    assert [LockState("held", who("aa"), silent=s).stale for s in (0, 60, 61)] == [
+        False,
+        False,
+        True,
+    ]
+    assert not LockState("held", {"broken": "aa"}, silent=61).stale
 
 
 def test_a_lock_for_programs_has_no_token() -> None:
@@ -49,7 +53,9 @@ def test_a_lock_for_programs_has_no_token() -> None:
     times = {"held_seconds": 75, "silent_seconds": 5}
     assert HELD.as_data("i1") == {"node": "i1", "state": "held", **times, **about}
     assert STALE.as_data("i1")["state"] == "stale"
-    assert BROKEN.as_data("i1") == Seen("none").as_data("i1") == {"node": "i1", "state": "free"}
+    assert (
+        BROKEN.as_data("i1") == LockState("none").as_data("i1") == {"node": "i1", "state": "free"}
+    )
 
 
 def test_an_answer_of_the_node_is_read_by_its_clock() -> None:
@@ -57,8 +63,8 @@ def test_an_answer_of_the_node_is_read_by_its_clock() -> None:
     assert nodelock.parse(f"held\n1000 995\n{content}\n925") == HELD
     assert nodelock.parse(f"held\n1000 1001\n{content}\n1002").held == 0
     assert nodelock.parse(f"held\n1000 1001\n{content}\n1002").silent == 0
-    assert nodelock.parse("none") == Seen("none")
-    assert nodelock.parse('taken\n1 1\n{"broken": "aa"}\n1') == Seen("taken", {"broken": "aa"})
+    assert nodelock.parse("none") == LockState("none")
+    assert nodelock.parse('taken\n1 1\n{"broken": "aa"}\n1') == LockState("taken", {"broken": "aa"})
 
 
 def test_what_cannot_be_read_is_shown_and_where_to_look() -> None:

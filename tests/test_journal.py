@@ -14,18 +14,18 @@ import pytest
 
 from dlws.core.connection import Result
 from dlws.runs import journal as journals
-from dlws.runs.appendlog import Unrecorded
+from dlws.runs.appendlog import JournalUnwritable
 from dlws.runs.journal import Journal
 from dlws.runs.records import records
-from dlws.secrets.redaction import Hidden
+from dlws.secrets.redaction import Redactor
 from dlws.shell.files import File
-from dlws.shell.recorder import Settled
+from dlws.shell.recorder import OperationOutcome
 
 SECRET = "s3cret-value"
 
 
 def begin(place: Path, run: str = "run-1") -> Journal:
-    hidden = Hidden()
+    hidden = Redactor()
     hidden.add([SECRET])
     return Journal(place / "runs" / run, run, hidden)
 
@@ -211,7 +211,7 @@ def test_of_a_run_that_was_cut_off_it_is_known_what_was_under_way(tmp_path: Path
     first.close("failed")
     second = begin(tmp_path)
     assert [row["operation"] for row in second.in_flight] == [one.operation]
-    second.settled("w1", "do", Settled(one.operation, None, "died"))
+    second.settled("w1", "do", OperationOutcome(one.operation, None, "died"))
     assert seen(second)[-1] == {
         "kind": "settled", "node": "w1", "title": "do", "operation": one.operation,
         "code": None, "how": "died",
@@ -227,7 +227,7 @@ def test_what_was_settled_and_is_not_done_is_asked_for_anew(
 ) -> None:
     again = begin(journal.directory)  # the same run, seen from its beginning
     operation = again.operation("w1", "x", b"")
-    journal.settled("w1", "do", Settled(operation, code, "how"))
+    journal.settled("w1", "do", OperationOutcome(operation, code, "how"))
     assert (journal.operation("w1", "x", b"") != operation) == anew
     again.close("ok")
 
@@ -255,10 +255,10 @@ def test_a_log_that_cannot_be_written_ends_the_record(
     journal = begin(tmp_path)
     receive, finish = journal.log("w1")
     monkeypatch.setattr(journals, "write_all", full)
-    with pytest.raises(Unrecorded, match=r"w1\.log: No space left"):
+    with pytest.raises(JournalUnwritable, match=r"w1\.log: No space left"):
         receive("out", 100_000 * b"x\n")
     finish()
-    with pytest.raises(Unrecorded):
+    with pytest.raises(JournalUnwritable):
         journal.close("ok")
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -268,8 +268,8 @@ def test_an_end_that_cannot_be_written_leaves_nothing_open(
 ) -> None:
     before = len(os.listdir("/proc/self/fd"))
     journal = begin(tmp_path)
-    journal._lines.stop(OSError(28, "No space left on device"))
-    with pytest.raises(Unrecorded):
+    journal._log.stop(OSError(28, "No space left on device"))
+    with pytest.raises(JournalUnwritable):
         journal.close("ok")
     assert len(os.listdir("/proc/self/fd")) == before
 

@@ -188,7 +188,7 @@ def test_a_run_goes_on_where_it_was_started(
     ({"kind": "failed", "node": "w1", "title": "do", "why": "no"}, "w1: failed do: no"),
     ({"kind": "skipped", "node": "w1", "title": "do", "why": "no"}, "w1: not tried do: no"),
     ({"kind": "aside", "node": "w1", "step": "join", "why": "no"},
-     "w1: set aside in step join: no"),
+     "w1: quarantined in step join: no"),
     ({"kind": "end", "outcome": "ok"}, "end: ok"),
     ({"kind": "resume"}, "resume"),
 ])  # fmt: skip

@@ -107,15 +107,15 @@ def test_of_five_infra_nodes_two_at_a_time_and_all_workers(tmp_path: Path) -> No
         with mutex:
             running.discard(node.name)
 
-    made.each(made.nodes, action, careful=True)
+    made.change_all(made.nodes, action, protect_quorum=True)
     assert max(most) == 2
 
 
 def test_a_failure_before_counts_in_what_comes_after(tmp_path: Path) -> None:
     made, asked = cluster(tmp_path, 3, 1), list[str]()
     with pytest.raises(SomeNodesFailed):
-        made.each(made.nodes, failing("i2", asked), careful=True)
-    again = made.gather(made.nodes, failing("", asked := []), careful=True)
+        made.change_all(made.nodes, failing("i2", asked), protect_quorum=True)
+    again = made.try_all(made.nodes, failing("", asked := []), protect_quorum=True)
     assert sorted(asked) == ["i2", "w1"]
     assert [outcome.skipped for outcome in again] == [True, False, True, False]
 
@@ -125,7 +125,7 @@ def test_a_share_is_that_of_all_that_were_chosen(tmp_path: Path) -> None:
     chosen = made.select()
     for nodes in (chosen[8:], chosen):  # two of the last two are two of ten
         with pytest.raises(DeployError):
-            made.each(nodes, failing("w8 w9", asked))
+            made.change_all(nodes, failing("w8 w9", asked))
     assert len(asked) == 12
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.ssh.transport import MARK, Marked
+from dlws.ssh.transport import MARK, AfterMark
 from tests.conftest import Deploy, Server, deploying, serving
 
 NOISE = "echo hello from a profile; echo 'and a warning' >&2; printf more\n"
@@ -69,18 +69,18 @@ def test_all_that_reads_answers_does_without_it(deploy: Deploy, tmp_path: Path) 
 
 @pytest.mark.parametrize("cut", range(6))
 def test_only_what_is_behind_the_mark_counts(cut: int) -> None:
-    whole, stream = b"ab" + MARK + b"c" + MARK, Marked()
+    whole, stream = b"ab" + MARK + b"c" + MARK, AfterMark()
     assert stream.behind(whole[:cut]) + stream.behind(whole[cut:]) == b"c" + MARK
     assert stream.behind(MARK) == MARK and stream.held() == b""
 
 
 def test_without_a_mark_all_counts_at_the_end() -> None:
-    stream = Marked()
+    stream = AfterMark()
     assert stream.behind(b"a") + stream.behind(b"b") == b""
     assert stream.held() == b"ab"
 
 
 def test_a_mark_is_not_waited_for_for_ever() -> None:
-    stream, much = Marked(), bytes(65 * 1024)
+    stream, much = AfterMark(), bytes(65 * 1024)
     assert stream.behind(b"a" + much) == b"a" + much
     assert (stream.behind(b"b"), stream.held()) == (b"b", b"")

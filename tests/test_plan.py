@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from dlws.config import from_text
-from dlws.core.errors import Horizon, Refused, UsageError
+from dlws.core.errors import EndOfPlan, Refused, UsageError
 from dlws.nodes.node import Node
 from dlws.runs import plan as plans
 from dlws.runs.console import Console
@@ -195,7 +195,7 @@ def test_each_line_that_is_shown_names_its_node(
 
 
 def test_an_applied_plan_lets_each_change_through_once() -> None:
-    gate = Gate(Console(), contract=plan_of(CAT, plans.local("x")))
+    gate = Gate(Console(), applied_plan=plan_of(CAT, plans.local("x")))
     assert gate.admit(CAT)
     with pytest.raises(Refused, match="w1: not in the plan: run: cat") as caught:
         gate.admit(CAT)
@@ -207,10 +207,10 @@ def test_an_applied_plan_lets_each_change_through_once() -> None:
 
 def test_a_change_whose_content_was_not_known_is_let_through_once() -> None:
     draft = Gate(Console(), dry_run=True)
-    draft.foresee([plans.Action("w1", "write", "write: /x", "/x")], "joined")
+    draft.announce([plans.Action("w1", "write", "write: /x", "/x")], "joined")
     (found,) = draft.actions
     assert found.text() == "may write: /x (content unknown until joined)"
-    gate = Gate(Console(), contract=plan_of(found))
+    gate = Gate(Console(), applied_plan=plan_of(found))
     with pytest.raises(Refused):
         gate.admit(plans.write("w1", File("/y", b"another"), "- - -"))
     with pytest.raises(Refused):
@@ -225,10 +225,10 @@ def test_a_change_whose_content_was_not_known_is_let_through_once() -> None:
 def test_a_change_that_may_be_needed_and_is_known_is_let_through_as_it_is() -> None:
     draft = Gate(Console(), dry_run=True)
     known = plans.write("w1", File("/x", b"known"), "- - -")
-    draft.foresee([known], "joined")
+    draft.announce([known], "joined")
     (found,) = draft.actions
     assert found.text() == "may write: /x (mode 644, 5 bytes)"
-    gate = Gate(Console(), contract=plan_of(found))
+    gate = Gate(Console(), applied_plan=plan_of(found))
     with pytest.raises(Refused):
         gate.admit(plans.write("w1", File("/x", b"other"), "- - -"))
     assert gate.admit(known)
@@ -236,18 +236,18 @@ def test_a_change_that_may_be_needed_and_is_known_is_let_through_as_it_is() -> N
 
 def test_a_plan_ends_where_its_dry_run_ended() -> None:
     draft = Gate(Console(), dry_run=True)
-    with pytest.raises(Horizon, match="network: unknown until init"):
-        draft.horizon("network", "init")
-    gate = Gate(Console(), contract=plan_of(unknown=tuple(draft.unknown)))
-    with pytest.raises(Horizon, match="network: unknown until init"):
-        gate.horizon("network", "init")
-    gate.horizon("network", "something else")
-    Gate(Console()).horizon("network", "init")
+    with pytest.raises(EndOfPlan, match="network: unknown until init"):
+        draft.end_plan_here("network", "init")
+    gate = Gate(Console(), applied_plan=plan_of(unknown=tuple(draft.unknown)))
+    with pytest.raises(EndOfPlan, match="network: unknown until init"):
+        gate.end_plan_here("network", "init")
+    gate.end_plan_here("network", "something else")
+    Gate(Console()).end_plan_here("network", "init")
 
 
 def test_secrets_are_not_in_a_plan() -> None:
     console = Console()
-    console.hidden.add(["s3cret-value"])
+    console.redactor.add(["s3cret-value"])
     gate = Gate(console, dry_run=True)
     details = ["password: s3cret-value"]
     gate.admit(

@@ -49,7 +49,7 @@ def test_a_worker_that_fails_is_left_out_of_what_follows(
     for host in ("node001", "node002", "node004"):
         assert {"prepare_ubuntu", "dns.sh"} <= set(scripts(farm, host))
     end = told.split("error: ")[1]
-    assert end.startswith("all done, but without 1 node: node003\n  set aside in step hosts:\n")
+    assert end.startswith("all done, but without 1 node: node003\n  quarantined in step hosts:\n")
     assert "1 node: node003: exit 7 from: read /etc/hosts" in end
     words = shlex.split(end.split("retry just those: ")[1].splitlines()[0])
     assert words[1:] == ["--nodes", "node003", "--dir", str(deploy.directory), *STEPS]
@@ -104,7 +104,7 @@ def test_who_was_set_aside_before_is_named_and_gone_back_to(
     farm = start_farm(4, "fake", faults={3: "exit"}, answers=answers(tmp_path, broken))
     told = on(farm)(*STEPS, code=1).stderr
     assert "dns" in told.split("error: ")[1].splitlines()[0]
-    assert "set aside in step hosts:\n  1 node: node003" in told
+    assert "quarantined in step hosts:\n  1 node: node003" in told
     assert told.rstrip().endswith("up onpremise --from hosts")
 
 
@@ -120,4 +120,4 @@ def test_the_limit_counts_those_set_aside(
 def test_a_plain_command_sets_nobody_aside(start_farm: StartFarm, tmp_path: Path) -> None:
     farm = start_farm(3, "fake", faults={3: "exit"}, answers=answers(tmp_path))
     told = on(farm)("execonall", "true", code=3).stderr
-    assert "set aside" not in told
+    assert "quarantined" not in told

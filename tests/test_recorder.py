@@ -15,7 +15,14 @@ import pytest
 
 from dlws.core.connection import Local, Result
 from dlws.shell.quoting import sh
-from dlws.shell.recorder import Settled, not_kept, operation, recorded, settled, settling
+from dlws.shell.recorder import (
+    OperationOutcome,
+    not_kept,
+    operation,
+    outcomes,
+    recorded,
+    waiting_line,
+)
 from tests.cli.test_runs import wait_for
 from tests.private import possible, with_state
 
@@ -149,7 +156,7 @@ def waiting(home: Path, line: str) -> subprocess.Popen[bytes]:
     return process
 
 
-@pytest.mark.parametrize("line", [recorded("a1", "", 0, False), settling(["a1"], False)])
+@pytest.mark.parametrize("line", [recorded("a1", "", 0, False), waiting_line(["a1"], False)])
 def test_who_waits_for_one_keeps_no_other_from_starting(node: Path, line: str) -> None:
     os.mkfifo(node / "gate")
     with begun(node, recorded("a1", f"cat {sh(node / 'gate')}", 0, False)) as runs:
@@ -167,7 +174,7 @@ def test_who_waits_for_one_keeps_no_other_from_starting(node: Path, line: str) -
     ("line", "told"),
     [
         (recorded("a1", "echo anew", 0, False), b"of the first"),
-        (settling(["a1"], False), b"a1 0\n"),
+        (waiting_line(["a1"], False), b"a1 0\n"),
     ],
 )
 def test_of_two_that_come_at_once_the_second_sees_what_the_first_has_done(
@@ -249,7 +256,7 @@ def test_roots_operations_lie_in_var_and_its_input_nowhere(tmp_path: Path) -> No
     assert (state / "ops/a/exit").read_text().strip() == "0"
     assert (state / "ops/a/out").read_text() == "abc"
     assert not list(state.rglob(".dlws-input*"))
-    words, _ = with_state(tmp_path / "state", "sh", "-c", settling(["a", "b"], True))
+    words, _ = with_state(tmp_path / "state", "sh", "-c", waiting_line(["a", "b"], True))
     assert Local().run(sh(*words)).text.splitlines() == ["a 0", "b never"]
 
 
@@ -274,13 +281,13 @@ def test_what_a_command_leaves_open_is_its_own(node: Path) -> None:
 
 def test_what_is_said_of_operations_is_read() -> None:
     said = "a1 runs\na1 0\nb2 died\nnonsense\nc3 never\nd4 194\n"
-    assert settled(said) == [
-        Settled("a1", 0, "ended"),
-        Settled("b2", None, "died"),
-        Settled("c3", None, "never"),
-        Settled("d4", 194, "ended"),
+    assert outcomes(said) == [
+        OperationOutcome("a1", 0, "ended"),
+        OperationOutcome("b2", None, "died"),
+        OperationOutcome("c3", None, "never"),
+        OperationOutcome("d4", 194, "ended"),
     ]
-    done = {code: Settled("a", code, "").done for code in (0, 1, 125, 194, None)}
+    done = {code: OperationOutcome("a", code, "").done for code in (0, 1, 125, 194, None)}
     assert done == {0: True, 1: False, 125: False, 194: True, None: False}
 
 

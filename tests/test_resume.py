@@ -15,13 +15,13 @@ import pytest
 
 from dlws.core.connection import Local, Result
 from dlws.runs import history
-from dlws.runs.appendlog import Lines, Unrecorded
+from dlws.runs.appendlog import AppendLog, JournalUnwritable
 from dlws.runs.journal import Journal, now
 from dlws.runs.options import Options
 from dlws.runs.records import NAME, records
 from dlws.runs.run import Keeper
 from dlws.scripts import run as scripts
-from dlws.secrets.redaction import Hidden
+from dlws.secrets.redaction import Redactor
 from dlws.shell import files, recorder
 from dlws.shell.files import File
 from dlws.shell.quoting import sh
@@ -33,8 +33,8 @@ from tests.test_recorder import at, run
 HEX = {name: f"{n:024x}" for n, name in enumerate(("ended", "died", "never", "runs"), 10)}
 
 
-def settle(home: Path, *operations: str) -> list[recorder.Settled]:
-    return recorder.settled(Local().run(at(home, recorder.settling(operations, False))).text)
+def settle(home: Path, *operations: str) -> list[recorder.OperationOutcome]:
+    return recorder.outcomes(Local().run(at(home, recorder.waiting_line(operations, False))).text)
 
 
 def test_settling_tells_the_ended_the_dead_and_the_never_begun(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_settling_waits_for_what_runs_and_says_so_once(tmp_path: Path) -> None:
         if len(told) == 1:  # some rounds later
             threading.Timer(0.7, (tmp_path / "gate").write_text, ["open"]).start()
 
-    result = Local().run(at(tmp_path, recorder.settling([HEX["runs"]], False)), echo=hear)
+    result = Local().run(at(tmp_path, recorder.waiting_line([HEX["runs"]], False)), echo=hear)
     thread.join()
     assert result.text.splitlines() == [f"{HEX['runs']} runs", f"{HEX['runs']} 4"]
 
@@ -152,7 +152,7 @@ def test_whatever_room_for_files_is_left_a_command_is_kept_or_not_begun(
     assert (tmp_path / "effect").exists() is (small / ".dlws/ops/a").exists() is enough
     if enough:
         assert (result.code, again.code, (tmp_path / "effect").read_text()) == (7, 7, "x\n")
-    withdrawn = Local().run(at(small, recorder.settling(["b"], False)))
+    withdrawn = Local().run(at(small, recorder.waiting_line(["b"], False)))
     left = free - (needed if enough else 0)
     assert (withdrawn.code, withdrawn.text) == ((0, "b never") if left >= 4 else (125, ""))
 
@@ -168,7 +168,7 @@ def test_a_disk_that_fills_up_meanwhile_loses_no_outcome(small: Path) -> None:
 
 
 def test_records_torn_at_any_byte_are_gone_on_from(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "whole", "whole", Hidden())
+    journal = Journal(tmp_path / "whole", "whole", Redactor())
     journal.write("run", argv=["grün"], command="up", cwd="/", config="")
     journal.write("begin", node="w1", operation="a", title="x")
     journal.close("failed")
@@ -180,7 +180,7 @@ def test_records_torn_at_any_byte_are_gone_on_from(tmp_path: Path) -> None:
         before = list(records(torn))
         whole = data[:length].count(b"\n")
         assert len(before) in (whole, whole + 1)  # a line that lacks but its end is whole
-        lines = Lines(torn / NAME)
+        lines = AppendLog(torn / NAME)
         resume = {"time": now(), "kind": "resume"}
         lines.append(json.dumps(resume))
         lines.close()
@@ -188,16 +188,16 @@ def test_records_torn_at_any_byte_are_gone_on_from(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_the_record_with_an_error(small: Path) -> None:
-    lines = Lines(small / "lines")
+    lines = AppendLog(small / "lines")
     lines.append("first")
     fill(small)
-    with pytest.raises(Unrecorded, match="No space left on device"):
+    with pytest.raises(JournalUnwritable, match="No space left on device"):
         for _ in range(5000):
             lines.append("more")
     (small / "filler").unlink()
-    with pytest.raises(Unrecorded):
+    with pytest.raises(JournalUnwritable):
         lines.append("with a gap before it")
-    with pytest.raises(Unrecorded):
+    with pytest.raises(JournalUnwritable):
         lines.close()
 
 
@@ -237,13 +237,13 @@ def test_a_request_for_a_reboot_is_no_failure_unless_its_node_failed() -> None:
 
 
 def test_the_same_command_in_two_steps_is_two(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "r", "r", Hidden())
+    journal = Journal(tmp_path / "r", "r", Redactor())
     journal.step = "one"
     first = journal.operation("w1", "c", b"")
     journal.step = "two"
     second = journal.operation("w1", "c", b"")
     journal.close("failed")
-    resumed = Journal(tmp_path / "r", "r", Hidden())
+    resumed = Journal(tmp_path / "r", "r", Redactor())
     resumed.step = "two"  # the first step is done, and left out
     assert resumed.operation("w1", "c", b"") == second != first
     resumed.close("ok")
@@ -452,9 +452,9 @@ def test_a_run_whose_record_cannot_begin_gives_its_lock_back(tmp_path: Path) -> 
 
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy/runs").touch()  # where a directory should be
-    keeper, guard = Keeper(Options(directory=tmp_path), Hidden()), Guard()
+    keeper, guard = Keeper(Options(directory=tmp_path), Redactor()), Guard()
     keeper.watch(guard, {})
     for _ in range(2):
-        with pytest.raises(Unrecorded):
+        with pytest.raises(JournalUnwritable):
             keeper.changing()
     assert not guard.held and keeper.halt.refusal

@@ -25,7 +25,7 @@ import pytest
 import yaml
 
 from dlws.sandbox import faults
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 from tests.cli.test_runs import PROGRAM
 from tests.sandboxes import Made, MakeSandbox
 
@@ -110,7 +110,7 @@ class Bed:
         return self.made.sandbox
 
     @property
-    def target(self) -> Node:
+    def target(self) -> SandboxNode:
         return self.sandbox.node(TARGET)
 
     def root(self, name: str) -> Path:

@@ -19,11 +19,11 @@ from dlws.nodes import resume
 from dlws.nodes.cluster import Cluster
 from dlws.nodes.node import Node
 from dlws.runs import history
-from dlws.runs.appendlog import Lines, Unrecorded
+from dlws.runs.appendlog import AppendLog, JournalUnwritable
 from dlws.runs.console import Console
 from dlws.runs.journal import Journal, config_hash
 from dlws.runs.options import Options
-from dlws.secrets.redaction import Hidden
+from dlws.secrets.redaction import Redactor
 from dlws.shell import recorder
 from dlws.shell.files import File
 from tests.private import possible
@@ -131,7 +131,7 @@ class World:
             for name, machine in config.machines.items()
         ]
         self.cluster = Cluster(config, nodes, Options(), console)
-        self.journal = Journal(place / "run", "run", Hidden())
+        self.journal = Journal(place / "run", "run", Redactor())
 
     def leave(self, node: str, operation: str, code: int | None, root: bool = True) -> None:
         """What an earlier part of the run began on a node, and what the node knows of it."""
@@ -144,7 +144,7 @@ class World:
             (kept / "exit").write_text(f"{code}\n")
 
     def settled(self) -> list[tuple[str, str, object, str]]:
-        resume.settle(self.cluster, self.journal)
+        resume.reconcile(self.cluster, self.journal)
         text = (self.journal.directory / "journal.jsonl").read_text()
         rows = [row for row in map(json.loads, text.splitlines()) if row["kind"] == "settled"]
         assert all(row["title"] == f"do {row['operation'][-1]}" for row in rows)
@@ -179,7 +179,7 @@ def test_what_is_waited_for_is_said(world: World, capsys: pytest.CaptureFixture[
     start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     (kept / "pid").write_text(f"{os.getpid()} {start} {boot}\n")
-    thread = threading.Thread(target=resume.settle, args=(world.cluster, world.journal))
+    thread = threading.Thread(target=resume.reconcile, args=(world.cluster, world.journal))
     thread.start()
     wait_until(lambda: "i1: waiting for what still runs: do a" in capsys.readouterr().err)
     (kept / "exit").write_text("0\n")
@@ -207,7 +207,7 @@ def test_of_an_older_record_root_is_asked(world: World) -> None:
 def test_nodes_are_due_what_follows_from_their_files(world: World) -> None:
     file = File("/x", b"1")
     world.journal.placed["i2"] = {("/x", file.sha256)}
-    resume.settle(world.cluster, world.journal)
+    resume.reconcile(world.cluster, world.journal)
     assert {n.name: set(n.due) for n in world.cluster.nodes} == {
         "i1": set(), "i2": {("/x", file.sha256)}, "i3": set(),
     }  # fmt: skip
@@ -261,16 +261,16 @@ def test_lines_whose_sync_failed_end_with_an_error(
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", fails)
-    lines = Lines(tmp_path / "a b")
+    lines = AppendLog(tmp_path / "a b")
     lines.append("one")
-    with pytest.raises(Unrecorded, match="Input/output error") as caught:
+    with pytest.raises(JournalUnwritable, match="Input/output error") as caught:
         lines.close()
     assert f"df -h {tmp_path}" in caught.value.cure and "resume" in caught.value.cure
 
 
 def test_lines_are_for_their_owner_and_go_on_where_they_ended(tmp_path: Path) -> None:
     for line in ("one", "zwölf"):
-        lines = Lines(tmp_path / "lines")
+        lines = AppendLog(tmp_path / "lines")
         lines.append(line)
         lines.close()
     assert (tmp_path / "lines").read_text() == "one\nzwölf\n"

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(params=["bookworm", "trixie"])
 def node(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Node]:
     """A node whose packages come from apt; its sandbox is gone afterwards."""
-    lifecycle.up(tmp_path, lifecycle.Wish(infra=1, workers=0, os=request.param), Console())
+    lifecycle.up(tmp_path, lifecycle.Request(infra=1, workers=0, os=request.param), Console())
     try:
         config = tmp_path / "config.yaml"
         config.write_text(config.read_text().replace("source: bundle", "source: packages"))

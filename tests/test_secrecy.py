@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlws.secrets.redaction import SHORTEST, Hidden
+from dlws.secrets.redaction import SHORTEST, Redactor
 from tests.conftest import Deploy
 
 SECRET = "pa#ss 'w\"ö$rd/+"
@@ -45,7 +45,7 @@ def shown(secret: str) -> list[str]:
 @pytest.mark.parametrize("secret", AWKWARD)
 def test_every_form_is_hidden(secret: str) -> None:
     for form in shown(secret):
-        told = Hidden([secret]).text(f"before {form} after")
+        told = Redactor([secret]).text(f"before {form} after")
         assert form not in told
         assert told.startswith("before ") and told.endswith(" after")
 
@@ -55,7 +55,7 @@ def test_base64_of_what_holds_a_secret_is_hidden(
     before: bytes, secret: str, behind: bytes, url: bool
 ) -> None:
     code = base64.urlsafe_b64encode if url else base64.b64encode
-    told = Hidden([secret]).data(code(before + secret.encode() + behind))
+    told = Redactor([secret]).data(code(before + secret.encode() + behind))
     assert b"(secret)" in told
     # What is left has no more than six bits of the secret at each of its ends.
     left = len(told.replace(b"(secret)", b"").rstrip(b"="))
@@ -65,7 +65,7 @@ def test_base64_of_what_holds_a_secret_is_hidden(
 @pytest.mark.parametrize("secret", AWKWARD)
 def test_each_line_of_a_secret_is_hidden_too(secret: str) -> None:
     for line in secret.splitlines():
-        assert line not in Hidden([secret]).text(f"w1: {line}\n")
+        assert line not in Redactor([secret]).text(f"w1: {line}\n")
 
 
 @settings(max_examples=300)
@@ -77,7 +77,7 @@ def test_each_line_of_a_secret_is_hidden_too(secret: str) -> None:
 def test_wherever_it_is_cut_no_secret_passes_and_all_else_does(
     secrets: list[str], words: list[str], draw: st.DataObject
 ) -> None:
-    hidden, data = Hidden(secrets), "".join([*words, "\0"]).encode(errors="surrogatepass")
+    hidden, data = Redactor(secrets), "".join([*words, "\0"]).encode(errors="surrogatepass")
     cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=8)))
     seen = bytearray()
     receive, finish = hidden.stream(lambda _, piece: seen.extend(piece))
@@ -90,7 +90,7 @@ def test_wherever_it_is_cut_no_secret_passes_and_all_else_does(
 
 def test_a_secret_that_begins_another_one_does_not_give_its_rest_away() -> None:
     seen = bytearray()
-    receive, finish = Hidden(["correct", "correct horse"]).stream(lambda _, p: seen.extend(p))
+    receive, finish = Redactor(["correct", "correct horse"]).stream(lambda _, p: seen.extend(p))
     for piece in (b"a correct", b" horse; correct hat"):
         receive("out", piece)
     finish()
@@ -99,7 +99,7 @@ def test_a_secret_that_begins_another_one_does_not_give_its_rest_away() -> None:
 
 def test_output_that_ends_in_the_middle_of_a_secret_shows_none_of_it() -> None:
     seen = bytearray()
-    receive, finish = Hidden(["correct horse"]).stream(lambda _, piece: seen.extend(piece))
+    receive, finish = Redactor(["correct horse"]).stream(lambda _, piece: seen.extend(piece))
     receive("out", b"a correct hor")
     finish()
     assert bytes(seen) == b"a (secret)"
@@ -107,16 +107,16 @@ def test_output_that_ends_in_the_middle_of_a_secret_shows_none_of_it() -> None:
 
 def test_many_secrets_make_one_pattern() -> None:
     secrets = [f"{number:05} {'x' * 30}" for number in range(500)]
-    told = Hidden(secrets).text("; ".join(secrets))
+    told = Redactor(secrets).text("; ".join(secrets))
     assert told == "; ".join(["(secret)"] * 500)
 
 
 def test_short_and_empty_values_hide_nothing() -> None:
-    assert Hidden(["", "root"]).text("root is here") == "root is here"
+    assert Redactor(["", "root"]).text("root is here") == "root is here"
 
 
 def test_what_is_added_later_is_hidden_too() -> None:
-    hidden = Hidden()
+    hidden = Redactor()
     assert hidden.text("later-secret") == "later-secret"
     hidden.add(["later-secret"])
     assert hidden.text("later-secret") == "(secret)"
@@ -127,7 +127,7 @@ def test_a_secret_in_pieces_is_hidden_and_nothing_else_is_lost(sizes: list[int],
     data = f"a{SECRET}b {SECRET[:7]} c\xff{SECRET}".encode("latin-1", "replace")
     data = data.replace(SECRET.encode("latin-1", "replace"), SECRET.encode())
     seen = bytearray()
-    receive, finish = Hidden([SECRET]).stream(lambda _, piece: seen.extend(piece))
+    receive, finish = Redactor([SECRET]).stream(lambda _, piece: seen.extend(piece))
     rest = data
     for size in sizes:
         receive(name, rest[:size])

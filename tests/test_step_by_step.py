@@ -128,7 +128,7 @@ def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
 
 def trees(directory: Path) -> dict[str, list[str]]:
     """Every file of every node, less what Kubernetes writes by itself all the time."""
-    made = Made(directory, lifecycle.of(directory))
+    made = Made(directory, lifecycle.sandbox_of(directory))
     own = re.compile(r"^/var/lib/(etcd|kubelet)\b")
     return {
         node.name: [line for line in made.run(node.name, TREE).splitlines() if not own.match(line)]
@@ -199,7 +199,7 @@ def test_a_worker_cut_off_in_mid_run_is_set_aside_and_brought_in_later(
     hook.write_text(f"#!/bin/sh\n{cut} sandbox cut worker2\n")
     hook.chmod(0o755)
     told = deploy(directory, "up", "sandbox", code=3)
-    assert "without 1 node: worker2\n  set aside in step join:" in told
+    assert "without 1 node: worker2\n  quarantined in step join:" in told
     assert healthy(directory, "--nodes", "infra1,worker1") == ["infra1", "worker1"]
     hook.unlink()
     deploy(directory, "sandbox", "heal", "worker2")

@@ -136,7 +136,7 @@ def test_keys_of_every_kind_and_form(kind: str, form: str, tmp_path: Path) -> No
     subprocess.run(words, check=True)
     public = path.with_suffix(".pub").read_text().split()[1]
     one = vault(tmp_path)
-    one.begin()
+    one.enable()
     one.encrypt(path)
     assert not _open(path)
     assert Keys(vault(tmp_path)).load(path).get_base64() == public
@@ -213,7 +213,7 @@ def test_a_key_with_a_passphrase_of_its_own_is_left(cluster: Deploy) -> None:
 
 def test_a_file_that_was_tampered_with_is_refused(tmp_path: Path) -> None:
     one = vault(tmp_path)
-    one.begin()
+    one.enable()
     path, other = tmp_path / "deploy/sshkey/rootpasswd", tmp_path / "deploy/sshkey/admin.conf"
     one.write(path, b"secret")
     data = path.read_bytes()
@@ -228,7 +228,7 @@ def test_a_file_that_was_tampered_with_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_passphrase_is_asked_for_once_even_if_it_is_wrong(tmp_path: Path) -> None:
-    vault(tmp_path).begin()
+    vault(tmp_path).enable()
     asked = []
     one = Vault(tmp_path, lambda: asked.append(1) or "wrong")  # type: ignore[func-returns-value]
     for _ in range(3):

@@ -45,10 +45,10 @@ def _named(config: Config, directory: Path) -> Iterator[Path]:
 
 def encrypt(vault: Vault, paths: Iterable[Path], console: Console, gate: Gate) -> None:
     """Encrypt what is plain. Interrupted, it has lost nothing, and goes on when run again."""
-    plain = [path for path in paths if not vault.shut(path)]
+    plain = [path for path in paths if not vault.is_encrypted(path)]
     if not gate.admit(local("encrypt deploy/"), *(local(f"encrypt {path}") for path in plain)):
         return
-    vault.begin()
+    vault.enable()
     for path in plain:
         vault.encrypt(path)
         console.changed(f"{path} is encrypted")
@@ -56,7 +56,7 @@ def encrypt(vault: Vault, paths: Iterable[Path], console: Console, gate: Gate) -
 
 def decrypt(vault: Vault, paths: Iterable[Path], console: Console, gate: Gate) -> None:
     """Decrypt what is encrypted; the mark that all of it is goes last."""
-    shut = [path for path in paths if vault.shut(path)]
+    shut = [path for path in paths if vault.is_encrypted(path)]
     if not gate.admit(local("decrypt deploy/"), *(local(f"decrypt {path}") for path in shut)):
         return
     for path in shut:
@@ -67,12 +67,12 @@ def decrypt(vault: Vault, paths: Iterable[Path], console: Console, gate: Gate) -
         else:
             console.changed(f"{path} is decrypted")
     if vault.encrypted:
-        vault.end()
+        vault.disable()
 
 
 def status(vault: Vault, paths: Iterable[Path]) -> dict[str, str]:
     """Whether each of the files is encrypted, or plain."""
-    return {str(path): "encrypted" if vault.shut(path) else "plain" for path in paths}
+    return {str(path): "encrypted" if vault.is_encrypted(path) else "plain" for path in paths}
 
 
 def complete(vault: Vault, found: dict[str, str]) -> None:

@@ -112,15 +112,15 @@ def install(
 ) -> list[str]:
     """Install the key where it does not work yet; the names of the nodes that this changed."""
     keys = public_keys(cluster.directory, more)
-    tried = cluster.ask(nodes, _try, "trying the key")
+    tried = cluster.read_all(nodes, _try, "trying the key")
     closed = [outcome.node for outcome in tried if outcome.error or more]
     if not closed:
         return []
     if not cluster.gate.admit(*(_action(node, keys) for node in closed)):
         return []
     user, password = root_login(cluster.vault, ask)
-    cluster.console.hidden.add([password])
-    outcomes = cluster.each(
+    cluster.console.redactor.add([password])
+    outcomes = cluster.change_all(
         closed, lambda node: _install(node, user, password, keys), "installing the key"
     )
     return [outcome.node.name for outcome in outcomes if outcome.value]

@@ -29,7 +29,7 @@ WORDS = {
 
 
 @dataclass(frozen=True)
-class Shown:
+class OfferedKey:
     """A key that is shown somewhere now, what is known of that place, and what that amounts to."""
 
     name: str
@@ -73,19 +73,19 @@ class Shown:
         return "\n".join(lines)
 
 
-Agree = Callable[[Sequence[Shown]], Sequence[Shown]]
+Agree = Callable[[Sequence[OfferedKey]], Sequence[OfferedKey]]
 """Gets what was seen; gives back the new and changed keys that are accepted."""
 
 
 @dataclass
-class Found:
+class TrustResult:
     """What was seen, which of it was accepted, and how asking each node ended."""
 
-    seen: list[Shown] = field(default_factory=list)
-    taken: list[Shown] = field(default_factory=list)
+    seen: list[OfferedKey] = field(default_factory=list)
+    taken: list[OfferedKey] = field(default_factory=list)
     outcomes: list[Outcome[bytes]] = field(default_factory=list)
 
-    def settle(self, cluster: Cluster) -> None:
+    def raise_if_rejected(self, cluster: Cluster) -> None:
         """Raise what was not accepted: never a pinned or a shared key, else for want of consent."""
         self._wrong()
         raise_failures(self.outcomes, cluster.options)
@@ -115,15 +115,15 @@ class Found:
                 )
 
 
-def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> Found:
+def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> TrustResult:
     """Look at the nodes' host keys, jump hosts first, and take over those that are agreed to."""
-    found = Found()
+    found = TrustResult()
     for way in (_jumps(nodes), {node: connection(node) for node in nodes}):
 
         def look(node: Node, way: Mapping[Node, Ssh] = way) -> bytes:
             return way[node].host_key()
 
-        outcomes = cluster.gather(list(way), look, "host keys")
+        outcomes = cluster.try_all(list(way), look, "host keys")
         seen = _compared([(o.node, way[o.node], o.value) for o in outcomes if o.value])
         agreed = list(agree(seen))
         found.taken += agreed
@@ -151,7 +151,7 @@ def _jumps(nodes: Sequence[Node]) -> dict[Node, Ssh]:
     return dict(found.values())
 
 
-def _compared(seen: Sequence[tuple[Node, Ssh, bytes]]) -> list[Shown]:
+def _compared(seen: Sequence[tuple[Node, Ssh, bytes]]) -> list[OfferedKey]:
     """Each key beside what is known, and beside the keys of the other machines."""
     holders: dict[bytes, list[str]] = {}
     for _, at, key in seen:
@@ -163,7 +163,7 @@ def _compared(seen: Sequence[tuple[Node, Ssh, bytes]]) -> list[Shown]:
 
 def _shown(
     node: Node, at: Ssh, key: bytes, holders: Mapping[bytes, list[str]], asked: set[str]
-) -> Shown:
+) -> OfferedKey:
     target = at.target
     where = place(target.address, target.port)
     others = [name for name in holders.get(key, ()) if name != target.machine]
@@ -174,4 +174,4 @@ def _shown(
         others = []
     known = frozenset(at.known.of(target.address, target.port))
     name = node.name if target.machine else f"jump host {target.address}"
-    return Shown(name, where, key, known, target.host_key, tuple(others))
+    return OfferedKey(name, where, key, known, target.host_key, tuple(others))

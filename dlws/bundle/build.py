@@ -1,4 +1,4 @@
-"""Make a bundle from units: each is made once, cached with its hashes, and never made again."""
+"""Make a bundle from artifacts: each is made once, cached with its hashes, and never made again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LINES = 15
 
 
 @dataclass(frozen=True)
-class Unit:
+class Artifact:
     """A file or directory of a bundle, and how it is made at the path it is given."""
 
     path: str
@@ -34,8 +34,8 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Shop:
-    """Where units are made: a cache for one version, and a console to say so."""
+class Workspace:
+    """Where artifacts are made: a cache for one version, and a console to say so."""
 
     cache: Path
     console: Console
@@ -83,30 +83,34 @@ def locked(cache: Path, console: Console) -> Iterator[None]:
         yield
 
 
-def make(shop: Shop, architecture: str, units: Sequence[Unit], start: float) -> Mapping[str, str]:
-    """Make the units that are not there yet; the sha256 of every file of all of them."""
+def make(
+    workspace: Workspace, architecture: str, artifacts: Sequence[Artifact], start: float
+) -> Mapping[str, str]:
+    """Make the artifacts that are not there yet; the sha256 of every file of all of them."""
     sums: dict[str, str] = {}
-    for number, unit in enumerate(units, 1):
-        done = recorded(shop.cache / architecture, unit)
+    for number, artifact in enumerate(artifacts, 1):
+        done = recorded(workspace.cache / architecture, artifact)
         if done is None:
-            head = f"[{number}/{len(units)}] {architecture}/{unit.path}"
-            done = _make(shop, shop.cache / architecture, unit, head, start)
+            head = f"[{number}/{len(artifacts)}] {architecture}/{artifact.path}"
+            done = _make(workspace, workspace.cache / architecture, artifact, head, start)
         sums |= done
     return sums
 
 
-def _make(shop: Shop, place: Path, unit: Unit, head: str, start: float) -> Mapping[str, str]:
+def _make(
+    workspace: Workspace, place: Path, artifact: Artifact, head: str, start: float
+) -> Mapping[str, str]:
     begun = time.monotonic()
-    fresh = shop.cache / "making"
+    fresh = workspace.cache / "making"
     remove(fresh)
-    target = place / unit.path
+    target = place / artifact.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    with shop.console.status(lambda: f"{head}: {since(begun)} (in all {since(start)})"):
-        unit.make(fresh)
+    with workspace.console.status(lambda: f"{head}: {since(begun)} (in all {since(start)})"):
+        artifact.make(fresh)
     remove(target)
     fresh.rename(target)
-    shop.console.say(f"{head}: made in {since(begun)}")
-    return record(place, unit)
+    workspace.console.say(f"{head}: made in {since(begun)}")
+    return record(place, artifact)
 
 
 def remove(path: Path) -> None:
@@ -117,39 +121,39 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _record_path(place: Path, unit: Unit) -> Path:
-    return place.with_name(f"{place.name}.records") / f"{unit.path.replace('/', ',')}.json"
+def _record_path(place: Path, artifact: Artifact) -> Path:
+    return place.with_name(f"{place.name}.records") / f"{artifact.path.replace('/', ',')}.json"
 
 
-def record(place: Path, unit: Unit) -> Mapping[str, str]:
-    """Note what a unit made, last of all: a unit without this note is made again."""
-    sums = _sums(place, unit)
-    path = _record_path(place, unit)
+def record(place: Path, artifact: Artifact) -> Mapping[str, str]:
+    """Note what an artifact made, last of all: an artifact without this note is made again."""
+    sums = _sums(place, artifact)
+    path = _record_path(place, artifact)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps({"recipe": unit.recipe, "sums": sums}, indent=1))
+    fresh.write_text(json.dumps({"recipe": artifact.recipe, "sums": sums}, indent=1))
     fresh.rename(path)
     return sums
 
 
-def recorded(place: Path, unit: Unit) -> Mapping[str, str] | None:
-    """The hashes of a unit that is made, by this recipe and intact; else None."""
+def recorded(place: Path, artifact: Artifact) -> Mapping[str, str] | None:
+    """The hashes of an artifact that is made, by this recipe and intact; else None."""
     try:
-        value = json.loads(_record_path(place, unit).read_text())
+        value = json.loads(_record_path(place, artifact).read_text())
     except (FileNotFoundError, ValueError):
         return None
-    good = value["recipe"] == unit.recipe and value["sums"] == _sums(place, unit)
+    good = value["recipe"] == artifact.recipe and value["sums"] == _sums(place, artifact)
     return dict(value["sums"]) if good else None
 
 
-def _sums(place: Path, unit: Unit) -> dict[str, str]:
-    target = place / unit.path
+def _sums(place: Path, artifact: Artifact) -> dict[str, str]:
+    target = place / artifact.path
     found = sorted(files(target)) if target.is_dir() else [target] if target.is_file() else []
     return {path.relative_to(place).as_posix(): digest(path) for path in found}
 
 
 def assemble(
-    shop: Shop, output: Path, head: Manifest, sums: Mapping[str, Mapping[str, str]]
+    workspace: Workspace, output: Path, head: Manifest, sums: Mapping[str, Mapping[str, str]]
 ) -> bool:
     """Put the bundle at `output`, all at once; False where the same is there already."""
     check_output(output)
@@ -158,7 +162,7 @@ def assemble(
     try:
         for architecture, hashes in sums.items():
             for path in hashes:
-                copy(shop.cache / architecture / path, fresh / architecture / path)
+                copy(workspace.cache / architecture / path, fresh / architecture / path)
         made = {name: describe(fresh, name, hashes) for name, hashes in sums.items()}
         if (output / NAME).exists() and same(output, head, made):
             return False

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlws.bundle import apt
-from dlws.bundle.build import Shop, Unit, remove
+from dlws.bundle.build import Artifact, Workspace, remove
 from dlws.bundle.image import Image, file_name, write
 from dlws.core import resources
 from dlws.core.connection import Local
@@ -47,30 +47,30 @@ _USELESS = (
 
 @dataclass(frozen=True)
 class Debian:
-    """The units of a bundle for one architecture, made in a shop."""
+    """The artifacts of a bundle for one architecture, made in a workspace."""
 
-    shop: Shop
+    workspace: Workspace
     architecture: str
     codenames: Sequence[str] = (CODENAME,)
 
-    def units(self) -> list[Unit]:
-        """Every unit, the long ones that the others do not need first."""
+    def artifacts(self) -> list[Artifact]:
+        """Every artifact, the long ones that the others do not need first."""
         return [
             *(self._program(name) for name in PROGRAMS),
             *(self._server(name) for name in SERVERS),
             self._tiny("pause", "k8s.gcr.io/pause:3.2", "/pause"),
             self._tiny("hello", "dlws/hello:1", "/hello"),
             self._image("k8s.gcr.io/etcd:3.4.13-0", self._etcd, ["etcd"], "etcd-server"),
-            Unit("cni", recipe("containernetworking-plugins"), self._cni),
+            Artifact("cni", recipe("containernetworking-plugins"), self._cni),
             *(self.packages(codename) for codename in self.codenames),
         ]
 
-    def _program(self, name: str) -> Unit:
-        return Unit(
+    def _program(self, name: str) -> Artifact:
+        return Artifact(
             f"bin/{name}", _source(name), lambda out: self._compile(name, out), needs_source=True
         )
 
-    def _server(self, name: str) -> Unit:
+    def _server(self, name: str) -> Artifact:
         def fill(root: Path) -> None:
             if name == "kube-proxy":
                 self._extract(root, (*_PROXY, *_LIBC))
@@ -80,7 +80,7 @@ class Debian:
         image = f"k8s.gcr.io/{name}:v{VERSION}"
         return self._image(image, fill, [name], _source(name), needs_source=True)
 
-    def _tiny(self, name: str, image: str, path: str) -> Unit:
+    def _tiny(self, name: str, image: str, path: str) -> Artifact:
         def fill(root: Path) -> None:
             self._compile(name, root / path.lstrip("/"))
 
@@ -98,9 +98,9 @@ class Debian:
         entrypoint: list[str],
         source: str,
         needs_source: bool = False,
-    ) -> Unit:
+    ) -> Artifact:
         def make(out: Path) -> None:
-            root = self.shop.work / "root"
+            root = self.workspace.work / "root"
             remove(root)
             root.mkdir(parents=True)
             fill(root)
@@ -108,23 +108,23 @@ class Debian:
             remove(root)
 
         path = f"images/{file_name(name)}"
-        return Unit(path, recipe("image 1", name, source), make, needs_source)
+        return Artifact(path, recipe("image 1", name, source), make, needs_source)
 
     def _cni(self, out: Path) -> None:
-        root = self.shop.work / "cni"
+        root = self.workspace.work / "cni"
         remove(root)
         self._extract(root, ("containernetworking-plugins",), prune=False)
         (root / "usr/lib/cni").rename(out)
         remove(root)
 
-    def packages(self, codename: str) -> Unit:
+    def packages(self, codename: str) -> Artifact:
         def make(out: Path) -> None:
             out.mkdir()
             self._download(out, self._beyond(codename), codename)
             for deb in list(out.iterdir()):
                 deb.rename(out / apt.pool_name(deb.name))
 
-        return Unit(f"packages/{codename}", recipe(codename, *PACKAGES, *apt.BASE), make)
+        return Artifact(f"packages/{codename}", recipe(codename, *PACKAGES, *apt.BASE), make)
 
     def _beyond(self, codename: str) -> list[str]:
         def simulate(*names: str) -> list[str]:
@@ -135,31 +135,31 @@ class Debian:
 
     def _apt(self, codename: str, *words: str) -> str:
         place = self._place(codename)
-        return self.shop.run(
+        return self.workspace.run(
             apt.apt_get(place, self.architecture, *words), f"apt-get {' '.join(words)}"
         )
 
     def _place(self, codename: str) -> Path:
         """A private apt whose lists are there, fetched once."""
-        place = self.shop.work / f"apt-{codename}-{self.architecture}"
+        place = self.workspace.work / f"apt-{codename}-{self.architecture}"
         if not (place / "ready").exists():
-            apt.prepare(place, self.shop.run(apt.TARGETS), codename)
-            self.shop.run(apt.apt_get(place, self.architecture, "update"), "apt-get update")
+            apt.prepare(place, self.workspace.run(apt.TARGETS), codename)
+            self.workspace.run(apt.apt_get(place, self.architecture, "update"), "apt-get update")
             (place / "ready").touch()
         return place
 
     def _download(self, folder: Path, names: Sequence[str], codename: str) -> None:
         place = self._place(codename)
         line = apt.apt_get(place, self.architecture, "download", *names)
-        self.shop.run(chain(sh("cd", folder), line), f"apt-get download {' '.join(names)}")
+        self.workspace.run(chain(sh("cd", folder), line), f"apt-get download {' '.join(names)}")
 
     def _extract(self, root: Path, names: Sequence[str], prune: bool = True) -> None:
-        folder = self.shop.work / "debs"
+        folder = self.workspace.work / "debs"
         remove(folder)
         folder.mkdir(parents=True)
         self._download(folder, names, CODENAME)
         for deb in sorted(folder.iterdir()):
-            self.shop.run(sh("dpkg-deb", "-x", deb, root))
+            self.workspace.run(sh("dpkg-deb", "-x", deb, root))
         for pattern in _USELESS if prune else ():
             for path in list(root.glob(pattern)):
                 remove(path)
@@ -168,28 +168,28 @@ class Debian:
         out.parent.mkdir(parents=True, exist_ok=True)
         package = f"./cmd/{name}" if name in (*PROGRAMS[:3], *SERVERS) else f"./cmd/dlws-{name}"
         arguments = (package, self.architecture, self._gopath(), out, VERSION, RELEASED)
-        self.shop.run_script(_templates() / "compile.sh", *arguments)
+        self.workspace.run_script(_templates() / "compile.sh", *arguments)
 
     def _gopath(self) -> Path:
-        return self.shop.work / "go"
+        return self.workspace.work / "go"
 
     def unpack(self) -> None:
-        """The source tree in the shop, ready to compile."""
+        """The source tree in the workspace, ready to compile."""
         ready = self._gopath() / "ready"
         if ready.exists() and ready.read_text() == _tree():
             return
         dsc = self._source_package()
-        self.shop.run_script(
+        self.workspace.run_script(
             _templates() / "unpack.sh", dsc, self._gopath(), _templates() / "programs"
         )
         ready.write_text(_tree())
 
     def _source_package(self) -> Path:
-        folder = self.shop.work / "source"
+        folder = self.workspace.work / "source"
         folder.mkdir(parents=True, exist_ok=True)
         words = ("source", "--download-only", "kubernetes")
         line = apt.apt_get(self._place(CODENAME), self.architecture, *words)
-        self.shop.run(chain(sh("cd", folder), line), "apt-get source kubernetes")
+        self.workspace.run(chain(sh("cd", folder), line), "apt-get source kubernetes")
         found = [p for p in folder.glob("*.dsc") if source_version(p.name) == VERSION]
         if not found:
             raise DeployError(
@@ -214,14 +214,14 @@ def check_version(version: str) -> None:
         )
 
 
-def install_tools(shop: Shop) -> None:
+def install_tools(workspace: Workspace) -> None:
     """Install what compiling needs on this machine, saying so; nothing if it is there."""
     shown = Local().run(sh("dpkg-query", "-Wf", "${Package} ${db:Status-Status}\n", *TOOLS)).text
     missing = [name for name in TOOLS if f"{name} installed" not in shown.splitlines()]
     if not missing:
         return
-    shop.console.say(f"installing on this machine: {' '.join(missing)}")
-    shop.run(install_line(missing), f"apt-get install {' '.join(missing)}")
+    workspace.console.say(f"installing on this machine: {' '.join(missing)}")
+    workspace.run(install_line(missing), f"apt-get install {' '.join(missing)}")
 
 
 def install_line(names: Sequence[str]) -> str:
@@ -245,7 +245,7 @@ def _templates() -> Path:
 
 
 def recipe(*parts: str) -> str:
-    """What a unit depends on, as a short hash."""
+    """What an artifact depends on, as a short hash."""
     return hashlib.sha256("\0".join((VERSION, CODENAME, *parts)).encode()).hexdigest()[:16]
 
 

@@ -122,7 +122,7 @@ def ensure(cluster: Cluster, nodes: Sequence[Node]) -> None:
             f"{cluster.config.kubernetes.version}",
             "set kubernetes.version, or make the bundle again: deploy.py bundle build",
         )
-    cluster.each(nodes, lambda node: _pushed(node, source), "bundle", careful=True)
+    cluster.change_all(nodes, lambda node: _pushed(node, source), "bundle", protect_quorum=True)
 
 
 def _pushed(node: Node, source: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.bundle import build, debian, manifest
-from dlws.bundle.build import Shop
+from dlws.bundle.build import Workspace
 from dlws.bundle.manifest import Manifest
 from dlws.core.connection import Local
 from dlws.core.errors import UsageError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BundlePlan:
     """What to make, and where."""
 
     origin: str
@@ -34,9 +34,9 @@ class Plan:
     output: Path
 
 
-def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> Plan:
+def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> BundlePlan:
     """What config.yaml wants of a bundle made from `origin`, with packages for these releases."""
-    return Plan(
+    return BundlePlan(
         origin,
         configured_version(session, origin),
         configured_architectures(session),
@@ -45,28 +45,28 @@ def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> Pla
     )
 
 
-def bundle(console: Console, plan: Plan, gate: Gate) -> None:
+def bundle(console: Console, plan: BundlePlan, gate: Gate) -> None:
     """Make a bundle; what is cached is not made again."""
     start = time.monotonic()
     build.check_output(plan.output)
     if plan.origin == "debian":
         debian.check_version(plan.version)
-    shop = Shop(build.cache_home() / "bundle" / f"{plan.origin}-{plan.version}", console)
+    workspace = Workspace(build.cache_home() / "bundle" / f"{plan.origin}-{plan.version}", console)
     words = f"make {plan.output} for {', '.join(plan.architectures)}, {plan.origin}"
     if not complete(plan) and not gate.admit(actions.local(words)):
         return
     if gate.dry_run:
         console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
         return
-    with build.locked(shop.cache, console):
-        changed = _make(shop, plan, start)
+    with build.locked(workspace.cache, console):
+        changed = _make(workspace, plan, start)
     if changed:
         console.say(f"{plan.output}: bundle made in {since(start)}")
     else:
         console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
 
 
-def complete(plan: Plan) -> bool:
+def complete(plan: BundlePlan) -> bool:
     """Whether the bundle is there as planned, every file of it intact."""
     try:
         found, wrong = manifest.load(plan.output), manifest.problems(plan.output)
@@ -78,48 +78,51 @@ def complete(plan: Plan) -> bool:
     return same and there and set(plan.codenames) <= releases and not wrong
 
 
-def _make(shop: Shop, plan: Plan, start: float) -> bool:
+def _make(workspace: Workspace, plan: BundlePlan, start: float) -> bool:
     make = from_debian if plan.origin == "debian" else from_upstream
     sums = {
-        name: make(shop, plan.version, name, plan.codenames, start) for name in plan.architectures
+        name: make(workspace, plan.version, name, plan.codenames, start)
+        for name in plan.architectures
     }
     head = Manifest(plan.version, plan.origin, build.now())
-    changed = build.assemble(shop, plan.output, head, sums)
-    build.remove(shop.work)  # 3 GB of sources and compiler cache, needed only while building
+    changed = build.assemble(workspace, plan.output, head, sums)
+    build.remove(workspace.work)  # 3 GB of sources and compiler cache, needed only while building
     return changed
 
 
 def from_debian(
-    shop: Shop, version: str, architecture: str, codenames: Sequence[str], start: float
+    workspace: Workspace, version: str, architecture: str, codenames: Sequence[str], start: float
 ) -> Mapping[str, str]:
     """Make one architecture's files from Debian; the sha256 of each."""
-    one = debian.Debian(shop, architecture, codenames)
-    units = one.units()
-    place = shop.cache / architecture
-    missing = [unit for unit in units if build.recorded(place, unit) is None]
+    one = debian.Debian(workspace, architecture, codenames)
+    artifacts = one.artifacts()
+    place = workspace.cache / architecture
+    missing = [artifact for artifact in artifacts if build.recorded(place, artifact) is None]
     if missing:
-        shop.console.say(f"{architecture}: {len(missing)} of {len(units)} units to make")
-    if any(unit.needs_source for unit in missing):
-        _prepare(shop, one, start)
-    return build.make(shop, architecture, units, start)
+        workspace.console.say(
+            f"{architecture}: {len(missing)} of {len(artifacts)} artifacts to make"
+        )
+    if any(artifact.needs_source for artifact in missing):
+        _prepare(workspace, one, start)
+    return build.make(workspace, architecture, artifacts, start)
 
 
-def _prepare(shop: Shop, one: debian.Debian, start: float) -> None:
-    debian.install_tools(shop)
+def _prepare(workspace: Workspace, one: debian.Debian, start: float) -> None:
+    debian.install_tools(workspace)
     begun = time.monotonic()
-    with shop.console.status(lambda: f"unpacking the source of Kubernetes, {since(begun)}"):
+    with workspace.console.status(lambda: f"unpacking the source of Kubernetes, {since(begun)}"):
         one.unpack()
-    shop.console.say(f"source of Kubernetes {debian.VERSION} ready after {since(start)}")
+    workspace.console.say(f"source of Kubernetes {debian.VERSION} ready after {since(start)}")
 
 
 def from_upstream(
-    shop: Shop, version: str, architecture: str, codenames: Sequence[str], start: float
+    workspace: Workspace, version: str, architecture: str, codenames: Sequence[str], start: float
 ) -> Mapping[str, str]:
     """Fetch one architecture's files from the projects' own releases; the sha256 of each."""
     from dlws.bundle import upstream
 
-    units = upstream.Upstream(shop, version, architecture, codenames).units()
-    return build.make(shop, architecture, units, start)
+    artifacts = upstream.Upstream(workspace, version, architecture, codenames).artifacts()
+    return build.make(workspace, architecture, artifacts, start)
 
 
 def _config(session: Session) -> Config | None:

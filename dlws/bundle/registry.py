@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from dlws.bundle import download
-from dlws.bundle.build import Shop, remove
+from dlws.bundle.build import Workspace, remove
 from dlws.bundle.image import Image, save
 from dlws.bundle.manifest import digest
 from dlws.core.connection import Local
@@ -74,7 +74,7 @@ def challenge(headers: str) -> str:
     return f"{realm}?{urlencode(values)}" if realm.startswith("https://") else ""
 
 
-def pull(shop: Shop, name: str, architecture: str, out: Path) -> None:
+def pull(workspace: Workspace, name: str, architecture: str, out: Path) -> None:
     """Write an image as a docker-archive."""
     reference = parse(name)
     headers = _authorization(reference)
@@ -83,24 +83,24 @@ def pull(shop: Shop, name: str, architecture: str, out: Path) -> None:
     if "manifests" in manifest:
         chosen = choose(manifest, architecture)
         manifest = json.loads(
-            _blob(shop, reference.manifest_url(chosen), chosen, accept).read_bytes()
+            _blob(workspace, reference.manifest_url(chosen), chosen, accept).read_bytes()
         )
     settings = _blob(
-        shop,
+        workspace,
         reference.blob_url(manifest["config"]["digest"]),
         manifest["config"]["digest"],
         headers,
     ).read_bytes()
     layers = {}
     for layer in manifest["layers"]:
-        path = _blob(shop, reference.blob_url(layer["digest"]), layer["digest"], headers)
+        path = _blob(workspace, reference.blob_url(layer["digest"]), layer["digest"], headers)
         layers[f"{path.name}.tar.gz"] = path
     save(out, Image(name, architecture, ()), settings, layers)
-    remove(shop.work / "blobs")
+    remove(workspace.work / "blobs")
 
 
-def _blob(shop: Shop, url: str, expected: str, headers: list[str]) -> Path:
-    path = shop.work / "blobs" / expected.removeprefix("sha256:")
+def _blob(workspace: Workspace, url: str, expected: str, headers: list[str]) -> Path:
+    path = workspace.work / "blobs" / expected.removeprefix("sha256:")
     download.fetch(url, path, headers)
     if f"sha256:{digest(path)}" != expected:
         raise DeployError(f"{url} is not what its digest says", "check the proxy, then try again")

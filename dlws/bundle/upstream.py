@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlws.bundle import registry
-from dlws.bundle.build import Shop, Unit, remove
+from dlws.bundle.build import Artifact, Workspace, remove
 from dlws.bundle.debian import Debian
 from dlws.bundle.download import fetch_checked
 from dlws.bundle.image import file_name
@@ -38,16 +38,16 @@ def cni_url(architecture: str) -> str:
 
 @dataclass(frozen=True)
 class Upstream:
-    """The units of a bundle for one architecture, fetched to a shop."""
+    """The artifacts of a bundle for one architecture, fetched to a workspace."""
 
-    shop: Shop
+    workspace: Workspace
     version: str
     architecture: str
     codenames: Sequence[str]
 
-    def units(self) -> list[Unit]:
-        """Every unit. kubeadm is fetched first: it knows which images it wants."""
-        debian = Debian(self.shop, self.architecture, self.codenames)
+    def artifacts(self) -> list[Artifact]:
+        """Every artifact. kubeadm is fetched first: it knows which images it wants."""
+        debian = Debian(self.workspace, self.architecture, self.codenames)
         return [
             *(self._program(name) for name in PROGRAMS),
             self._unpacked("bin/crictl", crictl_url(self.version, self.architecture), "crictl"),
@@ -56,37 +56,37 @@ class Upstream:
             *(debian.packages(codename) for codename in self.codenames),
         ]
 
-    def _program(self, name: str) -> Unit:
+    def _program(self, name: str) -> Artifact:
         url = program_url(self.version, self.architecture, name)
-        return Unit(f"bin/{name}", url, lambda out: fetch_checked(url, out))
+        return Artifact(f"bin/{name}", url, lambda out: fetch_checked(url, out))
 
-    def _unpacked(self, path: str, url: str, member: str) -> Unit:
+    def _unpacked(self, path: str, url: str, member: str) -> Artifact:
         def make(out: Path) -> None:
-            archive = self.shop.work / "archive"
+            archive = self.workspace.work / "archive"
             fetch_checked(url, archive)
-            folder = self.shop.work / "unpacked"
+            folder = self.workspace.work / "unpacked"
             remove(folder)
             folder.mkdir(parents=True)
-            self.shop.run(sh("tar", "-xzf", archive, "-C", folder, "--no-same-owner"))
+            self.workspace.run(sh("tar", "-xzf", archive, "-C", folder, "--no-same-owner"))
             for text in (*folder.glob("*.md"), *folder.glob("LICENSE")):
                 text.unlink()
             (folder / member).rename(out)
 
-        return Unit(path, url, make)
+        return Artifact(path, url, make)
 
-    def _image(self, name: str) -> Unit:
+    def _image(self, name: str) -> Artifact:
         def make(out: Path) -> None:
-            registry.pull(self.shop, name, self.architecture, out)
+            registry.pull(self.workspace, name, self.architecture, out)
 
-        return Unit(f"images/{file_name(name)}", name, make)
+        return Artifact(f"images/{file_name(name)}", name, make)
 
     def _image_names(self) -> list[str]:
         """What kubeadm of this version asks for, by a kubeadm that runs on this machine."""
-        here = self.shop.run("dpkg --print-architecture")
-        kubeadm = self.shop.cache / "kubeadm"
+        here = self.workspace.run("dpkg --print-architecture")
+        kubeadm = self.workspace.cache / "kubeadm"
         if not kubeadm.exists():
-            fresh = self.shop.cache / "kubeadm.new"
+            fresh = self.workspace.cache / "kubeadm.new"
             fetch_checked(program_url(self.version, here, "kubeadm"), fresh)
             fresh.rename(kubeadm)
         line = sh(kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.version}")
-        return self.shop.run(line).split()
+        return self.workspace.run(line).split()

@@ -41,7 +41,7 @@ def collect(cluster: Cluster, nodes: Sequence[Node]) -> list[Facts]:
         return ask(node, f"{library}\n{calls}")
 
     found = []
-    for outcome in cluster.ask(nodes, look, "check"):
+    for outcome in cluster.read_all(nodes, look, "check"):
         if outcome.value:
             found.append(outcome.value)
         elif outcome.error:

@@ -157,7 +157,7 @@ def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> Non
     if as_data:
         cluster.console.data(as_json(all, findings))
     else:
-        hide = cluster.console.hidden.text
+        hide = cluster.console.redactor.text
         found = rows(all, findings)
         table = [(a, hide(b), hide(c), hide(d), hide(e)) for a, b, c, d, e in found]
         show(table, sys.stdout.isatty())

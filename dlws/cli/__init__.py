@@ -17,12 +17,12 @@ import click
 
 from dlws import __version__
 from dlws.cli.words import document, hoisted
-from dlws.core.errors import Defect, DeployError, Horizon, UsageError
-from dlws.runs.appendlog import Unrecorded
+from dlws.core.errors import Defect, DeployError, EndOfPlan, UsageError
+from dlws.runs.appendlog import JournalUnwritable
 from dlws.runs.console import ReaderGone, paint
 from dlws.runs.limits import MaxFailures, parse
 from dlws.runs.options import Options
-from dlws.secrets.redaction import Hidden
+from dlws.secrets.redaction import Redactor
 from dlws.session import Session
 
 # The order is that of the help.
@@ -67,20 +67,20 @@ class Root(click.Group):
             value = self._invoked(ctx)
             ctx.obj.finish("ok")
         except DeployError as error:
-            report(error, hidden_of(ctx))
+            report(error, redactor_of(ctx))
             _end_failed(ctx)
             ctx.exit(error.code)
         except BrokenPipeError as error:
             raise ReaderGone from error
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
-            report(DeployError(f"{what}{error.strerror or error}"), hidden_of(ctx))
+            report(DeployError(f"{what}{error.strerror or error}"), redactor_of(ctx))
             _end_failed(ctx)
             ctx.exit(DeployError.code)
         except (click.ClickException, click.Abort, click.exceptions.Exit, ReaderGone):
             raise
         except Exception as error:  # an EOFError of ours would pass for a Ctrl-D of the person's
-            report(Defect(error), hidden_of(ctx))
+            report(Defect(error), redactor_of(ctx))
             _end_failed(ctx)
             ctx.exit(Defect.code)
         return value
@@ -88,32 +88,32 @@ class Root(click.Group):
     def _invoked(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except Horizon as end:
+        except EndOfPlan as end:
             return _end_of_plan(ctx.obj, end)
 
 
-def _end_of_plan(session: Session, end: Horizon) -> None:
+def _end_of_plan(session: Session, end: EndOfPlan) -> None:
     """A dry run has said what it does not know; a plan that is applied ends with it."""
-    if contract := session.options.contract:
-        again = shlex.join([session.options.argv[0], "plan", *contract.words])
+    if applied_plan := session.options.applied_plan:
+        again = shlex.join([session.options.argv[0], "plan", *applied_plan.words])
         session.console.say(f"the plan is done, and ends here: {end}\nplan the rest: {again}")
 
 
 def _end_failed(ctx: click.Context) -> None:
     # What ended the run has been said; a record without its end is that of an interrupted run.
-    with contextlib.suppress(Unrecorded):
+    with contextlib.suppress(JournalUnwritable):
         ctx.obj.finish("failed")
 
 
-def hidden_of(ctx: click.Context) -> Hidden:
-    return ctx.obj.console.hidden if isinstance(ctx.obj, Session) else Hidden()
+def redactor_of(ctx: click.Context) -> Redactor:
+    return ctx.obj.console.redactor if isinstance(ctx.obj, Session) else Redactor()
 
 
-def report(error: DeployError, hidden: Hidden) -> None:
+def report(error: DeployError, redactor: Redactor) -> None:
     """Show an error and its cure on standard error, without secrets."""
-    click.echo(paint("error: ", "red", sys.stderr) + hidden.text(error.message), err=True)
+    click.echo(paint("error: ", "red", sys.stderr) + redactor.text(error.message), err=True)
     if error.cure:
-        click.echo(paint("cure: ", "green", sys.stderr) + hidden.text(error.cure), err=True)
+        click.echo(paint("cure: ", "green", sys.stderr) + redactor.text(error.cure), err=True)
 
 
 def _limit(text: str | None) -> MaxFailures | None:

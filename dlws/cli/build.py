@@ -12,7 +12,7 @@ import click
 from dlws.session import Session
 
 if TYPE_CHECKING:
-    from dlws.access.trust import Shown
+    from dlws.access.trust import OfferedKey
 
 
 @click.command()
@@ -82,7 +82,7 @@ def trust(session: Session, nodes: tuple[str, ...], changed: bool, output: str) 
 
     from dlws.access import trust as keys
 
-    def agree(seen: Sequence[Shown]) -> list[Shown]:
+    def agree(seen: Sequence[OfferedKey]) -> list[OfferedKey]:
         if output == "text":
             click.echo("".join(f"{one}\n" for one in seen), nl=False)
         return _agreed(session, seen, changed)
@@ -90,10 +90,10 @@ def trust(session: Session, nodes: tuple[str, ...], changed: bool, output: str) 
     found = keys.trust(session.cluster, session.cluster.select(nodes), agree)
     if output == "json":
         click.echo(json.dumps([one.data() for one in found.seen], indent=2))
-    found.settle(session.cluster)
+    found.raise_if_rejected(session.cluster)
 
 
-def _agreed(session: Session, seen: Sequence[Shown], changed: bool) -> list[Shown]:
+def _agreed(session: Session, seen: Sequence[OfferedKey], changed: bool) -> list[OfferedKey]:
     """Those to accept: by the options, else by a person's answers."""
     options = session.options
     new = [one for one in seen if one.verdict == "new"]

@@ -62,7 +62,7 @@ def build(
     """Make the bundle, from what is cached where possible."""
     from dlws.bundle import make
 
-    plan = make.Plan(
+    plan = make.BundlePlan(
         origin,
         version or make.configured_version(session, origin),
         architectures or make.configured_architectures(session),

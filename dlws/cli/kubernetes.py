@@ -69,7 +69,7 @@ def uncordon(session: Session, nodes: tuple[str, ...]) -> None:
     if nodes:
         scheduling.uncordon(cluster, cluster.select(nodes))
     else:
-        scheduling.employ(cluster, cluster.select(("infrastructure",)))
+        scheduling.untaint_control_plane(cluster, cluster.select(("infrastructure",)))
 
 
 @click.command(context_settings={**AS_TYPED, "help_option_names": []})

@@ -75,7 +75,7 @@ def apply(ctx: click.Context, file: Path) -> None:
     with journal.at(found.cwd, f"{file}, a plan"):
         if not options.resume:
             _refuse_moved(session, found)
-        code, _ = nested(found.words, contract=found, **given)
+        code, _ = nested(found.words, applied_plan=found, **given)
     ctx.exit(code)
 
 

@@ -45,7 +45,7 @@ def up(
     from dlws.sandbox import lifecycle
 
     started = time.monotonic()
-    wish = lifecycle.Wish(infra, workers, config, os)
+    wish = lifecycle.Request(infra, workers, config, os)
     made = lifecycle.ensure(session, wish)
     if made is None:
         return
@@ -112,4 +112,4 @@ def _found(session: Session) -> Sandbox:
     from dlws.sandbox import lifecycle, machine
 
     machine.require_root()
-    return lifecycle.of(session.options.directory)
+    return lifecycle.sandbox_of(session.options.directory)

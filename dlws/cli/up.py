@@ -19,14 +19,14 @@ def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]
     """Install the cluster: run the steps in their order (see `steps`).
 
     STEP is a name or a number. Stops at the first step that fails, with the line to go on from
-    there; but a worker that fails is set aside, and the rest go on (exit 3, with the line that
+    there; but a worker that fails is quarantined, and the rest go on (exit 3, with the line that
     brings it in). Every step is safe to run again. PLATFORM is that of config.yaml where it is not
     given.
     """
     from dlws.install import steps
 
     chosen = platform or session.config.platform
-    steps.run(session, chosen, steps.choose(steps.of(chosen), start, only))
+    steps.run(session, chosen, steps.choose(steps.platform_steps(chosen), start, only))
 
 
 @click.command("steps")
@@ -36,5 +36,5 @@ def list_steps(session: Session, platform: str | None) -> None:
     """List the steps of the installation, numbered."""
     from dlws.install import steps
 
-    for number, step in enumerate(steps.of(platform or session.config.platform), 1):
+    for number, step in enumerate(steps.platform_steps(platform or session.config.platform), 1):
         click.echo(f"{number:2}  {step.name:12} {step.help}")

@@ -39,7 +39,7 @@ class Defect(DeployError):
 _PACKAGE = __file__.removesuffix("core/errors.py")
 
 
-class Horizon(Exception):
+class EndOfPlan(Exception):
     """The end of what a plan can know. Not a failure: all that could be planned has been."""
 
 

@@ -42,7 +42,7 @@ def context(session: Session, name: str, step: str, why: str) -> dict[str, objec
         "DLWS_DIR": options.directory,
         "DLWS_HOOK": name,
         "DLWS_STEP": step,
-        "DLWS_ERROR": session.console.hidden.text(why),
+        "DLWS_ERROR": session.console.redactor.text(why),
         "DLWS_CLUSTER": owner(options.directory),
         "DLWS_RUN": run,
         "DLWS_RECORDS": options.directory / "deploy/runs" / run,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dlws.session import Session
 
 
-class Foresight:
+class PendingSteps:
     """Follows a dry run, or a plan that is applied, from step to step."""
 
     def __init__(self, session: Session) -> None:
@@ -29,30 +29,30 @@ class Foresight:
 
         Steps that do not build on an unknown one are known: an applied plan goes on with them.
         """
-        self._gate.later = frozenset()
-        unknown = self._told(step) if self._gate.contract else self._unknown(step)
+        self._gate.excluded = frozenset()
+        unknown = self._told(step) if self._gate.applied_plan else self._unknown(step)
         if unknown is None:
             return True
-        self._gate.later = frozenset(unknown.nodes)
+        self._gate.excluded = frozenset(unknown.nodes)
         return bool(unknown.nodes)
 
     def _told(self, step: Step) -> Unknown | None:
         """What the plan that is applied did not know of a step, or of what a reading step sees."""
-        assert self._gate.contract
-        seen = {step.name, *(step.sees if step.reads else ())}
-        found = next((u for u in self._gate.contract.unknown if u.what in seen), None)
+        assert self._gate.applied_plan
+        seen = {step.name, *(step.depends_on if step.read_only else ())}
+        found = next((u for u in self._gate.applied_plan.unknown if u.what in seen), None)
         self.end = self.end or found
-        return replace(found, nodes=()) if found and step.reads else found
+        return replace(found, nodes=()) if found and step.read_only else found
 
     def _unknown(self, step: Step) -> Unknown | None:
         """What a dry run does not know of a step, after the changes that it has met with."""
-        waits = [name for name in step.sees if name in self._pending]
+        waits = [name for name in step.depends_on if name in self._pending]
         if not waits:
             return None
         changing = set[str]().union(*(self._pending[name] for name in waits))
-        apart = () if step.reads else self._apart(step, changing)
+        apart = () if step.read_only else self._apart(step, changing)
         unknown = Unknown(step.name, f"{waits[-1]} is done", apart)
-        if not step.reads:
+        if not step.read_only:
             self._pending[step.name] = set(unknown.nodes or {HERE})
             self._gate.note(unknown)
         return unknown
@@ -69,7 +69,7 @@ class Foresight:
         return tuple(name for name in there if name in changing)
 
     @contextmanager
-    def of(self, step: Step) -> Iterator[None]:
+    def watching(self, step: Step) -> Iterator[None]:
         """Take note of the nodes on which the step in this block has changes to make."""
         before = len(self._gate.actions)
         try:

@@ -20,9 +20,9 @@ class Step:
     help: str
     run: Callable[[Session], None]
     platforms: tuple[str, ...] = PLATFORMS
-    sees: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
     """The earlier steps whose changes it builds on: no plan knows it before they are made."""
-    reads: bool = False
+    read_only: bool = False
     """Whether it changes nothing itself."""
     per_node: bool = False
     """Whether what it does on a node depends on that node alone, and not on the infra nodes."""

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dlws.core.errors import CheckFailed, DeployError, Horizon, SomeNodesFailed, UsageError
+from dlws.core.errors import CheckFailed, DeployError, EndOfPlan, SomeNodesFailed, UsageError
 from dlws.core.nodeset import fold
 from dlws.core.text import took
 from dlws.install import hooks
-from dlws.install.pending import Foresight
+from dlws.install.pending import PendingSteps
 from dlws.install.step import PLATFORMS, Step
 from dlws.nodes.outcomes import Outcome, again, count, summary
 from dlws.prepare.scripts import SCRIPTS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def _sandbox(session: Session) -> None:
     from dlws.sandbox import lifecycle
 
-    lifecycle.ensure(session, lifecycle.Wish())
+    lifecycle.ensure(session, lifecycle.Request())
 
 
 def _build(session: Session) -> None:
@@ -61,7 +61,7 @@ def _check(session: Session) -> None:
             session.console.warn(f"going on with {error.message}: --force")
         elif error.only_of(nodes) and cluster.can_do_without(wrong):
             for outcome in wrong:
-                cluster.set_aside(outcome)
+                cluster.quarantine(outcome)
         else:
             cure = f"{error.cure}; to go on all the same: deploy.py --force up"
             raise CheckFailed(error.message, cure) from error
@@ -78,7 +78,7 @@ def _sandbox_bundle(session: Session) -> None:
     from dlws.bundle import make
     from dlws.sandbox import lifecycle
 
-    releases = [lifecycle.of(session.options.directory).os]
+    releases = [lifecycle.sandbox_of(session.options.directory).os]
     plan = make.planned(session, "debian", releases)
     make.bundle(session.console, plan, session.gate)
 
@@ -130,31 +130,31 @@ _IN = ("sandbox", "build", "sshkey")
 _READY = (*_IN, "hosts", "bundle", "disks", "prepare", "dns", "tools")
 STEPS = (
     Step("sandbox", "Make local nodes to rehearse on", _sandbox, ("sandbox",)),
-    Step("build", "Make the cluster's id and SSH key", _build, sees=("sandbox",)),
+    Step("build", "Make the cluster's id and SSH key", _build, depends_on=("sandbox",)),
     Step("sshkey", "Create the admin user and let the key in", _sshkey, _OWN, _IN[:2],
          per_node=True),
-    Step("hosts", "Tell every node the names of all", _hosts, sees=_IN, per_node=True),
+    Step("hosts", "Tell every node the names of all", _hosts, depends_on=_IN, per_node=True),
     Step("check", "Look for what would go wrong on the nodes", _check, PLATFORMS,
-         (*_IN, "hosts"), reads=True),
+         (*_IN, "hosts"), read_only=True),
     Step("bundle", "Build the bundle from Debian's source", _sandbox_bundle, ("sandbox",),
          ("sandbox",)),
     Step("bundle", "Build the bundle, if nodes use one", _bundle, _FOREIGN),
     Step("disks", "Make a file system on empty data disks", _scripts("prepare_vm_disk.sh"),
          ("azure",), _IN, per_node=True),
     Step("prepare", "Prepare nodes and their container runtime", _scripts(*SCRIPTS),
-         sees=(*_IN, "bundle", "disks"), per_node=True),
-    Step("dns", "Configure DNS", _scripts("dns.sh"), sees=_IN, per_node=True),
+         depends_on=(*_IN, "bundle", "disks"), per_node=True),
+    Step("dns", "Configure DNS", _scripts("dns.sh"), depends_on=_IN, per_node=True),
     Step("tools", "Install join, kubelet and kubectl", _scripts("install_kubeadm.sh"),
-         sees=(*_IN, "bundle", "prepare"), per_node=True),
-    Step("init", "Make the control plane", _init, sees=_READY),
-    Step("join", "Join the workers", _join, sees=(*_READY, "init")),
-    Step("labels", "Label the nodes", _labels, sees=(*_READY, "init", "join")),
+         depends_on=(*_IN, "bundle", "prepare"), per_node=True),
+    Step("init", "Make the control plane", _init, depends_on=_READY),
+    Step("join", "Join the workers", _join, depends_on=(*_READY, "init")),
+    Step("labels", "Label the nodes", _labels, depends_on=(*_READY, "init", "join")),
     Step("status", "See that all is well", _status, PLATFORMS,
-         (*_READY, "init", "join", "labels"), reads=True),
+         (*_READY, "init", "join", "labels"), read_only=True),
 )  # fmt: skip
 
 
-def of(platform: str) -> list[Step]:
+def platform_steps(platform: str) -> list[Step]:
     """The steps of a platform, in order."""
     return [step for step in STEPS if platform in step.platforms]
 
@@ -176,14 +176,14 @@ def _find(steps: Sequence[Step], word: str) -> Step:
 
 
 Aside = list[tuple[Step, Outcome[Any]]]
-"""Who was set aside, in which step, and why."""
+"""Who was quarantined, in which step, and why."""
 
 
 def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     """Run steps in order. A failure ends it with the line to go on from; but a node that is no
-    infra node is set aside, and the rest go on."""
-    steps, foresight = of(platform), Foresight(session)
-    session.options.sets_aside = True
+    infra node is quarantined, and the rest go on."""
+    steps, pending = platform_steps(platform), PendingSteps(session)
+    session.options.quarantines = True
     if not any(step.run is _sandbox for step in chosen):
         _ = session.config  # what is wrong with it is said before anything is recorded
     session.begin()
@@ -195,30 +195,32 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
         session.console.say(f"== step {place} {step.name}: {step.help}")
         if step.name in done_before:
             session.console.say("done before, in this run")
-        elif foresight.knows(step) and _ended(session, platform, step, foresight, aside):
+        elif pending.knows(step) and _ended(session, platform, step, pending, aside):
             times.append((step, time.monotonic() - start))
-    _tell(session, times, len(chosen) == len(steps) and not foresight.end)
+    _tell(session, times, len(chosen) == len(steps) and not pending.end)
     if aside:
         _end_without(session, aside)
-    if foresight.end:
-        raise Horizon(foresight.end.text())
+    if pending.end:
+        raise EndOfPlan(pending.end.text())
 
 
-def _ended(session: Session, platform: str, step: Step, foresight: Foresight, aside: Aside) -> bool:
+def _ended(
+    session: Session, platform: str, step: Step, pending: PendingSteps, aside: Aside
+) -> bool:
     """Run a step; whether it came to its end, as a dry run may not."""
     session.step_begins(step.name)
     try:
-        with foresight.of(step):
+        with pending.watching(step):
             _do(session, step, aside)
-    except Horizon:
-        if session.options.contract:
+    except EndOfPlan:
+        if session.options.applied_plan:
             raise
         return False
     except DeployError as error:
         first = aside[0][0] if aside else step
         onward = continue_lines(session.options, platform, first.name)
         hooks.run(session, "on-failure", step.name, error.message)
-        number = of(platform).index(step) + 1
+        number = platform_steps(platform).index(step) + 1
         raise at_step(error, number, step, onward, said(aside)) from error
     return True
 
@@ -238,24 +240,24 @@ def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) ->
 
 
 def _do(session: Session, step: Step, aside: Aside) -> None:
-    """Run a step and its hooks, and take down who was set aside in it."""
+    """Run a step and its hooks, and take down who was quarantined in it."""
     try:
         hooks.run(session, f"before-{step.name}", step.name)
         step.run(session)
         hooks.run(session, f"after-{step.name}", step.name)
     finally:
-        new = list(session.aside.values())[len(aside) :]
-        session.note_aside(step.name, new)
+        new = list(session.quarantined.values())[len(aside) :]
+        session.note_quarantined(step.name, new)
         aside += [(step, outcome) for outcome in new]
-    without = {outcome.node.name for _, outcome in aside} | session.gate.later
+    without = {outcome.node.name for _, outcome in aside} | session.gate.excluded
     session.step_done(step.name, sorted(without))
 
 
 def said(aside: Aside) -> list[str]:
-    """Who was set aside in which step, and why, in lines."""
+    """Who was quarantined in which step, and why, in lines."""
     lines = []
     for step in dict.fromkeys(step for step, _ in aside):
-        lines.append(f"set aside in step {step.name}:")
+        lines.append(f"quarantined in step {step.name}:")
         lines += [f"  {line}" for line in summary(o for where, o in aside if where is step)]
     return lines
 
@@ -291,7 +293,7 @@ def at_step(
 
 def continue_lines(options: Options, platform: str, step: str) -> str:
     """The lines that go on from a step: where it stopped, or anew with a changed config.yaml."""
-    if options.contract:
+    if options.applied_plan:
         return f"carry on with the plan: {options.line('resume')}"
     argv = options.argv
     anew = shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])

@@ -23,7 +23,7 @@ def init_documents(
     config: Config, endpoint: Endpoint, names: Sequence[str], node: str, address: str, token: str
 ) -> list[Document]:
     """What `kubeadm init --config` reads on the first infra node."""
-    api = versions.of("kubeadm", config.kubernetes.version)
+    api = versions.feature("kubeadm", config.kubernetes.version)
     init = {
         "apiVersion": api,
         "kind": "InitConfiguration",
@@ -38,7 +38,7 @@ def init_documents(
 def cluster_configuration(config: Config, endpoint: Endpoint, names: Sequence[str]) -> Document:
     kubernetes = config.kubernetes
     document: Document = {
-        "apiVersion": versions.of("kubeadm", kubernetes.version),
+        "apiVersion": versions.feature("kubeadm", kubernetes.version),
         "kind": "ClusterConfiguration",
         "clusterName": config.cluster_name,
         "kubernetesVersion": versions.tag(kubernetes.version),
@@ -80,7 +80,7 @@ def join_document(
 ) -> Document:
     """What `kubeadm join --config` reads; with a certificate key, to join the control plane."""
     document: Document = {
-        "apiVersion": versions.of("kubeadm", config.kubernetes.version),
+        "apiVersion": versions.feature("kubeadm", config.kubernetes.version),
         "kind": "JoinConfiguration",
         "discovery": {
             "bootstrapToken": {
@@ -101,7 +101,7 @@ def join_document(
 
 def upload_documents(config: Config, cluster: Mapping[str, Any], key: str) -> list[Document]:
     """What `kubeadm init phase upload-certs --config` reads."""
-    api = versions.of("kubeadm", config.kubernetes.version)
+    api = versions.feature("kubeadm", config.kubernetes.version)
     return [{"apiVersion": api, "kind": "InitConfiguration", "certificateKey": key}, dict(cluster)]
 
 
@@ -129,7 +129,7 @@ def _local_endpoint(config: Config, address: str) -> Document:
 
 def arguments(version: str, values: Mapping[str, str]) -> Any:
     """Extra arguments: a mapping, from v1beta4 a list of name and value."""
-    if versions.of("kubeadm", version).endswith("v1beta4"):
+    if versions.feature("kubeadm", version).endswith("v1beta4"):
         return [{"name": name, "value": value} for name, value in values.items()]
     return dict(values)
 

@@ -13,7 +13,7 @@ from dlws.core import resources
 from dlws.core.errors import RENEW_MACHINE_ID, DeployError
 from dlws.core.nodeset import fold
 from dlws.kubeadm import documents, podnetwork
-from dlws.kubeadm.survey import State, Survey, survey
+from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
 from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
@@ -58,15 +58,17 @@ def init(cluster: Cluster) -> None:
         _join(cluster, seen, others)
     else:
         podnetwork.update(cluster, seen, new=made)
-    cluster.judge(seen.outcomes(cluster.infra))
+    cluster.raise_failures(seen.outcomes(cluster.infra))
 
 
-def _make(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Survey:
+def _make(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> ClusterState:
     """Begin the cluster on its first node, or go on where that stopped."""
     first = _first(cluster, seen, begun)
-    cluster.judge(seen.failures)
+    cluster.raise_failures(seen.failures)
     _on(cluster, first, lambda node: _init_first(cluster, node, seen), "kubeadm init")
-    cluster.gate.horizon("kubeconfig, other infra nodes and pod network", "kubeadm init is done")
+    cluster.gate.end_plan_here(
+        "kubeconfig, other infra nodes and pod network", "kubeadm init is done"
+    )
     return survey(cluster, [])
 
 
@@ -77,22 +79,22 @@ def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     seen.running()
     if not _join(cluster, seen, wanted):
         podnetwork.update(cluster, seen)
-    cluster.judge(seen.outcomes(wanted))
+    cluster.raise_failures(seen.outcomes(wanted))
 
 
 def _on(cluster: Cluster, node: Node, action: Callable[[Node], T], title: str) -> T:
     """Do something on one node, its name in the error, and the line that goes on."""
-    outcome = cluster.gather([node], action, title)[0]
+    outcome = cluster.try_all([node], action, title)[0]
     if outcome.error:
         raise DeployError(f"{node.name}: {outcome.error.message}", outcome.error.cure or _AGAIN)
     return cast(T, outcome.value)
 
 
-def _state(seen: Survey, node: Node) -> State:
+def _state(seen: ClusterState, node: Node) -> State:
     return seen.states.get(node.name, State())
 
 
-def _first(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Node:
+def _first(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Node:
     """Where the cluster begins: where it was begun before, else the first infra node."""
     first = begun[0] if begun else cluster.first
     for node in cluster.infra:
@@ -106,7 +108,7 @@ def _first(cluster: Cluster, seen: Survey, begun: Sequence[Node]) -> Node:
     return first
 
 
-def _init_first(cluster: Cluster, node: Node, seen: Survey) -> None:
+def _init_first(cluster: Cluster, node: Node, seen: ClusterState) -> None:
     config, state = cluster.config, _state(seen, node)
     _check(config, node, seen)
     prepare(cluster, node, state)
@@ -114,7 +116,7 @@ def _init_first(cluster: Cluster, node: Node, seen: Survey) -> None:
         podnetwork.begin(cluster, node)
     names, address = endpoint.certificate_names(cluster), endpoint.inner_address(node)
     wanted = documents.init_documents(
-        config, endpoint.of(cluster), names, node.name, address, token()
+        config, endpoint.api_endpoint(cluster), names, node.name, address, token()
     )
     content = documents.dump(wanted)
     options = ["--skip-token-print", "--skip-certificate-key-print"]
@@ -145,7 +147,7 @@ def prepare(cluster: Cluster, node: Node, state: State) -> None:
     node.put_tree(files)
 
 
-def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
+def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[Node]:
     """Join who is missing: control planes one by one (etcd), workers all at once."""
     asked = [node for node in nodes if node.name in seen.states]
     missing = [node for node in asked if not _is_member(seen, node)]
@@ -161,16 +163,16 @@ def _join(cluster: Cluster, seen: Survey, nodes: Sequence[Node]) -> list[Node]:
         _enter(cluster, node, seen, admission)
 
     for node in masters:
-        cluster.each([node], enter, "kubeadm join")
+        cluster.change_all([node], enter, "kubeadm join")
     _renew_watches(cluster, seen, masters)
-    outcomes = cluster.gather(workers, enter, "kubeadm join")
+    outcomes = cluster.try_all(workers, enter, "kubeadm join")
     if cluster.options.dry_run:
-        podnetwork.foresee(
+        podnetwork.announce(
             cluster, [*seen.members, *(node.name for node in missing)], "kubeadm join"
         )
     else:
         podnetwork.update(cluster, survey(cluster, []))
-    cluster.judge(outcomes)
+    cluster.raise_failures(outcomes)
     return missing
 
 
@@ -186,7 +188,7 @@ done
 echo "the API server did not come back" >&2; exit 1"""
 
 
-def _renew_watches(cluster: Cluster, seen: Survey, joined: Sequence[Node]) -> None:
+def _renew_watches(cluster: Cluster, seen: ClusterState, joined: Sequence[Node]) -> None:
     """Restart the API servers that saw etcd grow, one by one, so that no watch stays deaf.
 
     When etcd takes in a member that is no learner, it has no leader for a moment. Watches of older
@@ -194,7 +196,7 @@ def _renew_watches(cluster: Cluster, seen: Survey, joined: Sequence[Node]) -> No
     with Kubernetes 1.20, in which controllers heard of no new service.
     """
     config = cluster.config.kubernetes
-    if not joined or versions.of("etcd_joins_as", config.version) == "learner":
+    if not joined or versions.feature("etcd_joins_as", config.version) == "learner":
         return
 
     def renew(node: Node) -> None:
@@ -204,16 +206,16 @@ def _renew_watches(cluster: Cluster, seen: Survey, joined: Sequence[Node]) -> No
 
     for node in cluster.infra:
         if node.name in seen.members or node in joined[:-1]:
-            cluster.each([node], renew, "restarting API servers")
+            cluster.change_all([node], renew, "restarting API servers")
 
 
-def _is_member(seen: Survey, node: Node) -> bool:
+def _is_member(seen: ClusterState, node: Node) -> bool:
     state, member = _state(seen, node), seen.members.get(node.name)
     unfinished = state.join_started and not (member and member.ready)
     return bool(member and state.kubelet and not unfinished)
 
 
-def _admit(cluster: Cluster, seen: Survey, masters: bool) -> Admission:
+def _admit(cluster: Cluster, seen: ClusterState, masters: bool) -> Admission:
     """Make what nodes need to join: a token, and for masters the certificates."""
     live, chosen = seen.running(), token()
     _on(cluster, live, lambda node: _create_token(node, chosen), "token")
@@ -223,7 +225,7 @@ def _admit(cluster: Cluster, seen: Survey, masters: bool) -> Admission:
     return Admission(chosen, documents.ca_hash(_state(seen, live).ca), key)
 
 
-def _enter(cluster: Cluster, node: Node, seen: Survey, admission: Admission) -> None:
+def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admission) -> None:
     state = _state(seen, node)
     _check(cluster.config, node, seen)
     if state.touched and not state.join_started:
@@ -234,7 +236,7 @@ def _enter(cluster: Cluster, node: Node, seen: Survey, admission: Admission) -> 
     prepare(cluster, node, state)
     document = documents.join_document(
         cluster.config,
-        endpoint.of(cluster),
+        endpoint.api_endpoint(cluster),
         node.name,
         endpoint.inner_address(node),
         admission.token,
@@ -247,7 +249,7 @@ def _enter(cluster: Cluster, node: Node, seen: Survey, admission: Admission) -> 
     node.run(command, stdin=content, sudo=True, title="kubeadm join", varies=True)
 
 
-def _check(config: Config, node: Node, seen: Survey) -> None:
+def _check(config: Config, node: Node, seen: ClusterState) -> None:
     """The node must be no copy; its kubeadm must be there, and of the configured release."""
     state = _state(seen, node)
     if others := seen.copies(node.name):
@@ -282,7 +284,7 @@ def _upload_certificates(cluster: Cluster, live: Node) -> str:
     """Leave the control plane's certificates in the cluster, encrypted; the key to them."""
     key = secrets.token_hex(32)
     config, names = cluster.config, endpoint.certificate_names(cluster)
-    settings = documents.cluster_configuration(config, endpoint.of(cluster), names)
+    settings = documents.cluster_configuration(config, endpoint.api_endpoint(cluster), names)
     content = documents.dump(documents.upload_documents(config, settings, key))
     words = ("init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print")
     command = _kubeadm("upload-certs", "", *words)

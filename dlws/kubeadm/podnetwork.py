@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.core import resources
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
-from dlws.kubeadm.survey import Member, Survey
+from dlws.kubeadm.survey import ClusterState, Member
 from dlws.kubernetes import api
 from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
@@ -67,7 +67,7 @@ def begin(cluster: Cluster, node: Node) -> None:
         _start(node, files)
 
 
-def update(cluster: Cluster, seen: Survey, new: bool = False) -> None:
+def update(cluster: Cluster, seen: ClusterState, new: bool = False) -> None:
     """Bring the pod network up to date with who is in the cluster; no change where it is.
 
     The one node of a `new` cluster may have no range yet: what begin() gave it stands till then.
@@ -133,7 +133,7 @@ def with_addresses(cluster: Cluster, members: Mapping[str, Member]) -> dict[str,
     return found
 
 
-def _update_bridge(cluster: Cluster, seen: Survey) -> None:
+def _update_bridge(cluster: Cluster, seen: ClusterState) -> None:
     members = with_addresses(cluster, seen.members)
     nodes = [node for node in cluster.nodes if node.name in members]
     unknown = sorted(set(members) - {node.name for node in nodes})
@@ -149,7 +149,7 @@ def _update_bridge(cluster: Cluster, seen: Survey) -> None:
             _start(node, files)
         return bool(changed)
 
-    done = cluster.each(nodes, place, "pod network", careful=True)
+    done = cluster.change_all(nodes, place, "pod network", protect_quorum=True)
     if not any(outcome.value for outcome in done):
         cluster.console.say("the pod network is up to date")
 
@@ -167,19 +167,19 @@ def _start(node: Node, files: list[File]) -> None:
     node.run(_START, sudo=True, title=_START_TITLE, cause=cause)
 
 
-def foresee(cluster: Cluster, names: Sequence[str], until: str) -> None:
+def announce(cluster: Cluster, names: Sequence[str], until: str) -> None:
     """Tell a plan what update() may do on these nodes, once it is known who is in the cluster."""
     if not first_files(cluster):
         command, content = _applying(cluster)
         for node in cluster.infra:  # on the first one whose API server answers then
             run = plan.run(node.name, _manifest_title(cluster), command, content, True)
-            cluster.gate.foresee([run], until)
+            cluster.gate.announce([run], until)
         return
     paths = [*(file.path for file in first_files(cluster)), ROUTES, CONFLIST]
     for name in names:
         writes = [plan.Action(name, "write", f"write: {path}", path) for path in paths]
         start = plan.run(name, _START_TITLE, _START, b"", True)
-        cluster.gate.foresee([*writes, start], until)
+        cluster.gate.announce([*writes, start], until)
 
 
 def manifest(config: Config, directory: Path) -> tuple[str, bytes]:

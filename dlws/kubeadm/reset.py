@@ -10,7 +10,7 @@ from dlws.core import resources
 from dlws.core.errors import DeployError, Refused
 from dlws.core.nodeset import fold
 from dlws.kubeadm import podnetwork
-from dlws.kubeadm.survey import Member, Survey, survey
+from dlws.kubeadm.survey import ClusterState, Member, survey
 from dlws.kubernetes import kubeconfig, versions
 from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.runs.plan import local
@@ -37,15 +37,17 @@ def reset(cluster: Cluster, nodes: Sequence[Node]) -> None:
     live = _stays(cluster, seen, chosen)
     masters = [node for node in chosen if node in cluster.infra]
     workers = [node for node in chosen if node not in masters]
-    outcomes = cluster.gather(workers, lambda node: _remove(cluster, seen, live, node), "reset")
+    outcomes = cluster.try_all(workers, lambda node: _remove(cluster, seen, live, node), "reset")
     for node in masters:  # etcd loses one member at a time
-        outcomes += cluster.gather([node], lambda node: _remove(cluster, seen, live, node), "reset")
+        outcomes += cluster.try_all(
+            [node], lambda node: _remove(cluster, seen, live, node), "reset"
+        )
     if cluster.options.dry_run:
         left = set(seen.members) - {node.name for node in chosen}
-        podnetwork.foresee(cluster, sorted(left), "kubeadm reset")
+        podnetwork.announce(cluster, sorted(left), "kubeadm reset")
     else:
         podnetwork.update(cluster, survey(cluster, []))
-    cluster.judge(outcomes)
+    cluster.raise_failures(outcomes)
 
 
 def confirmation(cluster: Cluster, nodes: Sequence[Node]) -> str:
@@ -56,7 +58,7 @@ def confirmation(cluster: Cluster, nodes: Sequence[Node]) -> str:
     return f"This takes {names} out of the cluster {cluster.config.cluster_name}."
 
 
-def check_quorum(cluster: Cluster, seen: Survey, leaving: Sequence[Node]) -> None:
+def check_quorum(cluster: Cluster, seen: ClusterState, leaving: Sequence[Node]) -> None:
     """Refuse what would leave etcd without a majority of its present members."""
     members = [node.name for node in cluster.infra if node.name in seen.members]
     staying = healthy(seen.members, members, [node.name for node in leaving])
@@ -75,7 +77,7 @@ def healthy(live: dict[str, Member], members: Sequence[str], leaving: Sequence[s
     return [name for name in members if name not in leaving and live[name].ready]
 
 
-def _stays(cluster: Cluster, seen: Survey, leaving: Sequence[Node]) -> Node:
+def _stays(cluster: Cluster, seen: ClusterState, leaving: Sequence[Node]) -> Node:
     """An infra node whose API server answers and that does not leave."""
     for node in cluster.infra:
         if node not in leaving and node.name in seen.states and seen.states[node.name].api:
@@ -83,7 +85,7 @@ def _stays(cluster: Cluster, seen: Survey, leaving: Sequence[Node]) -> Node:
     raise DeployError("no API server that stays answers", "see: ./deploy.py status")
 
 
-def _remove(cluster: Cluster, seen: Survey, live: Node, node: Node) -> None:
+def _remove(cluster: Cluster, seen: ClusterState, live: Node, node: Node) -> None:
     """Drain a node, clean it, and forget it: a dead one is forgotten all the same."""
     reachable = node.name in seen.states
     if node.name in seen.members:
@@ -111,7 +113,7 @@ def drain_words(config: Config, name: str, reachable: bool) -> list[str]:
     """The kubectl line that moves a node's pods elsewhere; on a dead node it only cordons."""
     if not reachable:
         return [*KUBECTL, "cordon", name]
-    data = versions.of("drain_emptydir", config.kubernetes.version)
+    data = versions.feature("drain_emptydir", config.kubernetes.version)
     limits = [f"--timeout={_DRAIN_SECONDS}s", "--ignore-daemonsets", "--force", data]
     return [*KUBECTL, "drain", name, *limits]
 
@@ -124,9 +126,9 @@ def _clean(config: Config, node: Node) -> None:
 
 
 def _end(cluster: Cluster, nodes: Sequence[Node]) -> None:
-    outcomes = cluster.gather(nodes, lambda node: _clean(cluster.config, node), "kubeadm reset")
+    outcomes = cluster.try_all(nodes, lambda node: _clean(cluster.config, node), "kubeadm reset")
     files = [kubeconfig.path(cluster).with_name(name) for name in ("admin.conf", "kubectl.conf")]
     for file in filter(Path.exists, files):
         if cluster.gate.admit(local(f"remove {file}")):
             file.unlink()
-    cluster.judge(outcomes)
+    cluster.raise_failures(outcomes)

@@ -85,7 +85,7 @@ def read(node: Node) -> State:
 
 
 @dataclass(frozen=True)
-class Survey:
+class ClusterState:
     """The states of some nodes, and what kept the others from telling theirs."""
 
     states: dict[str, State]
@@ -123,11 +123,11 @@ class Survey:
         return self.live
 
 
-def survey(cluster: Cluster, nodes: Sequence[Node]) -> Survey:
+def survey(cluster: Cluster, nodes: Sequence[Node]) -> ClusterState:
     """The states of all infra nodes and of `nodes`; who cannot be reached is in `failures`."""
     cluster.first  # noqa: B018  without an infra node there is nothing to ask
     asked = [*cluster.infra, *(node for node in nodes if node not in cluster.infra)]
-    outcomes = cluster.ask(asked, read, "looking at the nodes")
+    outcomes = cluster.read_all(asked, read, "looking at the nodes")
     states = {o.node.name: o.value for o in outcomes if o.value is not None}
     live = [n for n in cluster.infra if n.name in states and states[n.name].api]
-    return Survey(states, [o for o in outcomes if o.error], live[0] if live else None)
+    return ClusterState(states, [o for o in outcomes if o.error], live[0] if live else None)

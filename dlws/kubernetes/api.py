@@ -24,7 +24,7 @@ _AT_A_TIME = 16
 
 
 @dataclass(frozen=True)
-class Live:
+class KubeNode:
     """A node as the API server has it."""
 
     name: str
@@ -39,7 +39,7 @@ class Live:
     allocatable: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> Live:
+    def of(cls, item: Mapping[str, Any]) -> KubeNode:
         """From the JSON of a Node object."""
         status = item.get("status", {})
         conditions = status.get("conditions") or []
@@ -68,9 +68,9 @@ class Api:
         self._core: Any = CoreV1Api(client)
         self._server = server
 
-    def nodes(self) -> dict[str, Live]:
+    def nodes(self) -> dict[str, KubeNode]:
         answer = self._call(self._core.list_node, _preload_content=False, _request_timeout=_TIMEOUT)
-        return {live.name: live for live in map(Live.of, json.loads(answer.data)["items"])}
+        return {live.name: live for live in map(KubeNode.of, json.loads(answer.data)["items"])}
 
     def patch(self, patches: Mapping[str, Patch]) -> None:
         """Change nodes: one JSON patch each, several at a time."""
@@ -87,7 +87,7 @@ class Api:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             list(pool.map(apply, patches))
 
-    def watch(self, seconds: float) -> Iterator[Live]:
+    def watch(self, seconds: float) -> Iterator[KubeNode]:
         """Nodes as they are, and again whenever one changes, for so many seconds."""
         # As raw JSON: the client's models refuse nodes of releases whose fields they do not know.
         answer = self._call(
@@ -101,7 +101,7 @@ class Api:
             for line in self._lines(answer):
                 event = json.loads(line)
                 if event["type"] in ("ADDED", "MODIFIED"):
-                    yield Live.of(event["object"])
+                    yield KubeNode.of(event["object"])
         finally:
             answer.close()
 
@@ -207,13 +207,13 @@ def label_patch(live: Mapping[str, str], wanted: Mapping[str, str | None]) -> Pa
     return patch
 
 
-def cordon_patch(live: Live, cordoned: bool) -> Patch:
+def cordon_patch(live: KubeNode, cordoned: bool) -> Patch:
     if live.cordoned == cordoned:
         return []
     return [{"op": "add", "path": "/spec/unschedulable", "value": cordoned}]
 
 
-def taint_patch(live: Live, without: Iterable[str]) -> Patch:
+def taint_patch(live: KubeNode, without: Iterable[str]) -> Patch:
     """The patch that takes these taints away; it fails if somebody else changed them meanwhile."""
     kept = [dict(taint) for taint in live.taints if taint["key"] not in set(without)]
     if len(kept) == len(live.taints):
@@ -225,7 +225,7 @@ def taint_patch(live: Live, without: Iterable[str]) -> Patch:
     ]
 
 
-def taints_patch(live: Live, names: Iterable[str]) -> Patch:
+def taints_patch(live: KubeNode, names: Iterable[str]) -> Patch:
     """The patch that gives a node these taints, with the effect NoSchedule; the others stay."""
     wanted = [{"key": name, "effect": "NoSchedule"} for name in names]
     keys = {taint["key"] for taint in wanted}

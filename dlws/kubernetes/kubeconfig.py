@@ -100,7 +100,7 @@ def merge(cluster: Cluster, target: Path) -> bool:
             f"{target} would hold in plain what is encrypted in deploy/; it was not changed",
             "use: ./deploy.py kubectl ARGS; or decrypt it first: ./deploy.py secrets decrypt",
         )
-    chosen = endpoint.of(cluster)
+    chosen = endpoint.api_endpoint(cluster)
     # This machine's /etc/hosts is its owner's: the name of three API servers is not in it.
     address = endpoint.inner_address(cluster.first)
     server = endpoint.Endpoint(address, chosen.port).url if chosen.in_hosts else ""

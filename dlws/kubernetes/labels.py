@@ -12,7 +12,7 @@ from dlws.runs import plan
 
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
-    from dlws.kubernetes.api import Live
+    from dlws.kubernetes.api import KubeNode
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
@@ -22,7 +22,7 @@ Wanted = dict[str, str | None]
 _STATES = ("active", "inactive")
 
 
-def carriers(config: Config, kinds: str) -> list[str]:
+def nodes_for(config: Config, kinds: str) -> list[str]:
     """The machines that a value of kubelabels means, such as `worker_node` or `etcd_node_1`."""
     found: dict[str, None] = {}
     for kind in re.split(r"[,\s]+", kinds.strip()):
@@ -62,7 +62,7 @@ def for_services(config: Config, verb: str, services: Sequence[str]) -> Callable
     """What `kubernetes labelservice` wants of each node: for all services, or for these."""
     value = None if verb == "remove" else verb
     chosen = services or list(config.kubelabels)
-    carrying = {label: set(carriers(config, config.kubelabels[label])) for label in chosen}
+    carrying = {label: set(nodes_for(config, config.kubelabels[label])) for label in chosen}
     every = verb == "active" and not services
 
     def wanted(node: Node) -> Wanted:
@@ -176,7 +176,7 @@ def apply(
     _complain(cluster, clashes, _members(cluster, wishes, live))
 
 
-def _clashes(live: Mapping[str, Live], wishes: Mapping[str, Wanted]) -> list[str]:
+def _clashes(live: Mapping[str, KubeNode], wishes: Mapping[str, Wanted]) -> list[str]:
     """What others labelled differently, as lines; taken out of the wishes."""
     lines = []
     for name, wish in wishes.items():
@@ -188,7 +188,7 @@ def _clashes(live: Mapping[str, Live], wishes: Mapping[str, Wanted]) -> list[str
 def _patch(
     cluster: Cluster,
     patch: Callable[..., None],
-    live: Mapping[str, Live],
+    live: Mapping[str, KubeNode],
     wishes: Mapping[str, Wanted],
 ) -> None:
     from dlws.kubernetes.api import label_patch
@@ -216,7 +216,9 @@ def describe(live: Mapping[str, str], wanted: Wanted) -> str:
     return " ".join(words)
 
 
-def _members(cluster: Cluster, wishes: Mapping[str, Wanted], live: Mapping[str, Live]) -> list[str]:
+def _members(
+    cluster: Cluster, wishes: Mapping[str, Wanted], live: Mapping[str, KubeNode]
+) -> list[str]:
     """Infra nodes and workers that should have labels and are not in the cluster."""
     members = {node.name for node in (*cluster.infra, *cluster.workers)}
     return [name for name in wishes if name in members and name not in live]

@@ -9,7 +9,7 @@ from dlws.core.errors import DeployError
 from dlws.core.nodeset import fold
 from dlws.kubernetes import versions
 from dlws.kubernetes.api import (
-    Live,
+    KubeNode,
     Patch,
     connect,
     cordon_patch,
@@ -35,10 +35,10 @@ def uncordon(cluster: Cluster, nodes: Sequence[Node]) -> None:
     _change(cluster, nodes, lambda _, live: cordon_patch(live, False), "uncordoned")
 
 
-def employ(cluster: Cluster, nodes: Sequence[Node]) -> None:
+def untaint_control_plane(cluster: Cluster, nodes: Sequence[Node]) -> None:
     """Control-plane nodes take work like workers: no taint, not cordoned, a worker's labels."""
 
-    def patch(node: Node, live: Live) -> Patch:
+    def patch(node: Node, live: KubeNode) -> Patch:
         labels = {"worker": "active", **worker_labels(node.machine, as_worker=True)}
         return [
             *taint_patch(live, versions.TAINTS),
@@ -49,11 +49,11 @@ def employ(cluster: Cluster, nodes: Sequence[Node]) -> None:
     _change(cluster, nodes, patch, "takes work")
 
 
-def reserve(cluster: Cluster, nodes: Sequence[Node]) -> None:
+def taint_control_plane(cluster: Cluster, nodes: Sequence[Node]) -> None:
     """The taint that kubeadm gives: on control-plane nodes, and on no others."""
-    names = versions.of("control_plane_taints", cluster.config.kubernetes.version).split()
+    names = versions.feature("control_plane_taints", cluster.config.kubernetes.version).split()
 
-    def patch(node: Node, live: Live) -> Patch:
+    def patch(node: Node, live: KubeNode) -> Patch:
         if node.machine.is_infra:
             return taints_patch(live, names)
         return taint_patch(live, versions.TAINTS)
@@ -62,7 +62,7 @@ def reserve(cluster: Cluster, nodes: Sequence[Node]) -> None:
 
 
 def _change(
-    cluster: Cluster, nodes: Sequence[Node], patch: Callable[[Node, Live], Patch], done: str
+    cluster: Cluster, nodes: Sequence[Node], patch: Callable[[Node, KubeNode], Patch], done: str
 ) -> None:
     with connect(cluster) as api:
         live = api.nodes()

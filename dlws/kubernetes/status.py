@@ -100,7 +100,7 @@ def collect(cluster: Cluster, nodes: Sequence[Node], wait: float = 0) -> list[Ro
 
     live, says = _live(cluster, nodes, wait)
     rows = []
-    for outcome in cluster.ask(nodes, look, "status"):
+    for outcome in cluster.read_all(nodes, look, "status"):
         node = outcome.node
         error = outcome.error.message if outcome.error else ""
         empty = Row(node.name, tuple(node.roles), node.address, problems=(error,))
@@ -110,7 +110,7 @@ def collect(cluster: Cluster, nodes: Sequence[Node], wait: float = 0) -> list[Ro
 
 def _live(
     cluster: Cluster, nodes: Sequence[Node], wait: float
-) -> tuple[Mapping[str, api.Live] | None, str]:
+) -> tuple[Mapping[str, api.KubeNode] | None, str]:
     """The nodes as the API server has them; None and why where it does not tell."""
     if not kubeconfig.path(cluster).exists():
         return None, "no cluster yet"
@@ -124,9 +124,9 @@ def _live(
         return None, error.message
 
 
-def wait_ready(connected: api.Api, names: Sequence[str], seconds: float) -> dict[str, api.Live]:
+def wait_ready(connected: api.Api, names: Sequence[str], seconds: float) -> dict[str, api.KubeNode]:
     """The nodes once all of `names` are Ready, or after so many seconds."""
-    deadline, found = time.monotonic() + seconds, dict[str, api.Live]()
+    deadline, found = time.monotonic() + seconds, dict[str, api.KubeNode]()
     for live in connected.watch(seconds):
         found[live.name] = live
         ready = all(name in found and found[name].ready for name in names)
@@ -135,7 +135,7 @@ def wait_ready(connected: api.Api, names: Sequence[str], seconds: float) -> dict
     return found
 
 
-def with_kubernetes(row: Row, live: Mapping[str, api.Live] | None, says: str) -> Row:
+def with_kubernetes(row: Row, live: Mapping[str, api.KubeNode] | None, says: str) -> Row:
     """The row with what the API server says of the node."""
     if not in_cluster(row.roles):
         return row
@@ -218,7 +218,7 @@ def check(cluster: Cluster, nodes: Sequence[Node], wait: float = 0, as_data: boo
 def show(cluster: Cluster, rows: Sequence[Row]) -> None:
     """Print the table, coloured on a terminal."""
     if sys.stdout.isatty():
-        _table(rows, cluster.console.hidden.text)
+        _table(rows, cluster.console.redactor.text)
     else:
         cluster.console.data(plain(rows))
     for line in jobs(rows):

@@ -28,7 +28,7 @@ def answers(host: str, port: int) -> bool:
 
 def direct(cluster: Cluster) -> str:
     """The URL of an API server that the devbox reaches by itself, or nothing."""
-    chosen = endpoint.of(cluster)
+    chosen = endpoint.api_endpoint(cluster)
     places = [] if chosen.in_hosts else [(chosen.host, chosen.port)]
     places += [(node.address, cluster.config.kubernetes.api_port) for node in cluster.infra]
     for host, port in dict.fromkeys(places):

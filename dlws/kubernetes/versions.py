@@ -48,16 +48,16 @@ def tag(version: str) -> str:
     return "v" + version.removeprefix("v")
 
 
-def of(feature: str, version: str) -> str:
-    """What holds for a feature in a release: of("CronJob", "1.20.2") == "batch/v1beta1"."""
+def feature(name: str, version: str) -> str:
+    """What holds for a feature in a release: feature("CronJob", "1.20.2") == "batch/v1beta1"."""
     wanted = minor(version)
-    return [value for since, value in sorted(_TABLE[feature].items()) if since <= wanted][-1]
+    return [value for since, value in sorted(_TABLE[name].items()) if since <= wanted][-1]
 
 
 def cri_socket(runtime: Literal["docker", "containerd"], version: str) -> str:
     """The runtime's socket, in the form that this release's kubeadm takes."""
     path = "/var/run/dockershim.sock" if runtime == "docker" else "/run/containerd/containerd.sock"
-    return of("socket_scheme", version) + path
+    return feature("socket_scheme", version) + path
 
 
 def runtimes(version: str) -> tuple[str, ...]:

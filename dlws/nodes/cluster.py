@@ -13,7 +13,7 @@ from dlws.core import nodeset
 from dlws.core.errors import UsageError
 from dlws.nodes.node import Node
 from dlws.nodes.outcomes import NotTried, Outcome, raise_failures
-from dlws.nodes.parallel import Tally, Turns
+from dlws.nodes.parallel import FailureBudget, WorkQueue
 from dlws.runs.console import Console
 from dlws.runs.gate import Gate
 from dlws.secrets.vault import Vault
@@ -47,8 +47,8 @@ class Cluster:
         self.directory: Path = options.directory
         self.vault = vault or Vault(self.directory)
         self.deploy = self.directory / "deploy"
-        self.tally = Tally(options.max_failures)
-        self.aside: dict[str, Outcome[Any]] = {}
+        self.budget = FailureBudget(options.max_failures)
+        self.quarantined: dict[str, Outcome[Any]] = {}
         """Nodes that failed and are left out for the rest of the run, and how they failed."""
         console.align([node.name for node in nodes])
 
@@ -82,11 +82,11 @@ class Cluster:
             failed = self._failed_before()
             limit = [node for node in limit if node.name in failed]
         found = [node for node in chosen if node in limit]
-        self.tally.asked |= {node.name for node in found}
+        self.budget.asked |= {node.name for node in found}
         return list(filter(self._takes_part, found))
 
     def _takes_part(self, node: Node) -> bool:
-        return node.name not in self.aside and node.name not in self.gate.later
+        return node.name not in self.quarantined and node.name not in self.gate.excluded
 
     def _failed_before(self) -> set[str]:
         """The nodes that did not do all that the last run asked of them."""
@@ -131,91 +131,92 @@ class Cluster:
         wanted = {id(node) for nodes in found.values() for node in nodes}
         return [node for node in self.nodes if id(node) in wanted]
 
-    def each(
+    def change_all(
         self,
         nodes: Sequence[Node],
         action: Callable[[Node], T],
         title: str = "",
-        careful: bool = False,
+        protect_quorum: bool = False,
     ) -> list[Outcome[T]]:
         """Change every node by `action`, `parallel` at a time; the outcomes of those that did it.
 
-        All run, unless --max-failures says otherwise or infra nodes are to be spared (`careful`:
-        the action may hurt a control plane that is there already). Failures are judge()d.
+        All run, unless --max-failures says otherwise. `protect_quorum`: never touch more infra
+        nodes at once than etcd can lose. Raises if a node failed.
         """
         if nodes and self._keeper and not self.options.dry_run:
             self._keeper()  # what fails before its first change is on record, for --retry-failed
-        outcomes = self.gather(nodes, action, title, careful)
-        self.judge(outcomes)
+        outcomes = self.try_all(nodes, action, title, protect_quorum)
+        self.raise_failures(outcomes)
         return [outcome for outcome in outcomes if not outcome.error]
 
-    def gather(
+    def try_all(
         self,
         nodes: Sequence[Node],
         action: Callable[[Node], T],
         title: str = "",
-        careful: bool = False,
+        protect_quorum: bool = False,
     ) -> list[Outcome[T]]:
-        """Like each(), but failures stay in the outcomes."""
-        spare = careful and not self.options.dry_run and self.made
-        masters = {node.name for node in self.infra} if spare else set[str]()
-        return self._fan_out(nodes, action, title, self.tally, masters)
+        """Like change_all(), but failures stay in the outcomes."""
+        spare = protect_quorum and not self.options.dry_run and self.made
+        protected = {node.name for node in self.infra} if spare else set[str]()
+        return self._fan_out(nodes, action, title, self.budget, protected)
 
-    def ask(
+    def read_all(
         self, nodes: Sequence[Node], action: Callable[[Node], T], title: str = ""
     ) -> list[Outcome[T]]:
-        """Like gather(), for what changes nothing: no limit applies."""
-        return self._fan_out(nodes, action, title, Tally(), set())
+        """Like try_all(), for what changes nothing: no limit applies."""
+        return self._fan_out(nodes, action, title, FailureBudget(), set())
 
     def _fan_out(
         self,
         nodes: Sequence[Node],
         action: Callable[[Node], T],
         title: str,
-        tally: Tally,
-        masters: set[str],
+        budget: FailureBudget,
+        protected: set[str],
     ) -> list[Outcome[T]]:
         chosen = list(filter(self._takes_part, nodes))
         if not chosen:
             return []
-        turns = Turns(chosen, action, tally, masters)
+        queue = WorkQueue(chosen, action, budget, protected)
         threads = min(self.options.parallel, len(chosen))
         pool = ThreadPoolExecutor(threads)
-        futures = [pool.submit(turns.work) for _ in range(threads)]
+        futures = [pool.submit(queue.work) for _ in range(threads)]
         try:
-            with self.console.status(lambda: turns.progress(title)):
+            with self.console.status(lambda: queue.progress(title)):
                 # An exception is no node's failure (those are outcomes): nothing else counts then.
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
         except BaseException:  # interrupted: closing the connections ends what still runs
-            turns.stop()
+            queue.stop()
             self.close()
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        outcomes = turns.outcomes()
+        outcomes = queue.outcomes()
         for outcome in outcomes if self._keeper else ():
             assert self._keeper
             self._keeper.note(**outcome.record(title))
         return outcomes
 
-    def judge(self, outcomes: Sequence[Outcome[Any]]) -> None:
+    def raise_failures(self, outcomes: Sequence[Outcome[Any]]) -> None:
         """Raise what failures amount to: SomeNodesFailed (3), DeployError (1) where none is left.
 
-        A run that sets aside does so with nodes that are no infra nodes, and goes on without them.
+        A run that quarantines does so with failed nodes that are no infra nodes, and goes on
+        without them.
         """
         wrong = [outcome for outcome in outcomes if outcome.error]
-        if not (self.options.sets_aside and self.can_do_without(wrong)):
+        if not (self.options.quarantines and self.can_do_without(wrong)):
             raise_failures(outcomes, self.options)
         for outcome in wrong:
-            self.set_aside(outcome)
+            self.quarantine(outcome)
 
-    def set_aside(self, outcome: Outcome[Any]) -> None:
+    def quarantine(self, outcome: Outcome[Any]) -> None:
         """Ask a node for nothing more in this run."""
         assert outcome.error
-        self.aside[outcome.node.name] = outcome
-        self.tally.failed.add(outcome.node.name)
-        self.console.warn(f"{outcome.node.name} is set aside: {outcome.error.message}")
+        self.quarantined[outcome.node.name] = outcome
+        self.budget.failed.add(outcome.node.name)
+        self.console.warn(f"{outcome.node.name} is quarantined: {outcome.error.message}")
 
     def can_do_without(self, wrong: Sequence[Outcome[Any]]) -> bool:
         """Whether the run can go on without these: infra nodes and one worker at least are left."""
@@ -224,7 +225,7 @@ class Cluster:
         # A UsageError means that config.yaml is wrong, NotTried that enough have failed.
         final = any(isinstance(outcome.error, NotTried | UsageError) for outcome in wrong)
         left = [n for n in self.select() if n.name not in names and n not in self.infra]
-        return bool(left) and not (infra or final or self.tally.exceeded)
+        return bool(left) and not (infra or final or self.budget.exceeded)
 
     @property
     def made(self) -> bool:

@@ -42,7 +42,7 @@ def everywhere(cluster: Cluster, words: tuple[str, ...], show: bool) -> None:
     def action(node: Node) -> Result:
         return node.run(command, sudo=sudo, live=show, once=False, keep=_KEEP)
 
-    outcomes = cluster.each(cluster.select(), action, command)
+    outcomes = cluster.change_all(cluster.select(), action, command)
     if len(outcomes) > 1 and not options.dry_run:
         cluster.console.say(f"ok: {len(outcomes)} nodes: {fold(o.node.name for o in outcomes)}")
 
@@ -82,7 +82,7 @@ def copy(cluster: Cluster, source: Path, destination: str) -> int:
             return node.put_tree(within)
         return _put_file(node, whole, within) if source.is_file() else node.put_tree(whole)
 
-    outcomes = cluster.each(cluster.select(), action, f"copying {source.name}")
+    outcomes = cluster.change_all(cluster.select(), action, f"copying {source.name}")
     return sum(bool(outcome.value) for outcome in outcomes)
 
 

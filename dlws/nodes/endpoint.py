@@ -65,7 +65,7 @@ def inner_address(node: Node) -> str:
     return str(node.machine.private_ip or node.address)
 
 
-def of(cluster: Cluster) -> Endpoint:
+def api_endpoint(cluster: Cluster) -> Endpoint:
     cluster.first  # noqa: B018  complains where there is no infra node
     return endpoint(cluster.config, [inner_address(node) for node in cluster.infra])
 
@@ -76,7 +76,7 @@ def host_lines(cluster: Cluster, node: Node | None = None) -> list[str]:
     A node that runs an API server has its own address first; the others begin at different ones,
     so that not all of them lean on the same.
     """
-    chosen = of(cluster)
+    chosen = api_endpoint(cluster)
     if not chosen.in_hosts:
         return []
     addresses = [inner_address(other) for other in cluster.infra]
@@ -108,7 +108,7 @@ def with_block(hosts: str, lines: Sequence[str]) -> str:
 
 def certificate_names(cluster: Cluster) -> list[str]:
     """What the API servers' certificates are for, apart from what kubeadm adds."""
-    names = [of(cluster).host]
+    names = [api_endpoint(cluster).host]
     for node in cluster.infra:
         names += [node.name, node.fqdn, inner_address(node), str(node.machine.public_ip or "")]
     return list(dict.fromkeys(name for name in [*names, "127.0.0.1", "localhost"] if name))

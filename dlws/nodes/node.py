@@ -84,7 +84,7 @@ class Node:
         once: bool = True,
         varies: bool = False,
         follows: bool = False,
-        foreseen: Sequence[str] = (),
+        preview: Sequence[str] = (),
         cause: str = "",
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
@@ -94,10 +94,10 @@ class Node:
         it that a resumed run does not do it twice; it then also outlives this program.
         `cause` is what makes it due: with another cause a resumed run does it once more.
         For a plan: `varies` says that the input is made anew each time (tokens), `follows` that the
-        command belongs to one that was let through before, `foreseen` what it would change.
+        command belongs to one that was let through before, `preview` what it would change.
         Raises CommandFailed if `check`, ConnectionFailed, Refused by a plan that lacks it.
         """
-        action = plan.run(self.name, title or command, command, stdin, sudo, varies, foreseen)
+        action = plan.run(self.name, title or command, command, stdin, sudo, varies, preview)
         if not follows and not self.gate.admit(action):
             return Result(0)
         journal = self._keeper() if self._keeper else None

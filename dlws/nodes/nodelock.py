@@ -71,7 +71,7 @@ esac"""
 
 
 @dataclass(frozen=True)
-class Seen:
+class LockState:
     """A lock as it was found on its node; `who` is empty where there was none."""
 
     verdict: str
@@ -116,17 +116,17 @@ class Seen:
         return {"node": node, "state": state, **times, **who}
 
 
-def parse(text: str) -> Seen:
+def parse(text: str) -> LockState:
     """What the script on the node printed."""
     lines = text.splitlines()
     try:
         if len(lines) < 2:
-            return Seen(lines[0])
+            return LockState(lines[0])
         now, touched = map(int, lines[1].split())
         who = json.loads(lines[2])
         if "token" in who:
             lock.words(who, 0)
-        return Seen(lines[0], who, max(0, now - touched), max(0, now - int(lines[3])))
+        return LockState(lines[0], who, max(0, now - touched), max(0, now - int(lines[3])))
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise DeployError(
             f"the lock on the node cannot be read: {text[:200]!r}",
@@ -140,7 +140,7 @@ def ask(
     token: str = "",
     place: str = "",
     content: Mapping[str, Any] | None = None,
-) -> Seen:
+) -> LockState:
     """Take, keep, release, break or look at the lock on a node."""
     # A read, since it is no change that the run was asked for: it is neither recorded nor resumed.
     data = json.dumps(content).encode() if content else b""
@@ -152,7 +152,7 @@ def ask(
     return parse(result.text)
 
 
-def break_it(node: Node, seen: Seen, options: Options) -> None:
+def break_it(node: Node, seen: LockState, options: Options) -> None:
     """Break the lock that was seen; raises Refused where it is another one by now."""
     who = lock.signature(options)
     mark = {"broken": seen.token, "by": f"{who['user']}@{who['host']}"}
@@ -249,7 +249,7 @@ class Guard:
             if time.monotonic() >= deadline or self._ended.wait(_POLL):
                 raise self._refusal(seen)
 
-    def _ask(self, what: str) -> Seen:
+    def _ask(self, what: str) -> LockState:
         with self._asking:
             if self._ended.is_set():
                 raise Refused("the run has ended")
@@ -263,7 +263,7 @@ class Guard:
             self._sent = self._taken = seen.verdict in ("taken", "kept")
         return seen
 
-    def _tell(self, before: Seen) -> None:
+    def _tell(self, before: LockState) -> None:
         if before.token not in ("", self._token):
             pid, run = before.who.get("pid"), before.who.get("run")
             self._console.say(
@@ -271,7 +271,7 @@ class Guard:
                 "has ended without giving it back"
             )
 
-    def _refusal(self, seen: Seen) -> Refused:
+    def _refusal(self, seen: LockState) -> Refused:
         other = f"another run changes this cluster (lock on {self._node.name}): {seen.words}"
         wait = "wait for it with --lock-wait SECONDS before the command"
         line = break_line(self._options)
@@ -297,7 +297,7 @@ class Guard:
         self._halt.refusal = refusal
         self._close()
 
-    def _lost(self, seen: Seen) -> Refused:
+    def _lost(self, seen: LockState) -> Refused:
         what = "is gone: somebody removed it"
         if seen.broken == self._token:
             what = f"was broken by {seen.who.get('by')}, {took(seen.held)} ago"

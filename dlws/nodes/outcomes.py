@@ -87,10 +87,10 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], options: Options) -> None:
 
 def again(options: Options, failed: Sequence[str]) -> str:
     """How to bring in the nodes that failed; a plan that was applied is carried on or made anew."""
-    if options.contract and options.command in lock.SHARED:
-        words = limited(options.contract.words, failed)
+    if options.applied_plan and options.command in lock.SHARED:
+        words = limited(options.applied_plan.words, failed)
         return f"plan anew for those: {shlex.join([options.argv[0], 'plan', *words])}"
-    if options.contract:
+    if options.applied_plan:
         return f"carry on with the plan: {options.line('resume')}"
     return f"retry just those: {retry_line(options.argv, failed)}"
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 QUORUM = NotTried("one more failure could cost etcd its majority", "mend those that failed first")
 
 
-class Tally:
+class FailureBudget:
     """The nodes that changes were asked of in this run, and those on which they failed."""
 
     def __init__(self, limit: MaxFailures | None = None) -> None:
@@ -32,29 +32,29 @@ class Tally:
         return self.limit is not None and self.limit.exceeded(len(self.failed), len(self.asked))
 
 
-class Turns(Generic[T]):
+class WorkQueue(Generic[T]):
     """One action's nodes: threads take them in turn with `work` until none is left to begin.
 
-    `masters` are the infra nodes whose etcd is to be spared: of these no more are begun than it can
-    do without. Where there are none, all nodes are equal.
+    `protected` are the infra nodes with etcd: no more of them are at work at a time than etcd can
+    lose. Without any, all nodes are equal.
     """
 
     def __init__(
         self,
         nodes: Sequence[Node],
         action: Callable[[Node], T],
-        tally: Tally,
-        masters: Set[str] = frozenset(),
+        budget: FailureBudget,
+        protected: Set[str] = frozenset(),
     ) -> None:
-        self._nodes, self._action, self._tally, self._masters = nodes, action, tally, masters
-        self._infra = deque(node for node in nodes if node.name in masters)
-        self._others = deque(node for node in nodes if node.name not in masters)
+        self._nodes, self._action, self._budget, self._protected = nodes, action, budget, protected
+        self._infra = deque(node for node in nodes if node.name in protected)
+        self._others = deque(node for node in nodes if node.name not in protected)
         self._running = set[str]()
         self._outcomes: dict[str, Outcome[T]] = {}
         self._stopped = False
         self._moved = threading.Condition()
         self._start = time.monotonic()
-        tally.asked |= {node.name for node in nodes}
+        budget.asked |= {node.name for node in nodes}
 
     def work(self) -> None:
         """Do the action on one node after the other, as they may be begun."""
@@ -98,13 +98,13 @@ class Turns(Generic[T]):
         return self._others.popleft() if self._others else None
 
     def _may(self, node: Node) -> bool | None:
-        failed, running = self._tally.failed & self._masters, self._running & self._masters
-        return may_begin(node.name, len(self._masters), failed, running)
+        failed, running = self._budget.failed & self._protected, self._running & self._protected
+        return may_begin(node.name, len(self._protected), failed, running)
 
     def _give_up(self) -> None:
         """Take out the nodes that are not to be begun any more."""
-        if self._tally.exceeded:
-            many = f"more nodes failed than --max-failures {self._tally.limit} allows"
+        if self._budget.exceeded:
+            many = f"more nodes failed than --max-failures {self._budget.limit} allows"
             self._skip([*self._infra, *self._others], NotTried(many))
         self._skip([node for node in self._infra if self._may(node) is None], QUORUM)
 
@@ -118,7 +118,7 @@ class Turns(Generic[T]):
             self._running.discard(node.name)
             self._outcomes[node.name] = outcome
             if outcome.error:
-                self._tally.failed.add(node.name)
+                self._budget.failed.add(node.name)
             self._moved.notify_all()
 
 

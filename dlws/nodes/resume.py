@@ -45,7 +45,7 @@ def _age(run: Run) -> timedelta:
     return datetime.now(timezone.utc) - datetime.fromisoformat(run.started)
 
 
-def settle(cluster: Cluster, record: Journal) -> None:
+def reconcile(cluster: Cluster, record: Journal) -> None:
     """Wait until the nodes have ended what an earlier part of this run asked of them.
 
     What the run then reads there is what it goes on from. A node that does not answer keeps its
@@ -57,18 +57,18 @@ def settle(cluster: Cluster, record: Journal) -> None:
     for node in cluster.nodes:
         node.due = record.placed.get(node.name, ())
     nodes = [node for node in cluster.nodes if node.name in asked]
-    cluster.gather(nodes, lambda node: _settle(node, record, asked[node.name]), "settling")
+    cluster.try_all(nodes, lambda node: _reconcile(node, record, asked[node.name]), "reconciling")
 
 
-def _settle(node: Node, record: Journal, begun: list[dict[str, Any]]) -> None:
+def _reconcile(node: Node, record: Journal, begun: list[dict[str, Any]]) -> None:
     titles = {record["operation"]: record["title"] for record in begun}
     for root in (True, False):  # each user's operations lie in a place of their own
         operations = [r["operation"] for r in begun if r.get("root", True) is root]
         if not operations:
             continue
-        line = recorder.settling(operations, node.is_root(root))
+        line = recorder.waiting_line(operations, node.is_root(root))
         answer = node.read(line, sudo=root, echo=_waiting(node, titles))
-        for found in recorder.settled(answer.text):
+        for found in recorder.outcomes(answer.text):
             record.settled(node.name, titles[found.operation], found)
 
 

@@ -57,7 +57,7 @@ def install(cluster: Cluster, nodes: list[Node]) -> None:
         new = merged(old, ours)
         return (state, old) != (_STATE, new) and node.put(new, "/etc/hosts")
 
-    cluster.each(nodes, action, "names of the nodes", careful=True)
+    cluster.change_all(nodes, action, "names of the nodes", protect_quorum=True)
 
 
 def generate(cluster: Cluster) -> tuple[Path, bool]:

@@ -10,7 +10,7 @@ from dlws.core.errors import DeployError, Refused
 from dlws.shell.quoting import sh
 
 
-class Unrecorded(Refused):
+class JournalUnwritable(Refused):
     """The record of a run cannot be written: nothing may be done that would be missing from it."""
 
     code = DeployError.code
@@ -22,7 +22,7 @@ class Unrecorded(Refused):
         )
 
 
-class Lines:
+class AppendLog:
     """Appends lines to a file. After the first failure every further one fails, too."""
 
     def __init__(self, path: Path) -> None:
@@ -37,7 +37,7 @@ class Lines:
         self._syncer.start()
 
     def append(self, line: str) -> None:
-        """Append a line; raises Unrecorded."""
+        """Append a line; raises JournalUnwritable."""
         data = f"{line}\n".encode()
         with self._lock:
             if not self._error:
@@ -46,7 +46,7 @@ class Lines:
                 except OSError as error:
                     self._error = error
             if self._error:
-                raise Unrecorded(self._path, self._error)
+                raise JournalUnwritable(self._path, self._error)
         self._wake.set()
 
     def stop(self, error: OSError) -> None:
@@ -64,13 +64,13 @@ class Lines:
                 self._error = error
 
     def close(self) -> None:
-        """All lines are on the disk when this returns; else it raises Unrecorded."""
+        """All lines are on the disk when this returns; else it raises JournalUnwritable."""
         self._ended = True
         self._wake.set()
         self._syncer.join()
         os.close(self._handle)
         if self._error:
-            raise Unrecorded(self._path, self._error)
+            raise JournalUnwritable(self._path, self._error)
 
 
 def write_all(handle: int, data: bytes) -> None:

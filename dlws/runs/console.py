@@ -14,7 +14,7 @@ from typing import TextIO
 import click
 
 from dlws.core.connection import Echo, Outlet
-from dlws.secrets.redaction import Hidden
+from dlws.secrets.redaction import Redactor
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 _LONG = 64 * 1024
@@ -34,7 +34,7 @@ class Console:
         self.changes: list[str] = []
         self.on_change: Callable[[str, str], None] = lambda node, text: None
         """Called with each change, to keep it on record."""
-        self.hidden = Hidden()
+        self.redactor = Redactor()
         self._lock = threading.RLock()
         self._width = 0
         self._status: Callable[[], str] | None = None
@@ -87,7 +87,7 @@ class Console:
             self._write(stream, text)
 
         # Before it is cut into lines, in the middle of which a secret may end.
-        receive, flush = self.hidden.stream(show)
+        receive, flush = self.redactor.stream(show)
 
         def finish() -> None:
             flush()
@@ -102,7 +102,7 @@ class Console:
         with self._lock:
             self._wipe()
             coding = stream.encoding or "utf-8"
-            text = self.hidden.text(text)
+            text = self.redactor.text(text)
             try:
                 stream.write(text.encode(coding, "replace").decode(coding))
                 stream.flush()
@@ -140,7 +140,7 @@ class Console:
     def _draw(self) -> None:
         if self._status:
             columns = shutil.get_terminal_size().columns
-            sys.stderr.write(self.hidden.text(self._status())[: columns - 1])
+            sys.stderr.write(self.redactor.text(self._status())[: columns - 1])
             sys.stderr.flush()
             self._drawn = True
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dlws.core.errors import Horizon, Refused
+from dlws.core.errors import EndOfPlan, Refused
 from dlws.runs.plan import Action, Key, Plan, Unknown, masked
 
 if TYPE_CHECKING:
@@ -16,23 +16,25 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Lets changes through, unless this is a dry run; with a `contract`, only those in it."""
+    """Lets changes through, unless this is a dry run; with a `applied_plan`, only those in it."""
 
     def __init__(
         self,
         console: Console,
         dry_run: bool = False,
-        contract: Plan | None = None,
+        applied_plan: Plan | None = None,
         diff: bool = False,
     ) -> None:
-        self.dry_run, self.contract, self.diff = dry_run, contract, diff
+        self.dry_run, self.applied_plan, self.diff = dry_run, applied_plan, diff
         self.actions: list[Action] = []
         """What a dry run would have changed."""
         self.unknown: list[Unknown] = []
-        self.later = frozenset[str]()
+        self.excluded = frozenset[str]()
         """Nodes that are left out of this step: no plan can know yet what it would do there."""
         self._console, self._lock, self._written = console, threading.Lock(), set[Key]()
-        self._left = Counter(action.key for action in contract.actions) if contract else Counter()
+        self._left = (
+            Counter(action.key for action in applied_plan.actions) if applied_plan else Counter()
+        )
 
     def admit(self, *actions: Action) -> bool:
         """Whether to make these changes: no in a dry run; raises Refused where a plan lacks one.
@@ -48,7 +50,7 @@ class Gate:
         return not (self.dry_run and actions)
 
     def _keep(self, action: Action) -> None:
-        (action,) = masked([action], self._console.hidden.text)
+        (action,) = masked([action], self._console.redactor.text)
         with self._lock:
             if action.key in self._written:
                 return  # a file that is written once is there for whoever wants it after that
@@ -62,19 +64,19 @@ class Gate:
         for line in action.details:
             self._console.say(f"  {line}", action.node)
 
-    def foresee(self, actions: Iterable[Action], until: str) -> None:
+    def announce(self, actions: Iterable[Action], until: str) -> None:
         """In a dry run: note what an earlier change leads to, some of it unknown till then."""
         for action in actions:
             self._keep(replace(action, until="" if action.digest else until, maybe=True))
 
-    def horizon(self, what: str, until: str) -> None:
-        """Raises Horizon in a dry run, which cannot plan `what`, and where a plan ends with it."""
+    def end_plan_here(self, what: str, until: str) -> None:
+        """Raise EndOfPlan: a dry run cannot plan `what`, or the applied plan ends with it."""
         unknown = Unknown(what, until)
         if self.dry_run:
             self.note(unknown)
-            raise Horizon(unknown.text())
-        if self.contract and unknown in self.contract.unknown:
-            raise Horizon(unknown.text())
+            raise EndOfPlan(unknown.text())
+        if self.applied_plan and unknown in self.applied_plan.unknown:
+            raise EndOfPlan(unknown.text())
 
     def note(self, unknown: Unknown) -> None:
         """Keep what a dry run could not find out."""
@@ -83,7 +85,7 @@ class Gate:
 
     def _claim(self, action: Action) -> None:
         """Take a change out of the plan that is being applied."""
-        if self.contract is None:
+        if self.applied_plan is None:
             return
         found: Key | None
         with self._lock:

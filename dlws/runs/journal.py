@@ -22,10 +22,10 @@ from dlws.core.errors import UsageError
 from dlws.core.localfiles import private_directory
 from dlws.core.nodeset import fold
 from dlws.runs import history, records
-from dlws.runs.appendlog import Lines, Unrecorded, write_all
-from dlws.secrets.redaction import Hidden
+from dlws.runs.appendlog import AppendLog, JournalUnwritable, write_all
+from dlws.secrets.redaction import Redactor
 from dlws.shell import recorder
-from dlws.shell.recorder import Settled
+from dlws.shell.recorder import OperationOutcome
 
 if TYPE_CHECKING:
     from dlws.shell.files import File
@@ -46,19 +46,19 @@ class Recording:
 class Journal:
     """The record of one run."""
 
-    def __init__(self, directory: Path, run: str, hidden: Hidden) -> None:
-        self.run, self.directory, self.step, self._hidden = run, directory, "", hidden
+    def __init__(self, directory: Path, run: str, redactor: Redactor) -> None:
+        self.run, self.directory, self.step, self._redactor = run, directory, "", redactor
         self._lock, self._turns = threading.Lock(), Counter[tuple[str, str, str]]()
         found = list(records.records(directory))
         self._spent, self.placed = history.failed(found), history.placed(found)
         self.in_flight = history.in_flight(found)
         private_directory(directory)
-        self._lines = Lines(directory / records.NAME)
+        self._log = AppendLog(directory / records.NAME)
 
     def write(self, kind: str, **fields: Any) -> None:
         """Append a record. A torn last line is what a crash may leave; readers skip it."""
-        record = {"time": now(), "kind": kind, **self._hidden.within(fields)}
-        self._lines.append(json.dumps(record))
+        record = {"time": now(), "kind": kind, **self._redactor.within(fields)}
+        self._log.append(json.dumps(record))
 
     def operation(self, node: str, command: str, stdin: bytes) -> str:
         """The id of a node's next command; one that failed before gets another, to be run again."""
@@ -95,11 +95,11 @@ class Journal:
             title=title,
             code=result.code,
             seconds=round(time.monotonic() - start, 3),
-            # Hidden before it is cut: half a secret is not known for one.
-            last=self._hidden.text(result.complaint)[-2000:] if result.code else "",
+            # Redactor before it is cut: half a secret is not known for one.
+            last=self._redactor.text(result.complaint)[-2000:] if result.code else "",
         )
 
-    def settled(self, node: str, title: str, found: Settled) -> None:
+    def settled(self, node: str, title: str, found: OperationOutcome) -> None:
         """Record what came of a command that an earlier part of this run had left at work."""
         words = {"operation": found.operation, "code": found.code, "how": found.how}
         self.write("settled", node=node, title=title, **words)
@@ -120,10 +120,10 @@ class Journal:
             try:
                 write_all(handle, data)
             except OSError as error:
-                self._lines.stop(error)
-                raise Unrecorded(path, error) from error
+                self._log.stop(error)
+                raise JournalUnwritable(path, error) from error
 
-        receive, flush = self._hidden.stream(write)
+        receive, flush = self._redactor.stream(write)
 
         def finish() -> None:
             try:
@@ -138,7 +138,7 @@ class Journal:
         try:
             self.write("end", outcome=outcome)
         finally:
-            self._lines.close()
+            self._log.close()
 
 
 def new_id(now: float) -> str:
@@ -278,7 +278,7 @@ def line(record: dict[str, Any]) -> str:
         "finished": lambda r: f"finished {r['title']}",
         "failed": lambda r: f"failed {r['title']}: {r['why']}",
         "skipped": lambda r: f"not tried {r['title']}: {r['why']}",
-        "aside": lambda r: f"set aside in step {r['step']}: {r['why']}",
+        "aside": lambda r: f"quarantined in step {r['step']}: {r['why']}",
         "end": lambda r: f"end: {r['outcome']}",
     }
     said = words[kind](record) if kind in words else kind

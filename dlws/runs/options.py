@@ -36,9 +36,9 @@ class Options:
     diff: bool = False
     resume: str = ""
     seed: str = ""
-    contract: Plan | None = None
+    applied_plan: Plan | None = None
     """The plan that is being applied: nothing else may be changed."""
-    sets_aside: bool = False
+    quarantines: bool = False
     """Nodes that fail are left out for the rest of the run, and the others go on."""
 
     def line(self, *words: str) -> str:

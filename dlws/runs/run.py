@@ -14,9 +14,9 @@ from dlws import __version__
 from dlws.core.connection import Halt
 from dlws.core.errors import Refused
 from dlws.runs import lock
-from dlws.runs.appendlog import Unrecorded
+from dlws.runs.appendlog import JournalUnwritable
 from dlws.runs.journal import Journal, config_hash, ended, new_id, read
-from dlws.secrets.redaction import Hidden
+from dlws.secrets.redaction import Redactor
 
 if TYPE_CHECKING:
     from dlws.runs.options import Options
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Keeper:
     """Begins the record of a run with its first change; holds the cluster's locks from then on."""
 
-    def __init__(self, options: Options, hidden: Hidden) -> None:
-        self._options, self._hidden, self._mutex = options, hidden, threading.Lock()
+    def __init__(self, options: Options, redactor: Redactor) -> None:
+        self._options, self._redactor, self._mutex = options, redactor, threading.Lock()
         self.id = options.resume or new_id(time.time())
         self._journal: Journal | None = None
         self._held: lock.Held | None = None
@@ -53,10 +53,10 @@ class Keeper:
             try:
                 self._lock(guard)
                 if self._journal is None:
-                    self._journal = _begin(self.id, self._options, self._hidden, self._versions)
+                    self._journal = _begin(self.id, self._options, self._redactor, self._versions)
             except OSError as error:
                 where = error.filename or self._options.directory / "deploy"
-                self._stop(Unrecorded(Path(where), error))
+                self._stop(JournalUnwritable(Path(where), error))
             except Refused as refusal:
                 self._stop(refusal)
             assert self._journal
@@ -102,11 +102,11 @@ class Keeper:
             self._held = None
 
 
-def _begin(run: str, options: Options, hidden: Hidden, versions: Mapping[str, str]) -> Journal:
+def _begin(run: str, options: Options, redactor: Redactor, versions: Mapping[str, str]) -> Journal:
     place = options.directory / "deploy/runs" / run
     if options.resume:
         ended(read(place))  # it may have been, while we waited
-    journal = Journal(place, run, hidden)
+    journal = Journal(place, run, redactor)
     if options.resume:
         journal.write("resume", pid=os.getpid())
         return journal

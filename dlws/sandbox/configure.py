@@ -10,7 +10,7 @@ from typing import Any
 
 from dlws.core.architecture import architecture
 from dlws.core.merge import merged
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 
 POD_RANGE = "10.244.0.0/16"
 SERVICE_RANGE = "10.96.0.0/16"
@@ -77,7 +77,7 @@ def generated(sandbox: Sandbox) -> str:
     )
 
 
-def machines(sandbox: Sandbox, nodes: tuple[Node, ...]) -> str:
+def machines(sandbox: Sandbox, nodes: tuple[SandboxNode, ...]) -> str:
     """Entries of `machines`, ready to be pasted."""
     return "".join(
         f"  {scalar(node.name)}:\n"

@@ -10,7 +10,7 @@ from dlws.core.connection import Local
 from dlws.core.errors import DeployError
 from dlws.sandbox import cgroups, naming, nodes
 from dlws.sandbox.machine import run
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 from dlws.shell.quoting import sh
 
 RATE = "4mbit"
@@ -20,13 +20,13 @@ LOSS = 30
 """Percent of packets that a lossy node loses."""
 
 
-def cut(sandbox: Sandbox, node: Node) -> str:
+def cut(sandbox: Sandbox, node: SandboxNode) -> str:
     """Pull the node's network cable: connections to it time out."""
     run(sh("ip", "link", "set", _link(sandbox, node), "down"), doing=f"cutting off {node.name}")
     return "cut off"
 
 
-def heal(sandbox: Sandbox, node: Node) -> str:
+def heal(sandbox: Sandbox, node: SandboxNode) -> str:
     """Undo cut, slow and lossy."""
     link = _link(sandbox, node)
     run(sh("ip", "link", "set", link, "up"), doing=f"healing {node.name}")
@@ -39,7 +39,7 @@ def heal(sandbox: Sandbox, node: Node) -> str:
     return "healed"
 
 
-def kill(sandbox: Sandbox, node: Node) -> str:
+def kill(sandbox: Sandbox, node: SandboxNode) -> str:
     """Crash the node, as if its power were cut: nothing is flushed or shut down."""
     label = sandbox.label(node)
     found = cgroups.groups(label)
@@ -52,7 +52,7 @@ def kill(sandbox: Sandbox, node: Node) -> str:
     return "killed"
 
 
-def start(sandbox: Sandbox, node: Node) -> str:
+def start(sandbox: Sandbox, node: SandboxNode) -> str:
     """Switch on a node that was killed or powered off; what is on its disk is still there."""
     if nodes.alive(sandbox, node):
         return "runs already"
@@ -61,24 +61,24 @@ def start(sandbox: Sandbox, node: Node) -> str:
     return "started"
 
 
-def freeze(sandbox: Sandbox, node: Node) -> str:
+def freeze(sandbox: Sandbox, node: SandboxNode) -> str:
     """Hang the node: it takes connections and says nothing on them."""
     return _freeze(sandbox, node, True)
 
 
-def thaw(sandbox: Sandbox, node: Node) -> str:
+def thaw(sandbox: Sandbox, node: SandboxNode) -> str:
     """Undo freeze."""
     return _freeze(sandbox, node, False)
 
 
-def _freeze(sandbox: Sandbox, node: Node, frozen: bool) -> str:
+def _freeze(sandbox: Sandbox, node: SandboxNode, frozen: bool) -> str:
     found = cgroups.groups(sandbox.label(node))
     if not cgroups.freeze(found, frozen):
         _dead(node)
     return "frozen" if frozen else "thawed"
 
 
-def slow(sandbox: Sandbox, node: Node) -> str:
+def slow(sandbox: Sandbox, node: SandboxNode) -> str:
     """Let the node's link carry 4 Mbit/s."""
     shape = ("root", "tbf", "rate", RATE, "burst", "16k", "latency", "400ms")
     link = _link(sandbox, node)
@@ -86,7 +86,7 @@ def slow(sandbox: Sandbox, node: Node) -> str:
     return f"slow: {RATE}"
 
 
-def lossy(sandbox: Sandbox, node: Node) -> str:
+def lossy(sandbox: Sandbox, node: SandboxNode) -> str:
     """Lose 30 % of the packets that the node sends."""
     table = _table(sandbox, node)
     rules = (
@@ -99,7 +99,7 @@ def lossy(sandbox: Sandbox, node: Node) -> str:
     return f"lossy: {LOSS} % of its packets are lost"
 
 
-FAULTS: dict[str, Callable[[Sandbox, Node], str]] = {
+FAULTS: dict[str, Callable[[Sandbox, SandboxNode], str]] = {
     "cut": cut,
     "heal": heal,
     "kill": kill,
@@ -111,7 +111,7 @@ FAULTS: dict[str, Callable[[Sandbox, Node], str]] = {
 }
 
 
-def status(sandbox: Sandbox, node: Node) -> str:
+def status(sandbox: Sandbox, node: SandboxNode) -> str:
     """dead, frozen, cut or running: the gravest of what holds."""
     found = cgroups.groups(sandbox.label(node))
     if cgroups.leader(cgroups.processes(found)) is None:
@@ -121,22 +121,22 @@ def status(sandbox: Sandbox, node: Node) -> str:
     return "running" if _is_up(sandbox, node) else "cut"
 
 
-def marks(sandbox: Sandbox, node: Node) -> list[str]:
+def marks(sandbox: Sandbox, node: SandboxNode) -> list[str]:
     """What is wrong with the link of a node that runs: slow, lossy."""
     link = naming.link(sandbox.label(node))
     queues = Local().run(sh("tc", "qdisc", "show", "dev", link)).text
     return ["slow"] * ("tbf" in queues) + ["lossy"] * is_lossy(sandbox, node)
 
 
-def is_lossy(sandbox: Sandbox, node: Node) -> bool:
+def is_lossy(sandbox: Sandbox, node: SandboxNode) -> bool:
     return Local().run(sh("nft", "list", "table", "netdev", _table(sandbox, node))).ok
 
 
-def _table(sandbox: Sandbox, node: Node) -> str:
+def _table(sandbox: Sandbox, node: SandboxNode) -> str:
     return f"dlws_{sandbox.id}_{node.index}"
 
 
-def _is_up(sandbox: Sandbox, node: Node) -> bool:
+def _is_up(sandbox: Sandbox, node: SandboxNode) -> bool:
     try:
         flags = Path("/sys/class/net", naming.link(sandbox.label(node)), "flags").read_text()
     except FileNotFoundError:
@@ -144,12 +144,12 @@ def _is_up(sandbox: Sandbox, node: Node) -> bool:
     return bool(int(flags, 16) & 1)
 
 
-def _link(sandbox: Sandbox, node: Node) -> str:
+def _link(sandbox: Sandbox, node: SandboxNode) -> str:
     link = naming.link(sandbox.label(node))
     if not Path("/sys/class/net", link).exists():
         _dead(node)
     return link
 
 
-def _dead(node: Node) -> None:
+def _dead(node: SandboxNode) -> None:
     raise DeployError(f"{node.name} is not running", f"deploy.py sandbox start {node.name}")

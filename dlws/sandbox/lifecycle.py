@@ -28,7 +28,7 @@ from dlws.sandbox import (
     rootfs,
     state,
 )
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 from dlws.secrets.vault import Vault
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ PARALLEL = 8
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """What `sandbox up` was asked for; None where nothing was said."""
 
     infra: int | None = None
@@ -50,7 +50,7 @@ class Wish:
     os: str | None = None
 
 
-def of(directory: Path) -> Sandbox:
+def sandbox_of(directory: Path) -> Sandbox:
     """The sandbox of a directory, which must be up."""
     found = state.load(naming.sandbox_id(directory))
     if not found:
@@ -58,7 +58,7 @@ def of(directory: Path) -> Sandbox:
     return found
 
 
-def up(directory: Path, wish: Wish, console: Console, vault: Vault | None = None) -> Sandbox:
+def up(directory: Path, wish: Request, console: Console, vault: Vault | None = None) -> Sandbox:
     """Makes the sandbox of a directory, or what is missing of it. All nodes answer at the end."""
     machine.require_root()
     with state.locked(naming.sandbox_id(directory)):
@@ -79,7 +79,7 @@ def up(directory: Path, wish: Wish, console: Console, vault: Vault | None = None
         return sandbox
 
 
-def ensure(session: Session, wish: Wish) -> Sandbox | None:
+def ensure(session: Session, wish: Request) -> Sandbox | None:
     """Bring up what is missing; None in a dry run, which only says what that is."""
     directory, gate = session.options.directory, session.gate
     actions = [local(f"start the local node {name}") for name in missing(directory, wish)]
@@ -88,7 +88,7 @@ def ensure(session: Session, wish: Wish) -> Sandbox | None:
     return up(directory, wish, session.console, session.vault)
 
 
-def missing(directory: Path, wish: Wish) -> list[str]:
+def missing(directory: Path, wish: Request) -> list[str]:
     """The nodes that `up` would start."""
     theirs = plan.read(wish.config) if wish.config else {}
     before = state.load(naming.sandbox_id(directory))
@@ -102,7 +102,7 @@ def missing(directory: Path, wish: Wish) -> list[str]:
 
 
 def _planned(
-    directory: Path, wish: Wish, theirs: dict[str, Any], before: Sandbox | None
+    directory: Path, wish: Request, theirs: dict[str, Any], before: Sandbox | None
 ) -> Sandbox:
     """The sandbox as it shall be, its network reserved in the registry."""
     if before:
@@ -114,13 +114,13 @@ def _planned(
         return replace(before, nodes=plan.extended(before.nodes, _wanted(wish, theirs, before)))
     id, release = naming.sandbox_id(directory), rootfs.known(wish.os or rootfs.RELEASES[0])
     left, wanted_subnet = directory / "config.yaml", None
-    old: tuple[Node, ...] = ()
+    old: tuple[SandboxNode, ...] = ()
     domain = plan.domain(theirs) if theirs else plan.DOMAIN
     if left.exists():
         config = plan.read(left)
         wanted_subnet, old = plan.revived(config, left)
         domain = plan.domain(config)
-    wanted = [] if old and wish == Wish(os=wish.os) else _wanted(wish, theirs, None)
+    wanted = [] if old and wish == Request(os=wish.os) else _wanted(wish, theirs, None)
     all_nodes = plan.extended(old, wanted)
     with state.locked("registry"):
         taken = [*network.machine_networks(), *configure.ranges(theirs or _default_ranges())]
@@ -136,7 +136,7 @@ def _default_ranges() -> dict[str, Any]:
     return {"pods": configure.POD_RANGE, "services": configure.SERVICE_RANGE}
 
 
-def _wanted(wish: Wish, theirs: dict[str, Any], before: Sandbox | None) -> list[tuple[str, str]]:
+def _wanted(wish: Request, theirs: dict[str, Any], before: Sandbox | None) -> list[tuple[str, str]]:
     if theirs:
         return plan.named(theirs)
     if before:
@@ -167,12 +167,12 @@ def _password(vault: Vault, sandbox: Sandbox) -> str:
     return password
 
 
-def _start(sandbox: Sandbox, password: str, console: Console) -> list[Node]:
+def _start(sandbox: Sandbox, password: str, console: Console) -> list[SandboxNode]:
     """Starts the nodes that do not run, some at a time; gives back which."""
     missing = [node for node in sandbox.nodes if not nodes.alive(sandbox, node)]
-    up: list[Node] = []
+    up: list[SandboxNode] = []
 
-    def start(node: Node) -> None:
+    def start(node: SandboxNode) -> None:
         began = time.monotonic()
         nodes.prepare(sandbox, node, sandbox.base, password)
         nodes.boot(sandbox, node, sandbox.base)

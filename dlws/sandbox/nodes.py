@@ -12,7 +12,7 @@ from dlws.core.connection import Local, banner
 from dlws.core.errors import DeployError
 from dlws.sandbox import cgroups, network, rootfs
 from dlws.sandbox.machine import run
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 from dlws.shell.quoting import script, sh
 
 BOOT = 120.0
@@ -38,7 +38,7 @@ mountpoint -q "$2/root" || mount -t overlay "dlws-$3" "$2/root" \
 """
 
 
-def prepare(sandbox: Sandbox, node: Node, base: Path, password: str) -> None:
+def prepare(sandbox: Sandbox, node: SandboxNode, base: Path, password: str) -> None:
     """Makes the node's file system; a node that was prepared once keeps what is on it."""
     folder = sandbox.folder(node)
     if (folder / "prepared").exists():
@@ -52,13 +52,13 @@ def prepare(sandbox: Sandbox, node: Node, base: Path, password: str) -> None:
     (folder / "prepared").touch()
 
 
-def _mount(sandbox: Sandbox, node: Node, base: Path) -> None:
+def _mount(sandbox: Sandbox, node: SandboxNode, base: Path) -> None:
     sandbox.folder(node).mkdir(parents=True, exist_ok=True)
     mount = script(_MOUNT, base, sandbox.folder(node), sandbox.label(node))
     run(mount, doing=f"mounting the file system of {node.name}")
 
 
-def set_password(sandbox: Sandbox, node: Node, password: str) -> None:
+def set_password(sandbox: Sandbox, node: SandboxNode, password: str) -> None:
     """Gives a node that was prepared before another root password."""
     if (sandbox.folder(node) / "prepared").exists():
         _mount(sandbox, node, sandbox.base)
@@ -67,7 +67,7 @@ def set_password(sandbox: Sandbox, node: Node, password: str) -> None:
         run(change, stdin=secret, doing=f"setting the root password of {node.name}")
 
 
-def files(sandbox: Sandbox, node: Node) -> dict[str, tuple[str, int]]:
+def files(sandbox: Sandbox, node: SandboxNode) -> dict[str, tuple[str, int]]:
     """What a node has beyond the base file system: path, text and mode."""
     shipped = resources.templates() / "sandbox"
     unit = (shipped / "dlws-node-setup.service").read_text()
@@ -128,7 +128,7 @@ def _trust_what_the_machine_trusts(root: Path) -> None:
         shutil.copytree(extra, root / "usr/local/share/ca-certificates", dirs_exist_ok=True)
 
 
-def boot(sandbox: Sandbox, node: Node, base: Path) -> None:
+def boot(sandbox: Sandbox, node: SandboxNode, base: Path) -> None:
     """Starts a node under a supervisor of its own that outlives us."""
     folder = sandbox.folder(node)
     label = sandbox.label(node)
@@ -140,7 +140,7 @@ def boot(sandbox: Sandbox, node: Node, base: Path) -> None:
     run(script(start, folder / "log", *words), doing=f"starting {node.name}")
 
 
-def answers(sandbox: Sandbox, node: Node, seconds: float = BOOT) -> None:
+def answers(sandbox: Sandbox, node: SandboxNode, seconds: float = BOOT) -> None:
     """Waits until the node's sshd has sent its banner; fails at once when the node has died."""
     deadline = time.monotonic() + seconds
     while not banner(sandbox.address(node), 22, min(deadline, time.monotonic() + 5)):
@@ -152,7 +152,7 @@ def answers(sandbox: Sandbox, node: Node, seconds: float = BOOT) -> None:
             )
 
 
-def alive(sandbox: Sandbox, node: Node) -> bool:
+def alive(sandbox: Sandbox, node: SandboxNode) -> bool:
     """Whether the node's supervisor runs (or is just about to)."""
     try:
         pid = int((sandbox.folder(node) / "supervisor.pid").read_text())
@@ -162,7 +162,7 @@ def alive(sandbox: Sandbox, node: Node) -> bool:
     return sandbox.label(node).encode() in command.split(b"\0")
 
 
-def last_words(sandbox: Sandbox, node: Node) -> str:
+def last_words(sandbox: Sandbox, node: SandboxNode) -> str:
     try:
         lines = (sandbox.folder(node) / "log").read_text(errors="replace").splitlines()
     except FileNotFoundError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlws.core.errors import Refused, UsageError
 from dlws.sandbox import naming
-from dlws.sandbox.state import Node
+from dlws.sandbox.state import SandboxNode
 
 DOMAIN = "sandbox.internal"
 INFRA, WORKERS = 1, 2
@@ -83,14 +83,16 @@ def addresses(config: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def extended(old: Iterable[Node], wanted: Iterable[tuple[str, str]]) -> tuple[Node, ...]:
+def extended(
+    old: Iterable[SandboxNode], wanted: Iterable[tuple[str, str]]
+) -> tuple[SandboxNode, ...]:
     """The nodes there are, then those wanted that are not there yet."""
     nodes = list(old)
     names = {node.name for node in nodes}
     index = max((node.index for node in nodes), default=-1) + 1
     for name, role in wanted:
         if name not in names:
-            nodes.append(Node(name, role, index))
+            nodes.append(SandboxNode(name, role, index))
             index += 1
     if index > naming.LARGEST:
         raise UsageError(
@@ -100,7 +102,7 @@ def extended(old: Iterable[Node], wanted: Iterable[tuple[str, str]]) -> tuple[No
     return tuple(nodes)
 
 
-def revived(config: Mapping[str, Any], path: Path) -> tuple[IPv4Network, tuple[Node, ...]]:
+def revived(config: Mapping[str, Any], path: Path) -> tuple[IPv4Network, tuple[SandboxNode, ...]]:
     """Network and nodes of a sandbox that was taken down, from the config.yaml that is left."""
     known = addresses(config)
     roles = named(config)
@@ -108,7 +110,7 @@ def revived(config: Mapping[str, Any], path: Path) -> tuple[IPv4Network, tuple[N
         first = IPv4Address(known[roles[0][0]])
         subnet = IPv4Network((int(first) & ~255, 24))
         nodes = tuple(
-            Node(name, role, int(IPv4Address(known[name])) - int(naming.address(subnet, 0)))
+            SandboxNode(name, role, int(IPv4Address(known[name])) - int(naming.address(subnet, 0)))
             for name, role in roles
         )
         mine = subnet in naming.pool() and all(0 <= n.index <= naming.LARGEST for n in nodes)

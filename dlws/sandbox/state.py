@@ -19,7 +19,7 @@ REGISTRY = Path("/var/lib/dlws/sandbox")
 
 
 @dataclass(frozen=True)
-class Node:
+class SandboxNode:
     """One node of a sandbox. `index` never changes: address and names follow from it."""
 
     name: str
@@ -37,7 +37,7 @@ class Sandbox:
     domain: str
     os: str
     lower: str = ""
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[SandboxNode, ...] = ()
 
     @property
     def subnet(self) -> IPv4Network:
@@ -59,19 +59,19 @@ class Sandbox:
     def home(self) -> Path:
         return REGISTRY / self.id
 
-    def label(self, node: Node) -> str:
+    def label(self, node: SandboxNode) -> str:
         return naming.label(self.id, node.index)
 
-    def address(self, node: Node) -> str:
+    def address(self, node: SandboxNode) -> str:
         return str(naming.address(self.subnet, node.index))
 
-    def fqdn(self, node: Node) -> str:
+    def fqdn(self, node: SandboxNode) -> str:
         return f"{node.name}.{self.domain}" if self.domain else node.name
 
-    def folder(self, node: Node) -> Path:
+    def folder(self, node: SandboxNode) -> Path:
         return self.home / self.label(node)
 
-    def node(self, name: str) -> Node:
+    def node(self, name: str) -> SandboxNode:
         for node in self.nodes:
             if name in (node.name, self.fqdn(node), self.address(node)):
                 return node
@@ -90,7 +90,7 @@ def load(id: str) -> Sandbox | None:
         return None
     try:
         values = json.loads(text)
-        nodes = tuple(Node(**node) for node in values.pop("nodes"))
+        nodes = tuple(SandboxNode(**node) for node in values.pop("nodes"))
         return Sandbox(**values, nodes=nodes)
     except (ValueError, TypeError, AttributeError, KeyError):
         raise Damaged(

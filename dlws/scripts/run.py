@@ -68,7 +68,7 @@ def _run_once(
     follows: bool = False,
 ) -> Result:
     command = found.words(args)
-    foreseen = differences(node, config, found, args) if node.dry_run and found.check else ()
+    preview = differences(node, config, found, args) if node.dry_run and found.check else ()
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     result = node.run(
         f"{_RUN} {sh('env', *variables, *command)}",
@@ -78,7 +78,7 @@ def _run_once(
         title=f"run {sh(found.name, *args)}",
         live=True,
         follows=follows,
-        foreseen=foreseen,
+        preview=preview,
     )
     node.count_changes(result.out)
     return result
@@ -115,12 +115,14 @@ def split_roles(
 def random_master(cluster: Cluster) -> Node:
     """An infra node that answers, chosen at random for this run."""
     limited = cluster.select(["infrastructure"])
-    outcomes = cluster.ask(limited, lambda node: node.read("true"), "looking for an infra node")
+    outcomes = cluster.read_all(
+        limited, lambda node: node.read("true"), "looking for an infra node"
+    )
     alive = [outcome.node for outcome in outcomes if not outcome.error]
     if not limited:
         raise UsageError("no infra node is among the chosen ones", "see: deploy.py display")
     if not alive:
-        cluster.judge(outcomes)
+        cluster.raise_failures(outcomes)
     # The same one in a resumed run and an applied plan.
     return min(alive, key=lambda node: digest(cluster.seed, node.name))
 
@@ -138,6 +140,6 @@ def everywhere(cluster: Cluster, nodes: list[Node], found: Script) -> list[Any]:
     ready(cluster, nodes, found)
     action = start if cluster.options.background else run
     config, sudo = cluster.config, cluster.options.sudo
-    return cluster.each(
-        nodes, lambda node: action(node, config, found, sudo), found.name, careful=True
+    return cluster.change_all(
+        nodes, lambda node: action(node, config, found, sudo), found.name, protect_quorum=True
     )

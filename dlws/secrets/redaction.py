@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from dlws.core.connection import Outlet
 
-BLOT = b"(secret)"
+REDACTED = b"(secret)"
 SHORTEST = 5
 """Shorter values are left: they would blot out innocent words everywhere."""
 
@@ -63,7 +63,7 @@ def _base64(raw: bytes) -> Iterator[bytes]:
         yield coded.translate(bytes.maketrans(b"+/", b"-_"))
 
 
-class Hidden:
+class Redactor:
     """The secrets of this invocation."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
@@ -82,7 +82,7 @@ class Hidden:
         self._pattern = re.compile(_any_of(self._forms))
 
     def data(self, data: bytes) -> bytes:
-        return self._pattern.sub(BLOT, data) if self._pattern else data
+        return self._pattern.sub(REDACTED, data) if self._pattern else data
 
     def text(self, text: str) -> str:
         if not self._pattern:
@@ -110,7 +110,7 @@ class Hidden:
             for name, rest in rests.items():
                 begun = self._begun(rest)
                 if begun >= SHORTEST:  # output that was cut off in the middle of a secret
-                    echo(name, self.data(rest[: len(rest) - begun]) + BLOT)
+                    echo(name, self.data(rest[: len(rest) - begun]) + REDACTED)
                 elif rest:
                     echo(name, self.data(rest))
 
@@ -125,7 +125,7 @@ class Hidden:
             if match.end() > cut:  # a longer one may begin in it
                 cut = min(cut, match.start())
                 break
-            clean += [data[at : match.start()], BLOT]
+            clean += [data[at : match.start()], REDACTED]
             at = match.end()
         return b"".join([*clean, data[at:cut]]), data[cut:]
 

@@ -91,34 +91,34 @@ class Vault:
 
     def write(self, path: Path, content: bytes) -> None:
         """Write a secret file whole or not at all, encrypted where the cluster is."""
-        write(path, self._closed(path, content) if self.encrypted else content)
+        write(path, self._encrypted_key(path, content) if self.encrypted else content)
 
-    def holds(self, path: Path) -> bool:
+    def owns_key(self, path: Path) -> bool:
         """Whether a file is a key that may be locked with our passphrase."""
         ours = path.resolve().is_relative_to((self.directory / "deploy").resolve())
         return self.encrypted and ours and path.exists() and _locked(path.read_bytes())
 
-    def shut(self, path: Path) -> bool:
+    def is_encrypted(self, path: Path) -> bool:
         """Whether a file is encrypted."""
         data = path.read_bytes()
         return sealed(data) or _locked(data)
 
-    def begin(self) -> None:
+    def enable(self) -> None:
         """From here on secrets are written encrypted."""
         if self.passphrase and not self.encrypted:
             write(self.marker, self._seal(self.marker, b"", os.urandom(16), self.passphrase))
 
     def encrypt(self, path: Path) -> None:
-        write(path, self._closed(path, path.read_bytes()))
+        write(path, self._encrypted_key(path, path.read_bytes()))
 
     def decrypt(self, path: Path) -> None:
         write(path, self.read(path))
 
-    def end(self) -> None:
+    def disable(self) -> None:
         """From here on secrets are written as they are."""
         self.marker.unlink()
 
-    def _closed(self, path: Path, content: bytes) -> bytes:
+    def _encrypted_key(self, path: Path, content: bytes) -> bytes:
         if is_key(content):
             return content if _locked(content) else _lock_key(content, self.passphrase, path)
         passphrase = self.passphrase  # tried on the marker before anything is written with it

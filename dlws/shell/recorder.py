@@ -123,7 +123,7 @@ _ANSWER = re.compile(r"^([0-9a-f]+) (\d+|died|never)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Settled:
+class OperationOutcome:
     """What became of an operation: its exit status, or None where it died or never began."""
 
     operation: str
@@ -144,8 +144,8 @@ def recorded(operation: str, command: str, size: int, root: bool) -> str:
     return f"{script(_RECORD, _whose(root), operation, size)} {sh('sh', '-c', command, 'dlws')}"
 
 
-def settling(operations: Iterable[str], root: bool) -> str:
-    """A shell line that waits for operations to end; settled() reads what it prints."""
+def waiting_line(operations: Iterable[str], root: bool) -> str:
+    """A shell line that waits for operations to end; outcomes() reads what it prints."""
     return script(_SETTLE, _whose(root), *operations)
 
 
@@ -153,11 +153,13 @@ def _whose(root: bool) -> str:
     return "root" if root else "user"
 
 
-def settled(output: str) -> list[Settled]:
-    """What came of operations, in the words of settling()."""
+def outcomes(output: str) -> list[OperationOutcome]:
+    """What came of operations, in the words of waiting_line()."""
     found = _ANSWER.findall(output)
     return [
-        Settled(op, int(word), "ended") if word.isdigit() else Settled(op, None, word)
+        OperationOutcome(op, int(word), "ended")
+        if word.isdigit()
+        else OperationOutcome(op, None, word)
         for op, word in found
     ]
 

@@ -20,7 +20,15 @@ from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, sh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, public
-from dlws.ssh.transport import Asked, Bell, Feeder, Sink, Transport, close, start
+from dlws.ssh.transport import (
+    OutputReader,
+    PendingChannel,
+    StdinWriter,
+    Transport,
+    Wakeup,
+    close,
+    start,
+)
 
 
 class Ssh:
@@ -54,7 +62,7 @@ class Ssh:
 
     def _run(self, command: str, stdin: Stdin, echo: Echo | None, keep: int) -> Result:
         channel = self.session()
-        bell = Bell()
+        bell = Wakeup()
         channel.in_buffer.set_event(bell)
         channel.in_stderr_buffer.set_event(bell)
         out, err = Tail(keep), Tail(keep)
@@ -63,9 +71,9 @@ class Ssh:
             self._halt.check()
             ahead = channel.get_transport().ask_ahead()
             start(channel, command)
-            after.callback(Feeder(channel, stdin).join)
+            after.callback(StdinWriter(channel, stdin).join)
             try:
-                self._listen(channel, bell, Sink(channel, out, err, echo), ahead)
+                self._listen(channel, bell, OutputReader(channel, out, err, echo), ahead)
             except ConnectionFailed as error:
                 if error.lost:
                     self.close()  # nothing more goes over a link that hangs
@@ -73,7 +81,11 @@ class Ssh:
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
     def _listen(
-        self, channel: paramiko.Channel, bell: Bell, sink: Sink, ahead: Asked | None
+        self,
+        channel: paramiko.Channel,
+        bell: Wakeup,
+        sink: OutputReader,
+        ahead: PendingChannel | None,
     ) -> None:
         """Take what arrives until the command has ended."""
         liveness = Liveness(self.target, channel.get_transport(), ahead)

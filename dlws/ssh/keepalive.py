@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from dlws.ssh.handshake import AWAY, ConnectionFailed, Target
-from dlws.ssh.transport import Asked, Bell
+from dlws.ssh.transport import PendingChannel, Wakeup
 
 _SILENCES = 4
 """Unanswered keepalives until a machine counts as gone."""
@@ -19,11 +19,11 @@ class Liveness:
     there, long before a keepalive does.
     """
 
-    def __init__(self, target: Target, transport: Any, ahead: Asked | None) -> None:
+    def __init__(self, target: Target, transport: Any, ahead: PendingChannel | None) -> None:
         self._target, self._transport, self._ahead = target, transport, ahead
         self._begun = self._active = self._pinged = time.monotonic()
 
-    def wait(self, bell: Bell) -> None:
+    def wait(self, bell: Wakeup) -> None:
         """Wait until something arrives, or it is time to look()."""
         limit = self._target.connect_timeout if self._unanswered else 0
         waits = (self._target.keepalive, self._target.idle_timeout, limit)

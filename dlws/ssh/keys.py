@@ -39,7 +39,7 @@ class Keys:
 
 def _read_key(path: Path, vault: Vault | None) -> paramiko.PKey:
     try:
-        if vault and vault.holds(path):
+        if vault and vault.owns_key(path):
             return _parsed_key(vault.open_key(path), path)
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")

@@ -113,7 +113,7 @@ class Transport(paramiko.Transport):
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         MSG_CHANNEL_REQUEST: _on_request,
     }
-    _ahead: Asked | None = None
+    _ahead: PendingChannel | None = None
     _refuses_more = False
     _broken = False
 
@@ -172,7 +172,7 @@ class Transport(paramiko.Transport):
             return channel
         self._refuses_more = self._refuses_more or ahead is not None
         # One that allows few sessions may not have ended the last one when it reads this: twice.
-        channel = Asked(self).wait(limit) or Asked(self).wait(limit)
+        channel = PendingChannel(self).wait(limit) or PendingChannel(self).wait(limit)
         if channel is None:
             raise self.get_exception() or paramiko.SSHException("it opens no session")
         return channel
@@ -185,16 +185,16 @@ class Transport(paramiko.Transport):
         message.add_boolean(True)
         self._send_user_message(message)
 
-    def ask_ahead(self) -> Asked | None:
+    def ask_ahead(self) -> PendingChannel | None:
         """Ask for the next command's channel while this one's runs: it then need not be waited for.
         None where there is one, or the server has refused such a one (see sshd's MaxSessions)."""
         if self._refuses_more or self._ahead:
             return None
-        self._ahead = Asked(self)
+        self._ahead = PendingChannel(self)
         return self._ahead
 
 
-class Asked:
+class PendingChannel:
     """A session channel that was asked for. The answer may still be under way."""
 
     def __init__(self, transport: Any) -> None:
@@ -228,7 +228,7 @@ class Asked:
         return self._channel if self._channel.active else None
 
 
-class Bell:
+class Wakeup:
     """An event that two buffers ring and only the reader quiets."""
 
     def __init__(self) -> None:
@@ -257,14 +257,14 @@ _NOISE = 64 * 1024
 """More bytes than a login shell prints before a command."""
 
 
-class Sink:
+class OutputReader:
     """Takes what arrives from a command to where it goes, without what came before the mark."""
 
     def __init__(self, channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) -> None:
         self._echo = echo
         self._streams = (
-            ("out", out, Marked(), channel.recv_ready, channel.recv),
-            ("err", err, Marked(), channel.recv_stderr_ready, channel.recv_stderr),
+            ("out", out, AfterMark(), channel.recv_ready, channel.recv),
+            ("err", err, AfterMark(), channel.recv_stderr_ready, channel.recv_stderr),
         )
 
     def drain(self) -> bool:
@@ -287,7 +287,7 @@ class Sink:
             self._echo(name, data)
 
 
-class Marked:
+class AfterMark:
     """A stream of which only what is behind the mark counts."""
 
     def __init__(self) -> None:
@@ -321,7 +321,7 @@ def start(channel: Any, command: str) -> None:
     channel.transport._send_user_message(message)
 
 
-class Feeder:
+class StdinWriter:
     """Sends standard input: at once where it is short, else from a thread of its own."""
 
     def __init__(self, channel: paramiko.Channel, stdin: Stdin) -> None:

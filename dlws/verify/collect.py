@@ -14,7 +14,7 @@ from dlws.scripts import script as script_files
 from dlws.scripts.checkmode import Answers, Members, answers, checking, packed, tar, template
 from dlws.shell import files
 from dlws.shell.quoting import script
-from dlws.verify.expected import Known, Managed
+from dlws.verify.expected import ClusterFacts, Expectation
 from dlws.verify.expected import files as managed_files
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Question:
 
 
 def questions(
-    cluster: Cluster, node: Node, known: Known, wanted: Sequence[Managed]
+    cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
 ) -> list[Question]:
     """What to ask a node, to know of everything that is wanted."""
     config, kinds = cluster.config, {thing.kind for thing in wanted}
@@ -52,7 +52,7 @@ def questions(
     return asked
 
 
-def _script(cluster: Cluster, node: Node, known: Known, name: str) -> Question:
+def _script(cluster: Cluster, node: Node, known: ClusterFacts, name: str) -> Question:
     if name == "sshkey":
         return Question(name, sshkey.differences(node), known.keys)
     return Question(name, checking(cluster.config, node, name))
@@ -85,7 +85,9 @@ def _begun(names: tuple[str, ...]) -> tuple[bytes, Sequence[Script]]:
     return gzip.compress(tar(members)), [one for one in found if one.render]
 
 
-def ask(cluster: Cluster, node: Node, known: Known, wanted: Sequence[Managed]) -> Answers:
+def ask(
+    cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
+) -> Answers:
     """The node's answers; one round trip."""
     asked = questions(cluster, node, known, wanted)
     return answers(node, archive(cluster, node, asked), [question.name for question in asked])

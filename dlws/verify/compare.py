@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from dlws.core.errors import DeployError
 from dlws.prepare import hosts, runtime
 from dlws.scripts.checkmode import Answers, said
-from dlws.verify.expected import Known, Managed, Origin, runtime_origin, script_origin
+from dlws.verify.expected import ClusterFacts, Expectation, Origin, runtime_origin, script_origin
 
 if TYPE_CHECKING:
-    from dlws.kubernetes.api import Live
+    from dlws.kubernetes.api import KubeNode
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
@@ -39,16 +39,16 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Comparison:
     """All that is needed to judge one node."""
 
     cluster: Cluster
     node: Node
-    known: Known
+    known: ClusterFacts
     answers: Answers
 
     @property
-    def live(self) -> Live | None:
+    def live(self) -> KubeNode | None:
         return (self.known.live or {}).get(self.node.name)
 
     def lines(self, name: str, key: str) -> list[str]:
@@ -60,22 +60,22 @@ class Seen:
 Found = Iterator[Difference]
 
 
-def compare(wanted: Sequence[Managed], seen: Seen) -> list[Difference]:
+def compare(wanted: Sequence[Expectation], seen: Comparison) -> list[Difference]:
     """Every difference, each thing once: who looks closest comes first in `wanted`."""
     found: dict[tuple[str, str], Difference] = {}
     for thing in wanted:
-        for difference in JUDGES[thing.kind](thing, seen):
+        for difference in COMPARERS[thing.kind](thing, seen):
             what = difference.what.removesuffix(".service")
             by = (thing.kind, thing.what)
             found.setdefault((difference.kind, what), replace(difference, by=by))
     return list(found.values())
 
 
-def _from(thing: Managed, words: str, cure: str = "") -> Difference:
+def _from(thing: Expectation, words: str, cure: str = "") -> Difference:
     return Difference(thing.kind, thing.what, words, thing.origin, thing.fix, cure)
 
 
-def _hosts(thing: Managed, seen: Seen) -> Found:
+def _hosts(thing: Expectation, seen: Comparison) -> Found:
     config, has = seen.cluster.config, seen.answers["hosts"].text + "\n"
     ours = thing.wanted.splitlines()
     if hosts.merged(has, ours) == has:
@@ -92,7 +92,7 @@ def _hosts(thing: Managed, seen: Seen) -> Found:
         yield Difference("file", thing.what, "has other lines of ours", thing.origin, thing.fix)
 
 
-def _file(thing: Managed, seen: Seen) -> Found:
+def _file(thing: Expectation, seen: Comparison) -> Found:
     wanted = [file for file in _placed(seen) if file == thing.what]
     states = dict(zip(_placed(seen), seen.answers["files"].text.splitlines(), strict=True))
     assert wanted, thing.what
@@ -105,13 +105,13 @@ def _file(thing: Managed, seen: Seen) -> Found:
         yield _from(thing, f"has mode and owner {' '.join(has[1:])}, not {' '.join(want[1:])}")
 
 
-def _placed(seen: Seen) -> list[str]:
+def _placed(seen: Comparison) -> list[str]:
     from dlws.verify.expected import files
 
     return [file.path for file in files(seen.cluster, seen.node, seen.known)]
 
 
-def _script(thing: Managed, seen: Seen) -> Found:
+def _script(thing: Expectation, seen: Comparison) -> Found:
     result, config, name = seen.answers[thing.what], seen.cluster.config, seen.node.name
     rows = said(result)
     if result.code not in (0, _CHECK_FAILED) or (result.code and not rows):
@@ -122,7 +122,7 @@ def _script(thing: Managed, seen: Seen) -> Found:
         yield Difference(kind, what, text, origin, "" if kind == "state" else thing.fix, cure)
 
 
-def _runtime(thing: Managed, seen: Seen) -> Found:
+def _runtime(thing: Expectation, seen: Comparison) -> Found:
     config, node = seen.cluster.config, seen.node
     try:
         keys = runtime.differing(config, node, seen.answers["runtime"])
@@ -136,7 +136,7 @@ def _runtime(thing: Managed, seen: Seen) -> Found:
         yield Difference("file", what, words, origin, thing.fix)
 
 
-def _unit(thing: Managed, seen: Seen) -> Found:
+def _unit(thing: Expectation, seen: Comparison) -> Found:
     states = {
         row.split(" ", 1)[0]: row.split(" ", 1)[1] for row in seen.lines("kubernetes", "unit")
     }
@@ -145,7 +145,7 @@ def _unit(thing: Managed, seen: Seen) -> Found:
         yield _from(thing, f"is {has}, not {thing.wanted.replace(' ', ' and ')}")
 
 
-def _certificate(thing: Managed, seen: Seen) -> Found:
+def _certificate(thing: Expectation, seen: Comparison) -> Found:
     cure = (
         "on that node: kubeadm certs renew all (1.19: kubeadm alpha certs renew all), then reboot"
     )
@@ -161,7 +161,7 @@ def _certificate(thing: Managed, seen: Seen) -> Found:
             yield Difference("certificate", path, words, thing.origin, "", cure)
 
 
-def _label(thing: Managed, seen: Seen) -> Found:
+def _label(thing: Expectation, seen: Comparison) -> Found:
     has = seen.live.labels.get(thing.what) if seen.live else None
     if has is None:
         yield _from(thing, f"is missing, not {thing.wanted}")
@@ -169,20 +169,20 @@ def _label(thing: Managed, seen: Seen) -> Found:
         yield _from(thing, f"is {has}, not {thing.wanted}")
 
 
-def _taint(thing: Managed, seen: Seen) -> Found:
+def _taint(thing: Expectation, seen: Comparison) -> Found:
     taints = {taint["key"]: taint["effect"] for taint in (seen.live.taints if seen.live else ())}
     if taints.get(thing.what, "") != thing.wanted:
         has = taints.get(thing.what) or "missing"
         yield _from(thing, f"is {has}, not {thing.wanted or 'missing'}")
 
 
-def _version(thing: Managed, seen: Seen) -> Found:
+def _version(thing: Expectation, seen: Comparison) -> Found:
     has = seen.live.version if seen.live else ""
     if has != thing.wanted:
         yield _from(thing, f"is {has or 'unknown'}, not {thing.wanted}")
 
 
-def _device(thing: Managed, seen: Seen) -> Found:
+def _device(thing: Expectation, seen: Comparison) -> Found:
     there = len(seen.lines("kubernetes", thing.wanted))
     offered = seen.live.allocatable.get(thing.what, "0") if seen.live else "0"
     if not there and not seen.lines("kubernetes", "container"):
@@ -192,15 +192,15 @@ def _device(thing: Managed, seen: Seen) -> Found:
         yield _from(thing, f"offers {offered} of {there}", cure)
 
 
-def _member(thing: Managed, seen: Seen) -> Found:
+def _member(thing: Expectation, seen: Comparison) -> Found:
     yield _from(thing, "is not in the cluster", f"deploy.py --nodes {thing.what} kubeadm join")
 
 
-def _api(thing: Managed, seen: Seen) -> Found:
+def _api(thing: Expectation, seen: Comparison) -> Found:
     yield _from(thing, f"does not answer: {thing.wanted.splitlines()[0]}", "deploy.py status")
 
 
-JUDGES: dict[str, Callable[[Managed, Seen], Found]] = {
+COMPARERS: dict[str, Callable[[Expectation, Comparison], Found]] = {
     "hosts": _hosts,
     "file": _file,
     "script": _script,

@@ -16,7 +16,7 @@ from dlws.shell.files import File
 
 if TYPE_CHECKING:
     from dlws.config import Config
-    from dlws.kubernetes.api import Live
+    from dlws.kubernetes.api import KubeNode
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
@@ -30,7 +30,7 @@ Origin = tuple[Path, ...]
 
 
 @dataclass(frozen=True)
-class Managed:
+class Expectation:
     """A thing that the project looks after on a node. `fix` names the function that makes it so."""
 
     kind: str
@@ -41,7 +41,7 @@ class Managed:
 
 
 @dataclass(frozen=True)
-class Known:
+class ClusterFacts:
     """What is known of the cluster before its nodes are asked.
 
     `keys` are those that sshkey installs, nothing where it is not used. `live` is None where there
@@ -49,7 +49,7 @@ class Known:
     """
 
     keys: bytes = b""
-    live: Mapping[str, Live] | None = None
+    live: Mapping[str, KubeNode] | None = None
     silent: str = ""
     now: float = 0
     members: Mapping[str, Member] = field(default_factory=dict)
@@ -61,49 +61,49 @@ class Known:
         return self.live is not None or bool(self.silent)
 
 
-def known_members(live: Mapping[str, Live]) -> dict[str, Member]:
+def known_members(live: Mapping[str, KubeNode]) -> dict[str, Member]:
     return {n: Member(n, node.pod_cidr, node.address, node.ready) for n, node in live.items()}
 
 
-def expected(cluster: Cluster, node: Node, known: Known) -> list[Managed]:
+def expected(cluster: Cluster, node: Node, known: ClusterFacts) -> list[Expectation]:
     """Everything that is looked after on a node, what is looked at closest first."""
     own = ("machines", node.name)
-    found = [Managed("hosts", "/etc/hosts", known.names, (own,), "hosts")]
+    found = [Expectation("hosts", "/etc/hosts", known.names, (own,), "hosts")]
     if known.keys:
-        found.append(Managed("script", "sshkey", "", (("admin_username",), own), "sshkey"))
+        found.append(Expectation("script", "sshkey", "", (("admin_username",), own), "sshkey"))
     if not node.machine.in_cluster:
         return found
     scripts = [*preparation.SCRIPTS, "dns.sh", "prepare_vm_disk.sh"]
     if known.made:
         found += kubernetes(cluster, node, known)
         scripts.append("install_kubeadm.sh")
-    return found + [Managed("script", name, "", (own,), f"script:{name}") for name in scripts]
+    return found + [Expectation("script", name, "", (own,), f"script:{name}") for name in scripts]
 
 
-def kubernetes(cluster: Cluster, node: Node, known: Known) -> Iterator[Managed]:
+def kubernetes(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
     """What is looked after once the cluster is there."""
     config, own = cluster.config, ("machines", node.name)
     version = versions.tag(config.kubernetes.version)
     if known.silent and node.machine.is_infra:
-        yield Managed("api", "API server", known.silent, (("kubernetes", "api_port"), own))
+        yield Expectation("api", "API server", known.silent, (("kubernetes", "api_port"), own))
     if known.live is not None and node.name not in known.live:
-        yield Managed("member", node.name, "joined", (own,))
+        yield Expectation("member", node.name, "joined", (own,))
         return
     path = runtime.PATHS[config.runtime]
-    yield Managed("runtime", path, "", (("container_runtime",), own), "runtime")
+    yield Expectation("runtime", path, "", (("container_runtime",), own), "runtime")
     tools = (("kubernetes", "version"), own)
-    yield Managed("unit", "kubelet.service", "enabled active", tools, "unit:kubelet.service")
-    yield Managed("certificate", "all", str(WARN_DAYS), tools)
+    yield Expectation("unit", "kubelet.service", "enabled active", tools, "unit:kubelet.service")
+    yield Expectation("certificate", "all", str(WARN_DAYS), tools)
     yield from pod_network(cluster, node, known)
     if known.live is None:
         return
-    yield Managed("version", "kubelet", version, tools, "script:install_kubeadm.sh")
+    yield Expectation("version", "kubelet", version, tools, "script:install_kubeadm.sh")
     yield from wanted_labels(config, node, known.live[node.name])
     yield from wanted_taints(config, node, known.live[node.name])
     yield from devices(node)
 
 
-def files(cluster: Cluster, node: Node, known: Known) -> list[File]:
+def files(cluster: Cluster, node: Node, known: ClusterFacts) -> list[File]:
     """The files that put_tree() places."""
     first = podnetwork.first_files(cluster)
     own = known.members.get(node.name)
@@ -112,25 +112,27 @@ def files(cluster: Cluster, node: Node, known: Known) -> list[File]:
     return [*first, *podnetwork.bridge_files(cluster.config, node.name, known.members)]
 
 
-def pod_network(cluster: Cluster, node: Node, known: Known) -> Iterator[Managed]:
+def pod_network(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
     own = ("machines", node.name)
     keys = {podnetwork.CONFLIST: "pod_cidr", podnetwork.ROUTES: "pod_cidr"}
     placed = files(cluster, node, known)
     for file in placed:
         origin = (("kubernetes", keys.get(file.path, "network")), ("kubernetes", "network"), own)
-        yield Managed("file", file.path, file.state, origin, "network")
+        yield Expectation("file", file.path, file.state, origin, "network")
     if placed:
         chosen = (("kubernetes", "network"), own)
-        yield Managed("unit", podnetwork.UNIT, "enabled active", chosen, f"unit:{podnetwork.UNIT}")
+        yield Expectation(
+            "unit", podnetwork.UNIT, "enabled active", chosen, f"unit:{podnetwork.UNIT}"
+        )
 
 
-def wanted_labels(config: Config, node: Node, live: Live) -> Iterator[Managed]:
+def wanted_labels(config: Config, node: Node, live: KubeNode) -> Iterator[Expectation]:
     wanted = labels.all_labels(config)(node)
     if "vc" in live.labels:  # labelvc is no part of the installation
         wanted |= labels.vc_labels(node.machine)
     for label, value in wanted.items():
         if value is not None:
-            yield Managed("label", label, value, label_origin(config, node, label), "labels")
+            yield Expectation("label", label, value, label_origin(config, node, label), "labels")
 
 
 def label_origin(config: Config, node: Node, label: str) -> Origin:
@@ -148,24 +150,24 @@ def label_origin(config: Config, node: Node, label: str) -> Origin:
     return (own,)
 
 
-def wanted_taints(config: Config, node: Node, live: Live) -> Iterator[Managed]:
+def wanted_taints(config: Config, node: Node, live: KubeNode) -> Iterator[Expectation]:
     """The control plane's taint on infra nodes, unless `kubernetes uncordon` lets them work."""
     own = ("machines", node.name)
     origin = ((*own, "role"), own)
     if not node.machine.is_infra:
         for name in versions.TAINTS:
-            yield Managed("taint", name, "", origin, "taints")
+            yield Expectation("taint", name, "", origin, "taints")
     elif live.labels.get("worker") != "active":
-        for name in versions.of("control_plane_taints", config.kubernetes.version).split():
-            yield Managed("taint", name, "NoSchedule", origin, "taints")
+        for name in versions.feature("control_plane_taints", config.kubernetes.version).split():
+            yield Expectation("taint", name, "NoSchedule", origin, "taints")
 
 
-def devices(node: Node) -> Iterator[Managed]:
+def devices(node: Node) -> Iterator[Expectation]:
     """What a device plugin offers of the devices that the configuration gives the node."""
     own, machine = ("machines", node.name), node.machine
     maker, resource = _DEVICES.get(machine.type, ("", ""))
     if resource and machine.vendor.lower() in (maker, ""):
-        yield Managed("device", resource, machine.type, ((*own, "type"), own))
+        yield Expectation("device", resource, machine.type, ((*own, "type"), own))
 
 
 def script_origin(config: Config, name: str, script: str, kind: str, what: str) -> Origin:

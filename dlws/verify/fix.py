@@ -43,7 +43,7 @@ def _sshkey(session: Session, nodes: list[Node], _: str) -> None:
     cluster = session.cluster
     sshkey.install(cluster, nodes, (), session.ask_secret)
     keys = sshkey.public_keys(cluster.directory)
-    cluster.each(nodes, lambda node: sshkey.again(node, keys), "installing the key")
+    cluster.change_all(nodes, lambda node: sshkey.again(node, keys), "installing the key")
 
 
 def _script(session: Session, nodes: list[Node], name: str) -> None:
@@ -56,7 +56,7 @@ def _runtime(session: Session, nodes: list[Node], _: str) -> None:
     def one(node: Node) -> object:
         return runtime.configure(node, cluster.config)
 
-    cluster.each(nodes, one, "container runtime", careful=True)
+    cluster.change_all(nodes, one, "container runtime", protect_quorum=True)
 
 
 def _network(session: Session, nodes: list[Node], _: str) -> None:
@@ -73,7 +73,7 @@ def _unit(session: Session, nodes: list[Node], name: str) -> None:
         if not node.dry_run:
             node.changed(f"{name} is enabled and started")
 
-    session.cluster.each(nodes, start, name, careful=True)
+    session.cluster.change_all(nodes, start, name, protect_quorum=True)
 
 
 def _labels(session: Session, nodes: list[Node], _: str) -> None:
@@ -85,7 +85,7 @@ def _labels(session: Session, nodes: list[Node], _: str) -> None:
 def _taints(session: Session, nodes: list[Node], _: str) -> None:
     from dlws.kubernetes import scheduling
 
-    scheduling.reserve(session.cluster, nodes)
+    scheduling.taint_control_plane(session.cluster, nodes)
 
 
 FIXES: dict[str, Fix] = {

@@ -13,7 +13,7 @@ from dlws.config.problems import dotted, plain
 if TYPE_CHECKING:
     from dlws.config.merge import Sources
     from dlws.verify.compare import Difference
-    from dlws.verify.expected import Managed, Origin
+    from dlws.verify.expected import Expectation, Origin
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Verdict:
 
 
 def verdict(
-    node: str, wanted: Sequence[Managed], found: Sequence[Difference], sources: Sources
+    node: str, wanted: Sequence[Expectation], found: Sequence[Difference], sources: Sources
 ) -> Verdict:
     things = tuple((thing.kind, thing.what) for thing in wanted)
     return Verdict(node, things, tuple(_finding(node, item, sources) for item in found))

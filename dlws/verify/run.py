@@ -16,8 +16,8 @@ from dlws.nodes.outcomes import Outcome
 from dlws.prepare import hosts
 from dlws.ssh.handshake import LoginRefused
 from dlws.verify import collect, fix, report
-from dlws.verify.compare import Difference, Seen, compare
-from dlws.verify.expected import Known, expected, known_members
+from dlws.verify.compare import Comparison, Difference, compare
+from dlws.verify.expected import ClusterFacts, expected, known_members
 from dlws.verify.report import Finding, Verdict
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
     done: list[str] = []
     tried: list[Finding] = []
     # The second round is for what the first one brought to light.
-    rounds = 1 if cluster.gate.contract else _ROUNDS
+    rounds = 1 if cluster.gate.applied_plan else _ROUNDS
     for _ in range(rounds if mend else 0):
         if not (new := _fixable(verdicts, tried)):
             break
@@ -50,7 +50,7 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
         outcomes = look(cluster, nodes, sources)
         verdicts = list(map(_verdict, outcomes))
     session.console.data(_printed(verdicts, done, output))
-    cluster.judge(outcomes)
+    cluster.raise_failures(outcomes)
     if not report.clean(verdicts):
         cure = "" if mend else "put right what can be: deploy.py verify --fix"
         raise CheckFailed(report.summary(verdicts), cure)
@@ -80,10 +80,10 @@ def look(cluster: Cluster, nodes: list[Node], sources: Sources) -> list[Outcome[
             if not known.keys:
                 raise
             return report.verdict(node.name, wanted, [locked_out(node, error)], sources)
-        seen = Seen(cluster, node, known, answers)
+        seen = Comparison(cluster, node, known, answers)
         return report.verdict(node.name, wanted, compare(wanted, seen), sources)
 
-    return cluster.ask(nodes, one, "verifying")
+    return cluster.read_all(nodes, one, "verifying")
 
 
 def locked_out(node: Node, error: DeployError) -> Difference:
@@ -93,9 +93,9 @@ def locked_out(node: Node, error: DeployError) -> Difference:
     return Difference("access", what, f"does not let us in: {error.message}", origin, "sshkey")
 
 
-def knowledge(cluster: Cluster) -> Known:
+def knowledge(cluster: Cluster) -> ClusterFacts:
     """What is known of the cluster before its nodes are asked."""
-    known = Known(_keys(cluster), now=time.time(), names="\n".join(hosts.lines(cluster)))
+    known = ClusterFacts(_keys(cluster), now=time.time(), names="\n".join(hosts.lines(cluster)))
     if not kubeconfig.path(cluster).exists():
         return known
     from dlws.kubernetes import api

@@ -10,15 +10,15 @@ import pytest
 from dlws.config import load
 from dlws.config.secrets import serve_secrets
 from dlws.core.errors import DeployError, UsageError
-from dlws.secrets.redaction import Hidden
+from dlws.secrets.redaction import Redactor
 from tests.config.support import minimal
 from tests.conftest import Deploy
 
 
-def secret_of(directory: Path, command: str) -> tuple[str, Hidden]:
+def secret_of(directory: Path, command: str) -> tuple[str, Redactor]:
     """What a cmd: reference gives, and what is hidden since then."""
     (directory / "config.yaml").write_text(minimal(f"mysql_password: {json.dumps(command)}"))
-    config, hidden = load(directory), Hidden()
+    config, hidden = load(directory), Redactor()
     serve_secrets(config, Path.read_bytes, hidden.add)
     assert config.mysql_password
     return config.mysql_password.get_secret_value(), hidden

@@ -335,7 +335,7 @@ def begin_to_join(real: Real, name: str) -> subprocess.Popen[bytes]:
     real("kubeadm", "reset", name, "--yes-reset", "sandbox")
     line = [sys.executable, "deploy.py", "--dir", str(real.directory), "kubeadm", "join", name]
     process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    made = Made(real.directory, lifecycle.of(real.directory))
+    made = Made(real.directory, lifecycle.sandbox_of(real.directory))
     begun = "pgrep -x kubeadm && [ -e /etc/kubernetes/bootstrap-kubelet.conf ]"
     made.run(name, f"timeout 120 sh -c {sh(f'until {begun}; do sleep 0.05; done')}")
     return process

@@ -30,13 +30,13 @@ def test_given_endpoint(tmp_path: Path, given: str, expected: str) -> None:
 
 def test_one_infra_node_is_its_own_endpoint(make: Callable[..., World]) -> None:
     world = make()
-    assert str(endpoint.of(world.cluster)) == "10.1.0.1:6443"
+    assert str(endpoint.api_endpoint(world.cluster)) == "10.1.0.1:6443"
     assert endpoint.host_lines(world.cluster) == []
 
 
 def test_three_infra_nodes_share_a_name(make: Callable[..., World]) -> None:
     cluster = make(THREE).cluster
-    assert str(endpoint.of(cluster)) == "atlas-api:6443"
+    assert str(endpoint.api_endpoint(cluster)) == "atlas-api:6443"
     assert endpoint.host_lines(cluster, cluster.infra[1]) == [
         "10.1.0.2 atlas-api",
         "10.1.0.3 atlas-api",

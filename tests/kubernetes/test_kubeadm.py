@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from dlws.core.connection import Result
-from dlws.core.errors import DeployError, Horizon, Refused, SomeNodesFailed
+from dlws.core.errors import DeployError, EndOfPlan, Refused, SomeNodesFailed
 from dlws.kubeadm import join, reset
-from dlws.kubeadm.survey import Member, Survey, parse
+from dlws.kubeadm.survey import ClusterState, Member, parse
 from dlws.prepare import runtime
 from tests.asked import none_there
 from tests.kubernetes.conftest import THREE, World
@@ -298,7 +298,7 @@ def test_a_node_without_kubeadm_is_told_how_to_get_it(make: Make) -> None:
 def test_a_dry_run_changes_nothing(make: Make, ca: bytes) -> None:
     world = make(THREE, dry_run=True)
     Nodes(world, ca)
-    with pytest.raises(Horizon, match="unknown until kubeadm init is done"):
+    with pytest.raises(EndOfPlan, match="unknown until kubeadm init is done"):
         join.init(world.cluster)
     assert not any(world.ran(name, RUN) for name in world.fakes)
     assert not (world.cluster.deploy / "sshkey/admin.conf").exists()
@@ -318,15 +318,15 @@ def member(name: str, ready: bool = True) -> Member:
     return Member(name, "", "", ready)
 
 
-def seen(*members: Member) -> Survey:
+def seen(*members: Member) -> ClusterState:
     state = parse("api=1")
     known = {one.name: one for one in members}
     from dataclasses import replace
 
-    class Live:
+    class KubeNode:
         name = "infra01"
 
-    return Survey({"infra01": replace(state, members=known)}, [], Live())  # type: ignore[arg-type]
+    return ClusterState({"infra01": replace(state, members=known)}, [], KubeNode())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import pytest
 
 from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.kubernetes import api, labels
-from dlws.kubernetes.api import Live, cordon_patch, label_patch, taint_patch
+from dlws.kubernetes.api import KubeNode, cordon_patch, label_patch, taint_patch
 from tests.kubernetes.conftest import CONFIG, THREE, World, config_of
 
 Make = Callable[..., World]
 
 
-def live(name: str, taints: tuple[dict[str, str], ...] = (), **has: str) -> Live:
-    return Live(name, has, taints, False, True, "", "v1.20.2")
+def live(name: str, taints: tuple[dict[str, str], ...] = (), **has: str) -> KubeNode:
+    return KubeNode(name, has, taints, False, True, "", "v1.20.2")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def live(name: str, taints: tuple[dict[str, str], ...] = (), **has: str) -> Live
 def test_carriers(tmp_path: Path, kind: str, names: str) -> None:
     text = THREE.replace("vendor: nvidia", "vendor: nvidia, fast: yes")
     config = config_of(tmp_path, text + "kubelabels: {quick: fast}\n")
-    assert labels.carriers(config, kind) == names.split()
+    assert labels.nodes_for(config, kind) == names.split()
 
 
 def test_service_labels_of_each_kind_of_node(make: Make) -> None:
@@ -159,11 +159,11 @@ def test_what_kubernetes_would_refuse(label: str) -> None:
 
 
 class FakeApi:
-    def __init__(self, *nodes: Live) -> None:
+    def __init__(self, *nodes: KubeNode) -> None:
         self.live = {node.name: node for node in nodes}
         self.patches: dict[str, Any] = {}
 
-    def nodes(self) -> dict[str, Live]:
+    def nodes(self) -> dict[str, KubeNode]:
         return self.live
 
     def patch(self, patches: dict[str, Any]) -> None:
@@ -172,7 +172,7 @@ class FakeApi:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeApi]:
-    def use(*nodes: Live) -> FakeApi:
+    def use(*nodes: KubeNode) -> FakeApi:
         made = FakeApi(*nodes)
 
         @contextmanager

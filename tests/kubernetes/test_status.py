@@ -29,8 +29,8 @@ background=npu_info_gen.py|4711||/var/lib/dlws/background/npu_info_gen.py/log
 """
 
 
-def live(name: str, ready: bool = True, cordoned: bool = False) -> api.Live:
-    return api.Live(name, {}, (), cordoned, ready, "network plugin is not ready", "v1.20.2")
+def live(name: str, ready: bool = True, cordoned: bool = False) -> api.KubeNode:
+    return api.KubeNode(name, {}, (), cordoned, ready, "network plugin is not ready", "v1.20.2")
 
 
 def test_a_healthy_node() -> None:

@@ -24,24 +24,24 @@ from dlws.kubernetes import versions
     ],
 )
 def test_kubeadm_api_by_version(version: str, api: str) -> None:
-    assert versions.of("kubeadm", version) == f"kubeadm.k8s.io/{api}"
+    assert versions.feature("kubeadm", version) == f"kubeadm.k8s.io/{api}"
 
 
 def test_objects_by_version() -> None:
-    assert versions.of("CronJob", "1.20.2") == "batch/v1beta1"
-    assert versions.of("CronJob", "1.21.0") == "batch/v1"
-    assert versions.of("PodDisruptionBudget", "1.25.0") == "policy/v1"
-    assert versions.of("Ingress", "1.18.0") == "networking.k8s.io/v1beta1"
+    assert versions.feature("CronJob", "1.20.2") == "batch/v1beta1"
+    assert versions.feature("CronJob", "1.21.0") == "batch/v1"
+    assert versions.feature("PodDisruptionBudget", "1.25.0") == "policy/v1"
+    assert versions.feature("Ingress", "1.18.0") == "networking.k8s.io/v1beta1"
 
 
 def test_control_plane_names_by_version() -> None:
     role = "node-role.kubernetes.io/"
-    assert versions.of("control_plane_labels", "1.18.2") == role + "master"
-    assert versions.of("control_plane_labels", "1.20.2") == f"{role}master {role}control-plane"
-    assert versions.of("control_plane_labels", "1.34.0") == role + "control-plane"
-    assert versions.of("control_plane_taints", "1.23.4") == role + "master"
-    assert versions.of("control_plane_taints", "1.24.0") == f"{role}master {role}control-plane"
-    assert versions.of("control_plane_taints", "1.25.0") == role + "control-plane"
+    assert versions.feature("control_plane_labels", "1.18.2") == role + "master"
+    assert versions.feature("control_plane_labels", "1.20.2") == f"{role}master {role}control-plane"
+    assert versions.feature("control_plane_labels", "1.34.0") == role + "control-plane"
+    assert versions.feature("control_plane_taints", "1.23.4") == role + "master"
+    assert versions.feature("control_plane_taints", "1.24.0") == f"{role}master {role}control-plane"
+    assert versions.feature("control_plane_taints", "1.25.0") == role + "control-plane"
 
 
 def test_runtimes_by_version() -> None:
@@ -65,4 +65,4 @@ def test_unknown_versions_are_refused(version: str) -> None:
 
 def test_every_feature_has_a_value_for_the_oldest_release() -> None:
     for feature in versions._TABLE:
-        assert isinstance(versions.of(feature, f"1.{versions.OLDEST}.0"), str)
+        assert isinstance(versions.feature(feature, f"1.{versions.OLDEST}.0"), str)

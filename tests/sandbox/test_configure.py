@@ -12,7 +12,7 @@ import yaml
 
 from dlws.config import load
 from dlws.sandbox import configure, plan
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 
 BOX = Sandbox(
     "abc123",
@@ -20,7 +20,7 @@ BOX = Sandbox(
     "10.77.4.0/24",
     plan.DOMAIN,
     "bookworm",
-    nodes=(Node("infra1", "infrastructure", 0), Node("worker1", "worker", 1)),
+    nodes=(SandboxNode("infra1", "infrastructure", 0), SandboxNode("worker1", "worker", 1)),
 )
 
 THEIRS: dict[str, Any] = {
@@ -84,7 +84,7 @@ def test_rehearsal_leaves_what_it_was_given_alone() -> None:
 
 @pytest.mark.parametrize("name", ["on", "no", "1", "1e3", "null", "0x1f", "node", "a-b.c"])
 def test_names_stay_text_in_yaml(name: str) -> None:
-    box = replace(BOX, nodes=(Node(name, "worker", 0),))
+    box = replace(BOX, nodes=(SandboxNode(name, "worker", 0),))
     parsed = yaml.safe_load(f"machines:\n{configure.machines(box, box.nodes)}")
     assert list(parsed["machines"]) == [name]
 

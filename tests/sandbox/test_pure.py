@@ -10,10 +10,15 @@ import pytest
 
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.sandbox import cgroups, naming, network, nodes, plan, rootfs
-from dlws.sandbox.state import Node, Sandbox
+from dlws.sandbox.state import Sandbox, SandboxNode
 
 BOX = Sandbox(
-    "abc123", "/x", "10.77.4.0/24", "example.org", "bookworm", nodes=(Node("a", "worker", 3),)
+    "abc123",
+    "/x",
+    "10.77.4.0/24",
+    "example.org",
+    "bookworm",
+    nodes=(SandboxNode("a", "worker", 3),),
 )
 
 
@@ -177,9 +182,9 @@ def test_write_never_goes_through_a_link(tmp_path: Path) -> None:
 
 
 def test_extended_keeps_nodes_and_never_uses_an_index_twice() -> None:
-    old = (Node("a", "worker", 0), Node("c", "worker", 5))
+    old = (SandboxNode("a", "worker", 0), SandboxNode("c", "worker", 5))
     new = plan.extended(old, [("a", "worker"), ("b", "infrastructure")])
-    assert new == (*old, Node("b", "infrastructure", 6))
+    assert new == (*old, SandboxNode("b", "infrastructure", 6))
 
 
 def test_too_many_nodes_are_refused() -> None:
@@ -223,7 +228,7 @@ def test_revived_finds_the_nodes_of_a_sandbox_that_was_taken_down() -> None:
     }
     subnet, found = plan.revived(config, Path("config.yaml"))
     assert subnet == IPv4Network("10.77.4.0/24")
-    assert found == (Node("a", "infrastructure", 0), Node("b", "worker", 3))
+    assert found == (SandboxNode("a", "infrastructure", 0), SandboxNode("b", "worker", 3))
 
 
 @pytest.mark.parametrize("address", ["192.0.2.3", "10.77.4.3", "10.77.5.11", "x", None])

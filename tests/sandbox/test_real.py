@@ -121,7 +121,7 @@ def test_reboot_comes_back_as_the_same_machine_booted_anew(box: Made) -> None:
 def test_second_up_changes_nothing(box: Made) -> None:
     before = [box.run(node.name, BOOT_ID) for node in box.sandbox.nodes]
     config = box.config.read_bytes()
-    assert lifecycle.up(box.directory, lifecycle.Wish(), Console()) == box.sandbox
+    assert lifecycle.up(box.directory, lifecycle.Request(), Console()) == box.sandbox
     assert [box.run(node.name, BOOT_ID) for node in box.sandbox.nodes] == before
     assert box.config.read_bytes() == config
 
@@ -129,14 +129,14 @@ def test_second_up_changes_nothing(box: Made) -> None:
 def test_a_lost_password_is_made_anew(box: Made) -> None:
     before = (box.directory / "deploy/sshkey/rootpasswd").read_text()
     (box.directory / "deploy/sshkey/rootpasswd").unlink()
-    lifecycle.up(box.directory, lifecycle.Wish(), Console())
+    lifecycle.up(box.directory, lifecycle.Request(), Console())
     assert (box.directory / "deploy/sshkey/rootpasswd").read_text() != before
     assert box.run("infra1", "echo yes") == "yes"
 
 
 def test_another_release_for_the_same_sandbox_is_refused(box: Made) -> None:
     with pytest.raises(Refused, match="bookworm"):
-        lifecycle.up(box.directory, lifecycle.Wish(os="trixie"), Console())
+        lifecycle.up(box.directory, lifecycle.Request(os="trixie"), Console())
 
 
 def test_frozen_node_takes_connections_and_says_nothing(box: Made) -> None:
@@ -202,13 +202,13 @@ def test_poweroff_is_dead_and_up_brings_it_back(box: Made) -> None:
     with box.login("worker1") as client:
         client.exec_command("systemctl poweroff")
         wait_until(lambda: faults.status(box.sandbox, node) == "dead")
-    lifecycle.up(box.directory, lifecycle.Wish(), Console())
+    lifecycle.up(box.directory, lifecycle.Request(), Console())
     assert box.run("worker1", "echo yes") == "yes"
 
 
 def test_a_missing_node_is_added_and_known_to_the_others(box: Made) -> None:
     before = box.run("worker1", BOOT_ID)
-    grown = lifecycle.up(box.directory, lifecycle.Wish(workers=2), Console())
+    grown = lifecycle.up(box.directory, lifecycle.Request(workers=2), Console())
     assert [node.name for node in grown.nodes] == ["infra1", "worker1", "worker2"]
     assert box.run("worker1", BOOT_ID) == before
     assert box.run("worker1", "getent hosts worker2").split()[0] == grown.address(grown.nodes[2])
@@ -243,7 +243,7 @@ def test_down_leaves_no_trace_and_keeps_what_is_yours(make_sandbox: MakeSandbox)
     assert traces(made.sandbox) == set()
     assert made.config.exists() and (made.directory / "deploy/sshkey/rootpasswd").exists()
     assert not lifecycle.down(made.directory, Console())
-    again = lifecycle.up(made.directory, lifecycle.Wish(), Console())
+    again = lifecycle.up(made.directory, lifecycle.Request(), Console())
     assert (again.network, again.nodes) == (made.sandbox.network, made.sandbox.nodes)
     assert made.run("worker1", "echo yes") == "yes"
 
@@ -258,7 +258,7 @@ def test_down_after_everything_went_wrong(make_sandbox: MakeSandbox) -> None:
     faults.cut(sandbox, second)
     (sandbox.home / "state.json").write_text("{")
     with pytest.raises(Damaged):
-        lifecycle.up(made.directory, lifecycle.Wish(), Console())
+        lifecycle.up(made.directory, lifecycle.Request(), Console())
     assert lifecycle.down(made.directory, Console())
     assert traces(sandbox) == set()
 

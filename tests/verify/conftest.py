@@ -10,11 +10,11 @@ import pytest
 
 from dlws.core.connection import Result
 from dlws.core.merge import merged
-from dlws.kubernetes.api import Live
+from dlws.kubernetes.api import KubeNode
 from dlws.prepare import hosts
 from dlws.shell import files
-from dlws.verify.compare import Difference, Seen, compare
-from dlws.verify.expected import Known, Managed, expected, known_members
+from dlws.verify.compare import Comparison, Difference, compare
+from dlws.verify.expected import ClusterFacts, Expectation, expected, known_members
 from dlws.verify.expected import files as managed_files
 from tests.kubernetes.conftest import World, make
 
@@ -31,7 +31,7 @@ UNITS = (
 LABELS = {"worker01": {"archType": "amd64", "gpu": "active", "nvidia": "active"}}
 
 
-def live(name: str, number: int, **changes: Any) -> Live:
+def live(name: str, number: int, **changes: Any) -> KubeNode:
     values: dict[str, Any] = {
         "name": name,
         "labels": LABELS.get(name, {}),
@@ -44,10 +44,10 @@ def live(name: str, number: int, **changes: Any) -> Live:
         "address": f"10.1.0.{number}",
         "allocatable": {"nvidia.com/gpu": "2"} if name == "worker01" else {},
     }
-    return Live(**{**values, **changes})
+    return KubeNode(**{**values, **changes})
 
 
-def known_of(world: World, **changes: Any) -> Known:
+def known_of(world: World, **changes: Any) -> ClusterFacts:
     """What is known where every node has joined; labels are those that are wanted."""
     from dlws.kubernetes import labels
     from dlws.prepare import hosts
@@ -58,7 +58,7 @@ def known_of(world: World, **changes: Any) -> Known:
         named = {key: value for key, value in wanted(node).items() if value is not None}
         found[node.name] = live(node.name, number, labels=named)
     names = "\n".join(hosts.lines(world.cluster))
-    return replace(Known(b"", found, "", NOW, known_members(found), names), **changes)
+    return replace(ClusterFacts(b"", found, "", NOW, known_members(found), names), **changes)
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def world(make: Callable[..., World]) -> World:
 class Judge:
     """Compares a node with its configuration; it answers as a clean one does, but for changes."""
 
-    def __init__(self, world: World, known: Known, name: str) -> None:
+    def __init__(self, world: World, known: ClusterFacts, name: str) -> None:
         self.world, self.known = world, known
         self.node = next(node for node in world.cluster.nodes if node.name == name)
-        self.wanted: list[Managed] = expected(world.cluster, self.node, known)
+        self.wanted: list[Expectation] = expected(world.cluster, self.node, known)
 
     def answers(self) -> dict[str, Result]:
         states = [file.state for file in managed_files(self.world.cluster, self.node, self.known)]
@@ -102,7 +102,7 @@ class Judge:
 
     def __call__(self, **changes: Result) -> list[Difference]:
         named = {key.replace("__", "."): value for key, value in changes.items()}
-        seen = Seen(self.world.cluster, self.node, self.known, {**self.answers(), **named})
+        seen = Comparison(self.world.cluster, self.node, self.known, {**self.answers(), **named})
         return compare(self.wanted, seen)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from dlws.config.load import inspect
 from dlws.verify.expected import (
-    Known,
-    Managed,
+    ClusterFacts,
+    Expectation,
     expected,
     label_origin,
     runtime_origin,
@@ -23,17 +23,17 @@ from tests.verify.conftest import known_of
 OWN = ("machines", "worker01")
 
 
-def things(world: World, known: Known, name: str = "worker01") -> list[Managed]:
+def things(world: World, known: ClusterFacts, name: str = "worker01") -> list[Expectation]:
     node = next(node for node in world.cluster.nodes if node.name == name)
     return expected(world.cluster, node, known)
 
 
-def kinds(found: list[Managed]) -> set[str]:
+def kinds(found: list[Expectation]) -> set[str]:
     return {thing.kind for thing in found}
 
 
 def test_before_there_is_a_cluster(world: World) -> None:
-    found = things(world, Known())
+    found = things(world, ClusterFacts())
     assert kinds(found) == {"hosts", "script"}
     names = [thing.what for thing in found if thing.kind == "script"]
     assert "prepare_ubuntu.sh" in names
@@ -41,8 +41,8 @@ def test_before_there_is_a_cluster(world: World) -> None:
 
 
 def test_the_key_where_dlws_installs_it(world: World) -> None:
-    assert Managed("script", "sshkey", "", (("admin_username",), OWN), "sshkey") in things(
-        world, Known(b"ssh-ed25519 AAAA test\n")
+    assert Expectation("script", "sshkey", "", (("admin_username",), OWN), "sshkey") in things(
+        world, ClusterFacts(b"ssh-ed25519 AAAA test\n")
     )
 
 
@@ -62,8 +62,8 @@ def test_a_node_that_has_not_joined(world: World) -> None:
 
 
 def test_a_silent_api_server(world: World) -> None:
-    assert "api" not in kinds(things(world, Known(silent="no answer"), "worker01"))
-    found = things(world, Known(silent="no answer"), "infra01")
+    assert "api" not in kinds(things(world, ClusterFacts(silent="no answer"), "worker01"))
+    found = things(world, ClusterFacts(silent="no answer"), "infra01")
     assert {"api", "runtime", "unit", "certificate", "file"} <= kinds(found)
     assert not {"label", "taint", "version", "device"} & kinds(found)
 

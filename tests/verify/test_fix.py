@@ -12,7 +12,7 @@ import pytest
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.kubernetes import api, scheduling
-from dlws.kubernetes.api import Live, taints_patch
+from dlws.kubernetes.api import KubeNode, taints_patch
 from dlws.verify import fix
 from dlws.verify.run import locked_out
 from tests.kubernetes.conftest import World
@@ -34,7 +34,7 @@ def patches(world: World, monkeypatch: pytest.MonkeyPatch) -> Patches:
     known = known_of(world)
     assert known.live
     nodes = {
-        name: Live(**{**vars(node), "labels": {}, "taints": ()})
+        name: KubeNode(**{**vars(node), "labels": {}, "taints": ()})
         for name, node in known.live.items()
     }
     found: Patches = {}
@@ -76,7 +76,7 @@ def test_taints_of_others_stay(
 ) -> None:
     known = known_of(world)
     assert known.live
-    node = Live(**{**vars(known.live["infra01"]), "taints": has})
+    node = KubeNode(**{**vars(known.live["infra01"]), "taints": has})
     patch = taints_patch(node, [MASTER["key"]])
     assert [step["op"] for step in patch] == operations
     theirs = [taint for taint in has if taint["key"] == "theirs"]

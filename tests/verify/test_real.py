@@ -18,7 +18,7 @@ from dlws.scripts.checkmode import parse
 from dlws.session import Session
 from dlws.shell.quoting import script, sh
 from dlws.verify import collect
-from dlws.verify.compare import Seen, compare
+from dlws.verify.compare import Comparison, compare
 from dlws.verify.expected import expected
 from dlws.verify.run import knowledge
 from tests.sandboxes import Made, MakeSandbox
@@ -145,7 +145,7 @@ def test_check_mode_alone_writes_nothing_either(box: Box) -> None:
         )
         assert box.made.run("worker1", TREE).splitlines() == before
         answers = parse(result.text, [question.name for question in asked])
-        found = compare(wanted, Seen(session.cluster, node, known, answers))
+        found = compare(wanted, Comparison(session.cluster, node, known, answers))
         assert [one.what for one in found] == ["/etc/modules-load.d/dlws-kubernetes.conf"]
     finally:
         session.close()
