@@ -82,7 +82,7 @@ class Session:
         if cluster.infra and self.options.command not in lock.SHARED:
             halt = self.keeper.halt
             guard = Guard(cluster.first, self.options, self.console, halt, cluster.close)
-        versions = {"kubernetes": config.kubernetes.version, "runtime": config.runtime}
+        versions = {"kubernetes": str(config.kubernetes.version), "runtime": config.runtime}
         self.keeper.watch(guard, versions)
 
     @cached_property

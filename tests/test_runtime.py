@@ -13,6 +13,7 @@ from dlws import config as configuration
 from dlws.config import Config
 from dlws.core.connection import Echo, Result, Stdin, pieces
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.version import Version
 from dlws.nodes.node import Node
 from dlws.prepare import runtime
 from dlws.prepare.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
@@ -161,7 +162,7 @@ def test_kubelets_cgroup_driver_and_overrides_win(tmp_path: Path) -> None:
 )
 def test_sandbox_image_by_version(tmp_path: Path, version: str, image: str) -> None:
     config = make(tmp_path)
-    kubernetes = config.kubernetes.model_copy(update={"version": version})
+    kubernetes = config.kubernetes.model_copy(update={"version": Version.parse(version)})
     assert runtime.sandbox_image(config.model_copy(update={"kubernetes": kubernetes})) == image
 
 

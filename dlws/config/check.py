@@ -143,19 +143,15 @@ def _network_sizes(config: Config, sources: Sources) -> None:
 
 
 def _runtime(config: Config, sources: Sources) -> None:
-    minor = int(config.kubernetes.version.split(".")[1])
-    if config.container_runtime == "docker" and minor >= 24:
-        sources.error(
-            ("container_runtime",),
-            f"Kubernetes 1.{minor} does not work with docker",
-            "Write containerd, or choose a version up to 1.23.",
-        )
-    if config.container_runtime == "containerd" and minor <= 19:
-        sources.error(
-            ("container_runtime",),
-            f"Kubernetes 1.{minor} is set up with docker",
-            "Write docker, or choose a version from 1.20.",
-        )
+    version, chosen = config.kubernetes.version, config.container_runtime
+    if not chosen or chosen in version.runtimes:
+        return
+    if chosen == "docker":
+        fault, cure = "does not work with docker", "containerd, or choose a version up to 1.23"
+    else:
+        fault, cure = "is set up with docker", "docker, or choose a version from 1.20"
+    words = f"Kubernetes 1.{version.minor} {fault}"
+    sources.error(("container_runtime",), words, f"Write {cure}.")
 
 
 def _mountpoints(config: Config, sources: Sources) -> None:

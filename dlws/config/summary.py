@@ -34,7 +34,7 @@ def cluster(config: Config) -> dict[str, Any]:
         "nodes": len(config.machines),
         "roles": nodes_by_role(config),
         "workers_by_type": _workers_by_type(config),
-        "kubernetes": kubernetes.version,
+        "kubernetes": str(kubernetes.version),
         "runtime": config.runtime,
         "network": kubernetes.network,
         "pods": kubernetes.pod_cidr,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from dlws.core import resources
 from dlws.core.errors import RENEW_MACHINE_ID, DeployError
 from dlws.core.nodeset import fold
+from dlws.core.version import Version
 from dlws.kubeadm import documents, podnetwork
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
@@ -258,11 +259,11 @@ def _check(config: Config, node: Node, seen: ClusterState) -> None:
             "or both are one machine",
             f"on the copy: {RENEW_MACHINE_ID}; for one machine correct its address in config.yaml",
         )
-    wanted = config.kubernetes.version.removeprefix("v")
+    wanted = config.kubernetes.version
     cure = "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh"
     if not state.version:
         raise DeployError(f"{node.name} has no kubeadm", cure)
-    if versions.minor(state.version) != versions.minor(wanted):
+    if Version.parse(state.version).minor != wanted.minor:
         raise DeployError(f"{node.name} has kubeadm {state.version}, wanted is {wanted}", cure)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.core import resources
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
+from dlws.core.version import Version
 from dlws.kubeadm.survey import ClusterState, Member
 from dlws.kubernetes import api
 from dlws.kubernetes.kubeconfig import KUBECTL
@@ -208,10 +209,8 @@ def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
     return "-", render("kubernetes/network/flannel/flannel.yaml", **values).encode()
 
 
-def calico_version(version: str) -> str:
-    from dlws.kubernetes.versions import minor
-
-    return [value for since, value in CALICO_VERSIONS.items() if since <= minor(version)][-1]
+def calico_version(version: Version) -> str:
+    return [value for since, value in CALICO_VERSIONS.items() if since <= version.minor][-1]
 
 
 # The question writes nothing: kubectl's cache goes nowhere, and its temporary files into memory.

@@ -215,10 +215,9 @@ def _without(table: Tree, name: str) -> Tree:
 
 def sandbox_image(config: Config) -> str:
     """The pause image that this release of kubeadm expects."""
-    minor = int(config.kubernetes.version.removeprefix("v").split(".")[1])
-    home = "registry.k8s.io" if minor >= 25 else "k8s.gcr.io"
-    tag = next(tag for first, tag in sorted(_PAUSE.items(), reverse=True) if minor >= first)
-    return f"{config.kubernetes.image_repository or home}/pause:{tag}"
+    version = config.kubernetes.version
+    tag = next(tag for first, tag in sorted(_PAUSE.items(), reverse=True) if version.minor >= first)
+    return f"{config.kubernetes.image_repository or version.registry}/pause:{tag}"
 
 
 def parse(kind: str, content: bytes) -> Tree:

@@ -83,7 +83,7 @@ def expected(cluster: Cluster, node: Node, known: ClusterFacts) -> list[Expectat
 def kubernetes(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
     """What is looked after once the cluster is there."""
     config, own = cluster.config, ("machines", node.name)
-    version = versions.tag(config.kubernetes.version)
+    version = config.kubernetes.version.tag
     if known.silent and node.machine.is_infra:
         yield Expectation("api", "API server", known.silent, (("kubernetes", "api_port"), own))
     if known.live is not None and node.name not in known.live:

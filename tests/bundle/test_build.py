@@ -10,6 +10,7 @@ from dlws.bundle import build, debian, manifest
 from dlws.bundle.build import Artifact, Workspace
 from dlws.bundle.manifest import Manifest
 from dlws.core.errors import DeployError, Refused, UsageError
+from dlws.core.version import Version
 from dlws.runs.console import Console
 
 HEAD = Manifest("1.20.2", "debian", "2026-01-01T00:00:00+00:00")
@@ -156,5 +157,5 @@ def test_the_source_package_tells_its_real_version() -> None:
 
 def test_a_version_that_debian_lacks_is_a_usage_error_with_both_cures() -> None:
     with pytest.raises(UsageError) as caught:
-        debian.check_version("1.30.4")
+        debian.check_version(Version(30, 4))
     assert "1.20.2" in caught.value.cure and "--from upstream" in caught.value.cure
