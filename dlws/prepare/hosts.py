@@ -68,7 +68,7 @@ def generate(cluster: Cluster) -> tuple[Path, bool]:
     new = merged(old, lines(cluster))
     if new == old:
         return path, False
-    made = cluster.gate.admit(plan.local(f"write {path}", new))
+    made = cluster.run.gate.admit(plan.local(f"write {path}", new))
     if made:
         write(path, os.fsencode(new), 0o644)
     return path, made
