@@ -16,7 +16,7 @@ from dlws.kubeadm import documents, podnetwork
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
 from dlws.nodes import endpoint
-from dlws.prepare import runtime
+from dlws.prepare import hosts, runtime
 from dlws.runs.plan import Planned
 from dlws.shell.quoting import script, sh
 
@@ -141,10 +141,10 @@ def prepare(cluster: Cluster, node: Node, state: State) -> None:
     """What a node needs before kubeadm: its runtime, the API server's name, the pod network."""
     runtime.configure(node, cluster.config)
     files = podnetwork.first_files(cluster)
-    lines = endpoint.host_lines(cluster, node)
-    hosts = endpoint.with_block(state.hosts, lines)
-    if lines and hosts != state.hosts:
-        files.append(podnetwork.file("/etc/hosts", hosts))
+    if endpoint.host_lines(cluster, node):
+        wanted = hosts.merged(state.hosts, hosts.lines(cluster, node))
+        if wanted != state.hosts:
+            files.append(podnetwork.file("/etc/hosts", wanted))
     node.put_tree(files)
 
 

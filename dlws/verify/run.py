@@ -95,7 +95,7 @@ def locked_out(node: Node, error: DeployError) -> Difference:
 
 def knowledge(cluster: Cluster) -> ClusterFacts:
     """What is known of the cluster before its nodes are asked."""
-    known = ClusterFacts(_keys(cluster), now=time.time(), names="\n".join(hosts.lines(cluster)))
+    known = ClusterFacts(_keys(cluster), now=time.time(), names=tuple(hosts.names(cluster)))
     if not kubeconfig.path(cluster).exists():
         return known
     from dlws.kubernetes import api
