@@ -48,7 +48,7 @@ class Change:
             return {exact.key, exact.open_key}
         given = [(self.stdin, False), (b"", True)]
         return {
-            plan.run(self.node, "", self.command, stdin, sudo, varies).key
+            plan.run(self.node, "", self.command, stdin, sudo, plan.Planned(varies)).key
             for stdin, varies in given
             for sudo in (False, True)
         }

@@ -12,11 +12,11 @@ from dlws.config import from_text
 from dlws.core.connection import KEEP, Echo, Result, Stdin
 from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.nodes.cluster import Cluster
-from dlws.nodes.node import Node
+from dlws.nodes.node import Login, Node
 from dlws.nodes.outcomes import Outcome, again, retry_line, summary
-from dlws.runs.console import Console
 from dlws.runs.options import Options
 from dlws.runs.plan import Plan
+from tests.support.invocations import unrecorded
 
 TEXT = """
 cluster_name: test
@@ -42,12 +42,12 @@ class Silent:
 
 
 def make(*nodes: str, parallel: int = 32) -> Cluster:
-    config, console = from_text(TEXT), Console()
+    config, run = from_text(TEXT), unrecorded(nodes=nodes, parallel=parallel)
     found = [
-        Node(machine, str(machine.private_ip), Silent(), console)
+        Node(machine, str(machine.private_ip), Silent(), Login(), run)
         for machine in config.machines.values()
     ]
-    return Cluster(config, found, Options(nodes=nodes, parallel=parallel), console)
+    return Cluster(config, found, run)
 
 
 def names(nodes: list[Node]) -> str:

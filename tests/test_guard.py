@@ -21,6 +21,7 @@ from dlws.runs.options import Options
 from dlws.shell.quoting import sh
 from dlws.ssh.handshake import ConnectionFailed
 from tests.private import possible
+from tests.support.invocations import unrecorded
 from tests.test_nodelock import Inside, node, wait_until, who
 
 __all__ = ["node"]
@@ -106,11 +107,11 @@ class World:
     def guard(self, name: str, closed: list[str] | None = None) -> tuple[Guard, Halt]:
         directory = self.place / name
         (directory / "deploy").mkdir(parents=True, exist_ok=True)
-        halt, noted = Halt(), closed if closed is not None else []
-        options = Options(directory=directory, command="up")
+        noted = closed if closed is not None else []
+        run = unrecorded(self.node._console, directory=directory, command="up")
         close = lambda: noted.append(name)  # noqa: E731
-        self.guards.append(Guard(self.node, options, self.node._console, halt, close))
-        return self.guards[-1], halt
+        self.guards.append(Guard(self.node, run, close))
+        return self.guards[-1], run.halt
 
     def held(self) -> dict[str, object]:
         return dict(json.loads(self.lock.read_text().splitlines()[0]))

@@ -190,11 +190,11 @@ def test_a_resumed_run_asks_for_the_same_operations_but_those_that_failed(tmp_pa
     assert len(seen(second)) == 14
 
 
-def test_equal_commands_of_other_causes_are_told_apart(tmp_path: Path) -> None:
+def test_equal_commands_with_other_input_are_told_apart(tmp_path: Path) -> None:
     found = set()
-    for place, cause in (("a", "1"), ("b", "2"), ("c", "2")):
+    for place, stdin in (("a", b"1"), ("b", b"2"), ("c", b"2")):
         journal = begin(tmp_path / place)
-        with journal.recording("w1", "do", "x", b"", True, cause) as record:
+        with journal.recording("w1", "do", "x", stdin, True) as record:
             record.result = Result(0)
         found.add(record.operation)
         journal.close("ok")

@@ -6,6 +6,7 @@ import shlex
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -14,13 +15,12 @@ from benchmarks.cluster import directory
 from dlws.config import from_text
 from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.nodes.cluster import Cluster
-from dlws.nodes.node import Node
-from dlws.runs.console import Console
+from dlws.nodes.node import Login, Node
 from dlws.runs.limits import MaxFailures, may_be_down, may_begin, parse
-from dlws.runs.options import Options
 from tests.conftest import Deploy
 from tests.farm import Farm
 from tests.farm.fixtures import StartFarm, start_farm
+from tests.support.invocations import unrecorded
 from tests.test_cluster import Silent
 
 __all__ = ["start_farm"]
@@ -67,7 +67,7 @@ def test_whether_infra_node_a_may_be_begun(
     assert may_begin("a", masters, set(failed), set(running)) is verdict
 
 
-def cluster(tmp_path: Path, infra: int, workers: int, **options: object) -> Cluster:
+def cluster(tmp_path: Path, infra: int, workers: int, **options: Any) -> Cluster:
     names = [f"i{n}" for n in range(1, infra + 1)] + [f"w{n}" for n in range(1, workers + 1)]
     rows = "".join(
         f"  {name}: {{role: {'infrastructure' if name[0] == 'i' else 'worker'}, "
@@ -77,8 +77,9 @@ def cluster(tmp_path: Path, infra: int, workers: int, **options: object) -> Clus
     config = from_text(f"cluster_name: t\nnetwork: {{domain: x.example}}\nmachines:\n{rows}")
     (tmp_path / "deploy/sshkey").mkdir(parents=True)
     (tmp_path / "deploy/sshkey/admin.conf").touch()
-    nodes = [Node(m, str(m.private_ip), Silent(), Console()) for m in config.machines.values()]
-    return Cluster(config, nodes, Options(directory=tmp_path, **options), Console())  # type: ignore[arg-type]
+    run = unrecorded(directory=tmp_path, **options)
+    nodes = [Node(m, str(m.private_ip), Silent(), Login(), run) for m in config.machines.values()]
+    return Cluster(config, nodes, run)
 
 
 def failing(names: str, asked: list[str]) -> Callable[[Node], None]:
@@ -123,6 +124,7 @@ def test_a_failure_before_counts_in_what_comes_after(tmp_path: Path) -> None:
 def test_a_share_is_that_of_all_that_were_chosen(tmp_path: Path) -> None:
     made, asked = cluster(tmp_path, 1, 9, max_failures=MaxFailures(20, True)), list[str]()
     chosen = made.select()
+    made.read_all(chosen, lambda node: None)
     for nodes in (chosen[8:], chosen):  # two of the last two are two of ten
         with pytest.raises(DeployError):
             made.change_all(nodes, failing("w8 w9", asked))

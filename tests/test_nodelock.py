@@ -24,8 +24,7 @@ from dlws.config import from_text
 from dlws.core.connection import KEEP, Echo, Local, Result, Stdin
 from dlws.core.errors import DeployError
 from dlws.nodes import nodelock
-from dlws.nodes.node import Node
-from dlws.runs.console import Console
+from dlws.nodes.node import Login, Node
 from dlws.sandbox import faults
 from dlws.shell.quoting import sh
 from tests.conftest import Deploy
@@ -33,6 +32,7 @@ from tests.farm import Farm
 from tests.farm.fixtures import StartFarm, farm, start_farm
 from tests.private import possible, with_state
 from tests.sandboxes import Made, MakeSandbox
+from tests.support.invocations import unrecorded
 
 __all__ = ["farm", "start_farm"]
 pytestmark = pytest.mark.skipif(not possible(), reason="a /var/lib/dlws of its own takes root")
@@ -41,6 +41,7 @@ ROOT = Path(__file__).parent.parent
 QUICK = """import sys
 from dlws.nodes import nodelock
 from dlws.cli import main
+from tests.support.invocations import unrecorded
 nodelock.BEAT = 0.2
 sys.argv[0] = "deploy.py"
 main()"""
@@ -238,7 +239,9 @@ class Inside(Local):
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
-    return Node(config.machines["i1"], "10.0.0.1", Inside(tmp_path / "state"), Console())
+    return Node(
+        config.machines["i1"], "10.0.0.1", Inside(tmp_path / "state"), Login(), unrecorded()
+    )
 
 
 class New(Local):
@@ -262,7 +265,7 @@ class New(Local):
 
 def test_a_place_that_another_makes_meanwhile_does_as_well(tmp_path: Path) -> None:
     config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
-    node = Node(config.machines["i1"], "10.0.0.1", New(tmp_path), Console())
+    node = Node(config.machines["i1"], "10.0.0.1", New(tmp_path), Login(), unrecorded())
     assert nodelock.ask(node, "show").verdict == "none"
     assert not (tmp_path / "lib/dlws").exists()
     assert nodelock.ask(node, "take", "aa", "here", who("aa", "here")).verdict == "taken"

@@ -13,13 +13,14 @@ import pytest
 
 from dlws.config import from_text
 from dlws.core.errors import EndOfPlan, Refused, UsageError
-from dlws.nodes.node import Node
+from dlws.nodes.node import Login, Node
 from dlws.runs import plan as plans
 from dlws.runs.console import Console
 from dlws.runs.gate import Gate
 from dlws.runs.plan import Action, Plan, Unknown
 from dlws.shell.files import File, difference
 from tests.simulated import World
+from tests.support.invocations import unrecorded
 
 CAT = plans.run("w1", "cat", "cat", b"in", False)
 
@@ -42,7 +43,10 @@ def test_actions_that_do_other_things_are_not_the_same(other: Action) -> None:
 
 def test_words_and_input_that_is_made_anew_make_no_difference() -> None:
     assert plans.run("w1", "other words", "cat", b"in", False).key == CAT.key
-    first, second = (plans.run("w1", "t", "join", data, True, varies=True) for data in (b"1", b"2"))
+    first, second = (
+        plans.run("w1", "t", "join", data, True, plans.Planned(varies=True))
+        for data in (b"1", b"2")
+    )
     assert first.key == second.key
 
 
@@ -82,7 +86,7 @@ def test_a_plan_comes_back_from_its_file(tmp_path: Path) -> None:
 def test_the_file_of_a_plan_says_of_each_change_where_what_and_why() -> None:
     details = ("a line",)
     made = plan_of(
-        plans.run("w1", "do", "x", b"", False, details=details),
+        plans.run("w1", "do", "x", b"", False, plans.Planned(preview=details)),
         plans.write("w1", File("/x", b"abc", 0o600), "- - -", details),
         plans.patch("w1", "label w1 a=b", {}),
         plans.local("make y"),
@@ -132,7 +136,7 @@ def test_differences_count_and_see_what_scripts_say() -> None:
     assert plans.differences(plan_of(CAT, CAT), plan_of(CAT)) == ["no longer: w1: would run: cat"]
     assert plans.differences(plan_of(CAT), plan_of(CAT, CAT)) == ["new: w1: would run: cat"]
     assert plans.differences(plan_of(), plan_of(plans.local("x"))) == ["new: here: would x"]
-    says = plans.run("w1", "cat", "cat", b"in", False, details=["more"])
+    says = plans.run("w1", "cat", "cat", b"in", False, plans.Planned(preview=("more",)))
     assert plans.differences(plan_of(CAT), plan_of(says))
     assert plans.differences(plan_of(CAT, unknown=(Unknown("a", "b"),)), plan_of(CAT))
 
@@ -249,10 +253,8 @@ def test_secrets_are_not_in_a_plan() -> None:
     console = Console()
     console.redactor.add(["s3cret-value"])
     gate = Gate(console, dry_run=True)
-    details = ["password: s3cret-value"]
-    gate.admit(
-        plans.run("w1", "echo s3cret-value", "echo s3cret-value", b"", False, False, details)
-    )
+    planned = plans.Planned(preview=("password: s3cret-value",))
+    gate.admit(plans.run("w1", "echo s3cret-value", "echo s3cret-value", b"", False, planned))
     assert "password: " in plan_of(*gate.actions).dump()
     assert "s3cret" not in plan_of(*gate.actions).dump()
 
@@ -260,12 +262,11 @@ def test_secrets_are_not_in_a_plan() -> None:
 def test_contents_are_read_only_where_lines_are_wanted() -> None:
     config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
     for diff, questions in ((None, 1), (False, 1), (True, 2)):
-        console = Console()
-        gate = Gate(console, True) if diff is None else Gate(console, True, diff=diff)
+        run = unrecorded(dry_run=True) if diff is None else unrecorded(dry_run=True, diff=diff)
         box = World({"10.0.0.1": "i1"}, Random(0), b"").boxes["10.0.0.1"]
-        Node(config.machines["i1"], "10.0.0.1", box, console, gate=gate).put("a\n", "/x")
+        Node(config.machines["i1"], "10.0.0.1", box, Login(), run).put("a\n", "/x")
         assert box.questions == questions
-        assert bool(gate.actions[0].details) == bool(diff)
+        assert bool(run.gate.actions[0].details) == bool(diff)
 
 
 STATE = f"{64 * 'a'} 644 root:root"

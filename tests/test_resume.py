@@ -16,10 +16,11 @@ import pytest
 from dlws.core.connection import Local, Result
 from dlws.runs import history
 from dlws.runs.appendlog import AppendLog, JournalUnwritable
+from dlws.runs.console import Console
 from dlws.runs.journal import Journal, now
 from dlws.runs.options import Options
 from dlws.runs.records import NAME, records
-from dlws.runs.run import Keeper
+from dlws.runs.run import Run
 from dlws.scripts import run as scripts
 from dlws.secrets.redaction import Redactor
 from dlws.shell import files, recorder
@@ -447,14 +448,14 @@ def test_a_run_whose_record_cannot_begin_gives_its_lock_back(tmp_path: Path) -> 
             self.held = True
 
         def release(self) -> None:
-            assert keeper.halt.refusal is None, "no node could be asked any more"
+            assert started.halt.refusal is None, "no node could be asked any more"
             self.held = False
 
     (tmp_path / "deploy").mkdir()
     (tmp_path / "deploy/runs").touch()  # where a directory should be
-    keeper, guard = Keeper(Options(directory=tmp_path), Redactor()), Guard()
-    keeper.watch(guard, {})
+    started, guard = Run(Options(directory=tmp_path), Console()), Guard()
+    started.watch(guard, {})
     for _ in range(2):
         with pytest.raises(JournalUnwritable):
-            keeper.changing()
-    assert not guard.held and keeper.halt.refusal
+            started.journal(changes_node=True)
+    assert not guard.held and started.halt.refusal

@@ -17,16 +17,15 @@ from dlws.core.connection import KEEP, Echo, Result, Stdin
 from dlws.core.errors import Refused, UsageError
 from dlws.nodes import resume
 from dlws.nodes.cluster import Cluster
-from dlws.nodes.node import Node
+from dlws.nodes.node import Login, Node
 from dlws.runs import history
 from dlws.runs.appendlog import AppendLog, JournalUnwritable
-from dlws.runs.console import Console
 from dlws.runs.journal import Journal, config_hash
-from dlws.runs.options import Options
 from dlws.secrets.redaction import Redactor
 from dlws.shell import recorder
 from dlws.shell.files import File
 from tests.private import possible
+from tests.support.invocations import unrecorded
 from tests.test_nodelock import Inside, wait_until
 
 OPERATIONS = [f"{number:024x}" for number in range(10, 16)]
@@ -124,13 +123,13 @@ class World:
         text = "cluster_name: t\nmachines:\n" + "".join(
             f"  i{n}: {{role: infra, private-ip: 10.0.0.{n}}}\n" for n in (1, 2, 3)
         )
-        config, console = from_text(text), Console()
+        config, run = from_text(text), unrecorded()
         self.boxes = {name: Asked(place / name) for name in config.machines}
         nodes = [
-            Node(machine, str(machine.private_ip), self.boxes[name], console)
+            Node(machine, str(machine.private_ip), self.boxes[name], Login(), run)
             for name, machine in config.machines.items()
         ]
-        self.cluster = Cluster(config, nodes, Options(), console)
+        self.cluster = Cluster(config, nodes, run)
         self.journal = Journal(place / "run", "run", Redactor())
 
     def leave(self, node: str, operation: str, code: int | None, root: bool = True) -> None:
@@ -208,7 +207,7 @@ def test_nodes_are_due_what_follows_from_their_files(world: World) -> None:
     file = File("/x", b"1")
     world.journal.placed["i2"] = {("/x", file.sha256)}
     resume.reconcile(world.cluster, world.journal)
-    assert {n.name: set(n.due) for n in world.cluster.nodes} == {
+    assert {n.name: set(n._begun) for n in world.cluster.nodes} == {
         "i1": set(), "i2": {("/x", file.sha256)}, "i3": set(),
     }  # fmt: skip
 

@@ -14,13 +14,12 @@ from dlws.config import Config
 from dlws.core.connection import Echo, Result, Stdin, pieces
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.version import Version
-from dlws.nodes.node import Node
+from dlws.nodes.node import Login, Node
 from dlws.prepare import runtime
 from dlws.prepare.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
-from dlws.runs.console import Console
-from dlws.runs.gate import Gate
 from dlws.shell import files
 from tests.asked import none_there
+from tests.support.invocations import unrecorded
 
 DEBIAN = b"""version = 2
 
@@ -101,8 +100,8 @@ class Machine:
 
 
 def node_of(config: Config, machine: Machine, name: str = "w", dry_run: bool = False) -> Node:
-    console = Console()
-    return Node(config.machines[name], "192.168.3.3", machine, console, gate=Gate(console, dry_run))
+    run = unrecorded(dry_run=dry_run)
+    return Node(config.machines[name], "192.168.3.3", machine, Login(), run)
 
 
 def containerd(content: bytes | None, **options: bool) -> Machine:

@@ -261,10 +261,10 @@ deadly = dies(plain_unlink)
 def unlink(path, missing_ok=False):
     return deadly(path) if path.name == "encrypted" else plain_unlink(path, missing_ok)
 pathlib.Path.unlink = unlink
-paths = [directory / "deploy/sshkey" / name for name in encryption.NAMES]
+paths = [directory / "deploy/sshkey" / name for name in secrets.NAMES]
 paths = [path for path in paths if path.exists()]
 console = Console()
-getattr(encryption, verb)(Vault(directory, lambda: sys.argv[5]), paths, console, Gate(console))
+getattr(secrets, verb)(Vault(directory, lambda: sys.argv[5]), paths, console, Gate(console))
 """
 
 

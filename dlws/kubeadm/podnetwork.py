@@ -19,6 +19,7 @@ from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.nodes.node import File
 from dlws.runs import plan
+from dlws.runs.plan import Planned
 from dlws.shell.quoting import chain, script, sh
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _update_bridge(cluster: Cluster, seen: ClusterState) -> None:
     nodes = [node for node in cluster.nodes if node.name in members]
     unknown = sorted(set(members) - {node.name for node in nodes})
     if unknown:
-        cluster.console.warn(
+        cluster.run.console.warn(
             f"the API server knows nodes that config.yaml does not: {fold(unknown)}"
         )
 
@@ -152,7 +153,7 @@ def _update_bridge(cluster: Cluster, seen: ClusterState) -> None:
 
     done = cluster.change_all(nodes, place, "pod network", protect_quorum=True)
     if not any(outcome.value for outcome in done):
-        cluster.console.say("the pod network is up to date")
+        cluster.run.console.say("the pod network is up to date")
 
 
 _START = chain(
@@ -164,8 +165,9 @@ _START_TITLE = "bring the pod network up to date"
 
 
 def _start(node: Node, files: list[File]) -> None:
-    cause = "".join(file.sha256 for file in files)
-    node.run(_START, sudo=True, title=_START_TITLE, cause=cause)
+    # Nobody reads it; but with other files the command is another one, which a resumed run repeats.
+    cause = "".join(file.sha256 for file in files).encode()
+    node.run(_START, stdin=cause, sudo=True, title=_START_TITLE, planned=Planned(varies=True))
 
 
 def announce(cluster: Cluster, names: Sequence[str], until: str) -> None:
@@ -174,13 +176,13 @@ def announce(cluster: Cluster, names: Sequence[str], until: str) -> None:
         command, content = _applying(cluster)
         for node in cluster.infra:  # on the first one whose API server answers then
             run = plan.run(node.name, _manifest_title(cluster), command, content, True)
-            cluster.gate.announce([run], until)
+            cluster.run.gate.announce([run], until)
         return
     paths = [*(file.path for file in first_files(cluster)), ROUTES, CONFLIST]
     for name in names:
         writes = [plan.Action(name, "write", f"write: {path}", path) for path in paths]
         start = plan.run(name, _START_TITLE, _START, b"", True)
-        cluster.gate.announce([*writes, start], until)
+        cluster.run.gate.announce([*writes, start], until)
 
 
 def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
@@ -224,7 +226,7 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
     source, content = manifest(cluster.config, cluster.directory)
     difference = live.read(script(_DIFFERS, source), stdin=content, sudo=True, check=False)
     if difference.code == 0:
-        cluster.console.say("the pod network is up to date")
+        cluster.run.console.say("the pod network is up to date")
         return
     command, content = _applying(cluster)
     live.run(command, stdin=content, sudo=True, title=_manifest_title(cluster))

@@ -42,7 +42,7 @@ def reset(cluster: Cluster, nodes: Sequence[Node]) -> None:
         outcomes += cluster.try_all(
             [node], lambda node: _remove(cluster, seen, live, node), "reset"
         )
-    if cluster.options.dry_run:
+    if cluster.run.options.dry_run:
         left = set(seen.members) - {node.name for node in chosen}
         podnetwork.announce(cluster, sorted(left), "kubeadm reset")
     else:
@@ -129,6 +129,6 @@ def _end(cluster: Cluster, nodes: Sequence[Node]) -> None:
     outcomes = cluster.try_all(nodes, lambda node: _clean(cluster.config, node), "kubeadm reset")
     files = [kubeconfig.path(cluster).with_name(name) for name in ("admin.conf", "kubectl.conf")]
     for file in filter(Path.exists, files):
-        if cluster.gate.admit(local(f"remove {file}")):
+        if cluster.run.gate.admit(local(f"remove {file}")):
             file.unlink()
     cluster.raise_failures(outcomes)

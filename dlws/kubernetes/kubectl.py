@@ -39,7 +39,7 @@ def program(cluster: Cluster) -> Path | None:
 
 def run(cluster: Cluster, words: Sequence[str]) -> int:
     """Run kubectl with these words; its exit status, unless it takes this process's place."""
-    if not cluster.gate.admit(plan.local(f"run: {sh('kubectl', *words)}")):
+    if not cluster.run.gate.admit(plan.local(f"run: {sh('kubectl', *words)}")):
         return 0
     local = program(cluster)
     server = tunnel.direct(cluster) if local else ""
@@ -64,7 +64,7 @@ def _pointed_at(cluster: Cluster, server: str) -> Path:
 
     path = kubeconfig.path(cluster)
     admin = kubeconfig.admin(cluster)
-    if cluster.vault.encrypted:
+    if cluster.run.vault.encrypted:
         return _in_memory(yaml.safe_dump(kubeconfig.redirected(admin, server)).encode())
     if admin["clusters"][0]["cluster"]["server"] == server:
         path.chmod(0o600)

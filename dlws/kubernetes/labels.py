@@ -171,7 +171,7 @@ def apply(
     with connect(cluster) as api:
         live = api.nodes()
         here = {name: wish for name, wish in wishes.items() if name in live}
-        clashes = [] if cluster.options.yes else _clashes(live, here)
+        clashes = [] if cluster.run.options.yes else _clashes(live, here)
         _patch(cluster, api.patch, live, here)
     _complain(cluster, clashes, _members(cluster, wishes, live))
 
@@ -197,12 +197,12 @@ def _patch(
     patches = {name: body for name, body in patches.items() if body}
     what = {name: describe(live[name].labels, wishes[name]) for name in patches}
     actions = [plan.patch(name, f"set {words}", patches[name]) for name, words in what.items()]
-    if cluster.gate.admit(*actions) and patches:
+    if cluster.run.gate.admit(*actions) and patches:
         patch(patches)
         for name, words in what.items():
-            cluster.console.changed(words, name)
+            cluster.run.console.changed(words, name)
     unchanged = len(wishes) - len(patches)
-    cluster.console.say(f"labels: {len(patches)} changed, {unchanged} as they should be")
+    cluster.run.console.say(f"labels: {len(patches)} changed, {unchanged} as they should be")
 
 
 def describe(live: Mapping[str, str], wanted: Wanted) -> str:

@@ -74,7 +74,7 @@ def _change(
         patches = {node.name: patch(node, live[node.name]) for node in nodes}
         patches = {name: body for name, body in patches.items() if body}
         actions = [plan.patch(name, f"be: {done}", body) for name, body in patches.items()]
-        made = cluster.gate.admit(*actions)
+        made = cluster.run.gate.admit(*actions)
         if patches and made:
             api.patch(patches)
     for node in nodes:

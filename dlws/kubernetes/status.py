@@ -208,7 +208,7 @@ def check(cluster: Cluster, nodes: Sequence[Node], wait: float = 0, as_data: boo
     """Show the nodes; raises CheckFailed if anything is wrong with any of them."""
     rows = collect(cluster, nodes, wait)
     if as_data:
-        cluster.console.data(as_json(rows))
+        cluster.run.console.data(as_json(rows))
     else:
         show(cluster, rows)
     if ill := [row.node for row in rows if row.problems]:
@@ -218,11 +218,11 @@ def check(cluster: Cluster, nodes: Sequence[Node], wait: float = 0, as_data: boo
 def show(cluster: Cluster, rows: Sequence[Row]) -> None:
     """Print the table, coloured on a terminal."""
     if sys.stdout.isatty():
-        _table(rows, cluster.console.redactor.text)
+        _table(rows, cluster.run.console.redactor.text)
     else:
-        cluster.console.data(plain(rows))
+        cluster.run.console.data(plain(rows))
     for line in jobs(rows):
-        cluster.console.data(line)
+        cluster.run.console.data(line)
 
 
 def _table(rows: Sequence[Row], clean: Callable[[str], str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.core.connection import Result
 from dlws.core.errors import UsageError
 from dlws.nodes.node import CommandFailed, Node
-from dlws.runs.plan import digest
+from dlws.runs.plan import Planned, digest
 from dlws.scripts.checkmode import differences
 from dlws.scripts.reboot import reboot
 from dlws.scripts.script import Script, archive, environment
@@ -77,8 +77,7 @@ def _run_once(
         check=False,
         title=f"run {sh(found.name, *args)}",
         live=True,
-        follows=follows,
-        preview=preview,
+        planned=Planned(follows=follows, preview=tuple(preview)),
     )
     node.count_changes(result.out)
     return result
@@ -124,7 +123,7 @@ def random_master(cluster: Cluster) -> Node:
     if not alive:
         cluster.raise_failures(outcomes)
     # The same one in a resumed run and an applied plan.
-    return min(alive, key=lambda node: digest(cluster.seed, node.name))
+    return min(alive, key=lambda node: digest(cluster.run.seed, node.name))
 
 
 def ready(cluster: Cluster, nodes: list[Node], found: Script) -> None:
@@ -138,8 +137,8 @@ def ready(cluster: Cluster, nodes: list[Node], found: Script) -> None:
 def everywhere(cluster: Cluster, nodes: list[Node], found: Script) -> list[Any]:
     """Run (or, with --background, start) a script on nodes, many at once."""
     ready(cluster, nodes, found)
-    action = start if cluster.options.background else run
-    config, sudo = cluster.config, cluster.options.sudo
+    action = start if cluster.run.options.background else run
+    config, sudo = cluster.config, cluster.run.options.sudo
     return cluster.change_all(
         nodes, lambda node: action(node, config, found, sudo), found.name, protect_quorum=True
     )

@@ -10,6 +10,7 @@ from dlws.config.problems import Path
 from dlws.kubeadm import podnetwork
 from dlws.kubeadm.survey import Member
 from dlws.kubernetes import labels, versions
+from dlws.nodes import endpoint
 from dlws.prepare import runtime
 from dlws.prepare import scripts as preparation
 from dlws.shell.files import File
@@ -53,8 +54,8 @@ class ClusterFacts:
     silent: str = ""
     now: float = 0
     members: Mapping[str, Member] = field(default_factory=dict)
-    names: str = ""
-    """Our lines of /etc/hosts, the same for every node."""
+    names: tuple[str, ...] = ()
+    """Our lines of /etc/hosts that are the same for every node."""
 
     @property
     def made(self) -> bool:
@@ -68,7 +69,8 @@ def known_members(live: Mapping[str, KubeNode]) -> dict[str, Member]:
 def expected(cluster: Cluster, node: Node, known: ClusterFacts) -> list[Expectation]:
     """Everything that is looked after on a node, what is looked at closest first."""
     own = ("machines", node.name)
-    found = [Expectation("hosts", "/etc/hosts", known.names, (own,), "hosts")]
+    names = [*known.names, *endpoint.host_lines(cluster, node)]
+    found = [Expectation("hosts", "/etc/hosts", "\n".join(names), (own,), "hosts")]
     if known.keys:
         found.append(Expectation("script", "sshkey", "", (("admin_username",), own), "sshkey"))
     if not node.machine.in_cluster:

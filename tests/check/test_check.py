@@ -15,7 +15,7 @@ from dlws.check.facts import Facts
 from dlws.check.findings import Finding
 from dlws.core.connection import KEEP, Echo, Result, Stdin
 from dlws.core.errors import CheckFailed, DeployError
-from dlws.nodes.node import Node
+from dlws.nodes.node import Login, Node
 from tests.check.test_rules import ALL, GPU, INFRA, TEXT, WORKER, config_of
 from tests.conftest import Deploy, free_port
 from tests.kubernetes.conftest import Answer, Fake, World, make
@@ -46,7 +46,7 @@ class Speaking(Fake):
 def node_of(world: World, name: str, user: str, *rules: Answer) -> tuple[Node, Speaking]:
     fake = Speaking(name, rules=list(rules))
     old = next(node for node in world.cluster.nodes if node.name == name)
-    return Node(old.machine, old.address, fake, world.cluster.console, user), fake
+    return Node(old.machine, old.address, fake, Login(user), world.cluster.run), fake
 
 
 def test_one_round_trip_as_root_by_sudo(make: Make) -> None:

@@ -162,7 +162,7 @@ def test_installed_it_has_its_scripts_and_templates(installed: Path, deploy: Dep
             capture_output=True, check=True,
         ).stdout  # fmt: skip
 
-    where = "import dlws.resources as r; print(r.root())"
+    where = "import dlws.core.resources as r; print(r.root())"
     root = subprocess.check_output([sys.executable, "-c", where], env=env, cwd="/", text=True)
     assert root.strip() == str(installed / "dlws/data")
     names = [path.name for path in (ROOT / "scripts").glob("*.sh")]

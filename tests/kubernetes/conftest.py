@@ -12,10 +12,8 @@ import pytest
 from dlws.config import Config, load
 from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
 from dlws.nodes.cluster import Cluster
-from dlws.nodes.node import Node
-from dlws.runs.console import Console
-from dlws.runs.gate import Gate
-from dlws.runs.options import Options
+from dlws.nodes.node import Login, Node
+from tests.support.invocations import unrecorded
 
 Answer = Callable[[str, bytes], Result | None]
 
@@ -90,13 +88,11 @@ def make(tmp_path: Path) -> Callable[..., World]:
     def build(text: str = CONFIG, **options: Any) -> World:
         config = config_of(tmp_path, text)
         fakes = {name: Fake(name) for name in config.machines}
-        console = Console()
-        chosen = Options(directory=tmp_path, **options)
-        gate = Gate(console, chosen.dry_run)
+        run = unrecorded(directory=tmp_path, **options)
         nodes = [
-            Node(machine, str(machine.private_ip), fakes[name], console, gate=gate)
+            Node(machine, str(machine.private_ip), fakes[name], Login(), run)
             for name, machine in config.machines.items()
         ]
-        return World(Cluster(config, nodes, chosen, console, gate=gate), fakes)
+        return World(Cluster(config, nodes, run), fakes)
 
     return build

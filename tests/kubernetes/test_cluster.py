@@ -88,6 +88,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
         made("sandbox", "up", "--infra", "3", "--workers", "2")
         made("build")
         made("sshkey", "install")
+        made("up", "sandbox", "--only", "hosts")
         made("bundle", "build", "--from", "debian")
         made("runscriptonall", str(ROOT / "scripts/prepare_ubuntu.sh"))
         made("runscriptonroles", "infra", "worker", str(ROOT / "scripts/install_kubeadm.sh"))
@@ -117,6 +118,17 @@ def test_all_nodes_are_ready(real: Real) -> None:
     report = json.loads(real("status", "--output", "json").out)
     assert report["healthy"] is True
     assert {row["kubernetes"] for row in report["nodes"]} == {"Ready v1.20.2"}
+
+
+def test_every_node_begins_with_an_api_server_of_its_own(real: Real) -> None:
+    order = {}
+    for name in NAMES:
+        words = ("--nodes", name, "execonall", "awk '$2 ~ /-api$/ {print $1}' /etc/hosts")
+        order[name] = [line.split()[-1] for line in real(*words).text.splitlines()]
+    infra = [real.address(name) for name in NAMES[:3]]
+    assert all(sorted(addresses) == sorted(infra) for addresses in order.values()), order
+    assert [order[name][0] for name in NAMES[:3]] == infra
+    assert "/etc/hosts" not in real("verify", code=None).text
 
 
 def test_admin_conf_is_its_owners_alone(real: Real) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dlws.core.errors import DeployError
 from dlws.nodes import endpoint
+from dlws.prepare import hosts
 from tests.kubernetes.conftest import CONFIG, THREE, World, config_of
 
 
@@ -59,22 +60,20 @@ def test_the_shared_name_is_a_host_name(name: str) -> None:
     assert endpoint.api_name(name).replace("-", "").isalnum()
 
 
-def test_hosts_block_is_added_once_and_replaced() -> None:
-    old = "127.0.0.1 localhost\n10.9.9.9 atlas-api # stale\n10.1.0.11 worker01\n"
-    one = endpoint.with_block(old, ["10.1.0.1 atlas-api", "10.1.0.2 atlas-api"])
-    assert "10.9.9.9" not in one
-    assert one.startswith("127.0.0.1 localhost\n10.1.0.11 worker01\n")
-    assert endpoint.with_block(one, ["10.1.0.1 atlas-api", "10.1.0.2 atlas-api"]) == one
-    two = endpoint.with_block(one, ["10.1.0.3 atlas-api"])
-    assert two.count("atlas-api") == 1
-
-
-def test_hosts_without_names_stay_as_they_are() -> None:
-    assert endpoint.with_block("a b\n", []) == "a b\n"
-
-
 def test_certificates_are_for_every_way_to_a_server(make: Callable[..., World]) -> None:
     names = endpoint.certificate_names(make(THREE).cluster)
     assert names[0] == "atlas-api"
     assert {"infra02", "infra02.example.org", "10.1.0.2", "127.0.0.1"} <= set(names)
     assert len(names) == len(set(names))
+
+
+def test_every_infra_node_finds_its_own_api_server_first(make: Callable[..., World]) -> None:
+    cluster = make(THREE).cluster
+    for node in cluster.infra:
+        ours = hosts.lines(cluster, node)
+        first = next(line for line in ours if line.endswith(" atlas-api"))
+        assert first == f"{node.address} atlas-api"
+        # `kubeadm join` then finds all as it wants it, and writes nothing.
+        assert hosts.merged(hosts.merged("", ours), hosts.lines(cluster, node)) == hosts.merged(
+            "", ours
+        )

@@ -69,9 +69,9 @@ def test_another_live_master_is_asked_through_a_private_copy(make: Make) -> None
 
 def test_an_encrypted_kubeconfig_is_given_to_kubectl_in_memory(make: Make) -> None:
     cluster = make(THREE).cluster
-    cluster.vault = Vault(cluster.directory, lambda: "passphrase")
-    cluster.vault.enable()
-    cluster.vault.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    cluster.run.vault = Vault(cluster.directory, lambda: "passphrase")
+    cluster.run.vault.enable()
+    cluster.run.vault.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
     before = sorted(cluster.directory.rglob("*"))
     environment = kubectl.environment(cluster, "https://10.1.0.2:6443")
     # As kubectl does after execve: it opens the path anew, and may start a plugin that does.

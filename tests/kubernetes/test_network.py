@@ -132,8 +132,8 @@ def test_the_script_keeps_routes_and_rules_as_the_table_says() -> None:
 def test_other_files_start_the_network_anew_in_a_resumed_run(
     make: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    causes: list[str] = []
-    monkeypatch.setattr(Node, "run", lambda *_, cause, **__: causes.append(cause))
+    causes: list[bytes] = []
+    monkeypatch.setattr(Node, "run", lambda *_, stdin, **__: causes.append(stdin))
     node = make().cluster.nodes[0]
     for content in ("old", "new", "old"):
         podnetwork._start(node, [podnetwork.file("/etc/a", content)])

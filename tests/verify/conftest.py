@@ -57,7 +57,7 @@ def known_of(world: World, **changes: Any) -> ClusterFacts:
     for number, node in enumerate(world.cluster.nodes, 1):
         named = {key: value for key, value in wanted(node).items() if value is not None}
         found[node.name] = live(node.name, number, labels=named)
-    names = "\n".join(hosts.lines(world.cluster))
+    names = tuple(hosts.names(world.cluster))
     return replace(ClusterFacts(b"", found, "", NOW, known_members(found), names), **changes)
 
 
@@ -76,7 +76,7 @@ class Judge:
 
     def answers(self) -> dict[str, Result]:
         states = [file.state for file in managed_files(self.world.cluster, self.node, self.known)]
-        text = hosts.merged("", hosts.lines(self.world.cluster))
+        text = hosts.merged("", hosts.lines(self.world.cluster, self.node))
         clean = {thing.what: Result(0) for thing in self.wanted if thing.kind == "script"}
         return {
             **clean,
