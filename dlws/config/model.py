@@ -18,6 +18,7 @@ from dlws.config.sections import (
     Mountpoint,
     OnPremise,
     Registry,
+    Sku,
     UserGroup,
 )
 from dlws.config.types import (
@@ -87,6 +88,9 @@ class Config(Section):
         default_factory=OnPremise, description="What the machines amount to."
     )
     azure_cluster: Freeform = Field(default={}, description="Azure: sizes, counts and location.")
+    sku_mapping: dict[str, Sku] = Field(
+        default={}, description="Sizes of machines: the name in node-group or sku, and what it has."
+    )
     useclusterfile: bool = Field(default=True, description="Machines are listed here (always so).")
     deploy_method: Literal["kubeadm"] = Field(
         default="kubeadm", description="How Kubernetes is set up."

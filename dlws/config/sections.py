@@ -112,6 +112,19 @@ class OnPremise(Section):
     gpu_type: Text = Field(default="", description="Maker of the devices.")
 
 
+class Sku(Section):
+    """One size of machines, by which node-group or sku names it."""
+
+    cpu: float | None = Field(default=None, ge=0, description="Processor cores.")
+    memory: Text = Field(default="", description="Memory.")
+    gpu: int | None = Field(default=None, ge=0, description="GPUs.")
+    gpu_memory: Text = Field(default="", description="Memory of its GPUs.")
+    gpu_type: Text = Field(
+        default="", alias="gpu-type", description="Label gpuType of its machines."
+    )
+    infiniband: bool = Field(default=False, description="Whether it has InfiniBand.")
+
+
 class Mountpoint(Section):
     """One share that every node mounts."""
 

@@ -46,6 +46,7 @@ def test_every_key_is_in_it() -> None:
         "machines": ["master01", "gpu01"],
         "mountpoints": ["nfsshare1"],
         "UserGroups": ["DLWSAdmins"],
+        "sku_mapping": ["Standard_ND40rs_v2"],
         "registry_credential": ["registry.example.org"],
         "private_docker_credential": ["registry.example.org"],
     }
