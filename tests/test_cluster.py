@@ -62,6 +62,8 @@ def names(nodes: list[Node]) -> str:
     (["infra,gpu0[1,3]"], ["re:3$"], "gpu03"),
     (["*.test.example"], [], "infra1 gpu01 gpu02 gpu03"),
     (["infra1"], ["worker"], ""),
+    (["worker!gpu02"], [], "gpu01 gpu03"),
+    (["@all!@infra"], ["@worker&re:[13]$"], "gpu01 gpu03"),
 ])  # fmt: skip
 def test_select(patterns: list[str], limit: list[str], chosen: str) -> None:
     assert names(make(*limit).select(patterns)) == chosen
