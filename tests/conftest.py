@@ -1,4 +1,4 @@
-"""Fixtures that more than one part uses."""
+"""Fixtures that more than one package uses, and the marks that come with them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ from tests.support.sandboxes import make_sandbox
 from tests.support.sshd import Server, serving
 
 __all__ = ["farm", "make_sandbox", "start_farm"]
+
+
+MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm"}
+"""By fixture: the mark of each test that uses it. What starts such a thing by itself is marked there."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in set(getattr(item, "fixturenames", ())) & set(MARKS):
+            item.add_marker(MARKS[fixture])
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ from tests.support import ROOT
 from tests.support.deploy import Deploy
 from tests.support.sshd import Server, free_port, start_sshd, wait_for_sshd, write_key
 
+pytestmark = pytest.mark.sshd
+
 
 class Machine:
     """An sshd at an address, with a key that may be changed, as installing it anew does."""

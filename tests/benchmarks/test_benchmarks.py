@@ -16,6 +16,8 @@ SMALLEST = [
 ]
 
 
+@pytest.mark.farm
+@pytest.mark.sshd
 @pytest.mark.parametrize(
     ("program", "words"), SMALLEST, ids=lambda one: getattr(one, "__name__", "")
 )

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.scale import NAMES, Scale
 
+pytestmark = pytest.mark.farm
 SIZES = (10, 40)
 
 

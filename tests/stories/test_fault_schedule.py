@@ -35,6 +35,7 @@ def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     made.stop()
 
 
+@pytest.mark.farm
 @pytest.mark.parametrize("seeds", BLOCKS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_seeds(crew: Crew, seeds: range) -> None:
     wrong = [

@@ -85,6 +85,7 @@ def test_a_script_takes_two_round_trips(far: Deploy, turns: Turns, tmp_path: Pat
     assert turns.trips == LOGIN + OPEN + 1 + INPUT
 
 
+@pytest.mark.sshd
 def test_a_server_of_one_session_at_a_time_is_asked_for_no_more(tmp_path: Path) -> None:
     with (
         serving(tmp_path, max_sessions=1) as server,

@@ -15,6 +15,7 @@ from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import Target
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
+from tests.support import starts
 from tests.support.private import with_state
 
 
@@ -100,6 +101,7 @@ def start_sshd(
     max_sessions: int = 200,
     more: str = "",
 ) -> subprocess.Popen[bytes]:
+    starts("sshd")
     program = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
     assert program, "install openssh-server: these tests speak with a real one"
     config = place / f"config-{address}-{port}"

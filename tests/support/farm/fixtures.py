@@ -1,4 +1,4 @@
-"""Fixtures that start farms; import them: from tests.farm.fixtures import farm, start_farm."""
+"""Fixtures that start farms; conftest.py gives them to all."""
 
 from __future__ import annotations
 

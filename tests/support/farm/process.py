@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.support import ROOT
+from tests.support import ROOT, starts
 from tests.support.farm.faults import Wrong
 from tests.support.private import with_state
 
@@ -58,6 +58,7 @@ class Farm:
         faults: Mapping[int, str] | None = None,
         answers: Path | None = None,
     ) -> None:
+        starts("farm")
         self.directory = directory
         command = [
             sys.executable,
