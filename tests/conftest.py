@@ -25,7 +25,7 @@ __all__ = ["farm", "make_sandbox", "start_farm"]
 
 
 MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm"}
-"""By fixture: the mark of each test that uses it. What starts such a thing by itself is marked there."""
+"""The mark of each test that uses a fixture; what starts the like by itself is marked there."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,6 +21,7 @@ from tests.support.farm import faults, hosts, shell
 from tests.support.farm.faults import Fault, Wrong
 from tests.support.farm.host import Host
 from tests.support.farm.recorder import Recorder
+from tests.support.farm.server import Server
 
 SETTLES = 20
 """Seconds in which what runs on hosts has to come to its end."""
@@ -57,7 +58,9 @@ async def _serve(options: argparse.Namespace) -> None:
     made: dict[int, Host] = {}
     for number in range(1, options.hosts + 1):
         name, where = hosts.name(number), hosts.address(number)
-        host = Host(name, where, port, recorder, client, PASSWORD, options.answers, programs)
+        host = Host(
+            name, where, port, Server, recorder, client, PASSWORD, options.answers, programs
+        )
         await host.become(Wrong(wrong.get(number, Fault.NONE)), fresh=True)
         made[number] = host
     listed = [_about(host) for host in made.values()]

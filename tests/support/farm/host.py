@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 from asyncio.subprocess import Process
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Host:
     name: str
     where: str
     port: int
+    server: Callable[[Host, bool], asyncssh.SSHServer]
+    """Makes the SSH side of one connection; True: it leaves in mid-login."""
     recorder: Recorder
     client_key: asyncssh.SSHKey
     password: str
@@ -133,11 +136,9 @@ class Host:
                 )
 
     def _secured(self, fault: Fault) -> asyncssh.SSHServerConnectionOptions:
-        from tests.support.farm.server import Server
-
         if fault not in self._options:
             self._options[fault] = asyncssh.SSHServerConnectionOptions(
-                server_factory=lambda: Server(self, leaves=fault is Fault.LEAVE),
+                server_factory=lambda: self.server(self, fault is Fault.LEAVE),
                 server_host_keys=[_new_key() if fault is Fault.HOST_KEY else self.key],
                 encoding=None,
                 gss_host=None,
