@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlws.check import collect
-from dlws.core.connection import KEEP, Echo, Result, Stdin
+from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.nodes.node import Login, Node
 from tests.support.facts import GPU, TEXT, config_of
@@ -20,20 +20,8 @@ def answer(command: str, stdin: bytes) -> Result | None:
     return Result(0, GPU.encode())
 
 
-class Speaking(Fake):
-    """A fake that passes its output on as it arrives, as connections do."""
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        result = super().run(command, stdin, echo, keep)
-        if echo and result.out:
-            echo("out", result.out)
-        return result
-
-
-def node_of(world: World, name: str, user: str, *rules: Answer) -> tuple[Node, Speaking]:
-    fake = Speaking(name, rules=list(rules))
+def node_of(world: World, name: str, user: str, *rules: Answer) -> tuple[Node, Fake]:
+    fake = Fake(name, rules=list(rules))
     old = next(node for node in world.cluster.nodes if node.name == name)
     return Node(old.machine, old.address, fake, Login(user), world.cluster.run), fake
 

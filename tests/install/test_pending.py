@@ -18,7 +18,7 @@ from dlws.nodes import inventory
 from dlws.runs.options import Options
 from dlws.runs.plan import Plan, Unknown, load
 from dlws.session import Session
-from tests.support.simulated import Box, World, place_key
+from tests.support.simulated import SimulatedNode, World, place_key
 
 ALL = {"infra0", "w0", "w1", "w2"}
 
@@ -186,5 +186,5 @@ def test_of_a_plan_that_is_resumed_the_nodes_it_left_out_stay_left_out(
     assert cluster.ran("install_kubeadm.sh") == ALL - {"w1"}
 
 
-def fails_on_w2(box: Box, line: str, given: bytes) -> Result:
+def fails_on_w2(box: SimulatedNode, line: str, given: bytes) -> Result:
     return Result(1) if box.name == "w2" and b"install_kubeadm" in given else Result(0)

@@ -11,6 +11,7 @@ import yaml
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError, EndOfPlan, SomeNodesFailed
 from dlws.kubeadm import join
+from tests.support.commands import runs
 from tests.support.fakes import THREE, Make, World
 from tests.support.kubeadm import ADMIN, RUN, STATE, Nodes
 
@@ -34,14 +35,14 @@ def test_init_sends_the_documents_by_standard_input(make: Make, ca: bytes) -> No
     sent = documents(world.stdin_of("infra01", RUN))
     assert sent["ClusterConfiguration"]["controlPlaneEndpoint"] == "10.1.0.1:6443"
     assert sent["InitConfiguration"]["nodeRegistration"]["name"] == "infra01"
-    line = next(command for command in world.commands("infra01") if RUN in command)
+    line = next(command for command in world.commands("infra01") if runs(command, RUN))
     assert "--skip-token-print --skip-certificate-key-print" in line
     assert not world.ran("worker01", RUN)
 
 
 def changed(world: World, name: str) -> bool:
     """Whether a node was asked for more than how it is."""
-    return any(STATE not in command for command in world.commands(name))
+    return any(not runs(command, STATE) for command in world.commands(name))
 
 
 def test_copies_that_want_to_join_are_refused_and_left_as_they_are(make: Make, ca: bytes) -> None:
@@ -162,20 +163,20 @@ def test_an_unfinished_init_goes_on(make: Make, ca: bytes) -> None:
     nodes.begun.add("infra01")
     world.fakes["infra01"].rules.insert(0, lambda command, _: _forget(nodes, command))
     join.init(world.cluster)
-    line = next(command for command in world.commands("infra01") if RUN in command)
+    line = next(command for command in world.commands("infra01") if runs(command, RUN))
     assert "DirAvailable--var-lib-etcd" in line
     assert "Port-6443" in line
 
 
 def _forget(nodes: Nodes, command: str) -> None:
-    if RUN in command:
+    if runs(command, RUN):
         nodes.begun.clear()
 
 
 def test_a_silent_control_plane_is_not_overwritten(make: Make, ca: bytes) -> None:
     world = make()
     state = b"version=v1.20.2\nkubelet=1\ncontrol_plane=1\napi_says=connection refused\n"
-    world.fakes["infra01"].rules.append(lambda c, _: Result(0, state) if STATE in c else None)
+    world.fakes["infra01"].rules.append(lambda c, _: Result(0, state) if runs(c, STATE) else None)
     with pytest.raises(DeployError, match="does not answer: connection refused") as caught:
         join.init(world.cluster)
     assert "kubeadm reset infra01" in caught.value.cure
@@ -261,9 +262,9 @@ def test_init_gives_the_first_node_its_network_without_waiting(make: Make, ca: b
     placed = [
         i for i, (_, stdin) in enumerate(world.fakes["infra01"].asked) if b"10.244.0.0/24" in stdin
     ]
-    assert placed and placed[0] < next(i for i, line in enumerate(lines) if RUN in line)
+    assert placed and placed[0] < next(i for i, line in enumerate(lines) if runs(line, RUN))
 
 
 def _no_range_yet(nodes: Nodes, command: str) -> None:
-    if RUN in command:
+    if runs(command, RUN):
         nodes.members["infra01"] = ""

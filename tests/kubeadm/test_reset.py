@@ -6,7 +6,7 @@ from dlws.core.errors import Refused
 from dlws.kubeadm import join, reset
 from dlws.kubeadm.survey import ClusterState, Member, parse
 from tests.support.fakes import THREE, Make
-from tests.support.kubeadm import Nodes
+from tests.support.kubeadm import RESET, Nodes
 
 
 def member(name: str, ready: bool = True) -> Member:
@@ -55,8 +55,8 @@ def test_reset_of_a_worker_drains_cleans_and_forgets_it(make: Make, ca: bytes) -
     ]
     assert "drain worker01" in lines[0] and "--delete-emptydir-data" in lines[0]
     assert "delete node worker01" in lines[1]
-    assert world.ran("worker01", "Take Kubernetes off this node")
-    assert not world.ran("infra01", "Take Kubernetes off this node")
+    assert world.ran("worker01", RESET)
+    assert not world.ran("infra01", RESET)
 
 
 def test_reset_of_everything_forgets_admin_conf(make: Make, ca: bytes) -> None:
@@ -64,7 +64,7 @@ def test_reset_of_everything_forgets_admin_conf(make: Make, ca: bytes) -> None:
     Nodes(world, ca, {"infra01": "10.244.0.0/24"})
     join.init(world.cluster)
     reset.reset(world.cluster, world.cluster.nodes)
-    assert all(world.ran(name, "Take Kubernetes off this node") for name in world.fakes)
+    assert all(world.ran(name, RESET) for name in world.fakes)
     assert not (world.cluster.deploy / "sshkey/admin.conf").exists()
 
 

@@ -18,7 +18,7 @@ from dlws.nodes.node import Login, Node
 from dlws.runs.limits import MaxFailures
 from tests.support.clusters import cluster_of
 from tests.support.deploy import Deploy
-from tests.support.fakes import Silent
+from tests.support.fakes import Fake
 from tests.support.farm import Farm
 from tests.support.farm.cluster import directory
 from tests.support.farm.fixtures import StartFarm
@@ -36,7 +36,7 @@ def cluster(tmp_path: Path, infra: int, workers: int, **options: Any) -> Cluster
     (tmp_path / "deploy/sshkey").mkdir(parents=True)
     (tmp_path / "deploy/sshkey/admin.conf").touch()
     run = unrecorded(directory=tmp_path, **options)
-    nodes = [Node(m, str(m.private_ip), Silent(), Login(), run) for m in config.machines.values()]
+    nodes = [Node(m, str(m.private_ip), Fake(), Login(), run) for m in config.machines.values()]
     return Cluster(config, nodes, run)
 
 

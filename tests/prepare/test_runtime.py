@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from dlws import config as configuration
 from dlws.config import Config
-from dlws.core.connection import Echo, Result, Stdin, pieces
+from dlws.core.connection import Result
 from dlws.core.errors import DeployError, UsageError
 from dlws.nodes.node import Login, Node
 from dlws.prepare import runtime
 from dlws.prepare.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
 from dlws.shell import files
-from tests.support.asked import none_there
 from tests.support.invocations import unrecorded
+from tests.support.simulated import MARKERS, SimulatedNode
 
 DEBIAN = b"""version = 2
 
@@ -42,60 +40,24 @@ def make(tmp_path: Path, text: str = "", kind: str = "gpu") -> Config:
     return configuration.load(tmp_path)
 
 
-class Machine:
-    """A node's files as far as configure() sees them: answers commands, keeps what is placed."""
+class Machine(SimulatedNode):
+    """A node whose container runtime has a configuration, and notes when it is started anew."""
 
     def __init__(self, path: str, content: bytes | None, device: bool = True) -> None:
-        self.path, self.device = path, device
-        self.files: dict[str, bytes] = {} if content is None else {path: content}
+        default = DEBIAN if path.endswith("toml") else b""
+        super().__init__("m", effect=self._restart, device=device, default=default)
+        self.path, self.broken_restart = path, False
+        if content is not None:
+            self.files[path] = (content, 0o600, "root:root")
         self.restarts: list[str] = []
-        self.broken_restart = False
-        self.installed = True
 
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = 0
-    ) -> Result:
-        data = b"".join(pieces(stdin))
-        if "containerd config default" in command:
-            return self._read()
-        if "systemctl restart" in command:
-            return self._restart(command)
-        if "sha256sum" in command:
-            return none_there(command, data)
-        assert "tar -xf" in command
-        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            entries = {entry.name: tar.extractfile(entry) for entry in tar}
-            contents = {name: file.read() for name, file in entries.items() if file}
-        for line in contents.pop("list").decode().splitlines():
-            _, _, name, path = line.split(" ", 3)
-            path = path.removesuffix(".")  # it keeps spaces at the end from `read`
-            self.files[path] = contents[name]
-        return Result(0)
-
-    def _read(self) -> Result:
-        if not self.installed:
-            return Result(127)
-        kept, marker = f"{self.path}.dlws-before", "/var/lib/dlws/restart-"
-        facts = {
-            "present": self.path in self.files,
-            "device": self.device,
-            "kept": kept in self.files,
-            "restart": any(path.startswith(marker) for path in self.files),
-        }
-        lines = [f"{name}={'yes' if value else 'no'}" for name, value in facts.items()]
-        head = "\n".join([*lines, f"mode={'600' if facts['present'] else ''}"])
-        default = DEBIAN if self.path.endswith("toml") else b""
-        return Result(0, f"{head}\n\n".encode() + self.files.get(self.path, default))
-
-    def _restart(self, command: str) -> Result:
+    def _restart(self, node: SimulatedNode, command: str, stdin: bytes) -> Result:
+        assert command.startswith("systemctl restart")
         if self.broken_restart:
             return Result(1, b"", b"Job for containerd.service failed")
         self.restarts.append(command)
-        self.files = {path: data for path, data in self.files.items() if "/restart-" not in path}
+        self.files = {path: file for path, file in self.files.items() if MARKERS not in path}
         return Result(0)
-
-    def close(self) -> None:
-        pass
 
 
 def node_of(config: Config, machine: Machine, name: str = "w", dry_run: bool = False) -> Node:
@@ -231,8 +193,8 @@ def test_configure_writes_once_and_restarts_once(tmp_path: Path) -> None:
     assert runtime.configure(node_of(config, machine), config)
     assert len(machine.restarts) == 1
     assert "systemctl restart containerd" in machine.restarts[0]
-    assert machine.files["/etc/containerd/config.toml.dlws-before"] == DEBIAN
-    written = runtime.parse("containerd", machine.files["/etc/containerd/config.toml"])
+    assert machine.contents["/etc/containerd/config.toml.dlws-before"] == DEBIAN
+    written = runtime.parse("containerd", machine.contents["/etc/containerd/config.toml"])
     assert written["plugins"][CRI]["containerd"]["default_runtime_name"] == "nvidia"
     assert not runtime.configure(node_of(config, machine), config)
     assert len(machine.restarts) == 1
@@ -242,9 +204,9 @@ def test_configure_without_a_file_starts_from_the_default(tmp_path: Path) -> Non
     machine = containerd(None)
     config = make(tmp_path, "container_runtime: containerd\n")
     assert runtime.configure(node_of(config, machine, "m"), config)
-    written = runtime.parse("containerd", machine.files["/etc/containerd/config.toml"])
+    written = runtime.parse("containerd", machine.contents["/etc/containerd/config.toml"])
     assert written["plugins"]["io.containerd.internal.v1.opt"]
-    assert "/etc/containerd/config.toml.dlws-before" not in machine.files
+    assert "/etc/containerd/config.toml.dlws-before" not in machine.contents
 
 
 def test_an_interrupted_restart_is_made_up_for(tmp_path: Path) -> None:
@@ -265,7 +227,7 @@ def test_a_node_without_its_device_runtime_still_runs_containers(
     machine = containerd(DEBIAN, device=False)
     config = make(tmp_path, "container_runtime: containerd\n")
     runtime.configure(node_of(config, machine), config)
-    written = runtime.parse("containerd", machine.files["/etc/containerd/config.toml"])
+    written = runtime.parse("containerd", machine.contents["/etc/containerd/config.toml"])
     assert "nvidia" not in str(written)
     assert "containers get no GPUs" in capsys.readouterr().err
 
@@ -274,7 +236,7 @@ def test_dry_run_changes_nothing(tmp_path: Path) -> None:
     machine = containerd(DEBIAN)
     config = make(tmp_path, "container_runtime: containerd\n")
     assert runtime.configure(node_of(config, machine, dry_run=True), config)
-    assert machine.files == {"/etc/containerd/config.toml": DEBIAN}
+    assert machine.contents == {"/etc/containerd/config.toml": DEBIAN}
     assert machine.restarts == []
 
 
@@ -300,7 +262,7 @@ def test_a_broken_file_is_named_and_left(tmp_path: Path, kind: str, content: byt
     assert runtime.PATHS[kind] in caught.value.message
     assert "on w" in caught.value.message
     assert caught.value.cure
-    assert machine.files == {machine.path: content}
+    assert machine.contents == {machine.path: content}
     assert machine.restarts == []
 
 

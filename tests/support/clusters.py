@@ -3,7 +3,7 @@ from __future__ import annotations
 from dlws.config import from_text
 from dlws.nodes.cluster import Cluster
 from dlws.nodes.node import Login, Node
-from tests.support.fakes import Silent
+from tests.support.fakes import Fake
 from tests.support.invocations import unrecorded
 
 TEXT = """
@@ -20,7 +20,7 @@ machines:
 def cluster_of(*nodes: str, parallel: int = 32) -> Cluster:
     config, run = from_text(TEXT), unrecorded(nodes=nodes, parallel=parallel)
     found = [
-        Node(machine, str(machine.private_ip), Silent(), Login(), run)
+        Node(machine, str(machine.private_ip), Fake(), Login(), run)
         for machine in config.machines.values()
     ]
     return Cluster(config, found, run)

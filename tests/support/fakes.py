@@ -1,3 +1,5 @@
+"""A cluster whose nodes answer from a table, and remember what they were asked."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -7,6 +9,7 @@ from pathlib import Path
 from dlws.config import Config, load
 from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
 from dlws.nodes.cluster import Cluster
+from tests.support.commands import runs
 
 Answer = Callable[[str, bytes], Result | None]
 
@@ -31,9 +34,12 @@ THREE = CONFIG.replace(
 
 @dataclass
 class Fake:
-    """A connection that answers by the first rule that knows an answer, else with success."""
+    """A connection that answers by the first rule that knows an answer, else with success.
 
-    name: str
+    Like a real one it passes output on before it gives the result.
+    """
+
+    name: str = ""
     rules: list[Answer] = field(default_factory=list)
     asked: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -44,6 +50,8 @@ class Fake:
         self.asked.append((command, given))
         for rule in self.rules:
             if (answer := rule(command, given)) is not None:
+                if echo and answer.out:
+                    echo("out", answer.out)
                 return answer
         return Result(0)
 
@@ -62,30 +70,18 @@ class World:
         return [command for command, _ in self.fakes[name].asked]
 
     def stdin_of(self, name: str, words: str) -> bytes:
-        """Standard input of the one command on a node that has these words."""
-        found = [stdin for command, stdin in self.fakes[name].asked if words in command]
+        """Standard input of the one command on a node that runs a script, or has these words."""
+        found = [stdin for command, stdin in self.fakes[name].asked if runs(command, words)]
         assert len(found) == 1, f"{len(found)} commands on {name} with {words!r}"
         return found[0]
 
     def ran(self, name: str, words: str) -> bool:
-        return any(words in command for command in self.commands(name))
+        return any(runs(command, words) for command in self.commands(name))
 
 
 def config_of(directory: Path, text: str = CONFIG) -> Config:
     (directory / "config.yaml").write_text(text)
     return load(directory)
-
-
-class Silent:
-    """A connection that answers every command with nothing."""
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        return Result(0)
-
-    def close(self) -> None:
-        pass
 
 
 Make = Callable[..., World]

@@ -1,17 +1,18 @@
+"""Nodes on which kubeadm seems to do its work, for a cluster of fakes."""
+
 from __future__ import annotations
 
 import base64
 
 from dlws.core.connection import Result
-from tests.support.asked import none_there
+from dlws.kubernetes import kubeconfig
+from dlws.shell.quoting import sh
+from tests.support.commands import STATES, none_there, read, template
 from tests.support.fakes import World
 
-STATE = "What a node has of Kubernetes"
-
-RUN = "Run one kubeadm command"
-
-FILES = "sha256sum"
-
+STATE = template("kubernetes/state.sh")
+RUN = template("kubernetes/kubeadm.sh")
+RESET = template("kubernetes/reset.sh")
 ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://10.1.0.1:6443'}}]\n"
 
 
@@ -35,17 +36,18 @@ class Nodes:
             fake.rules.append(lambda command, stdin, name=name: self.answer(name, command, stdin))  # type: ignore[misc]
 
     def answer(self, name: str, command: str, stdin: bytes) -> Result | None:
-        if FILES in command:
+        script, words = read(command)
+        if script == STATES:
             return none_there(command, stdin)
-        if STATE in command:
+        if script == STATE:
             return Result(0, self.state(name))
-        if RUN in command and " init " in command.rsplit("dlws", maxsplit=1)[-1] + " ":
+        if script == RUN and "init" in words:
             self.members.setdefault(name, "10.244.0.0/24")
-        if RUN in command and " join " in command.rsplit("dlws", maxsplit=1)[-1]:
+        if script == RUN and "join" in words:
             if name in self.failing:
                 return Result(1, b"", b"preflight failed")
             self.members.setdefault(name, f"10.244.{len(self.members)}.0/24")
-        if "cat /etc/kubernetes/admin.conf" in command:
+        if script == sh("cat", kubeconfig.ADMIN):
             return Result(0, ADMIN)
         return None
 

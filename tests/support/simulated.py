@@ -16,14 +16,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
+from dlws.kubernetes import kubeconfig
+from dlws.nodes import nodelock
+from dlws.prepare import hosts, runtime
 from dlws.runs import plan
-from dlws.shell import files, recorder
+from dlws.shell import files
+from dlws.shell.quoting import sh
 from dlws.ssh.handshake import Target
-from tests.support.asked import paths
+from tests.support.commands import STATES, paths, plain, read, template
 
 CHECKED = "# dlws-check"
 ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://127.9.9.9:1'}}]\n"
-_PREFIX = "export PATH; "
+MARKERS = "/var/lib/dlws/restart-"
+
+Words = tuple[str, ...]
+Answer = Callable[[Words, bytes], Result]
+Effect = Callable[["SimulatedNode", str, bytes], Result]
+"""What a command that is no question does: the command, without sudo, and its input."""
 
 
 @dataclass(frozen=True)
@@ -54,50 +63,62 @@ class Change:
         }
 
 
+def _well(node: SimulatedNode, line: str, given: bytes) -> Result:
+    return Result(0)
+
+
 @dataclass
-class Box:
-    """One node. `files` maps a path to (content, mode, owner)."""
+class SimulatedNode:
+    """A connection to a node. `files` maps a path to (content, mode, owner)."""
 
     name: str
-    world: World
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """More questions, by the scripts that ask them."""
+    effect: Effect = _well
     files: dict[str, tuple[bytes, int, str]] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
     questions: int = 0
+    installed: bool = True
+    device: bool = False
+    """Whether it has the runtime of its devices."""
+    default: bytes = b""
+    """The container runtime's configuration where it has no file."""
+
+    def __post_init__(self) -> None:
+        self._known: dict[str, Answer] = {
+            STATES: self._states,
+            read(files.CONTENT)[0]: self._contents,
+            hosts._READ: self._hosts,
+            read(runtime._READ)[0]: self._runtime,
+        }
 
     def run(
         self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
     ) -> Result:
         given = b"".join(pieces(stdin))
-        line = _inner(command)
-        if line == "true":
+        script, words = read(command)
+        if script == "true":
             return Result(0)
-        if "lock=/var/lib/dlws/lock" in line:  # it keeps runs apart, and is no change of a node
+        if script == nodelock._LOCK:  # it keeps runs apart, and is no change of a node
             return Result(0, b"taken\n")
-        for mark, answer in self._questions():
-            if mark in line:
-                self.questions += 1
-                return answer(line, given)
-        if line == files.PLACE:
+        if answer := self._known.get(script) or self.answers.get(script):
+            self.questions += 1
+            return answer(words, given)
+        if script == read(files.PLACE)[0]:
             return self._place(given)
+        line = plain(command)
         self.changes.append(Change(self.name, line, given))
-        return self.world.effect(self, line, given)
+        return self.effect(self, line, given)
 
     def close(self) -> None:
         """Nothing is held open."""
 
+    @property
+    def contents(self) -> dict[str, bytes]:
+        return {path: content for path, (content, _, _) in self.files.items()}
+
     def hash(self) -> str:
         return hashlib.sha256(repr(sorted(self.files.items())).encode()).hexdigest()
-
-    def _questions(self) -> list[tuple[str, Callable[[str, bytes], Result]]]:
-        return [
-            ("Ask this node many questions", self._checked),
-            ("What a node has of Kubernetes", lambda line, given: self.world.kubernetes(self)),
-            ("kept=$(has test -e", self._runtime),
-            ("cat /etc/kubernetes/admin.conf", lambda line, given: Result(0, ADMIN)),
-            ("&& cat /etc/hosts", self._hosts),
-            ("sha256sum", self._states),
-            (files.CONTENT, self._contents),
-        ]
 
     def state(self, path: str) -> str:
         if path not in self.files:
@@ -105,32 +126,32 @@ class Box:
         content, mode, owner = self.files[path]
         return f"{hashlib.sha256(content).hexdigest()} {mode:o} {owner}"
 
-    def _states(self, line: str, given: bytes) -> Result:
-        states = (self.state(path) for path in paths(line, given))
+    def _states(self, words: Words, given: bytes) -> Result:
+        states = (self.state(path) for path in paths(words, given))
         return Result(0, "".join(f"{state}\n" for state in states).encode())
 
-    def _hosts(self, line: str, given: bytes) -> Result:
+    def _hosts(self, words: Words, given: bytes) -> Result:
         content, mode, owner = self.files.get("/etc/hosts", (b"", 0o644, "root:root"))
         return Result(0, f"{mode:o} {owner}\n".encode() + content)
 
-    def _contents(self, line: str, given: bytes) -> Result:
-        found = [base64.b64encode(self._content(path)) for path in given.decode().splitlines()]
-        return Result(0, b"".join(f + b"\n" for f in found))
+    def _contents(self, words: Words, given: bytes) -> Result:
+        found = [self.contents.get(path, b"") for path in given.decode().splitlines()]
+        return Result(0, b"".join(base64.b64encode(content) + b"\n" for content in found))
 
-    def _content(self, path: str) -> bytes:
-        return self.files.get(path, (b"", 0, ""))[0]
-
-    def _checked(self, line: str, given: bytes) -> Result:
-        said = b"differs: file\t/etc/checked\tis missing\n" if self.world.differs(self) else b""
-        return Result(0, b"0 0 %s \n" % base64.b64encode(said))
-
-    def _runtime(self, line: str, given: bytes) -> Result:
-        path = "/etc/containerd/config.toml"
-        there = "yes" if path in self.files else "no"
-        mode = f"{self.files[path][1]:o}" if path in self.files else ""
-        kept = "yes" if f"{path}.dlws-before" in self.files else "no"
-        head = f"present={there}\nmode={mode}\ndevice=no\nkept={kept}\nrestart=no\n\n"
-        return Result(0, head.encode() + self._content(path))
+    def _runtime(self, words: Words, given: bytes) -> Result:
+        if not self.installed:
+            return Result(127)
+        path, there = words[0], words[0] in self.files
+        facts = {
+            "present": there,
+            "device": self.device,
+            "kept": f"{path}.dlws-before" in self.files,
+            "restart": words[3] in self.files,
+        }
+        lines = [f"{name}={'yes' if value else 'no'}" for name, value in facts.items()]
+        mode = f"{self.files[path][1]:o}" if there else ""
+        head = "\n".join([*lines, f"mode={mode}"])
+        return Result(0, f"{head}\n\n".encode() + self.contents.get(path, self.default))
 
     def _place(self, given: bytes) -> Result:
         with tarfile.open(fileobj=io.BytesIO(given), ignore_zeros=False) as archive:
@@ -148,14 +169,23 @@ class World:
     """Simulated nodes by address, in the place of SSH connections."""
 
     def __init__(self, boxes: dict[str, str], dice: random.Random, ca: bytes) -> None:
-        self.boxes = {address: Box(name, self) for address, name in boxes.items()}
+        self.boxes = {address: self._node(name) for address, name in boxes.items()}
         self.members: dict[str, str] = {}
         self.masters = {name for name in boxes.values() if name.startswith("infra")}
         self._addresses = {name: address for address, name in boxes.items()}
         self.differing = {name for name in boxes.values() if dice.random() < 0.5}
         self._ca = ca
 
-    def connect(self, target: Target, **_: object) -> Box:
+    def _node(self, name: str) -> SimulatedNode:
+        node = SimulatedNode(name, effect=self._effect)
+        node.answers = {
+            template("verify/state.sh"): lambda words, given: self._checked(node),
+            template("kubernetes/state.sh"): lambda words, given: self._kubernetes(node),
+            sh("cat", kubeconfig.ADMIN): lambda words, given: Result(0, ADMIN),
+        }
+        return node
+
+    def connect(self, target: Target, **_: object) -> SimulatedNode:
         return self.boxes[target.address]
 
     @property
@@ -165,26 +195,35 @@ class World:
     def hashes(self) -> dict[str, str]:
         return {box.name: box.hash() for box in self.boxes.values()} | self.members
 
-    def differs(self, box: Box) -> bool:
-        return box.name in self.differing
-
     def join(self, name: str) -> None:
         self.members.setdefault(name, f"10.244.{len(self.members)}.0/24")
 
-    def effect(self, box: Box, line: str, given: bytes) -> Result:
+    def effect(self, box: SimulatedNode, line: str, given: bytes) -> Result:
         """What a command changes: kubeadm's makes and loses members, a script ends differences."""
-        last = shlex.split(line)[-12:]
-        if "Run one kubeadm command" in line and ("init" in last or "join" in last):
+        script, words = read(line)
+        if script == template("kubernetes/kubeadm.sh") and {"init", "join"} & set(words):
             self.join(box.name)
         if "delete node" in line:
+            last = shlex.split(line)
             self.members.pop(last[last.index("node") + 1], None)
+        if "systemctl restart" in line:
+            box.files = {path: file for path, file in box.files.items() if MARKERS not in path}
         if CHECKED.encode() in given:
             self.differing.discard(box.name)
         return Result(0)
 
-    def kubernetes(self, box: Box) -> Result:
-        hosts = base64.b64encode(box.files.get("/etc/hosts", (b"", 0, ""))[0]).decode()
-        lines = ["version=v1.20.2", f"hosts={hosts}", f"machine_id=id-{box.name}"]
+    def _effect(self, box: SimulatedNode, line: str, given: bytes) -> Result:
+        """By the name, so that a test may give the world another effect."""
+        return self.effect(box, line, given)
+
+    def _checked(self, box: SimulatedNode) -> Result:
+        differs = box.name in self.differing
+        said = b"differs: file\t/etc/checked\tis missing\n" if differs else b""
+        return Result(0, b"0 0 %s \n" % base64.b64encode(said))
+
+    def _kubernetes(self, box: SimulatedNode) -> Result:
+        text = base64.b64encode(box.contents.get("/etc/hosts", b"")).decode()
+        lines = ["version=v1.20.2", f"hosts={text}", f"machine_id=id-{box.name}"]
         if box.name in self.members:
             lines.append("kubelet=1")
             if box.name in self.masters:
@@ -194,16 +233,6 @@ class World:
                     for name, pods in self.members.items()
                 ]
         return Result(0, "\n".join(lines).encode())
-
-
-def _inner(command: str) -> str:
-    """A command without what makes it root and what records it."""
-    words = shlex.split(command)
-    if words[-2:-1] == ["-c"] and _PREFIX in words[-1][:120]:
-        return _inner(words[-1].partition(_PREFIX)[2])
-    if words[:3] == ["sh", "-c", recorder._RECORD]:
-        return words[-2]  # ... sh -c COMMAND dlws
-    return command
 
 
 def place_key(directory: Path) -> None:
