@@ -9,15 +9,13 @@ from pathlib import Path
 import pytest
 
 from dlws.config import from_text
-from dlws.core.connection import KEEP, Echo, Local, Result, Stdin
 from dlws.core.errors import DeployError
 from dlws.nodes import nodelock
 from dlws.nodes.node import Login, Node
 from dlws.nodes.nodelock import LockState
-from dlws.shell.quoting import sh
 from tests.support.invocations import unrecorded
 from tests.support.locks import who
-from tests.support.private import possible
+from tests.support.private import Fresh, possible
 
 pytestmark = pytest.mark.skipif(not possible(), reason="a /var/lib/dlws of its own takes root")
 
@@ -72,28 +70,14 @@ def test_what_cannot_be_read_is_shown_and_where_to_look() -> None:
     assert "/var/lib/dlws/lock" in caught.value.cure
 
 
-class New(Local):
-    """Runs commands here, with a /var/lib of their own where another makes dlws in between."""
-
-    def __init__(self, place: Path) -> None:
-        self._place = place
-        (place / "lib").mkdir()
-        shutil.copy("/bin/mkdir", place / "own")
-        (place / "mkdir").write_text(f'#!/bin/sh\n{place}/own "$@"; exec {place}/own "$@"\n')
-        (place / "mkdir").chmod(0o755)
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        inside = 'mount --bind "$1/lib" /var/lib && mount --bind "$1/mkdir" /bin/mkdir'
-        inside += ' && exec sh -c "$2"'
-        words = ("unshare", "-m", "sh", "-c", inside, "sh", str(self._place), command)
-        return super().run(sh(*words), stdin, echo, keep)
-
-
 def test_a_place_that_another_makes_meanwhile_does_as_well(tmp_path: Path) -> None:
     config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
-    node = Node(config.machines["i1"], "10.0.0.1", New(tmp_path), Login(), unrecorded())
+    shutil.copy("/bin/mkdir", own := tmp_path / "own")
+    twice = tmp_path / "mkdir"
+    twice.write_text(f'#!/bin/sh\n{own} "$@"; exec {own} "$@"\n')
+    twice.chmod(0o755)
+    box = Fresh(tmp_path / "lib", twice)
+    node = Node(config.machines["i1"], "10.0.0.1", box, Login(), unrecorded())
     assert nodelock.ask(node, "show").verdict == "none"
     assert not (tmp_path / "lib/dlws").exists()
     assert nodelock.ask(node, "take", "aa", "here", who("aa", "here")).verdict == "taken"

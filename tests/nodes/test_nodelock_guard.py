@@ -12,39 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from dlws.core.connection import KEEP, Echo, Halt, Local, Result, Stdin
+from dlws.core.connection import Halt
 from dlws.core.errors import DeployError, Refused
 from dlws.nodes import nodelock
 from dlws.nodes.node import Node
 from dlws.nodes.nodelock import Guard
 from dlws.runs.options import Options
-from dlws.shell.quoting import sh
-from dlws.ssh.handshake import ConnectionFailed
 from tests.support.invocations import unrecorded
 from tests.support.locks import who
-from tests.support.private import Inside, possible
+from tests.support.private import Fresh, Inside, possible
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not possible(), reason="a /var/lib/dlws of its own takes root")
-
-
-class Away(Inside):
-    """A node that is away while `gone` is set, and then loses commands where it is told to."""
-
-    gone = False
-    lost = False
-    asked = 0
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        self.asked += 1
-        if self.gone:
-            raise ConnectionFailed("no answer")
-        done = super().run(command, stdin, echo, keep)
-        if self.lost:
-            raise ConnectionFailed("gone in mid-command", lost=True)
-        return done
 
 
 class World:
@@ -52,7 +31,7 @@ class World:
 
     def __init__(self, node: Node, place: Path) -> None:
         self.node, self.place = node, place
-        self.connection = Away(place / "state")
+        self.connection = Inside(place / "state")
         node.connection = self.connection
         self.lock = place / "state/lock"
         self.guards: list[Guard] = []
@@ -155,9 +134,9 @@ def test_a_heart_goes_on_beating_when_its_node_was_away(world: World) -> None:
     closed: list[str] = []
     guard, halt = world.guard("here", closed)
     take(guard)
-    asked = world.connection.asked
+    asked = len(world.connection.asked)
     world.connection.gone = True
-    wait_until(lambda: world.connection.asked > asked + 1)
+    wait_until(lambda: len(world.connection.asked) > asked + 1)
     assert halt.refusal is None
     world.connection.gone = False
     broken(world)
@@ -276,21 +255,6 @@ def test_a_lock_that_cannot_be_written_is_an_error_and_where_to_look(world: Worl
         nodelock.ask(world.node, "take", "aa", "here", who("aa"))
     assert "/var/lib/dlws/lock" in caught.value.cure
     assert not world.lock.exists()
-
-
-class Fresh(Local):
-    """A node whose /var/lib is empty."""
-
-    def __init__(self, lib: Path) -> None:
-        self.lib = lib
-        lib.mkdir()
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        line = 'mount --bind "$1" /var/lib && exec sh -c "$2"'
-        words = ("unshare", "-m", "sh", "-c", line, "dlws", self.lib, command)
-        return super().run(sh(*words), stdin, echo, keep)
 
 
 def test_on_a_fresh_node_a_look_makes_nothing_and_taking_makes_its_place(

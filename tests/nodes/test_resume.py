@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from dlws.config import from_text
-from dlws.core.connection import KEEP, Echo, Result, Stdin
 from dlws.core.errors import Refused, UsageError
 from dlws.nodes import resume
 from dlws.nodes.cluster import Cluster
@@ -102,27 +101,13 @@ def test_a_run_of_a_week_can_be_carried_on(tmp_path: Path) -> None:
     assert resumable(tmp_path) == "run-1"
 
 
-class Asked(Inside):
-    """A node with a /var/lib/dlws of its own, that notes as whom it is asked."""
-
-    def __init__(self, state: Path) -> None:
-        super().__init__(state)
-        self.operations, self.asked = state / "ops", list[str]()
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        self.asked.append("root" if "export PATH" in command else "user")
-        return super().run(command, stdin, echo, keep)
-
-
 class World:
     def __init__(self, place: Path) -> None:
         text = "cluster_name: t\nmachines:\n" + "".join(
             f"  i{n}: {{role: infra, private-ip: 10.0.0.{n}}}\n" for n in (1, 2, 3)
         )
         config, run = from_text(text), unrecorded()
-        self.boxes = {name: Asked(place / name) for name in config.machines}
+        self.boxes = {name: Inside(place / name) for name in config.machines}
         nodes = [
             Node(machine, str(machine.private_ip), self.boxes[name], Login(), run)
             for name, machine in config.machines.items()
@@ -136,7 +121,7 @@ class World:
             {"node": node, "operation": operation, "title": f"do {operation[-1]}", "root": root}
         )
         if code is not None:
-            kept = self.boxes[node].operations / operation
+            kept = self.boxes[node].state / "ops" / operation
             kept.mkdir(parents=True)
             (kept / "exit").write_text(f"{code}\n")
 
@@ -166,12 +151,12 @@ def test_each_node_is_asked_once_for_what_was_under_way_there(world: World) -> N
         ("i1", "b", 3, "ended"),
         ("i2", "c", None, "never"),
     ]
-    assert [box.asked for box in world.boxes.values()] == [["root"], ["root"], []]
+    assert [box.users for box in world.boxes.values()] == [["root"], ["root"], []]
 
 
 def test_what_is_waited_for_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.leave("i1", OPERATIONS[0], 0)
-    kept = world.boxes["i1"].operations / OPERATIONS[0]
+    kept = world.boxes["i1"].state / "ops" / OPERATIONS[0]
     (kept / "exit").unlink()
     start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -190,15 +175,15 @@ def test_each_users_operations_are_asked_for_by_that_user(world: World) -> None:
     world.leave("i2", OPERATIONS[2], 5, root=False)
     found = [("i1", "a", 0, "ended"), ("i1", "b", 4, "ended"), ("i2", "c", 5, "ended")]
     assert world.settled() == found
-    assert world.boxes["i2"].asked == ["user"]
-    assert world.boxes["i1"].asked == ["root", "user"]
+    assert world.boxes["i2"].users == ["user"]
+    assert world.boxes["i1"].users == ["root", "user"]
 
 
 def test_of_an_older_record_root_is_asked(world: World) -> None:
     world.leave("i1", OPERATIONS[0], 0)
     del world.journal.in_flight[0]["root"]
     assert world.settled() == [("i1", "a", 0, "ended")]
-    assert world.boxes["i1"].asked == ["root"]
+    assert world.boxes["i1"].users == ["root"]
 
 
 def test_nodes_are_due_what_follows_from_their_files(world: World) -> None:
