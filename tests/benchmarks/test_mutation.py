@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import mutation
 from benchmarks.shell_mutants import mutants
+from tests.support import ROOT
 from tests.support.private import possible
 
 SOURCE = '''"""A module; its text is no script: $x."""
@@ -17,6 +18,14 @@ _SCRIPT = f"""set -e
 [ -e "$1" ] && rm -f "$1"; exit {3}"""
 _PROSE = "look there; then go on"
 '''
+
+
+def test_each_module_that_is_mutated_has_tests_of_its_name() -> None:
+    for module, tests in mutation.TESTS.items():
+        assert (ROOT / f"dlws/{module}.py").exists()
+        package, _, name = module.rpartition("/")
+        assert f"tests/{package}/test_{name}.py" in tests
+        assert all((ROOT / path).exists() for path in tests)
 
 
 def test_scripts_are_changed_and_stay_scripts() -> None:
