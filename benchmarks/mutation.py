@@ -40,14 +40,14 @@ _MORE = {
 """The modules that are mutated, and tests of each beside those that are named after it."""
 
 
-def _named(module: str) -> list[str]:
+def _tests_named(module: str) -> list[str]:
     """The tests that are named after a module: test_NAME.py, test_NAME_MORE.py."""
     package, _, name = module.rpartition("/")
     places = (ROOT / "tests" / package).glob(f"test_{name}*.py")
     return sorted(str(path.relative_to(ROOT)) for path in places)
 
 
-TESTS = {module: [*_named(module), *more] for module, more in _MORE.items()}
+TESTS = {module: [*_tests_named(module), *more] for module, more in _MORE.items()}
 """The tests of each module that take seconds."""
 AT_ONCE = 4
 RESULTS = ROOT / "build/mutation.json"

@@ -19,7 +19,6 @@ from tests.support.waiting import wait_until
 QUICK = """import sys
 from dlws.nodes import nodelock
 from dlws.cli import main
-from tests.support.invocations import unrecorded
 nodelock.BEAT = 0.2
 sys.argv[0] = "deploy.py"
 main()"""
