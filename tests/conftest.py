@@ -28,10 +28,20 @@ MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm"}
 """The mark of each test that uses a fixture; what starts the like by itself is marked there."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups afterwards
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & set(MARKS):
             item.add_marker(MARKS[fixture])
+        if real(item):
+            item.add_marker(pytest.mark.xdist_group("nodes"))
+    if hasattr(config, "workerinput"):  # many at once: the longest group has to begin first
+        items.sort(key=lambda item: not real(item))
+
+
+def real(item: pytest.Item) -> bool:
+    """Whether a test makes real nodes: of those one runs at a time, on one worker."""
+    return any(item.get_closest_marker(name) for name in ("sandbox", "cluster"))
 
 
 @pytest.fixture(scope="session")
