@@ -55,8 +55,8 @@ class Cluster:
     def select(self, patterns: Iterable[str] = ()) -> list[Node]:
         """The nodes that fit any pattern (all of them where none is given) and --nodes.
 
-        A pattern is a name, role, wildcard, folded name (`gpu[01-12]`), re:REGEX, or several
-        with commas. One that fits no node is a UsageError.
+        A pattern is a name, role, wildcard, node set (`gpu[01-12]`), re:REGEX, or several joined
+        by set operations (`worker!gpu03`, `infra,nfs`). One that fits no node is a UsageError.
         """
         chosen = self._fitting(patterns)
         limit = self._fitting(self.run.options.nodes)
@@ -99,18 +99,21 @@ class Cluster:
         raise UsageError(f"there is no {role} named {which!r}", names)
 
     def _fitting(self, patterns: Iterable[str]) -> list[Node]:
-        single = [p for words in patterns for p in nodeset.split(words)]
-        if not single:
+        given = list(filter(None, patterns))
+        if not given:
             return self.nodes
-        found = {pattern: [n for n in self.nodes if _fits(pattern, n)] for pattern in single}
-        for pattern, nodes in found.items():
-            if not nodes:
-                raise UsageError(
-                    f"no node has the name or role {pattern!r}",
-                    f"there are: {nodeset.fold(n.name for n in self.nodes) or 'no nodes'}",
-                )
-        wanted = {id(node) for nodes in found.values() for node in nodes}
-        return [node for node in self.nodes if id(node) in wanted]
+        wanted = set[int]().union(*(nodeset.evaluate(words, self._places) for words in given))
+        return [node for place, node in enumerate(self.nodes) if place in wanted]
+
+    def _places(self, pattern: str) -> set[int]:
+        """Where the nodes of one pattern are; raises UsageError where there are none."""
+        found = {place for place, node in enumerate(self.nodes) if _fits(pattern, node)}
+        if not found:
+            raise UsageError(
+                f"no node has the name or role {pattern!r}",
+                f"there are: {nodeset.fold(n.name for n in self.nodes) or 'no nodes'}",
+            )
+        return found
 
     def change_all(
         self,
@@ -221,5 +224,5 @@ class Cluster:
 
 
 def _fits(pattern: str, node: Node) -> bool:
-    roles = [word for role in node.roles for word in words_for(role)]
+    roles = [word for role in node.roles for word in (*words_for(role), "all")]
     return nodeset.matches(pattern, [node.name, node.fqdn, *roles])

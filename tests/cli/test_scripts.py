@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Deploy, Server
+from tests.support.deploy import Deploy
+from tests.support.sshd import Server
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from click.testing import CliRunner
 
 from dlws.cli import cli
 from dlws.cli.words import as_typed, hoisted, keeps_all
-from tests.conftest import Deploy
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.support import ROOT
+from tests.support.deploy import Deploy
 
 
 def tree(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

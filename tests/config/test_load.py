@@ -11,7 +11,7 @@ from dlws.config import Config, ConfigError, from_text, load
 from dlws.config.addresses import address_of, parse_hosts
 from dlws.config.problems import hide_secrets
 from dlws.core.errors import UsageError
-from tests.config.support import look, minimal
+from tests.support.configs import look, minimal
 
 
 def write(directory: Path, text: str, name: str = "config.yaml") -> Path:

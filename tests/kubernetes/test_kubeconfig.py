@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -12,16 +11,9 @@ import yaml
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import write
 from dlws.kubernetes import kubeconfig
-from tests.kubernetes.conftest import THREE, World
+from tests.support.fakes import THREE, World
+from tests.support.kubeconfigs import ADMIN
 
-ADMIN: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "clusters": [{"name": "atlas", "cluster": {"server": "https://10.1.0.1:6443"}}],
-    "users": [{"name": "kubernetes-admin", "user": {"client-key-data": "c2VjcmV0"}}],
-    "contexts": [{"name": "a@b", "context": {"cluster": "atlas", "user": "kubernetes-admin"}}],
-    "current-context": "a@b",
-}
 OWN = {
     "apiVersion": "v1",
     "kind": "Config",

@@ -12,9 +12,7 @@ import pytest
 from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.kubernetes import api, labels
 from dlws.kubernetes.api import KubeNode, cordon_patch, label_patch, taint_patch
-from tests.kubernetes.conftest import CONFIG, THREE, World, config_of
-
-Make = Callable[..., World]
+from tests.support.fakes import CONFIG, THREE, Make, config_of
 
 
 def live(name: str, taints: tuple[dict[str, str], ...] = (), **has: str) -> KubeNode:

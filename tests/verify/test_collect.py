@@ -18,9 +18,8 @@ from dlws.core.errors import CheckFailed, DeployError
 from dlws.scripts.checkmode import parse
 from dlws.verify import collect, run
 from dlws.verify.expected import expected
-from tests.kubernetes.conftest import World
-from tests.verify.conftest import known_of
-from tests.verify.test_fix import session
+from tests.support.fakes import World
+from tests.support.judge import known_of, session
 
 
 def questions_in(archive: bytes) -> dict[str, bytes]:

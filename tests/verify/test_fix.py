@@ -15,17 +15,10 @@ from dlws.kubernetes import api, scheduling
 from dlws.kubernetes.api import KubeNode, taints_patch
 from dlws.verify import fix
 from dlws.verify.run import locked_out
-from tests.kubernetes.conftest import World
-from tests.verify.conftest import MASTER, known_of
+from tests.support.fakes import World
+from tests.support.judge import MASTER, known_of, session
 
 Patches = dict[str, Any]
-
-
-def session(world: World) -> Any:
-    cluster = world.cluster
-    return SimpleNamespace(
-        cluster=cluster, config=cluster.config, console=cluster.run.console, ask_secret=None
-    )
 
 
 @pytest.fixture
