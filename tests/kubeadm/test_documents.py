@@ -139,12 +139,6 @@ def test_ca_hash_is_that_of_openssl(ca: bytes) -> None:
     assert documents.ca_hash(ca) == f"sha256:{Local().run(digest, ca).text.split()[0]}"
 
 
-def test_merged_is_deep_and_leaves_its_arguments_alone() -> None:
-    base = {"a": {"b": 1, "c": 2}, "d": [1]}
-    assert documents.merged(base, {"a": {"c": 3}, "d": [2]}) == {"a": {"b": 1, "c": 3}, "d": [2]}
-    assert base == {"a": {"b": 1, "c": 2}, "d": [1]}
-
-
 def test_awkward_words_survive_the_yaml() -> None:
     words = ["a b", "$(x)", "'", '"', ";", "new\nline", "ü", "{{x}}", "no", "1.20"]
     assert list(yaml.safe_load_all(documents.dump([{"a": words}]))) == [{"a": words}]
