@@ -9,9 +9,9 @@ import pytest
 
 from dlws.config import from_text
 from dlws.config.explain import all_keys
-from dlws.config.merge import Sources
-from dlws.config.source import parse
-from dlws.config.spelling import OLD
+from dlws.config.reading.source import parse
+from dlws.config.reading.sources import Sources
+from dlws.config.reading.spelling import OLD
 from tests.support import ROOT
 
 EXAMPLE = ROOT / "config.yaml.example"

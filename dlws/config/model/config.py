@@ -6,21 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
-from dlws.config.labels import KUBELABELS
-from dlws.config.nodes import JumpHost, Machine, Port, Ssh
-from dlws.config.sections import (
-    ClusterNetwork,
-    Dockers,
-    Jwt,
-    Kubelabels,
-    Kubernetes,
-    Mountpoint,
-    OnPremise,
-    Registry,
-    Sku,
-    UserGroup,
-)
-from dlws.config.types import (
+from dlws.config.model.images import Dockers, Registry
+from dlws.config.model.kubernetes import Kubelabels, Kubernetes
+from dlws.config.model.labels import KUBELABELS
+from dlws.config.model.machines import JumpHost, Machine, Port, Ssh
+from dlws.config.model.network import ClusterNetwork
+from dlws.config.model.sizes import OnPremise, Sku
+from dlws.config.model.storage import Mountpoint
+from dlws.config.model.types import (
     ClusterName,
     Freeform,
     SecretText,
@@ -31,6 +24,7 @@ from dlws.config.types import (
     Url,
     User,
 )
+from dlws.config.model.users import Jwt, UserGroup
 from dlws.core.version import Runtime
 
 if TYPE_CHECKING:
