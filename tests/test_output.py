@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from dlws.core.errors import ReaderGone
 from dlws.core.text import took
-from dlws.runs.console import Console, ReaderGone
+from dlws.runs.console import Console
 
 
 def shown(capsys: pytest.CaptureFixture[str], *pieces: bytes) -> list[str]:

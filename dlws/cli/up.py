@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from dlws.install.step import PLATFORMS
-from dlws.session import Session
+if TYPE_CHECKING:
+    from dlws.session import Session
 
+
+PLATFORMS = ("azure", "onpremise", "sandbox")
 PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=False)
 
 
