@@ -32,7 +32,8 @@ OLDEST, NEWEST = 18, 36
 class Section(BaseModel):
     """A frozen part of the configuration."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+    # Deferred: a section is built once, as a part of Config, and not alone before that.
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", defer_build=True)
 
 
 def wrong(message: str, cure: str) -> PydanticCustomError:
