@@ -1,7 +1,6 @@
 """The configuration's typed shape: what every key means, takes and defaults to."""
 
-from __future__ import annotations
-
+# Annotations are values here, not text: Pydantic would spend a tenth of start-up on reading them.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -179,10 +178,10 @@ class Config(Section):
     )
     other: Freeform = Field(default={}, description="Keys of older configurations; not used.")
 
-    _warnings: Sequence[Problem] = PrivateAttr(())
+    _warnings: "Sequence[Problem]" = PrivateAttr(())
 
     @property
-    def warnings(self) -> Sequence[Problem]:
+    def warnings(self) -> "Sequence[Problem]":
         """What was odd but understood."""
         return self._warnings
 

@@ -40,7 +40,8 @@ _HOST_KEY = re.compile(
 class Section(BaseModel):
     """A frozen part of the configuration."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+    # Deferred: a section is built once, as a part of Config, and not alone before that.
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", defer_build=True)
 
 
 def wrong(message: str, cure: str) -> PydanticCustomError:
