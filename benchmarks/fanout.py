@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks import cluster, measure
+from benchmarks import measure
 from benchmarks.measure import BENCH_VENV, PYTHON, ROOT, Figures, Sample
-from tests.farm import Farm
+from tests.support.farm import Farm, cluster
 
 PACKAGES = ("ansible-core", "clustershell", "parallel-ssh", "pyinfra")
 PEERS = ROOT / "benchmarks/peers"

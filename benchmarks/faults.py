@@ -8,10 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from benchmarks import cluster, measure
+from benchmarks import measure
 from benchmarks.measure import PYTHON, Sample
-from tests.farm import Farm
-from tests.farm.hosts import name
+from tests.support.farm import Farm, cluster
+from tests.support.farm.hosts import name
 
 HOSTS = 20
 TIMEOUT = 3

@@ -19,12 +19,12 @@ from pathlib import Path
 import paramiko
 
 from benchmarks import measure
-from benchmarks.proxy import Distance, Place, Turns
 from dlws.nodes.node import File
 from dlws.runs.options import Options
 from dlws.scripts import run, script
 from dlws.session import Session
-from tests.conftest import Server, serving
+from tests.support.proxy import Distance, Place, Turns
+from tests.support.sshd import Server, serving
 
 MILLISECONDS = (0, 5, 50, 270)
 HERE = "127.0.0.9"

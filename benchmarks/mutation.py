@@ -22,50 +22,32 @@ from benchmarks import measure, shell_mutants
 from benchmarks.measure import BENCH_VENV, PYTHON, ROOT
 
 TOOL = "mutmut==3.8.1"
-_RESUME = [
-    f"tests/test_resume.py::test_{name}"
-    for name in (
-        "settling_tells_the_ended_the_dead_and_the_never_begun",
-        "a_command_that_comes_late_is_not_run",
-        "settling_waits_for_what_runs_and_says_so_once",
-        "input_that_broke_off_starts_nothing",
-        "many_at_once_start_one",
-        "a_full_disk_on_the_node_is_said_and_nothing_is_run",
-        "whatever_room_for_files_is_left_a_command_is_kept_or_not_begun",
-        "a_disk_that_fills_up_meanwhile_loses_no_outcome",
-    )
-]
-_REBOOT = "tests/test_resume.py::test_a_request_for_a_reboot_is_no_failure_unless_its_node_failed"
-_RECORDS = [
-    "tests/test_resume.py::test_records_torn_at_any_byte_are_gone_on_from",
-    "tests/test_resume.py::test_a_full_disk_ends_the_record_with_an_error",
-]
-_UPLOADS = [
-    "tests/test_resume.py::test_an_upload_cut_anywhere_leaves_whole_files_and_no_remains",
-    "tests/test_resume.py::test_what_the_killed_left_behind_goes_away",
-]
-_LOCK = [
-    "tests/test_nodelock.py::test_only_its_holder_keeps_it_and_gives_it_back",
-    "tests/test_nodelock.py::test_of_racers_exactly_one_takes_it",
-    "tests/test_nodelock.py::test_a_place_that_another_makes_meanwhile_does_as_well",
-    "tests/test_nodelock.py::test_what_is_no_answer",
-    "tests/test_nodelock.py::test_a_copy_of_a_directory_is_another_one",
-]
-TESTS = {
-    "connection": ["tests/test_connection.py"],
-    "files": ["tests/test_files.py", "tests/test_plan.py", *_UPLOADS],
-    "foresight": ["tests/test_foresight.py"],
-    "gate": ["tests/test_plan.py", "tests/test_foresight.py"],
-    "history": ["tests/test_resuming.py", "tests/test_journal.py", _REBOOT],
-    "journal": ["tests/test_journal.py", "tests/test_journal_read.py"],
-    "lines": ["tests/test_resuming.py", "tests/test_journal.py", *_RECORDS],
-    "lock": ["tests/test_lock.py"],
-    "nodelock": ["tests/test_guard.py", *_LOCK],
-    "plan": ["tests/test_plan.py"],
-    "recorder": ["tests/test_recorder.py", *_RESUME],
-    "records": ["tests/test_records.py"],
-    "resuming": ["tests/test_resuming.py"],
+_MORE = {
+    "core/connection": [],
+    "install/pending": [],
+    "nodes/nodelock": [],
+    "nodes/resume": [],
+    "runs/appendlog": ["tests/runs/test_journal.py"],
+    "runs/gate": ["tests/runs/test_plan.py", "tests/install/test_pending.py"],
+    "runs/history": ["tests/nodes/test_resume.py", "tests/runs/test_journal.py"],
+    "runs/journal": [],
+    "runs/lock": [],
+    "runs/plan": ["tests/runs/test_gate.py"],
+    "runs/records": [],
+    "shell/files": ["tests/runs/test_plan.py", "tests/runs/test_gate.py"],
+    "shell/recorder": [],
 }
+"""The modules that are mutated, and tests of each beside those that are named after it."""
+
+
+def _tests_named(module: str) -> list[str]:
+    """The tests that are named after a module: test_NAME.py, test_NAME_MORE.py."""
+    package, _, name = module.rpartition("/")
+    places = (ROOT / "tests" / package).glob(f"test_{name}*.py")
+    return sorted(str(path.relative_to(ROOT)) for path in places)
+
+
+TESTS = {module: [*_tests_named(module), *more] for module, more in _MORE.items()}
 """The tests of each module that take seconds."""
 AT_ONCE = 4
 RESULTS = ROOT / "build/mutation.json"

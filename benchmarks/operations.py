@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import cluster, fanout, measure
+from benchmarks import fanout, measure
 from benchmarks.measure import BENCH_VENV, PYTHON, ROOT, Figures, Sample
-from tests.farm import Farm
-from tests.farm.shell import ENTER
+from tests.support.farm import Farm, cluster
+from tests.support.farm.shell import ENTER
 
 WORK = ROOT / "benchmarks/peers/operations"
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\n"

@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import cluster, measure
+from benchmarks import measure
 from benchmarks.measure import PYTHON, ROOT, Sample
 from benchmarks.ten_steps import STEPS
-from tests.farm import Farm
+from tests.support.farm import Farm, cluster
 
 SCRIPT = f"""#!/bin/sh
 sleep SECONDS

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import cluster, measure
+from benchmarks import measure
 from benchmarks.measure import PYTHON, Sample
 from dlws.nodes import commands
 from dlws.nodes.cluster import Cluster
@@ -22,7 +22,7 @@ from dlws.session import Session
 from dlws.verify import collect
 from dlws.verify import run as verify
 from dlws.verify.expected import expected
-from tests.farm import Farm, Received
+from tests.support.farm import Farm, Received, cluster
 
 FILES = 20
 TARGET = 5

@@ -9,9 +9,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks import cluster, measure
+from benchmarks import measure
 from benchmarks.measure import PYTHON, ROOT, Figures
-from tests.farm import Farm
+from tests.support.farm import Farm, cluster
 
 MANY = """
 import sys

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.outcomes import Outcome
     from dlws.runs.gate import Gate
-    from dlws.runs.run import Keeper
+    from dlws.runs.run import Run
     from dlws.secrets.vault import Vault
 
 PASSPHRASE = "DLWS_SECRETS_KEY"
@@ -44,10 +44,17 @@ class Session:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.console = Console(options.verbose)
-        self.console.on_change = self._note_change
+        self._config: Config | None = None
+        self._cluster: Cluster | None = None
+        self._run: Run | None = None
 
-    @cached_property
+    @property
     def config(self) -> Config:
+        if self._config is None:
+            self._config = self._load()
+        return self._config
+
+    def _load(self) -> Config:
         from dlws.config import load
         from dlws.config.secrets import serve_secrets
 
@@ -58,20 +65,44 @@ class Session:
             self.console.say(f"config.yaml: {count}; checkconfig shows them")
         return config
 
-    @cached_property
+    @property
+    def run(self) -> Run:
+        """The run of this invocation; its record begins with its first change."""
+        if self._run is None:
+            from dlws.runs.run import Run
+
+            self._run = Run(self.options, self.console, self.vault)
+            self.console.on_change = self._run.note_change
+        return self._run
+
+    @property
+    def gate(self) -> Gate:
+        """Where every change asks whether it may be made."""
+        return self.run.gate
+
+    @property
     def cluster(self) -> Cluster:
-        from dlws.nodes import inventory, resume
+        """The nodes. In a resumed run, what it had left at work there has ended by now."""
+        if self._cluster is None:
+            self._cluster = self._connected()
+            self._reconcile(self._cluster)
+        return self._cluster
+
+    def _connected(self) -> Cluster:
+        from dlws.nodes import inventory
         from dlws.nodes.cluster import Cluster
         from dlws.nodes.directory import check_owner
 
         check_owner(self.options.directory, self.config.cluster_name)
-        given = (self.console, self.keeper, self.gate)
-        nodes = inventory.nodes(self.config, self.options, *given, self.vault)
-        cluster = Cluster(self.config, nodes, self.options, *given, self.seed, self.vault)
+        cluster = Cluster(self.config, inventory.nodes(self.config, self.run), self.run)
         self._guard(cluster)
-        if self.options.resume and not self.options.dry_run:
-            resume.reconcile(cluster, self.keeper())
         return cluster
+
+    def _reconcile(self, cluster: Cluster) -> None:
+        from dlws.nodes import resume
+
+        if self.options.resume and not self.options.dry_run and (journal := self.run.journal()):
+            resume.reconcile(cluster, journal)
 
     def _guard(self, cluster: Cluster) -> None:
         """From now on, a change of a node takes the lock on the first infra node, too."""
@@ -80,23 +111,9 @@ class Session:
 
         config, guard = self.config, None
         if cluster.infra and self.options.command not in lock.SHARED:
-            halt = self.keeper.halt
-            guard = Guard(cluster.first, self.options, self.console, halt, cluster.close)
-        versions = {"kubernetes": config.kubernetes.version, "runtime": config.runtime}
-        self.keeper.watch(guard, versions)
-
-    @cached_property
-    def gate(self) -> Gate:
-        """Where every change asks whether it may be made."""
-        from dlws.runs.gate import Gate
-
-        options = self.options
-        return Gate(self.console, options.dry_run, options.applied_plan, options.diff)
-
-    @property
-    def seed(self) -> str:
-        """What chance is made from, so that a resumed run and an applied plan choose the same."""
-        return self.options.seed or self.keeper.id
+            guard = Guard(cluster.first, self.run, cluster.close)
+        versions = {"kubernetes": str(config.kubernetes.version), "runtime": config.runtime}
+        self.run.watch(guard, versions)
 
     @cached_property
     def vault(self) -> Vault:
@@ -136,65 +153,26 @@ class Session:
             "write it to deploy/sshkey/rootpasswd, or to standard input",
         )
 
-    @cached_property
-    def keeper(self) -> Keeper:
-        """Keeps the record of this run, from its first change on."""
-        from dlws.runs.run import Keeper
-
-        return Keeper(self.options, self.console.redactor)
-
-    def begin(self) -> None:
-        """Begin the record of this run before its first change, so that it can be resumed."""
-        if not self.options.dry_run:
-            self.keeper()
-
-    def steps_done(self) -> set[str]:
-        """The steps that the run which is being resumed had finished."""
-        from dlws.runs import journal
-        from dlws.runs.records import records
-
-        if not self.options.resume:
-            return set()
-        run = journal.find(self.options.directory / "deploy", self.options.resume)
-        steps = [record for record in records(run) if record["kind"] == "step"]
-        return {record["name"] for record in steps if not record.get("without")}
-
-    def step_begins(self, name: str) -> None:
-        if not self.options.dry_run:
-            self.keeper().step = name
-
-    def step_done(self, name: str, without: Sequence[str] = ()) -> None:
+    def end_step(self, name: str, without: Sequence[str] = ()) -> None:
         """Record a finished step, and the nodes for which it is still to be done."""
-        if self.options.dry_run:
-            return
         from dlws.runs.journal import config_hash
 
         # A configuration that this step may have made, and that counts from now on.
-        new = {} if "config" in self.__dict__ else {"config": config_hash(self.options.directory)}
-        self.keeper().write("step", name=name, without=list(without), **new)
+        new = {} if self._config else {"config": config_hash(self.options.directory)}
+        self.run.write("step", name=name, without=list(without), **new)
 
     @property
     def quarantined(self) -> Mapping[str, Outcome[Any]]:
         """The nodes that were quarantined so far."""
-        return self.cluster.quarantined if "cluster" in self.__dict__ else {}
-
-    def note_quarantined(self, step: str, outcomes: Iterable[Outcome[Any]]) -> None:
-        """Record who was quarantined in a step, and why."""
-        for outcome in [] if self.options.dry_run else outcomes:
-            why = outcome.error.message if outcome.error else ""
-            self.keeper().write("aside", node=outcome.node.name, step=step, why=why)
-
-    def _note_change(self, node: str, text: str) -> None:
-        if "keeper" in self.__dict__:
-            self.keeper.note_change(node, text)
+        return self._cluster.quarantined if self._cluster else {}
 
     def finish(self, outcome: str) -> None:
         """Write the outcome of this run, if it began to change anything."""
-        if "keeper" in self.__dict__:
-            self.keeper.close(outcome)
+        if self._run:
+            self._run.close(outcome)
 
     def close(self) -> None:
-        if "keeper" in self.__dict__:
-            self.keeper.release()
-        if "cluster" in self.__dict__:
-            self.cluster.close()
+        if self._run:
+            self._run.release()
+        if self._cluster:
+            self._cluster.close()

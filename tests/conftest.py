@@ -1,91 +1,47 @@
-"""Fixtures that more than one part uses."""
+"""Fixtures that more than one package uses, and the marks that come with them."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import socket
 import subprocess
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dlws.core.connection import Local
-from dlws.nodes.directory import generate_key
+from dlws.nodes.cluster import Cluster
+from dlws.nodes.node import Login, Node
 from dlws.shell.quoting import chain, script
-from dlws.ssh.client import Ssh
-from dlws.ssh.handshake import Target
-from dlws.ssh.hostkeys import HostKeys
-from dlws.ssh.keys import Keys
-from tests.private import with_state
-from tests.sandboxes import make_sandbox
+from tests.support.deploy import Deploy, deploying
+from tests.support.fakes import CONFIG, Fake, World, config_of
+from tests.support.farm.fixtures import farm, start_farm
+from tests.support.invocations import unrecorded
+from tests.support.sandboxes import make_sandbox
+from tests.support.sshd import Server, serving
 
-__all__ = ["make_sandbox", "sshd"]
-
-
-@dataclass(frozen=True)
-class Server:
-    """A real OpenSSH server on this machine, that lets one key in as the user of the tests."""
-
-    port: int
-    key: Path
-    known_hosts: Path
-    state: Path
-    """Its /var/lib/dlws, as seen from here."""
-    opened: list[Ssh] = field(default_factory=list)
-
-    def target(self, **changes: object) -> Target:
-        values: dict[str, object] = {"address": "127.0.0.1", "port": self.port, "key": self.key}
-        return Target(**{**values, **changes})  # type: ignore[arg-type]
-
-    def connect(self, **changes: object) -> Ssh:
-        self.opened.append(Ssh(self.target(**changes), HostKeys(self.known_hosts), Keys()))
-        return self.opened[-1]
+__all__ = ["farm", "make_sandbox", "start_farm"]
 
 
-def _write_key(path: Path) -> None:
-    private, public = generate_key(path.name)
-    path.touch(mode=0o600)
-    path.write_bytes(private)
-    path.with_suffix(".pub").write_bytes(public)
+MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm"}
+"""The mark of each test that uses a fixture; what starts the like by itself is marked there."""
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups afterwards
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture in set(getattr(item, "fixturenames", ())) & set(MARKS):
+            item.add_marker(MARKS[fixture])
+        if real(item):
+            item.add_marker(pytest.mark.xdist_group("nodes"))
+    if hasattr(config, "workerinput"):  # many at once: the longest group has to begin first
+        items.sort(key=lambda item: not real(item))
 
 
-ADDRESSES = tuple(f"127.0.0.{number}" for number in range(1, 6))
-
-
-@contextmanager
-def serving(place: Path, max_sessions: int = 200, more: str = "") -> Iterator[Server]:
-    """Five machines as far as SSH goes: one port at five addresses, a host key for each."""
-    _write_key(place / "user")
-    (place / "authorized").write_bytes((place / "user.pub").read_bytes())
-    Path("/run/sshd").mkdir(exist_ok=True)
-    port = free_port()
-    processes = [
-        _start_sshd(place, address, port, max_sessions=max_sessions, more=more)
-        for address in ADDRESSES
-    ]
-    try:
-        for address, process in zip(ADDRESSES, processes, strict=True):
-            _wait_for(address, port, process)
-        server = Server(port, place / "user", place / "known_hosts", state_of(place))
-        yield server
-        for connection in server.opened:
-            connection.close()
-    finally:
-        for process in processes:
-            process.terminate()
-            process.wait()
+def real(item: pytest.Item) -> bool:
+    """Whether a test makes real nodes: of those one runs at a time, on one worker."""
+    return any(item.get_closest_marker(name) for name in ("sandbox", "cluster"))
 
 
 @pytest.fixture(scope="session")
@@ -103,97 +59,55 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return (place / "crt").read_bytes()
 
 
-def state_of(place: Path) -> Path:
-    """What all its machines have for /var/lib/dlws."""
-    return with_state(place / "state")[1]
-
-
-def host_key(place: Path, address: str) -> Path:
-    """Where the sshd at an address has its key; made where it is missing."""
-    path = place / f"host-{address}"
-    if not path.exists():
-        _write_key(path)
-    return path
-
-
-def _start_sshd(
-    place: Path,
-    address: str,
-    port: int,
-    keys: Sequence[Path] = (),
-    log: Path = Path(os.devnull),
-    max_sessions: int = 200,
-    more: str = "",
-) -> subprocess.Popen[bytes]:
-    program = shutil.which("sshd", path="/usr/sbin:/sbin:/usr/local/sbin")
-    assert program, "install openssh-server: these tests speak with a real one"
-    config = place / f"config-{address}-{port}"
-    config.write_text(
-        "".join(f"HostKey {key}\n" for key in keys or [host_key(place, address)])
-        + f"ListenAddress {address}:{port}\n"
-        f"PidFile none\nUsePAM no\nAuthorizedKeysFile {place}/authorized\nStrictModes no\n"
-        f"MaxStartups 200\nMaxSessions {max_sessions}\nPermitRootLogin yes\n{more}"
-    )
-    with log.open("ab") as errors:
-        line, _ = with_state(place / "state", program, "-D", "-e", "-f", config)
-        return subprocess.Popen(line, stderr=errors)
-
-
-def _wait_for(address: str, port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "sshd ended at once"
-        with socket.socket() as probe:
-            if probe.connect_ex((address, port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError("sshd does not listen")
-
-
-@dataclass(frozen=True)
-class Deploy:
-    """Runs deploy.py as a person does, in a cluster's directory of its own."""
-
-    directory: Path
-
-    def __call__(
-        self,
-        *words: str,
-        code: int | None = 0,
-        stdin: str = "",
-        environment: Mapping[str, str] | None = None,
-    ) -> subprocess.CompletedProcess[str]:
-        program = Path(__file__).parent.parent / "deploy.py"
-        done = subprocess.run(
-            [sys.executable, program, "--dir", self.directory, *words],
-            input=stdin,
-            env={**os.environ, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        told = f"{done.stdout}\n{done.stderr}"
-        assert code is None or done.returncode == code, f"exit {done.returncode}: {told}"
-        assert "Traceback" not in told and "defect of dlws" not in told, told
-        return done
-
-
 @pytest.fixture
 def deploy(sshd: Server, tmp_path: Path) -> Deploy:
     """A cluster of one infra node and three workers, all of them the test's OpenSSH server."""
     return deploying(sshd, tmp_path)
 
 
-def deploying(sshd: Server, tmp_path: Path) -> Deploy:
-    """A cluster of four machines that are an OpenSSH server."""
-    machines = {"infra1": "infrastructure", "w1": "worker", "w2": "worker", "w3": "worker"}
-    rows = "".join(
-        f"  {name}: {{role: {role}, private-ip: 127.0.0.{n}, type: cpu}}\n"
-        for n, (name, role) in enumerate(machines.items(), 1)
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., World]:
+    """A world from a configuration and options."""
+
+    def build(text: str = CONFIG, **options: Any) -> World:
+        config = config_of(tmp_path, text)
+        fakes = {name: Fake(name) for name in config.machines}
+        run = unrecorded(directory=tmp_path, **options)
+        nodes = [
+            Node(machine, str(machine.private_ip), fakes[name], Login(), run)
+            for name, machine in config.machines.items()
+        ]
+        return World(Cluster(config, nodes, run), fakes)
+
+    return build
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system with very little room."""
+    place = tmp_path / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+@pytest.fixture
+def counting(tmp_path: Path) -> Path:
+    """A script that appends a line for its node, then waits for a gate to open."""
+    path = tmp_path / "count.sh"
+    path.write_text(
+        f'echo x >>{tmp_path}/did-"$DLWS_NODE"\n'
+        f"while [ ! -e {tmp_path}/gate ]; do sleep 0.05; done\n"
+        f'echo "$DLWS_NODE is done"\n'
     )
-    (tmp_path / "config.yaml").write_text(
-        f"cluster_name: test\nadmin_username: root\nnetwork: {{domain: test.example}}\n"
-        f"ssh: {{port: {sshd.port}, key: {sshd.key}, connect_timeout: 2}}\nmachines:\n{rows}"
-    )
-    return Deploy(tmp_path)
+    return path

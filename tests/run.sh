@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # Checks everything: formatting, lint, types, shell scripts, and the tests, on real nodes too.
-#   tests/run.sh [--fast] [PYTEST ARGUMENT...]
-#     --fast               leaves out what needs root and makes real nodes or clusters
-#     tests/run.sh -k ssh  runs the tests whose names match
+#   tests/run.sh [--fast | --local] [PYTEST ARGUMENT...]
+#     --fast               minutes: no SSH server, no farm of them, no real nodes
+#     --local              all but the real nodes and clusters, which need root
+#     tests/run.sh -k ssh  runs the tests whose names match, one at a time
 # Installs what it needs (Python packages into .venv, Debian packages with apt-get).
 # With CI=true, a group of tests that cannot run here is a failure.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-fast=no
+speed=all
 arguments=()
 for argument in "$@"; do
     case $argument in
-        --fast) fast=yes ;;
-        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        --fast | --local) speed=${argument#--} ;;
+        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
         *) arguments+=("$argument") ;;
     esac
 done
@@ -62,8 +63,8 @@ check_shell() { shell_scripts | xargs -0 --no-run-if-empty shellcheck; }
 # Says what stands in the way of real nodes here; says nothing when nothing does. It tries, in a
 # mount and network namespace that vanish with it, what a node needs from the kernel.
 obstacle() {
-    if [ $fast = yes ]; then
-        echo "--fast leaves them out"
+    if [ "$speed" != all ]; then
+        echo "--$speed leaves them out"
     elif [ "$(id -u)" != 0 ]; then
         echo "they need root"
     else
@@ -81,14 +82,20 @@ obstacle() {
 }
 
 run_pytest() {
-    local reason selection=()
+    local reason some=() left_out="sandbox cluster"
     reason=$(obstacle)
-    if [ -n "$reason" ]; then
-        selection=(-m "not sandbox and not cluster")
-        not_run="NOT RUN: the tests marked sandbox and cluster: $reason"
-        printf '%s\n' "$not_run"
+    if [ "$speed" = fast ]; then
+        left_out+=" sshd farm"
+        export DLWS_TESTS=fast
     fi
-    .venv/bin/python -m pytest "${selection[@]}" "${arguments[@]}"
+    if [ -n "$reason" ]; then
+        not_run="NOT RUN: the tests marked ${left_out// /, }: $reason"
+        printf '%s\n' "$not_run"
+        some=(-m "not ${left_out// / and not }")
+    fi
+    # Many at once where all are run: real nodes are one worker's, who waits for them most of the time.
+    [ ${#arguments[@]} -gt 0 ] || some+=(-n $(($(nproc) + 1)) --dist loadgroup)
+    .venv/bin/python -m pytest "${some[@]}" "${arguments[@]}"
 }
 
 not_run=

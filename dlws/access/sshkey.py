@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from dlws.core.errors import UsageError
 from dlws.nodes.directory import KEY
-from dlws.nodes.node import Node
-from dlws.runs.plan import Action, run
+from dlws.nodes.node import Login, Node
+from dlws.runs.plan import Action, Planned, run
 from dlws.shell.quoting import script
 from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import LoginRefused
@@ -116,10 +116,10 @@ def install(
     closed = [outcome.node for outcome in tried if outcome.error or more]
     if not closed:
         return []
-    if not cluster.gate.admit(*(_action(node, keys) for node in closed)):
+    if not cluster.run.gate.admit(*(_action(node, keys) for node in closed)):
         return []
-    user, password = root_login(cluster.vault, ask)
-    cluster.console.redactor.add([password])
+    user, password = root_login(cluster.run.vault, ask)
+    cluster.run.console.redactor.add([password])
     outcomes = cluster.change_all(
         closed, lambda node: _install(node, user, password, keys), "installing the key"
     )
@@ -147,10 +147,12 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     """Log in with the password and install the keys; whether that changed the node."""
     assert isinstance(node.connection, Ssh)
     connection = node.connection.as_user(user, password)
-    as_root = node.through(connection, user, password)
+    as_root = node.through(connection, Login(user, password))
     try:
         command = script(_INSTALL, node.user)
-        result = as_root.run(command, stdin=keys, sudo=True, title="install the key", follows=True)
+        result = as_root.run(
+            command, stdin=keys, sudo=True, title="install the key", planned=Planned(follows=True)
+        )
     except LoginRefused as error:
         raise LoginRefused(
             f"{node.address} does not let {user} in with this password",

@@ -88,10 +88,10 @@ class TrustResult:
     def raise_if_rejected(self, cluster: Cluster) -> None:
         """Raise what was not accepted: never a pinned or a shared key, else for want of consent."""
         self._wrong()
-        raise_failures(self.outcomes, cluster.options)
+        raise_failures(self.outcomes, cluster.run.options)
         left = [one for one in self.seen if one.verdict in ("new", "changed")]
         left = [one for one in left if one not in self.taken]
-        if left and not cluster.options.dry_run:
+        if left and not cluster.run.options.dry_run:
             option = " --changed" if any(one.verdict == "changed" for one in left) else ""
             raise Refused(
                 f"not accepted: the host keys of {fold(one.name for one in left)}",
@@ -128,10 +128,10 @@ def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> TrustResult:
         agreed = list(agree(seen))
         found.taken += agreed
         actions = [local(f"trust {fingerprint(one.key)} at {one.place}") for one in agreed]
-        if actions and cluster.gate.admit(*actions):
+        if actions and cluster.run.gate.admit(*actions):
             next(iter(way.values())).known.accept({one.place: one.key for one in agreed})
             for one in agreed:
-                cluster.console.changed(f"{fingerprint(one.key)} is trusted at {one.place}")
+                cluster.run.console.changed(f"{fingerprint(one.key)} is trusted at {one.place}")
         found.seen += seen
         found.outcomes = outcomes  # in the end those of the nodes: without a jump host they fail
     return found

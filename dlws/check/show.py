@@ -155,9 +155,9 @@ def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> Non
     all = collect(cluster, nodes)
     findings = find(all, cluster.config)
     if as_data:
-        cluster.console.data(as_json(all, findings))
+        cluster.run.console.data(as_json(all, findings))
     else:
-        hide = cluster.console.redactor.text
+        hide = cluster.run.console.redactor.text
         found = rows(all, findings)
         table = [(a, hide(b), hide(c), hide(d), hide(e)) for a, b, c, d, e in found]
         show(table, sys.stdout.isatty())

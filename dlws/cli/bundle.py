@@ -64,10 +64,11 @@ def build(
 ) -> None:
     """Make the bundle, from what is cached where possible."""
     from dlws.bundle import make
+    from dlws.core.version import Version
 
     plan = make.BundlePlan(
         origin,
-        version or make.configured_version(session, origin),
+        Version.parse(version) if version else make.configured_version(session, origin),
         architectures or make.configured_architectures(session),
         codenames or (("bookworm",) if origin == "debian" else ()),
         output or make.configured_directory(session),

@@ -64,7 +64,7 @@ def reset(session: Session, nodes: tuple[str, ...], yes_reset: str | None) -> No
 
     cluster = session.cluster
     chosen = cluster.select(nodes)
-    if not cluster.options.dry_run:
+    if not cluster.run.options.dry_run:
         question = actions.confirmation(cluster, chosen)
         confirm(cluster.config.cluster_name, question, "reset", yes_reset)
     actions.reset(cluster, chosen)

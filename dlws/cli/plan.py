@@ -112,7 +112,7 @@ def _made(words: Sequence[str], seed: str = "") -> tuple[int, Plan]:
         config=journal.config_hash(directory),
         made=journal.now(),
         version=__version__,
-        seed=session.seed,
+        seed=session.run.seed,
         actions=session.gate.actions,
         unknown=session.gate.unknown,
     )

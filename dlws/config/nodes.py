@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from dlws.config.roles import INFRASTRUCTURE, WORKER, in_cluster
 from dlws.config.types import (
     Address,
     Architecture,
@@ -104,6 +105,19 @@ class Machine(Section):
     scaled: bool = Field(default=False, description="Whether it was added by autoscaling.")
     mac: Texts = Field(default=[], description="Hardware addresses.")
     ib_ip: Text = Field(default="", description="InfiniBand address.")
+
+    @property
+    def is_infra(self) -> bool:
+        return INFRASTRUCTURE in self.roles
+
+    @property
+    def is_worker(self) -> bool:
+        return WORKER in self.roles
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether it is a node of Kubernetes."""
+        return in_cluster(self.roles)
 
 
 class Ssh(Section):

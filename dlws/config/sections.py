@@ -12,13 +12,14 @@ from dlws.config.types import (
     Freeform,
     Network,
     PortRange,
+    Release,
     SecretText,
     Section,
     Settings,
     Text,
     Texts,
-    Version,
 )
+from dlws.core.version import NEWEST, OLDEST, Version
 
 
 class ClusterNetwork(Section):
@@ -38,8 +39,10 @@ class ClusterNetwork(Section):
 class Kubernetes(Section):
     """Which Kubernetes, from where, and how."""
 
-    version: Version = Field(
-        default="1.36.0", description="Version, 1.18 to 1.36, such as v1.30.4."
+    version: Release = Field(
+        default=Version(NEWEST),
+        description=f"Version, 1.{OLDEST} to 1.{NEWEST}, such as v1.30.4.",
+        json_schema_extra={"default": str(Version(NEWEST))},
     )
     network: Literal["flannel", "calico", "bridge"] = Field(
         default="flannel", description="Pod network; bridge needs nothing to download."

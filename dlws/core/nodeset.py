@@ -1,91 +1,93 @@
-"""Node names, many as one: gpu[01-12,15], and back."""
+"""Node sets, as clush and nodeset write them: `gpu[01-12,15]`, `worker!gpu03`, `@infra&re:5$`.
+
+ClusterShell (LGPL) folds and expands. A plain word may be a role here, which it does not know; so
+the set operations are done in this module, from left to right as there.
+"""
 
 from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from dlws.core.errors import UsageError
 
-_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)$", re.DOTALL)
+T = TypeVar("T")
+
+_PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 _MOST = 10_000
-_RANGES = re.compile(r"\[(\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*)\]")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_RANGE = re.compile(r"(\d+)-(\d+)(?:/([1-9]\d*))?|\d+")
 
 
 def fold(names: Iterable[str]) -> str:
-    """Names that differ in their last number, folded: fold(["w1", "w2"]) == "w[1-2]"."""
-    groups: dict[tuple[str, int, str], list[str]] = {}
-    plain: list[str] = []
-    for name in sorted(set(names)):
-        if match := _NUMBERED.match(name):
-            head, digits, tail = match.groups()
-            # 9 and 10 fold together, 09 and 9 do not: the width counts where there are zeros.
-            width = len(digits) if digits.startswith("0") and len(digits) > 1 else 0
-            groups.setdefault((head, width, tail), []).append(digits)
-        else:
-            plain.append(name)
-    merged = _merge_widths(groups)
-    return ",".join(sorted(plain + [_one(*key, numbers) for key, numbers in merged.items()]))
+    """Names as one node set: fold(["w1", "w2"]) == "w[1-2]"."""
+    found = sorted(set(names))
+    plain = [name for name in found if _PLAIN.fullmatch(name)]
+    if len(plain) < 2:
+        return ",".join(found)
+    from ClusterShell.NodeSet import NodeSet  # takes 50 ms
+
+    odd = [name for name in found if name not in plain]
+    return ",".join([str(NodeSet.fromlist(plain)), *odd])
 
 
-def _merge_widths(
-    groups: dict[tuple[str, int, str], list[str]],
-) -> dict[tuple[str, str], list[str]]:
-    """Join 01-09 with 10-99: unpadded numbers of a padded group's width belong to it."""
-    padded = {(head, tail, width) for head, width, tail in groups if width}
-    merged: dict[tuple[str, str], list[str]] = {}
-    for (head, width, tail), numbers in groups.items():
-        for digits in numbers:
-            wide = width or (len(digits) if (head, tail, len(digits)) in padded else 0)
-            merged.setdefault((head + "\0" + str(wide), tail), []).append(digits)
-    return merged
-
-
-def _one(marked_head: str, tail: str, numbers: list[str]) -> str:
-    head = marked_head.rsplit("\0", 1)[0]
-    if len(numbers) == 1:
-        return f"{head}{numbers[0]}{tail}"
-    runs: list[list[str]] = []
-    for digits in sorted(numbers, key=int):
-        if runs and int(digits) == int(runs[-1][-1]) + 1:
-            runs[-1].append(digits)
-        else:
-            runs.append([digits])
-    ranges = ",".join(run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-    return f"{head}[{ranges}]{tail}"
-
-
-def unfold(pattern: str) -> list[str]:
-    """The patterns that a folded one stands for: unfold("w[1-2]*") == ["w1*", "w2*"]."""
-    match = _RANGES.search(pattern)
-    if not match:
-        return [pattern]
-    head, tail = pattern[: match.start()], pattern[match.end() :]
-    return [head + number + rest for number in _numbers(match.group(1)) for rest in unfold(tail)]
+def expand(pattern: str) -> list[str]:
+    """The patterns that a folded one stands for: expand("w[1-2]*") == ["w1*", "w2*"]."""
+    found = _BRACKETS.search(pattern)
+    if not found or not all(map(_RANGE.fullmatch, found[1].split(","))):
+        return [pattern]  # no ranges of numbers: a wildcard such as [ab]
+    head, tail = pattern[: found.start()], expand(pattern[found.end() :])
+    return [head + number + rest for number in _numbers(found[1]) for rest in tail]
 
 
 def _numbers(ranges: str) -> list[str]:
-    numbers: list[str] = []
-    for part in ranges.split(","):
-        first, _, last = part.partition("-")
-        last = last or first
-        if int(last) - int(first) > _MOST:
-            raise UsageError(f"[{ranges}] stands for too many names", "use a wildcard")
-        width = len(first) if first.startswith("0") else 0
-        numbers += [str(n).zfill(width) for n in range(int(first), int(last) + 1)]
-    return numbers
+    matches = (_RANGE.fullmatch(part) for part in ranges.split(","))
+    sizes = [int(m[2]) - int(m[1]) if m and m[2] else 0 for m in matches]
+    if sum(sizes) > _MOST:
+        raise UsageError(f"[{ranges}] stands for too many names", "use a wildcard")
+    from ClusterShell.RangeSet import RangeSet, RangeSetException
+
+    try:
+        return list(RangeSet(ranges))
+    except RangeSetException as error:
+        raise UsageError(f"[{ranges}] is no range of numbers: {error}") from error
 
 
-def split(words: str) -> list[str]:
-    """The patterns of a comma-separated list; commas inside brackets and after re: stay."""
-    if words.startswith("re:"):
-        return [words]
-    return [part for part in re.split(r",(?![^\[]*\])", words) if part]
+def evaluate(expression: str, find: Callable[[str], set[T]]) -> set[T]:
+    """What an expression stands for: patterns joined by `,` (or), `!` (not), `&` (and), `^` (xor).
+
+    `find` gives what one pattern stands for. The operations are done from left to right.
+    """
+    if expression.startswith("re:"):
+        return find(expression)
+    found: set[T] = set()
+    operation = ","
+    for number, word in enumerate(re.split(r"([,!&^])(?![^\[]*\])", expression)):
+        if number % 2:
+            operation = word
+        elif word:
+            found = _combined(found, operation, find(word))
+    return found
+
+
+def _combined(one: set[T], operation: str, other: set[T]) -> set[T]:
+    match operation:
+        case "!":
+            return one - other
+        case "&":
+            return one & other
+        case "^":
+            return one ^ other
+    return one | other
 
 
 def matches(pattern: str, names: Iterable[str]) -> bool:
-    """Whether a name, wildcard, folded name or re:REGEX (case ignored) fits any of the names."""
+    """Whether a name, wildcard, folded name or re:REGEX (case ignored) fits any of the names.
+
+    A leading `@`, as of ClusterShell's groups, may stand before a role.
+    """
     if pattern.startswith("re:"):
         try:
             expression = re.compile(pattern[3:], re.IGNORECASE)
@@ -94,5 +96,5 @@ def matches(pattern: str, names: Iterable[str]) -> bool:
                 f"{pattern[3:]!r} is no regular expression: {error}", "quote it for the shell"
             ) from error
         return any(map(expression.search, names))
-    plain = unfold(pattern)
+    plain = expand(pattern.removeprefix("@"))
     return any(fnmatch.fnmatchcase(name, each) for name in names for each in plain)

@@ -37,7 +37,7 @@ def run(session: Session, name: str, step: str, why: str = "") -> None:
 
 def context(session: Session, name: str, step: str, why: str) -> dict[str, object]:
     """What a hook is told of the run: no secrets."""
-    options, run = session.options, session.keeper.id
+    options, run = session.options, session.run.id
     return {
         "DLWS_DIR": options.directory,
         "DLWS_HOOK": name,

@@ -29,11 +29,11 @@ class PendingSteps:
 
         Steps that do not build on an unknown one are known: an applied plan goes on with them.
         """
-        self._gate.excluded = frozenset()
+        self._session.run.exclude(())
         unknown = self._told(step) if self._gate.applied_plan else self._unknown(step)
         if unknown is None:
             return True
-        self._gate.excluded = frozenset(unknown.nodes)
+        self._session.run.exclude(unknown.nodes)
         return bool(unknown.nodes)
 
     def _told(self, step: Step) -> Unknown | None:

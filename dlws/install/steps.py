@@ -97,7 +97,7 @@ def _scripts(*names: str) -> Callable[[Session], None]:
 
 def _members(cluster: Cluster) -> list[Node]:
     """The selected nodes that are to be part of Kubernetes."""
-    return [n for n in cluster.select() if {"infrastructure", "worker"} & set(n.roles)]
+    return [n for n in cluster.select() if n.machine.in_cluster]
 
 
 def _init(session: Session) -> None:
@@ -183,11 +183,11 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     """Run steps in order. A failure ends it with the line to go on from; but a node that is no
     infra node is quarantined, and the rest go on."""
     steps, pending = platform_steps(platform), PendingSteps(session)
-    session.options.quarantines = True
+    session.run.quarantines = True
     if not any(step.run is _sandbox for step in chosen):
         _ = session.config  # what is wrong with it is said before anything is recorded
-    session.begin()
-    done_before = session.steps_done()
+    session.run.begin()
+    done_before = session.run.steps_done()
     times: list[tuple[Step, float]] = []
     aside: Aside = []
     for step in chosen:
@@ -208,7 +208,7 @@ def _ended(
     session: Session, platform: str, step: Step, pending: PendingSteps, aside: Aside
 ) -> bool:
     """Run a step; whether it came to its end, as a dry run may not."""
-    session.step_begins(step.name)
+    session.run.begin_step(step.name)
     try:
         with pending.watching(step):
             _do(session, step, aside)
@@ -247,10 +247,13 @@ def _do(session: Session, step: Step, aside: Aside) -> None:
         hooks.run(session, f"after-{step.name}", step.name)
     finally:
         new = list(session.quarantined.values())[len(aside) :]
-        session.note_quarantined(step.name, new)
+        for outcome in new:
+            assert outcome.error
+            why = outcome.error.message
+            session.run.write("aside", node=outcome.node.name, step=step.name, why=why)
         aside += [(step, outcome) for outcome in new]
-    without = {outcome.node.name for _, outcome in aside} | session.gate.excluded
-    session.step_done(step.name, sorted(without))
+    without = {outcome.node.name for _, outcome in aside} | session.run.excluded
+    session.end_step(step.name, sorted(without))
 
 
 def said(aside: Aside) -> list[str]:

@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from dlws.core import resources
 from dlws.core.errors import RENEW_MACHINE_ID, DeployError
 from dlws.core.nodeset import fold
+from dlws.core.version import Version
 from dlws.kubeadm import documents, podnetwork
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
+from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
-from dlws.prepare import runtime
+from dlws.prepare import hosts, runtime
+from dlws.runs.plan import Planned
 from dlws.shell.quoting import script, sh
 
 if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.nodes.cluster import Cluster
-    from dlws.nodes.node import Node
+from dlws.nodes.node import Node
 
 T = TypeVar("T")
 TOKEN_LIFE = timedelta(minutes=20)
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _AGAIN = "run the same line again: what is done stays done, and it goes on from there"
 _MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -53,7 +55,7 @@ def init(cluster: Cluster) -> None:
     others = [node for node in there if not _is_member(seen, node)]
     if not made:
         version = _state(seen, live).version
-        cluster.console.say(f"Kubernetes {version} is running on {fold(sorted(seen.members))}")
+        cluster.run.console.say(f"Kubernetes {version} is running on {fold(sorted(seen.members))}")
     if others:
         _join(cluster, seen, others)
     else:
@@ -66,7 +68,7 @@ def _make(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Cluste
     first = _first(cluster, seen, begun)
     cluster.raise_failures(seen.failures)
     _on(cluster, first, lambda node: _init_first(cluster, node, seen), "kubeadm init")
-    cluster.gate.end_plan_here(
+    cluster.run.gate.end_plan_here(
         "kubeconfig, other infra nodes and pod network", "kubeadm init is done"
     )
     return survey(cluster, [])
@@ -74,7 +76,7 @@ def _make(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Cluste
 
 def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     """Those of `nodes` that are not in the cluster yet become members of it."""
-    wanted = [node for node in nodes if {"infrastructure", "worker"} & set(node.roles)]
+    wanted = [node for node in nodes if node.machine.in_cluster]
     seen = survey(cluster, wanted)
     seen.running()
     if not _join(cluster, seen, wanted):
@@ -126,7 +128,7 @@ def _init_first(cluster: Cluster, node: Node, seen: ClusterState) -> None:
         options.append(f"--ignore-preflight-errors={','.join(leftovers(config))}")
     title = "go on with the kubeadm init begun before" if state.init_started else "kubeadm init"
     command = _kubeadm("init", "", "init", *options)
-    node.run(command, stdin=content, sudo=True, title=title, varies=True)
+    node.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
 
 
 def leftovers(config: Config) -> list[str]:
@@ -140,10 +142,10 @@ def prepare(cluster: Cluster, node: Node, state: State) -> None:
     """What a node needs before kubeadm: its runtime, the API server's name, the pod network."""
     runtime.configure(node, cluster.config)
     files = podnetwork.first_files(cluster)
-    lines = endpoint.host_lines(cluster, node)
-    hosts = endpoint.with_block(state.hosts, lines)
-    if lines and hosts != state.hosts:
-        files.append(podnetwork.file("/etc/hosts", hosts))
+    if endpoint.host_lines(cluster, node):
+        wanted = hosts.merged(state.hosts, hosts.lines(cluster, node))
+        if wanted != state.hosts:
+            files.append(podnetwork.file("/etc/hosts", wanted))
     node.put_tree(files)
 
 
@@ -153,9 +155,9 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
     missing = [node for node in asked if not _is_member(seen, node)]
     if not missing:
         names = fold(node.name for node in asked)
-        cluster.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
+        cluster.run.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
         return []
-    masters = [node for node in missing if "infrastructure" in node.roles]
+    masters = [node for node in missing if node.machine.is_infra]
     workers = [node for node in missing if node not in masters]
     admission = _admit(cluster, seen, bool(masters))
 
@@ -166,7 +168,7 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
         cluster.change_all([node], enter, "kubeadm join")
     _renew_watches(cluster, seen, masters)
     outcomes = cluster.try_all(workers, enter, "kubeadm join")
-    if cluster.options.dry_run:
+    if cluster.run.options.dry_run:
         podnetwork.announce(
             cluster, [*seen.members, *(node.name for node in missing)], "kubeadm join"
         )
@@ -241,12 +243,12 @@ def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admissio
         endpoint.inner_address(node),
         admission.token,
         admission.ca_hash,
-        admission.key if "infrastructure" in node.roles else "",
+        admission.key if node.machine.is_infra else "",
     )
     socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
     content = documents.dump([document])
     command = _kubeadm("join", socket, "join")
-    node.run(command, stdin=content, sudo=True, title="kubeadm join", varies=True)
+    node.run(command, stdin=content, sudo=True, title="kubeadm join", planned=Planned(varies=True))
 
 
 def _check(config: Config, node: Node, seen: ClusterState) -> None:
@@ -258,11 +260,11 @@ def _check(config: Config, node: Node, seen: ClusterState) -> None:
             "or both are one machine",
             f"on the copy: {RENEW_MACHINE_ID}; for one machine correct its address in config.yaml",
         )
-    wanted = config.kubernetes.version.removeprefix("v")
+    wanted = config.kubernetes.version
     cure = "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh"
     if not state.version:
         raise DeployError(f"{node.name} has no kubeadm", cure)
-    if versions.minor(state.version) != versions.minor(wanted):
+    if Version.parse(state.version).minor != wanted.minor:
         raise DeployError(f"{node.name} has kubeadm {state.version}, wanted is {wanted}", cure)
 
 
@@ -276,8 +278,14 @@ def token() -> str:
 def _create_token(live: Node, chosen: str) -> None:
     expires = datetime.now(timezone.utc) + TOKEN_LIFE
     secret = documents.dump([documents.token_secret(chosen, expires)])
-    command = sh(*_KUBECTL, "create", "-f", "-")
-    live.run(command, stdin=secret, sudo=True, title="make a token for 20 minutes", varies=True)
+    command = sh(*KUBECTL, "create", "-f", "-")
+    live.run(
+        command,
+        stdin=secret,
+        sudo=True,
+        title="make a token for 20 minutes",
+        planned=Planned(varies=True),
+    )
 
 
 def _upload_certificates(cluster: Cluster, live: Node) -> str:
@@ -289,7 +297,7 @@ def _upload_certificates(cluster: Cluster, live: Node) -> str:
     words = ("init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print")
     command = _kubeadm("upload-certs", "", *words)
     title = "share the control plane's certificates"
-    live.run(command, stdin=content, sudo=True, title=title, varies=True)
+    live.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
     return key
 
 

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from dlws.core import resources
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
+from dlws.core.version import Version
 from dlws.kubeadm.survey import ClusterState, Member
 from dlws.kubernetes import api
+from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.nodes.node import File
 from dlws.runs import plan
+from dlws.runs.plan import Planned
 from dlws.shell.quoting import chain, script, sh
 
 if TYPE_CHECKING:
@@ -33,7 +36,6 @@ CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
 FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
 _PATIENCE = 60.0
 _NODE_PREFIX = 24
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
 def file(path: str, text: str, mode: int = 0o644) -> File:
@@ -138,7 +140,7 @@ def _update_bridge(cluster: Cluster, seen: ClusterState) -> None:
     nodes = [node for node in cluster.nodes if node.name in members]
     unknown = sorted(set(members) - {node.name for node in nodes})
     if unknown:
-        cluster.console.warn(
+        cluster.run.console.warn(
             f"the API server knows nodes that config.yaml does not: {fold(unknown)}"
         )
 
@@ -151,7 +153,7 @@ def _update_bridge(cluster: Cluster, seen: ClusterState) -> None:
 
     done = cluster.change_all(nodes, place, "pod network", protect_quorum=True)
     if not any(outcome.value for outcome in done):
-        cluster.console.say("the pod network is up to date")
+        cluster.run.console.say("the pod network is up to date")
 
 
 _START = chain(
@@ -163,8 +165,9 @@ _START_TITLE = "bring the pod network up to date"
 
 
 def _start(node: Node, files: list[File]) -> None:
-    cause = "".join(file.sha256 for file in files)
-    node.run(_START, sudo=True, title=_START_TITLE, cause=cause)
+    # Nobody reads it; but with other files the command is another one, which a resumed run repeats.
+    cause = "".join(file.sha256 for file in files).encode()
+    node.run(_START, stdin=cause, sudo=True, title=_START_TITLE, planned=Planned(varies=True))
 
 
 def announce(cluster: Cluster, names: Sequence[str], until: str) -> None:
@@ -173,13 +176,13 @@ def announce(cluster: Cluster, names: Sequence[str], until: str) -> None:
         command, content = _applying(cluster)
         for node in cluster.infra:  # on the first one whose API server answers then
             run = plan.run(node.name, _manifest_title(cluster), command, content, True)
-            cluster.gate.announce([run], until)
+            cluster.run.gate.announce([run], until)
         return
     paths = [*(file.path for file in first_files(cluster)), ROUTES, CONFLIST]
     for name in names:
         writes = [plan.Action(name, "write", f"write: {path}", path) for path in paths]
         start = plan.run(name, _START_TITLE, _START, b"", True)
-        cluster.gate.announce([*writes, start], until)
+        cluster.run.gate.announce([*writes, start], until)
 
 
 def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
@@ -208,10 +211,8 @@ def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
     return "-", render("kubernetes/network/flannel/flannel.yaml", **values).encode()
 
 
-def calico_version(version: str) -> str:
-    from dlws.kubernetes.versions import minor
-
-    return [value for since, value in CALICO_VERSIONS.items() if since <= minor(version)][-1]
+def calico_version(version: Version) -> str:
+    return [value for since, value in CALICO_VERSIONS.items() if since <= version.minor][-1]
 
 
 # The question writes nothing: kubectl's cache goes nowhere, and its temporary files into memory.
@@ -225,7 +226,7 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
     source, content = manifest(cluster.config, cluster.directory)
     difference = live.read(script(_DIFFERS, source), stdin=content, sudo=True, check=False)
     if difference.code == 0:
-        cluster.console.say("the pod network is up to date")
+        cluster.run.console.say("the pod network is up to date")
         return
     command, content = _applying(cluster)
     live.run(command, stdin=content, sudo=True, title=_manifest_title(cluster))
@@ -234,7 +235,7 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
 def _applying(cluster: Cluster) -> tuple[str, bytes]:
     """The command that applies the network's manifest, and its input."""
     source, content = manifest(cluster.config, cluster.directory)
-    return sh(*_KUBECTL, "apply", "-f", source), content
+    return sh(*KUBECTL, "apply", "-f", source), content
 
 
 def _manifest_title(cluster: Cluster) -> str:

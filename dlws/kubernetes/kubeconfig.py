@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 ADMIN = "/etc/kubernetes/admin.conf"
+KUBECTL = ("kubectl", "--kubeconfig", ADMIN)
+"""kubectl on an infra node."""
 Kubeconfig = dict[str, Any]
 
 
@@ -29,19 +31,19 @@ def fetch(cluster: Cluster, node: Node) -> bool:
     """Copy admin.conf from an infra node to deploy/sshkey, mode 0600; whether it changed."""
     content = node.read(sh("cat", ADMIN), sudo=True).out
     target = path(cluster)
-    if target.exists() and cluster.vault.read(target) == content:
+    if target.exists() and cluster.run.vault.read(target) == content:
         target.chmod(0o600)
         return False
     # Its digest is not compared: the client's certificate is made anew with the cluster.
-    if cluster.gate.admit(local(f"write {target}")):
-        cluster.vault.write(target, content)
-        cluster.console.changed(f"{target}")
+    if cluster.run.gate.admit(local(f"write {target}")):
+        cluster.run.vault.write(target, content)
+        cluster.run.console.changed(f"{target}")
     return True
 
 
 def admin(cluster: Cluster) -> Kubeconfig:
     """The cluster's own kubeconfig, which may be encrypted."""
-    return load(path(cluster), cluster.vault.read)
+    return load(path(cluster), cluster.run.vault.read)
 
 
 def load(source: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> Kubeconfig:
@@ -91,9 +93,9 @@ def merge(cluster: Cluster, target: Path) -> bool:
     import yaml
 
     action = local(f"merge {cluster.config.cluster_name} into {target}")
-    if cluster.options.dry_run and not path(cluster).exists():
-        return not cluster.gate.admit(action)
-    if cluster.vault.encrypted:
+    if cluster.run.options.dry_run and not path(cluster).exists():
+        return not cluster.run.gate.admit(action)
+    if cluster.run.vault.encrypted:
         raise Refused(
             f"{target} would hold in plain what is encrypted in deploy/; it was not changed",
             "use: ./deploy.py kubectl ARGS; or decrypt it first: ./deploy.py secrets decrypt",
@@ -107,14 +109,14 @@ def merge(cluster: Cluster, target: Path) -> bool:
     result = merged(own, admin(cluster), cluster.config.cluster_name, server)
     if result == own:
         return False
-    if not cluster.gate.admit(action):
+    if not cluster.run.gate.admit(action):
         return True
     if target.exists():
         backup = target.with_name(f"{target.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
         write(backup, target.read_bytes())
     # A link leads to the file that is really used, as with dotfiles kept elsewhere.
     write(target.resolve(), yaml.safe_dump(result, sort_keys=False).encode())
-    cluster.console.say(f"merged {cluster.config.cluster_name} into {target}")
+    cluster.run.console.say(f"merged {cluster.config.cluster_name} into {target}")
     return True
 
 

@@ -32,9 +32,9 @@ def nodes_for(config: Config, kinds: str) -> list[str]:
 
 def _carriers(config: Config, kind: str) -> list[str]:
     machines = config.machines
-    infra = _with_role(config, "infrastructure")
+    infra = [machine.name for machine in config.with_role("infrastructure")]
     if kind == "all":
-        return [name for name in machines if name in {*infra, *_with_role(config, "worker")}]
+        return [name for name, machine in machines.items() if machine.in_cluster]
     if kind == "etcd_node":
         return infra
     if match := re.fullmatch(r"etcd_node_(\d+)", kind):
@@ -42,12 +42,8 @@ def _carriers(config: Config, kind: str) -> list[str]:
     if match := re.fullmatch(r"node:(.+)", kind):
         return [name for name in machines if name == match[1]]
     if match := re.fullmatch(r"(worker|mysqlserver|elasticsearch|nfs|samba)_node", kind):
-        return _with_role(config, match[1])
+        return [machine.name for machine in config.with_role(match[1])]
     return [name for name, machine in machines.items() if _has(machine, kind)]
-
-
-def _with_role(config: Config, role: str) -> list[str]:
-    return [name for name, machine in config.machines.items() if role in machine.roles]
 
 
 def _has(machine: Machine, marker: str) -> bool:
@@ -91,7 +87,7 @@ def all_labels(config: Config) -> Callable[[Node], Wanted]:
 def worker_labels(machine: Machine, as_worker: bool = False) -> Wanted:
     """Architecture and devices: archType, and for workers type, vendor, series and gpuType."""
     wanted: Wanted = {"archType": machine.archtype}
-    if not (as_worker or "worker" in machine.roles):
+    if not (as_worker or machine.is_worker):
         return wanted
     if machine.type:
         wanted[machine.type] = "active"
@@ -109,7 +105,7 @@ def _device(machine: Machine) -> str:
 
 def gpu_labels(config: Config, machine: Machine) -> Wanted:
     """gpuType of a worker: its own key, else that of its size, else made from its devices."""
-    if "worker" not in machine.roles:
+    if not machine.is_worker:
         return {}
     sizes = config.other.get("sku_mapping")
     size = sizes.get(machine.node_group or machine.sku) if isinstance(sizes, Mapping) else None
@@ -175,7 +171,7 @@ def apply(
     with connect(cluster) as api:
         live = api.nodes()
         here = {name: wish for name, wish in wishes.items() if name in live}
-        clashes = [] if cluster.options.yes else _clashes(live, here)
+        clashes = [] if cluster.run.options.yes else _clashes(live, here)
         _patch(cluster, api.patch, live, here)
     _complain(cluster, clashes, _members(cluster, wishes, live))
 
@@ -201,12 +197,12 @@ def _patch(
     patches = {name: body for name, body in patches.items() if body}
     what = {name: describe(live[name].labels, wishes[name]) for name in patches}
     actions = [plan.patch(name, f"set {words}", patches[name]) for name, words in what.items()]
-    if cluster.gate.admit(*actions) and patches:
+    if cluster.run.gate.admit(*actions) and patches:
         patch(patches)
         for name, words in what.items():
-            cluster.console.changed(words, name)
+            cluster.run.console.changed(words, name)
     unchanged = len(wishes) - len(patches)
-    cluster.console.say(f"labels: {len(patches)} changed, {unchanged} as they should be")
+    cluster.run.console.say(f"labels: {len(patches)} changed, {unchanged} as they should be")
 
 
 def describe(live: Mapping[str, str], wanted: Wanted) -> str:

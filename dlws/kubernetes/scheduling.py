@@ -54,7 +54,7 @@ def taint_control_plane(cluster: Cluster, nodes: Sequence[Node]) -> None:
     names = versions.feature("control_plane_taints", cluster.config.kubernetes.version).split()
 
     def patch(node: Node, live: KubeNode) -> Patch:
-        if "infrastructure" in node.roles:
+        if node.machine.is_infra:
             return taints_patch(live, names)
         return taint_patch(live, versions.TAINTS)
 
@@ -74,7 +74,7 @@ def _change(
         patches = {node.name: patch(node, live[node.name]) for node in nodes}
         patches = {name: body for name, body in patches.items() if body}
         actions = [plan.patch(name, f"be: {done}", body) for name, body in patches.items()]
-        made = cluster.gate.admit(*actions)
+        made = cluster.run.gate.admit(*actions)
         if patches and made:
             api.patch(patches)
     for node in nodes:

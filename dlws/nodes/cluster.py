@@ -8,54 +8,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dlws.config.roles import ROLE_WORDS, words_for
 from dlws.core import nodeset
 from dlws.core.errors import UsageError
 from dlws.nodes.node import Node
 from dlws.nodes.outcomes import NotTried, Outcome, raise_failures
 from dlws.nodes.parallel import FailureBudget, WorkQueue
-from dlws.runs.console import Console
-from dlws.runs.gate import Gate
-from dlws.secrets.vault import Vault
 
 if TYPE_CHECKING:
     from dlws.config import Config
-    from dlws.runs.options import Options
-    from dlws.runs.run import Keeper
+    from dlws.runs.run import Run
 
 T = TypeVar("T")
-
-_ALIASES = {"infrastructure": ("infra", "master")}
-ROLE_WORDS = {
-    *("infrastructure", "infra", "master", "worker"),
-    *("nfs", "mysqlserver", "elasticsearch", "samba"),
-}
 
 
 class Cluster:
     """Config and nodes. Nothing connects until a node is asked for something."""
 
-    def __init__(
-        self,
-        config: Config,
-        nodes: Sequence[Node],
-        options: Options,
-        console: Console,
-        keeper: Keeper | None = None,
-        gate: Gate | None = None,
-        seed: str = "",
-        vault: Vault | None = None,
-    ) -> None:
-        self.config, self.options, self.console = config, options, console
-        self.gate, self.seed = gate or Gate(console, options.dry_run), seed
-        self.nodes = list(nodes)
-        self._keeper = keeper
-        self.directory: Path = options.directory
-        self.vault = vault or Vault(self.directory)
+    def __init__(self, config: Config, nodes: Sequence[Node], run: Run) -> None:
+        self.config, self.nodes, self.run = config, list(nodes), run
+        self.directory: Path = run.options.directory
         self.deploy = self.directory / "deploy"
-        self.budget = FailureBudget(options.max_failures)
+        self.budget = FailureBudget(run.options.max_failures)
         self.quarantined: dict[str, Outcome[Any]] = {}
         """Nodes that failed and are left out for the rest of the run, and how they failed."""
-        console.align([node.name for node in nodes])
+        run.console.align([node.name for node in nodes])
 
     @cached_property
     def infra(self) -> list[Node]:
@@ -78,20 +55,19 @@ class Cluster:
     def select(self, patterns: Iterable[str] = ()) -> list[Node]:
         """The nodes that fit any pattern (all of them where none is given) and --nodes.
 
-        A pattern is a name, role, wildcard, folded name (`gpu[01-12]`), re:REGEX, or several
-        with commas. One that fits no node is a UsageError.
+        A pattern is a name, role, wildcard, node set (`gpu[01-12]`), re:REGEX, or several joined
+        by set operations (`worker!gpu03`, `infra,nfs`). One that fits no node is a UsageError.
         """
         chosen = self._fitting(patterns)
-        limit = self._fitting(self.options.nodes)
-        if self.options.retry_failed:
+        limit = self._fitting(self.run.options.nodes)
+        if self.run.options.retry_failed:
             failed = self._failed_before()
             limit = [node for node in limit if node.name in failed]
         found = [node for node in chosen if node in limit]
-        self.budget.asked |= {node.name for node in found}
         return list(filter(self._takes_part, found))
 
     def _takes_part(self, node: Node) -> bool:
-        return node.name not in self.quarantined and node.name not in self.gate.excluded
+        return node.name not in self.quarantined and node.name not in self.run.excluded
 
     def _failed_before(self) -> set[str]:
         """The nodes that did not do all that the last run asked of them."""
@@ -123,18 +99,21 @@ class Cluster:
         raise UsageError(f"there is no {role} named {which!r}", names)
 
     def _fitting(self, patterns: Iterable[str]) -> list[Node]:
-        single = [p for words in patterns for p in nodeset.split(words)]
-        if not single:
+        given = list(filter(None, patterns))
+        if not given:
             return self.nodes
-        found = {pattern: [n for n in self.nodes if _fits(pattern, n)] for pattern in single}
-        for pattern, nodes in found.items():
-            if not nodes:
-                raise UsageError(
-                    f"no node has the name or role {pattern!r}",
-                    f"there are: {nodeset.fold(n.name for n in self.nodes) or 'no nodes'}",
-                )
-        wanted = {id(node) for nodes in found.values() for node in nodes}
-        return [node for node in self.nodes if id(node) in wanted]
+        wanted = set[int]().union(*(nodeset.evaluate(words, self._places) for words in given))
+        return [node for place, node in enumerate(self.nodes) if place in wanted]
+
+    def _places(self, pattern: str) -> set[int]:
+        """Where the nodes of one pattern are; raises UsageError where there are none."""
+        found = {place for place, node in enumerate(self.nodes) if _fits(pattern, node)}
+        if not found:
+            raise UsageError(
+                f"no node has the name or role {pattern!r}",
+                f"there are: {nodeset.fold(n.name for n in self.nodes) or 'no nodes'}",
+            )
+        return found
 
     def change_all(
         self,
@@ -148,8 +127,8 @@ class Cluster:
         All run, unless --max-failures says otherwise. `protect_quorum`: never touch more infra
         nodes at once than etcd can lose. Raises if a node failed.
         """
-        if nodes and self._keeper and not self.options.dry_run:
-            self._keeper()  # what fails before its first change is on record, for --retry-failed
+        if nodes:
+            self.run.begin()  # what fails before its first change is on record, for --retry-failed
         outcomes = self.try_all(nodes, action, title, protect_quorum)
         self.raise_failures(outcomes)
         return [outcome for outcome in outcomes if not outcome.error]
@@ -162,7 +141,7 @@ class Cluster:
         protect_quorum: bool = False,
     ) -> list[Outcome[T]]:
         """Like change_all(), but failures stay in the outcomes."""
-        spare = protect_quorum and not self.options.dry_run and self.made
+        spare = protect_quorum and not self.run.options.dry_run and self.made
         protected = {node.name for node in self.infra} if spare else set[str]()
         return self._fan_out(nodes, action, title, self.budget, protected)
 
@@ -170,6 +149,9 @@ class Cluster:
         self, nodes: Sequence[Node], action: Callable[[Node], T], title: str = ""
     ) -> list[Outcome[T]]:
         """Like try_all(), for what changes nothing: no limit applies."""
+        self.budget.asked |= {
+            node.name for node in nodes
+        }  # a share of --max-failures is of these, too
         return self._fan_out(nodes, action, title, FailureBudget(), set())
 
     def _fan_out(
@@ -184,11 +166,11 @@ class Cluster:
         if not chosen:
             return []
         queue = WorkQueue(chosen, action, budget, protected)
-        threads = min(self.options.parallel, len(chosen))
+        threads = min(self.run.options.parallel, len(chosen))
         pool = ThreadPoolExecutor(threads)
         futures = [pool.submit(queue.work) for _ in range(threads)]
         try:
-            with self.console.status(lambda: queue.progress(title)):
+            with self.run.console.status(lambda: queue.progress(title)):
                 # An exception is no node's failure (those are outcomes): nothing else counts then.
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()
@@ -199,9 +181,8 @@ class Cluster:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         outcomes = queue.outcomes()
-        for outcome in outcomes if self._keeper else ():
-            assert self._keeper
-            self._keeper.note(**outcome.record(title))
+        for outcome in outcomes:
+            self.run.note(**outcome.record(title))
         return outcomes
 
     def raise_failures(self, outcomes: Sequence[Outcome[Any]]) -> None:
@@ -211,8 +192,8 @@ class Cluster:
         without them.
         """
         wrong = [outcome for outcome in outcomes if outcome.error]
-        if not (self.options.quarantines and self.can_do_without(wrong)):
-            raise_failures(outcomes, self.options)
+        if not (self.run.quarantines and self.can_do_without(wrong)):
+            raise_failures(outcomes, self.run.options)
         for outcome in wrong:
             self.quarantine(outcome)
 
@@ -221,7 +202,7 @@ class Cluster:
         assert outcome.error
         self.quarantined[outcome.node.name] = outcome
         self.budget.failed.add(outcome.node.name)
-        self.console.warn(f"{outcome.node.name} is quarantined: {outcome.error.message}")
+        self.run.console.warn(f"{outcome.node.name} is quarantined: {outcome.error.message}")
 
     def can_do_without(self, wrong: Sequence[Outcome[Any]]) -> bool:
         """Whether the run can go on without these: infra nodes and one worker at least are left."""
@@ -243,5 +224,5 @@ class Cluster:
 
 
 def _fits(pattern: str, node: Node) -> bool:
-    roles = [word for role in node.roles for word in (role, *_ALIASES.get(role, ()))]
+    roles = [word for role in node.roles for word in (*words_for(role), "all")]
     return nodeset.matches(pattern, [node.name, node.fqdn, *roles])

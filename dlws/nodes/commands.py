@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
 
 
-_KEEP = 64 * 1024
-"""The output is shown as it comes; a failure quotes its last lines."""
-
-
 def line(words: tuple[str, ...]) -> str:
     """The shell line for words typed here: one word is a line already, several are quoted."""
     return words[0] if len(words) == 1 else sh(*words)
@@ -33,18 +29,18 @@ def without_sudo(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def everywhere(cluster: Cluster, words: tuple[str, ...], show: bool) -> None:
     """Run words on the selected nodes; a summary says how many did it."""
-    options, stripped = cluster.options, words
+    options, stripped = cluster.run.options, words
     if cluster.config.ssh.sudo_password:
         stripped = without_sudo(words)
     sudo = options.sudo or stripped != words
     command = line(stripped)
 
     def action(node: Node) -> Result:
-        return node.run(command, sudo=sudo, live=show, once=False, keep=_KEEP)
+        return node.execute(command, sudo, live=show)
 
     outcomes = cluster.change_all(cluster.select(), action, command)
     if len(outcomes) > 1 and not options.dry_run:
-        cluster.console.say(f"ok: {len(outcomes)} nodes: {fold(o.node.name for o in outcomes)}")
+        cluster.run.console.say(f"ok: {len(outcomes)} nodes: {fold(o.node.name for o in outcomes)}")
 
 
 def tree(source: Path, destination: str) -> list[File]:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
-_BEGIN, _END = "# dlws api server: begin", "# dlws api server: end"
-
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -76,8 +74,8 @@ def host_lines(cluster: Cluster, node: Node | None = None) -> list[str]:
     A node that runs an API server has its own address first; the others begin at different ones,
     so that not all of them lean on the same.
     """
-    chosen = api_endpoint(cluster)
-    if not chosen.in_hosts:
+    chosen = api_endpoint(cluster) if cluster.infra else None
+    if not chosen or not chosen.in_hosts:
         return []
     addresses = [inner_address(other) for other in cluster.infra]
     names = [address for address in addresses if not is_address(address)]
@@ -92,18 +90,6 @@ def host_lines(cluster: Cluster, node: Node | None = None) -> list[str]:
         start = cluster.infra.index(node) if own else zlib.crc32(node.name.encode())
     start %= len(addresses)
     return [f"{address} {chosen.host}" for address in addresses[start:] + addresses[:start]]
-
-
-def with_block(hosts: str, lines: Sequence[str]) -> str:
-    """The text of a hosts file that has these lines; as it is where it has them already."""
-    if set(lines) <= set(hosts.splitlines()):
-        return hosts
-    rest = re.sub(rf"(?ms)^{re.escape(_BEGIN)}$.*?^{re.escape(_END)}$\n?", "", hosts)
-    names = {line.split()[1] for line in lines}
-    # Other addresses may have come by `copytoall deploy/etc/hosts /etc/hosts`.
-    kept = [row for row in rest.splitlines() if not (names & set(row.split("#")[0].split()[1:]))]
-    block = [_BEGIN, *lines, _END] if lines else []
-    return "".join(f"{row}\n" for row in [*kept, *block])
 
 
 def certificate_names(cluster: Cluster) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlws.config.addresses import address_of, hosts_file
 from dlws.nodes.directory import KEY
-from dlws.nodes.node import Node
+from dlws.nodes.node import Login, Node
 from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import Target
 from dlws.ssh.hostkeys import HostKeys, Machines, pin, place
@@ -19,11 +19,7 @@ from dlws.ssh.keys import Keys
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
     from dlws.config.nodes import JumpHost
-    from dlws.runs.console import Console
-    from dlws.runs.gate import Gate
-    from dlws.runs.options import Options
-    from dlws.runs.run import Keeper
-    from dlws.secrets.vault import Vault
+    from dlws.runs.run import Run
 
 
 def known_hosts(directory: Path) -> Path:
@@ -93,26 +89,19 @@ def machines(config: Config, hosts: Mapping[str, str]) -> Machines:
     return Machines(places, pins, config.ssh.shared_host_keys)
 
 
-def nodes(
-    config: Config,
-    options: Options,
-    console: Console,
-    keeper: Keeper | None = None,
-    gate: Gate | None = None,
-    vault: Vault | None = None,
-) -> list[Node]:
+def nodes(config: Config, run: Run) -> list[Node]:
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
-    directory, hosts = options.directory, hosts_file(options.directory)
-    keys, known = Keys(vault), HostKeys(known_hosts(directory), machines(config, hosts))
-    halt, changing = (keeper.halt, keeper.changing) if keeper else (None, None)
-    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=halt)
+    directory = run.options.directory
+    hosts = hosts_file(directory)
+    keys, known = Keys(run.vault), HostKeys(known_hosts(directory), machines(config, hosts))
+    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=run.halt)
     jumps: dict[Target, Ssh] = {}
 
     def made(machine: Machine) -> Node:
-        at = target(config, machine, directory, hosts, options.public)
+        at = target(config, machine, directory, hosts, run.options.public)
         via = _via(machine.jump_host or config.ssh.jump_host, at, directory, jumps, connect)
-        more = (at.user, config.ssh.sudo_password, changing, gate)
-        return Node(machine, at.address, connect(at, via=via), console, *more)
+        login = Login(at.user, config.ssh.sudo_password)
+        return Node(machine, at.address, connect(at, via=via), login, run)
 
     return [made(machine) for machine in config.machines.values()]
 

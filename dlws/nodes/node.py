@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlws.core.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.core.errors import DeployError
 from dlws.runs import plan
 from dlws.runs.console import outlets
-from dlws.runs.gate import Gate
+from dlws.runs.plan import AS_IT_IS, Planned
 from dlws.secrets.redaction import revealed
 from dlws.shell import files, recorder
-from dlws.shell import sudo as privilege
 from dlws.shell.files import File
+from dlws.shell.sudo import as_root, refused, root_stdin
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from dlws.config import Machine
-    from dlws.runs.console import Console
-    from dlws.runs.journal import Journal
+    from dlws.runs.run import Run
 
-__all__ = ["CommandFailed", "File", "Node"]
+__all__ = ["Call", "CommandFailed", "File", "Login", "Node"]
+
+_KEEP_OWN = 64 * 1024
+"""Bytes of each stream that the result of a person's own command keeps: it is shown as it comes."""
 
 
 class CommandFailed(DeployError):
@@ -36,6 +39,39 @@ class CommandFailed(DeployError):
         self.result = result
 
 
+@dataclass(frozen=True)
+class Login:
+    """Who logs in to a machine, and the password with which sudo there makes him root."""
+
+    user: str = "root"
+    sudo_password: SecretStr | str | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command for a node, and how it is to be run there."""
+
+    command: str
+    stdin: Stdin = b""
+    sudo: bool = False
+    title: str = ""
+    live: bool = False
+
+    @property
+    def words(self) -> str:
+        return self.title or self.command
+
+    def action(self, node: str, planned: Planned) -> plan.Action:
+        """What it is called in a plan."""
+        return plan.run(node, self.words, self.command, self.stdin, self.sudo, planned)
+
+    def checked(self, result: Result) -> Result:
+        """The result of it; raises CommandFailed where its status is not 0."""
+        if not result.ok:
+            raise CommandFailed(self.words, result)
+        return result
+
+
 class Node:
     """A machine with a name, roles and a connection (opened at first use)."""
 
@@ -44,28 +80,32 @@ class Node:
         machine: Machine,
         address: str,
         connection: Connection,
-        console: Console,
-        user: str = "root",
-        sudo_password: SecretStr | str | None = None,
-        keeper: Callable[[], Journal] | None = None,
-        gate: Gate | None = None,
+        login: Login,
+        run: Run,
     ) -> None:
-        self.machine = machine
+        self.machine, self.address, self.connection = machine, address, connection
         self.name, self.fqdn, self.roles = machine.name, machine.fqdn, machine.roles
-        self.address, self.connection, self.user = address, connection, user
-        self._console, self._sudo_password = console, sudo_password
-        self._keeper, self.gate = keeper, gate or Gate(console)
-        self.due: Collection[tuple[str, str]] = ()
-        """Path and hash of files that an earlier part of this run had begun to write here."""
+        self._login, self._run, self._console, self.gate = login, run, run.console, run.gate
+        self._begun: Collection[tuple[str, str]] = ()
+
+    @property
+    def user(self) -> str:
+        return self._login.user
 
     @property
     def dry_run(self) -> bool:
         return self.gate.dry_run
 
-    def through(self, connection: Connection, user: str, sudo_password: str | None) -> Node:
+    def through(self, connection: Connection, login: Login) -> Node:
         """The same machine over another connection."""
-        more = (sudo_password, self._keeper, self.gate)
-        return Node(self.machine, self.address, connection, self._console, user, *more)
+        return Node(self.machine, self.address, connection, login, self._run)
+
+    def had_begun(self, files: Collection[tuple[str, str]]) -> None:
+        """Take note of files (path, sha256) that an earlier part of this run began to write here.
+
+        What follows from them is due, also where they are in place by now.
+        """
+        self._begun = files
 
     def __repr__(self) -> str:
         return f"Node({self.name})"
@@ -79,47 +119,54 @@ class Node:
         check: bool = True,
         title: str = "",
         live: bool = False,
-        filter: Callable[[Echo], Echo] | None = None,
-        keep: int = KEEP,
-        once: bool = True,
-        varies: bool = False,
-        follows: bool = False,
-        preview: Sequence[str] = (),
-        cause: str = "",
+        planned: Planned = AS_IT_IS,
     ) -> Result:
         """Run a command that may change the node; a dry run only shows it.
 
-        `title` are the words shown for it; `live` shows its output as it comes, through `filter`
-        where given; the result keeps so much of each stream. `once`: the node's recorder sees to
-        it that a resumed run does not do it twice; it then also outlives this program.
-        `cause` is what makes it due: with another cause a resumed run does it once more.
-        For a plan: `varies` says that the input is made anew each time (tokens), `follows` that the
-        command belongs to one that was let through before, `preview` what it would change.
+        The node's recorder sees to it that a resumed run does not do it twice; so it also outlives
+        this program. `title` is shown for it, `live` shows its output as it comes, `planned` says
+        what a plan has to know of it.
         Raises CommandFailed if `check`, ConnectionFailed, Refused by a plan that lacks it.
         """
-        action = plan.run(self.name, title or command, command, stdin, sudo, varies, preview)
-        if not follows and not self.gate.admit(action):
+        call = Call(command, stdin, sudo, title, live)
+        if not planned.follows and not self.gate.admit(call.action(self.name, planned)):
             return Result(0)
-        journal = self._keeper() if self._keeper else None
-        if title:
-            self.say(title)
-        shown = self._console.echo(self.name) if live or self._console.verbose else None
-        with outlets(shown, journal.log(self.name) if journal else None) as plain:
-            echo = filter(plain) if filter and plain else plain
-            if journal is None:
-                return self._execute(command, stdin, sudo, check, title, echo, keep)
-            about = (self.name, title or command, command, stdin, sudo, cause)
-            with journal.recording(*about) as record:
-                operation, size = record.operation, len(stdin)
-                root = self.is_root(sudo)
-                line = recorder.recorded(operation, command, size, root) if once else command
-                result = self._execute(line, stdin, sudo, False, title, echo, keep)
-                record.result = result
-        if once and recorder.not_kept(result):
+        result = self._recorded(call, once=True)
+        if recorder.not_kept(result):
             raise NotKept(result)
-        if check and not result.ok:
-            raise CommandFailed(title or command, result)
-        return result
+        return call.checked(result) if check else result
+
+    def execute(self, command: str, sudo: bool = False, live: bool = False) -> Result:
+        """Run a person's own command, which ends with this program and is not resumed.
+
+        The result keeps the end of its output; a failure quotes its last lines.
+        """
+        call = Call(command, b"", sudo, "", live)
+        if not self.gate.admit(call.action(self.name, AS_IT_IS)):
+            return Result(0)
+        return call.checked(self._recorded(call, once=False))
+
+    def _recorded(self, call: Call, once: bool) -> Result:
+        """Run it with its begin and end in the journal; `once`: under the node's recorder."""
+        journal = self._run.journal(changes_node=True)
+        if call.title:
+            self.say(call.title)
+        shown = self._console.echo(self.name) if call.live or self._console.verbose else None
+        keep = KEEP if once else _KEEP_OWN
+        with outlets(shown, journal.log(self.name) if journal else None) as echo:
+            if journal is None:
+                return self._execute(call, echo, keep)
+            assert isinstance(
+                call.stdin, bytes
+            )  # nothing that is recorded has a stream as its input
+            about = (self.name, call.words, call.command, call.stdin, call.sudo)
+            with journal.recording(*about) as record:
+                root, size = self.is_root(call.sudo), len(call.stdin)
+                line = recorder.recorded(record.operation, call.command, size, root)
+                record.result = self._execute(
+                    replace(call, command=line) if once else call, echo, keep
+                )
+                return record.result
 
     def read(
         self,
@@ -135,7 +182,9 @@ class Node:
 
         `title` are the words for it where it fails.
         """
-        return self._execute(command, stdin, sudo, check, title, echo)
+        call = Call(command, stdin, sudo, title)
+        result = self._execute(call, echo)
+        return call.checked(result) if check else result
 
     def put(
         self, content: bytes | str, path: str, mode: int = 0o644, owner: str = "root:root"
@@ -158,8 +207,8 @@ class Node:
             self.changed(", ".join(file.path for file, _ in changed[:3]) + more)
         # Cut off after a file was written, a run has yet to do what the change calls for.
         told = {file.path for file, _ in changed}
-        if self.due:
-            told |= {file.path for file in wanted if (file.path, file.sha256) in self.due}
+        if self._begun:
+            told |= {file.path for file in wanted if (file.path, file.sha256) in self._begun}
         return [file.path for file in wanted if file.path in told]
 
     def _writes(self, changed: list[tuple[File, str]]) -> Iterable[plan.Action]:
@@ -174,10 +223,11 @@ class Node:
         return files.contents(self.read(files.CONTENT, stdin=names, sudo=True).out.decode())
 
     def _place(self, changed: list[File]) -> None:
-        journal = self._keeper() if self._keeper else None
+        journal = self._run.journal(changes_node=True)
         if journal:
             journal.placing(self.name, changed)
-        self._execute(files.PLACE, files.stream(changed), True, True, "write files")
+        call = Call(files.PLACE, files.stream(changed), True, "write files")
+        call.checked(self._execute(call))
         for file in changed if journal else ():
             assert journal
             journal.write("put", node=self.name, path=file.path, sha256=file.sha256)
@@ -204,26 +254,15 @@ class Node:
     def close(self) -> None:
         self.connection.close()
 
-    def _execute(
-        self,
-        command: str,
-        stdin: Stdin,
-        sudo: bool,
-        check: bool,
-        title: str,
-        echo: Echo | None = None,
-        keep: int = KEEP,
-    ) -> Result:
-        line = command
-        if sudo:
-            password = None if self.user == "root" else revealed(self._sudo_password)
-            line = privilege.as_root(command, self.user, password)
-            stdin = privilege.root_stdin(stdin, self.user, password)
+    def _execute(self, call: Call, echo: Echo | None = None, keep: int = KEEP) -> Result:
+        line, stdin = call.command, call.stdin
+        if call.sudo:
+            password = None if self.user == "root" else revealed(self._login.sudo_password)
+            line = as_root(line, self.user, password)
+            stdin = root_stdin(stdin, self.user, password)
         result = self.connection.run(line, stdin, echo, keep)
-        if sudo and privilege.refused(result.code, result.complaint):
+        if call.sudo and refused(result.code, result.complaint):
             raise SudoRefused(self.user, result)
-        if check and not result.ok:
-            raise CommandFailed(title or command, result)
         return result
 
 

@@ -23,10 +23,9 @@ from dlws.runs import lock
 from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
-    from dlws.core.connection import Halt
     from dlws.nodes.node import Node
-    from dlws.runs.console import Console
     from dlws.runs.options import Options
+    from dlws.runs.run import Run
 
 BEAT = 15.0
 """Seconds between two heartbeats."""
@@ -180,16 +179,9 @@ def break_line(options: Options) -> str:
 class Guard:
     """Holds the lock from the run's first change of a node on, and stops the run if it is lost."""
 
-    def __init__(
-        self,
-        node: Node,
-        options: Options,
-        console: Console,
-        halt: Halt,
-        close: Callable[[], None],
-    ) -> None:
-        self._node, self._options, self._console = node, options, console
-        self._halt, self._close = halt, close
+    def __init__(self, node: Node, run: Run, close: Callable[[], None]) -> None:
+        self._node, self._options, self._console = node, run.options, run.console
+        self._halt, self._close = run.halt, close
         self._token, self._who = secrets.token_hex(8), dict[str, Any]()
         self._place = ""
         self._taken, self._sent = False, False

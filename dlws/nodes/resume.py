@@ -55,7 +55,7 @@ def reconcile(cluster: Cluster, record: Journal) -> None:
     for begun in record.in_flight:
         asked[begun["node"]].append(begun)
     for node in cluster.nodes:
-        node.due = record.placed.get(node.name, ())
+        node.had_begun(record.placed.get(node.name, ()))
     nodes = [node for node in cluster.nodes if node.name in asked]
     cluster.try_all(nodes, lambda node: _reconcile(node, record, asked[node.name]), "reconciling")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 BEGIN, END = "# dlws: begin", "# dlws: end"
 _READ = "stat -c '%a %U:%G' /etc/hosts && cat /etc/hosts"
 _STATE = "644 root:root"
+_OLD_BLOCK = re.compile(r"(?ms)^# dlws api server: begin$.*?^# dlws api server: end$\n?")
 _LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
-def lines(cluster: Cluster) -> list[str]:
-    """A line for each node with an address, the cluster's own name, and the API server's."""
+def names(cluster: Cluster) -> list[str]:
+    """What every node gets: a line for each node with an address, and the cluster's own name."""
     found = [
         f"{node.address} {node.fqdn} {node.name}"
         if node.fqdn != node.name
@@ -32,29 +35,46 @@ def lines(cluster: Cluster) -> list[str]:
     config = cluster.config
     if config.domain and cluster.infra:
         found.append(f"{cluster.first.address} {config.cluster_name}.{config.domain}")
-    return found + (endpoint.host_lines(cluster) if cluster.infra else [])
+    return found
+
+
+def lines(cluster: Cluster, node: Node | None = None) -> list[str]:
+    """Our lines of a node's /etc/hosts: all names, then the API server's in this node's order."""
+    return [*names(cluster), *endpoint.host_lines(cluster, node)]
 
 
 def merged(old: str, ours: list[str]) -> str:
-    """The text of a hosts file with our block replaced or added; other lines stay as they are."""
+    """The text of a hosts file with our block replaced or added.
+
+    Other lines stay as they are, but for those that give the name that all API servers share to
+    another address: the block of an older dlws, and what was there by hand.
+    """
+    shared = Counter(name for line in ours for name in line.split()[1:])
+    api = {name for name, addresses in shared.items() if addresses > 1}
     block = "\n".join([BEGIN, *ours, END]) + "\n"
-    text = old or _LOCAL
+    text = _OLD_BLOCK.sub("", old) or _LOCAL
     if not text.endswith("\n"):
         text += "\n"
     head, begin, rest = text.partition(BEGIN + "\n")
     _, end, tail = rest.partition(END + "\n")
+    head, tail = _without(head, api), _without(tail, api)
     # Without its end nobody knows how far our block goes: no line of theirs may be lost.
-    return head + block + (tail if end else rest) if begin else text + block
+    return head + block + (tail if end else rest) if begin else head + block
+
+
+def _without(text: str, names: set[str]) -> str:
+    rows = text.splitlines(keepends=True)
+    return "".join(row for row in rows if not names & set(row.split("#")[0].split()[1:]))
 
 
 def install(cluster: Cluster, nodes: list[Node]) -> None:
     """Bring our lines of /etc/hosts on the nodes up to date; their other lines stay."""
-    ours = lines(cluster)
+    shared = names(cluster)
 
     def action(node: Node) -> bool:
         seen = node.read(_READ, title="read /etc/hosts").out.decode(errors="replace")
         state, _, old = seen.partition("\n")
-        new = merged(old, ours)
+        new = merged(old, [*shared, *endpoint.host_lines(cluster, node)])
         return (state, old) != (_STATE, new) and node.put(new, "/etc/hosts")
 
     cluster.change_all(nodes, action, "names of the nodes", protect_quorum=True)
@@ -68,7 +88,7 @@ def generate(cluster: Cluster) -> tuple[Path, bool]:
     new = merged(old, lines(cluster))
     if new == old:
         return path, False
-    made = cluster.gate.admit(plan.local(f"write {path}", new))
+    made = cluster.run.gate.admit(plan.local(f"write {path}", new))
     if made:
         write(path, os.fsencode(new), 0o644)
     return path, made

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Lets changes through, unless this is a dry run; with a `applied_plan`, only those in it."""
+    """Lets changes through, unless this is a dry run; with an `applied_plan`, only those in it."""
 
     def __init__(
         self,
@@ -29,8 +29,6 @@ class Gate:
         self.actions: list[Action] = []
         """What a dry run would have changed."""
         self.unknown: list[Unknown] = []
-        self.excluded = frozenset[str]()
-        """Nodes that are left out of this step: no plan can know yet what it would do there."""
         self._console, self._lock, self._written = console, threading.Lock(), set[Key]()
         self._left = (
             Counter(action.key for action in applied_plan.actions) if applied_plan else Counter()

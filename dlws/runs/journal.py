@@ -72,13 +72,13 @@ class Journal:
 
     @contextmanager
     def recording(
-        self, node: str, title: str, command: str, stdin: bytes, root: bool, cause: str = ""
+        self, node: str, title: str, command: str, stdin: bytes, root: bool
     ) -> Iterator[Recording]:
         """Record a command of a node around the block that runs it and sets `result`.
 
         Where the block raises, the outcome is unknown here; the node's recorder knows it.
         """
-        record = Recording(self.operation(node, f"{command}{cause}", stdin))
+        record = Recording(self.operation(node, command, stdin))
         start = time.monotonic()
         self.write("begin", node=node, operation=record.operation, title=title, root=root)
         try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dlws.runs.plan import Plan
 
 
-@dataclass
+@dataclass(frozen=True)
 class Options:
     """The options that stand before the command."""
 
@@ -38,8 +38,6 @@ class Options:
     seed: str = ""
     applied_plan: Plan | None = None
     """The plan that is being applied: nothing else may be changed."""
-    quarantines: bool = False
-    """Nodes that fail are left out for the rest of the run, and the others go on."""
 
     def line(self, *words: str) -> str:
         """A command line for this cluster's directory, to be typed where we are."""

@@ -110,19 +110,35 @@ def digest(*parts: str | bytes) -> str:
     return found.hexdigest()
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What a plan has to know of a command.
+
+    `varies`: its input is made anew each time (tokens), so that it is not compared. `follows`: it
+    belongs to a command that was let through before. `preview`: a line for each thing that it would
+    change.
+    """
+
+    varies: bool = False
+    follows: bool = False
+    preview: tuple[str, ...] = ()
+
+
+AS_IT_IS = Planned()
+
+
 def run(
     node: str,
     title: str,
     command: str,
     stdin: Stdin,
     sudo: bool,
-    varies: bool = False,
-    details: Sequence[str] = (),
+    planned: Planned = AS_IT_IS,
 ) -> Action:
-    """A command on a node. `varies`: its input is made anew each time, so it is not compared."""
-    data = stdin if isinstance(stdin, bytes) and not varies else b""
+    """A command on a node."""
+    data = stdin if isinstance(stdin, bytes) and not planned.varies else b""
     what = digest(command, str(sudo), data)
-    return Action(node, "run", f"run: {title}", title, what, details=tuple(details))
+    return Action(node, "run", f"run: {title}", title, what, details=planned.preview)
 
 
 def write(node: str, file: File, seen: str, details: Sequence[str] = ()) -> Action:

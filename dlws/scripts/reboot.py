@@ -6,6 +6,7 @@ import time
 
 from dlws.core.errors import DeployError
 from dlws.nodes.node import Node
+from dlws.runs.plan import Planned
 
 REBOOT_LIMIT = 900
 """Seconds a node may take to come back; servers with much memory test it for minutes."""
@@ -19,7 +20,7 @@ def reboot(node: Node, limit: float = REBOOT_LIMIT) -> None:
     """Reboot a node and wait until it is back: another boot id, and systemd done starting."""
     # Not `systemctl reboot` itself: sshd may die before it tells us that it was accepted. The boot
     # id comes with it, so that a resumed run knows whether this reboot has been.
-    before = node.run(_REBOOT, sudo=True, title="rebooting", follows=True).text
+    before = node.run(_REBOOT, sudo=True, title="rebooting", planned=Planned(follows=True)).text
     node.close()
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:

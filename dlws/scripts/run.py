@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from dlws.core.connection import Result
 from dlws.core.errors import UsageError
 from dlws.nodes.node import CommandFailed, Node
-from dlws.runs.plan import digest
+from dlws.runs.plan import Planned, digest
 from dlws.scripts.checkmode import differences
 from dlws.scripts.reboot import reboot
-from dlws.scripts.script import Script, archive, environment
+from dlws.scripts.script import Script, environment
 from dlws.shell import files
 from dlws.shell.quoting import script, sh
 from dlws.shell.recorder import REBOOT
@@ -72,13 +72,12 @@ def _run_once(
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     result = node.run(
         f"{_RUN} {sh('env', *variables, *command)}",
-        stdin=archive(found, config, node),
+        stdin=found.archive,
         sudo=sudo or "root" in found.needs,
         check=False,
         title=f"run {sh(found.name, *args)}",
         live=True,
-        follows=follows,
-        preview=preview,
+        planned=Planned(follows=follows, preview=tuple(preview)),
     )
     node.count_changes(result.out)
     return result
@@ -89,7 +88,7 @@ def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Resu
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     return node.run(
         f"{_START} {sh(found.name, 'env', *variables, *found.words(found.args))}",
-        stdin=archive(found, config, node),
+        stdin=found.archive,
         sudo=sudo or "root" in found.needs,
         title=f"start {sh(found.name, *found.args)} in the background",
         live=True,
@@ -124,7 +123,7 @@ def random_master(cluster: Cluster) -> Node:
     if not alive:
         cluster.raise_failures(outcomes)
     # The same one in a resumed run and an applied plan.
-    return min(alive, key=lambda node: digest(cluster.seed, node.name))
+    return min(alive, key=lambda node: digest(cluster.run.seed, node.name))
 
 
 def ready(cluster: Cluster, nodes: list[Node], found: Script) -> None:
@@ -138,8 +137,8 @@ def ready(cluster: Cluster, nodes: list[Node], found: Script) -> None:
 def everywhere(cluster: Cluster, nodes: list[Node], found: Script) -> list[Any]:
     """Run (or, with --background, start) a script on nodes, many at once."""
     ready(cluster, nodes, found)
-    action = start if cluster.options.background else run
-    config, sudo = cluster.config, cluster.options.sudo
+    action = start if cluster.run.options.background else run
+    config, sudo = cluster.config, cluster.run.options.sudo
     return cluster.change_all(
         nodes, lambda node: action(node, config, found, sudo), found.name, protect_quorum=True
     )

@@ -10,6 +10,7 @@ from dlws.config.problems import Path
 from dlws.kubeadm import podnetwork
 from dlws.kubeadm.survey import Member
 from dlws.kubernetes import labels, versions
+from dlws.nodes import endpoint
 from dlws.prepare import runtime
 from dlws.prepare import scripts as preparation
 from dlws.shell.files import File
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 WARN_DAYS = 30
 """Certificates that end within so many days are told."""
-_MEMBERS = {"infrastructure", "worker"}
 _DEVICES = {"gpu": ("nvidia", "nvidia.com/gpu"), "npu": ("huawei", "huawei.com/Ascend910")}
 _MACHINE_KEYS = {"archType": "archtype", "gpuType": "gpu-type", "sku": "sku", "vc": "vc"}
 
@@ -54,8 +54,8 @@ class ClusterFacts:
     silent: str = ""
     now: float = 0
     members: Mapping[str, Member] = field(default_factory=dict)
-    names: str = ""
-    """Our lines of /etc/hosts, the same for every node."""
+    names: tuple[str, ...] = ()
+    """Our lines of /etc/hosts that are the same for every node."""
 
     @property
     def made(self) -> bool:
@@ -69,10 +69,11 @@ def known_members(live: Mapping[str, KubeNode]) -> dict[str, Member]:
 def expected(cluster: Cluster, node: Node, known: ClusterFacts) -> list[Expectation]:
     """Everything that is looked after on a node, what is looked at closest first."""
     own = ("machines", node.name)
-    found = [Expectation("hosts", "/etc/hosts", known.names, (own,), "hosts")]
+    names = [*known.names, *endpoint.host_lines(cluster, node)]
+    found = [Expectation("hosts", "/etc/hosts", "\n".join(names), (own,), "hosts")]
     if known.keys:
         found.append(Expectation("script", "sshkey", "", (("admin_username",), own), "sshkey"))
-    if not _MEMBERS & set(node.roles):
+    if not node.machine.in_cluster:
         return found
     scripts = [*preparation.SCRIPTS, "dns.sh", "prepare_vm_disk.sh"]
     if known.made:
@@ -84,8 +85,8 @@ def expected(cluster: Cluster, node: Node, known: ClusterFacts) -> list[Expectat
 def kubernetes(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
     """What is looked after once the cluster is there."""
     config, own = cluster.config, ("machines", node.name)
-    version = versions.tag(config.kubernetes.version)
-    if known.silent and "infrastructure" in node.roles:
+    version = config.kubernetes.version.tag
+    if known.silent and node.machine.is_infra:
         yield Expectation("api", "API server", known.silent, (("kubernetes", "api_port"), own))
     if known.live is not None and node.name not in known.live:
         yield Expectation("member", node.name, "joined", (own,))
@@ -155,7 +156,7 @@ def wanted_taints(config: Config, node: Node, live: KubeNode) -> Iterator[Expect
     """The control plane's taint on infra nodes, unless `kubernetes uncordon` lets them work."""
     own = ("machines", node.name)
     origin = ((*own, "role"), own)
-    if "infrastructure" not in node.roles:
+    if not node.machine.is_infra:
         for name in versions.TAINTS:
             yield Expectation("taint", name, "", origin, "taints")
     elif live.labels.get("worker") != "active":

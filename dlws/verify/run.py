@@ -37,7 +37,7 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
     done: list[str] = []
     tried: list[Finding] = []
     # The second round is for what the first one brought to light.
-    rounds = 1 if cluster.gate.applied_plan else _ROUNDS
+    rounds = 1 if cluster.run.gate.applied_plan else _ROUNDS
     for _ in range(rounds if mend else 0):
         if not (new := _fixable(verdicts, tried)):
             break
@@ -45,7 +45,7 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
         if output == "text":
             session.console.data(report.text(verdicts))
         done += mended(session, new)
-        if cluster.options.dry_run:
+        if cluster.run.options.dry_run:
             break
         outcomes = look(cluster, nodes, sources)
         verdicts = list(map(_verdict, outcomes))
@@ -95,7 +95,7 @@ def locked_out(node: Node, error: DeployError) -> Difference:
 
 def knowledge(cluster: Cluster) -> ClusterFacts:
     """What is known of the cluster before its nodes are asked."""
-    known = ClusterFacts(_keys(cluster), now=time.time(), names="\n".join(hosts.lines(cluster)))
+    known = ClusterFacts(_keys(cluster), now=time.time(), names=tuple(hosts.names(cluster)))
     if not kubeconfig.path(cluster).exists():
         return known
     from dlws.kubernetes import api

@@ -2,82 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from dlws.bundle import delivery
-from dlws.bundle.manifest import NAME, Manifest, describe
-from dlws.core.connection import Local, Result
-from dlws.shell.files import File
-
-CONTENT = {
-    "bin/kubeadm": b"kubeadm",
-    "bin/kubelet": b"kubelet",
-    "cni/bridge": b"bridge",
-    "images/pause_3.2.tar": b"pause",
-    "packages/bookworm/socat_1.7.4.4-2+b1~x_amd64.deb": b"socat",
-    "packages/trixie/socat_1.8_amd64.deb": b"other socat",
-}
-
-
-def write_bundle(directory: Path, content: dict[str, bytes], architecture: str = "amd64") -> Path:
-    for name, data in content.items():
-        path = directory / architecture / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    entries = {architecture: describe(directory, architecture, {})}
-    manifest = Manifest("1.20.2", "debian", "2026-01-01T00:00:00+00:00", entries)
-    (directory / NAME).write_text(manifest.dump())
-    return directory
+from dlws.bundle.build import Workspace
+from dlws.runs.console import Console
+from tests.support.bundles import CONTENT, write_bundle
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     return write_bundle(tmp_path / "a bundle", CONTENT)
-
-
-class FakeNode:
-    """A node whose bundle lies in a directory here; commands run here, except for what it is."""
-
-    dry_run = False
-
-    def __init__(self, kind: str = "amd64\nbookworm\n") -> None:
-        self.roles = ("infrastructure",)
-        self.kind = kind
-        self.sent: list[str] = []
-        self.ran: list[str] = []
-        self.spoil = ""
-
-    def read(
-        self, command: str, *, stdin: bytes = b"", sudo: bool = False, check: bool = True
-    ) -> Result:
-        if command == delivery.KIND_OF_NODE:
-            return Result(0, self.kind.encode())
-        result = Local().run(command, stdin)
-        assert result.ok or not check, result.complaint
-        return result
-
-    def run(
-        self, command: str, *, stdin: bytes = b"", sudo: bool = False, title: str = ""
-    ) -> Result:
-        self.ran.append(title)
-        return self.read(command, stdin=stdin)
-
-    def put_tree(self, tree: Iterable[File]) -> list[str]:
-        changed = []
-        for file in tree:
-            content = file.content if isinstance(file.content, bytes) else file.content.read_bytes()
-            path = Path(file.path)
-            if path.exists() and path.read_bytes() == content:
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"spoilt" if path.name == self.spoil else content)
-            path.chmod(file.mode)
-            changed.append(file.path)
-        self.sent += changed
-        return changed
 
 
 @pytest.fixture
@@ -86,3 +23,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "node's place"
     monkeypatch.setattr(delivery, "PLACE", str(path))
     return path
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "cache", Console())
+    workspace.cache.mkdir()
+    return workspace

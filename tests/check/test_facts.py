@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from dlws.check.collect import LIBRARIES
 from dlws.check.facts import Device, Disk, Facts, Port, host_key, listener, parse
 from dlws.core import resources
+from tests.support import ROOT
 
-GPU = (Path(__file__).parent / "data/gpu.txt").read_text()
+GPU = (ROOT / "tests/check/data/gpu.txt").read_text()
+
 EMPTY = Facts("w", "10.1.0.11")
 
 

@@ -14,9 +14,8 @@ from click.testing import CliRunner
 
 from dlws.cli.global_options import as_typed, global_options_first, keeps_all
 from dlws.cli.root import cli
-from tests.conftest import Deploy
-
-ROOT = Path(__file__).parent.parent.parent
+from tests.support import ROOT
+from tests.support.deploy import Deploy
 
 
 def tree(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Deploy
+from tests.support.deploy import Deploy
 
 AWKWARD = ["a b", "$(x)", "`x`", "'", '"', ";", "&&", "*", "\\", "ü €", "-n", "$HOME"]
 

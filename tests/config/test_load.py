@@ -11,7 +11,7 @@ from dlws.config import Config, ConfigError, from_text, load
 from dlws.config.addresses import address_of, parse_hosts
 from dlws.config.problems import hide_secrets
 from dlws.core.errors import UsageError
-from tests.config.support import look, minimal
+from tests.support.configs import look, minimal
 
 
 def write(directory: Path, text: str, name: str = "config.yaml") -> Path:
@@ -51,7 +51,7 @@ def test_maps_are_merged_and_config_yaml_wins(tmp_path: Path) -> None:
 def test_a_flat_key_above_wins_over_a_section_below() -> None:
     found = look(minimal("k8s-gitbranch: v1.20.0"), "kubernetes: {network: calico}\n")
     assert found.config is not None
-    assert found.config.kubernetes.version == "1.20.0"
+    assert str(found.config.kubernetes.version) == "1.20.0"
     assert found.config.kubernetes.network == "calico"
 
 
@@ -60,7 +60,7 @@ def test_of_two_spellings_the_one_in_config_yaml_wins() -> None:
     for above, below, version in ((flat, section, "1.20.0"), (section, flat, "1.21.0")):
         found = look(minimal(above), below)
         assert found.config is not None and found.problems == []
-        assert found.config.kubernetes.version == version
+        assert str(found.config.kubernetes.version) == version
 
 
 def test_strict_makes_warnings_errors(tmp_path: Path) -> None:
@@ -101,7 +101,9 @@ def test_the_runtime_follows_the_version(version: str, choice: str, runtime: str
     chosen = f"container_runtime: {choice}\n" if choice else ""
     config = made(f"{chosen}k8s-gitbranch: {version}")
     assert config.runtime == runtime
-    assert config.kubernetes.version == version.removeprefix("v") + ".0" * (version.count(".") < 2)
+    assert str(config.kubernetes.version) == version.removeprefix("v") + ".0" * (
+        version.count(".") < 2
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlws.config.source import parse
-from tests.config.support import assert_problem, look
+from tests.support.configs import assert_problem, look
 
 LIMITS = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
@@ -157,7 +157,7 @@ def test_values_of_any_shape_never_break_it(data: dict[str, Any]) -> None:
 @given(st.data())
 @LIMITS
 def test_a_real_file_with_damage_never_breaks_it(data: st.DataObject) -> None:
-    from tests.config.support import DATA
+    from tests.support.configs import DATA
 
     content = bytearray((DATA / "atlas.yaml").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):

@@ -1,102 +1,29 @@
-"""A cluster whose nodes answer from a table, and remember what they were asked."""
+"""An API server that keeps nodes and remembers patches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from dlws.config import Config, load
-from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
-from dlws.nodes.cluster import Cluster
-from dlws.nodes.node import Node
-from dlws.runs.console import Console
-from dlws.runs.gate import Gate
-from dlws.runs.options import Options
-
-Answer = Callable[[str, bytes], Result | None]
-
-CONFIG = """
-cluster_name: atlas
-network: {domain: example.org}
-admin_username: dlwsadmin
-kubernetes: {version: 1.20.2, network: bridge}
-machines:
-  infra01: {role: infrastructure, private-ip: 10.1.0.1}
-  worker01: {role: worker, private-ip: 10.1.0.11, type: gpu, vendor: nvidia}
-  worker02: {role: worker, private-ip: 10.1.0.12, archtype: arm64, type: npu, vendor: huawei}
-"""
-THREE = CONFIG.replace(
-    "  worker01:",
-    "  infra02: {role: infrastructure, private-ip: 10.1.0.2}\n"
-    "  infra03: {role: infrastructure, private-ip: 10.1.0.3}\n  worker01:",
-)
-
-
-@dataclass
-class Fake:
-    """A connection that answers by the first rule that knows an answer, else with success."""
-
-    name: str
-    rules: list[Answer] = field(default_factory=list)
-    asked: list[tuple[str, bytes]] = field(default_factory=list)
-
-    def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
-    ) -> Result:
-        given = b"".join(pieces(stdin))
-        self.asked.append((command, given))
-        for rule in self.rules:
-            if (answer := rule(command, given)) is not None:
-                return answer
-        return Result(0)
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
-@dataclass
-class World:
-    """A cluster of fakes, and what each was asked."""
-
-    cluster: Cluster
-    fakes: dict[str, Fake]
-
-    def commands(self, name: str) -> list[str]:
-        return [command for command, _ in self.fakes[name].asked]
-
-    def stdin_of(self, name: str, words: str) -> bytes:
-        """Standard input of the one command on a node that has these words."""
-        found = [stdin for command, stdin in self.fakes[name].asked if words in command]
-        assert len(found) == 1, f"{len(found)} commands on {name} with {words!r}"
-        return found[0]
-
-    def ran(self, name: str, words: str) -> bool:
-        return any(words in command for command in self.commands(name))
-
-
-def config_of(directory: Path, text: str = CONFIG) -> Config:
-    (directory / "config.yaml").write_text(text)
-    return load(directory)
+from dlws.kubernetes import api, scheduling
+from dlws.kubernetes.api import KubeNode
+from tests.support.kube import FakeApi
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., World]:
-    """A world from a configuration and options."""
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeApi]:
+    def use(*nodes: KubeNode) -> FakeApi:
+        made = FakeApi(*nodes)
 
-    def build(text: str = CONFIG, **options: Any) -> World:
-        config = config_of(tmp_path, text)
-        fakes = {name: Fake(name) for name in config.machines}
-        console = Console()
-        chosen = Options(directory=tmp_path, **options)
-        gate = Gate(console, chosen.dry_run)
-        nodes = [
-            Node(machine, str(machine.private_ip), fakes[name], console, gate=gate)
-            for name, machine in config.machines.items()
-        ]
-        return World(Cluster(config, nodes, chosen, console, gate=gate), fakes)
+        @contextmanager
+        def connect(cluster: object) -> Any:
+            yield made
 
-    return build
+        monkeypatch.setattr(api, "connect", connect)
+        monkeypatch.setattr(scheduling, "connect", connect)
+        return made
+
+    return use

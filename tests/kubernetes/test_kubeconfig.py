@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -12,16 +11,9 @@ import yaml
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import write
 from dlws.kubernetes import kubeconfig
-from tests.kubernetes.conftest import THREE, World
+from tests.support.fakes import THREE, World
+from tests.support.kubeconfigs import ADMIN
 
-ADMIN: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "clusters": [{"name": "atlas", "cluster": {"server": "https://10.1.0.1:6443"}}],
-    "users": [{"name": "kubernetes-admin", "user": {"client-key-data": "c2VjcmV0"}}],
-    "contexts": [{"name": "a@b", "context": {"cluster": "atlas", "user": "kubernetes-admin"}}],
-    "current-context": "a@b",
-}
 OWN = {
     "apiVersion": "v1",
     "kind": "Config",
@@ -118,12 +110,3 @@ def test_redirected_changes_the_server_alone() -> None:
     assert changed["clusters"][0]["cluster"]["server"] == "https://10.1.0.2:6443"
     assert ADMIN["clusters"][0]["cluster"]["server"] == "https://10.1.0.1:6443"
     assert changed["users"] == ADMIN["users"]
-
-
-def test_a_file_is_never_readable_by_others(tmp_path: Path) -> None:
-    target = tmp_path / "new/admin.conf"
-    write(target, b"one")
-    target.chmod(0o644)
-    write(target, b"two")
-    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"two", 0o600)
-    assert len(list(target.parent.iterdir())) == 1

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +16,8 @@ from dlws.core.localfiles import write
 from dlws.kubernetes import kubeconfig, kubectl
 from dlws.kubernetes import tunnel as reach
 from dlws.secrets.vault import Vault
-from tests.kubernetes.conftest import CONFIG, THREE, World
-from tests.kubernetes.test_kubeconfig import ADMIN
-
-Make = Callable[..., World]
+from tests.support.fakes import THREE, Make
+from tests.support.kubeconfigs import ADMIN
 
 
 def put_kubectl(path: Path) -> Path:
@@ -69,9 +64,9 @@ def test_another_live_master_is_asked_through_a_private_copy(make: Make) -> None
 
 def test_an_encrypted_kubeconfig_is_given_to_kubectl_in_memory(make: Make) -> None:
     cluster = make(THREE).cluster
-    cluster.vault = Vault(cluster.directory, lambda: "passphrase")
-    cluster.vault.enable()
-    cluster.vault.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    cluster.run.vault = Vault(cluster.directory, lambda: "passphrase")
+    cluster.run.vault.enable()
+    cluster.run.vault.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
     before = sorted(cluster.directory.rglob("*"))
     environment = kubectl.environment(cluster, "https://10.1.0.2:6443")
     # As kubectl does after execve: it opens the path anew, and may start a plugin that does.
@@ -130,55 +125,3 @@ def test_a_dry_run_only_shows_the_line(make: Make, capsys: pytest.CaptureFixture
 )
 def test_when_kubectl_reads_standard_input(words: list[str], reads: bool) -> None:
     assert kubectl.reads_stdin(words) is reads
-
-
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    """A server that gives back what it gets."""
-    with socket.create_server(("127.0.0.1", 0)) as made:
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = made.accept()
-                except OSError:
-                    return
-                with client:
-                    while data := client.recv(4096):
-                        client.sendall(data)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield made
-        made.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
-def test_direct_takes_the_first_master_that_answers(make: Make, listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    text = CONFIG.replace("network: bridge", f"network: bridge, api_port: {port}").replace(
-        "  worker01:", "  infra02: {role: infrastructure, private-ip: 127.0.0.1}\n  worker01:"
-    ).replace("10.1.0.1}", "127.0.0.2}").replace(
-        "  worker01:", "  infra03: {role: infrastructure, private-ip: 127.0.0.3}\n  worker01:"
-    )  # fmt: skip
-    assert reach.direct(make(text).cluster) == f"https://127.0.0.1:{port}"
-
-
-def test_direct_is_nothing_where_nobody_answers(make: Make) -> None:
-    assert reach.direct(make(CONFIG.replace("10.1.0.1}", "127.0.0.9}")).cluster) == ""
-
-
-def test_tunnel_carries_both_ways_and_closes(listener: socket.socket) -> None:
-    class Through:
-        def forward(self, address: str, port: int) -> socket.socket:
-            return socket.create_connection((address, port))
-
-    tunnel = reach.Tunnel(Through(), *listener.getsockname())  # type: ignore[arg-type]
-    port = int(tunnel.url.rsplit(":", 1)[1])
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        client.sendall(b"x" * 200_000)
-        client.shutdown(socket.SHUT_WR)
-        assert sum(len(part) for part in iter(lambda: client.recv(65536), b"")) == 200_000
-    tunnel.close()
-    with pytest.raises(OSError):
-        socket.create_connection(("127.0.0.1", port))

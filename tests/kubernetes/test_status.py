@@ -15,7 +15,7 @@ from dlws.core.resources import templates
 from dlws.kubernetes import api, status
 from dlws.kubernetes.status import Background, Row
 from dlws.shell.quoting import script
-from tests.kubernetes.conftest import CONFIG, World, config_of
+from tests.support.fakes import CONFIG, World, config_of
 
 ROW = Row("worker01", ("worker",), "10.1.0.11")
 TOLD = """os=Debian GNU/Linux 12 (bookworm)

@@ -3,106 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dlws.core.connection import Result
-from dlws.kubernetes.api import KubeNode
-from dlws.prepare import hosts
-from dlws.shell import files
-from dlws.verify.compare import Comparison, Difference, compare
-from dlws.verify.expected import ClusterFacts, Expectation, expected, known_members
-from dlws.verify.expected import files as managed_files
-from tests.kubernetes.conftest import World, make
-
-__all__ = ["make"]
-
-NOW = 1_700_000_000.0
-MASTER = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
-UNITS = (
-    "unit=kubelet.service enabled active\n"
-    "unit=dlws-pod-network.service enabled active\n"
-    "gpu=nvidia0\ngpu=nvidia1\n"
-    f"certificate={int(NOW) + 90 * 86400} /etc/kubernetes/pki/apiserver.crt\n"
-)
-LABELS = {"worker01": {"archType": "amd64", "gpu": "active", "nvidia": "active"}}
-
-
-def live(name: str, number: int, **changes: Any) -> KubeNode:
-    values: dict[str, Any] = {
-        "name": name,
-        "labels": LABELS.get(name, {}),
-        "taints": (MASTER,) if name.startswith("infra") else (),
-        "cordoned": False,
-        "ready": True,
-        "message": "",
-        "version": "v1.20.2",
-        "pod_cidr": f"10.244.{number}.0/24",
-        "address": f"10.1.0.{number}",
-        "allocatable": {"nvidia.com/gpu": "2"} if name == "worker01" else {},
-    }
-    return KubeNode(**{**values, **changes})
-
-
-def known_of(world: World, **changes: Any) -> ClusterFacts:
-    """What is known where every node has joined; labels are those that are wanted."""
-    from dlws.kubernetes import labels
-    from dlws.prepare import hosts
-
-    wanted = labels.all_labels(world.cluster.config)
-    found = {}
-    for number, node in enumerate(world.cluster.nodes, 1):
-        named = {key: value for key, value in wanted(node).items() if value is not None}
-        found[node.name] = live(node.name, number, labels=named)
-    names = "\n".join(hosts.lines(world.cluster))
-    return replace(ClusterFacts(b"", found, "", NOW, known_members(found), names), **changes)
+from tests.support.fakes import World
+from tests.support.judge import Judge, known_of
 
 
 @pytest.fixture
 def world(make: Callable[..., World]) -> World:
     return make()
-
-
-class Judge:
-    """Compares a node with its configuration; it answers as a clean one does, but for changes."""
-
-    def __init__(self, world: World, known: ClusterFacts, name: str) -> None:
-        self.world, self.known = world, known
-        self.node = next(node for node in world.cluster.nodes if node.name == name)
-        self.wanted: list[Expectation] = expected(world.cluster, self.node, known)
-
-    def answers(self) -> dict[str, Result]:
-        states = [file.state for file in managed_files(self.world.cluster, self.node, self.known)]
-        text = hosts.merged("", hosts.lines(self.world.cluster))
-        clean = {thing.what: Result(0) for thing in self.wanted if thing.kind == "script"}
-        return {
-            **clean,
-            "hosts": Result(0, text.encode()),
-            "files": Result(0, "".join(f"{state}\n" for state in states).encode()),
-            "runtime": self.runtime(),
-            "kubernetes": Result(0, UNITS.encode()),
-        }
-
-    def runtime(self, **changes: Any) -> Result:
-        from dlws.prepare import runtime
-
-        config, machine = self.world.cluster.config, self.node.machine
-        kind = config.runtime
-        settings = {
-            "docker": lambda: runtime.docker_settings(config, runtime.device(machine)),
-            "containerd": lambda: runtime.containerd_config(
-                {}, runtime.containerd_settings(config, runtime.device(machine))
-            ),
-        }[kind]()
-        facts = "present=yes\nmode=644\ndevice=yes\nkept=yes\nrestart=no\n\n"
-        return Result(0, facts.encode() + runtime.format(kind, runtime.merge(settings, changes)))
-
-    def __call__(self, **changes: Result) -> list[Difference]:
-        named = {key.replace("__", "."): value for key, value in changes.items()}
-        seen = Comparison(self.world.cluster, self.node, self.known, {**self.answers(), **named})
-        return compare(self.wanted, seen)
 
 
 @pytest.fixture
@@ -111,7 +22,3 @@ def judge(world: World) -> Callable[..., Judge]:
         return Judge(world, known_of(world, **changes), name)
 
     return make
-
-
-def states(*wanted: files.File) -> Result:
-    return Result(0, "".join(f"{file.state}\n" for file in wanted).encode())

@@ -10,9 +10,8 @@ import pytest
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import podnetwork
-from dlws.scripts.checkmode import said
 from dlws.verify.compare import Difference
-from tests.verify.conftest import NOW, UNITS, Judge, states
+from tests.support.judge import NOW, UNITS, Judge, states
 
 Make = Callable[..., Judge]
 
@@ -206,8 +205,3 @@ def test_who_has_not_joined_and_an_api_that_is_silent(judge: Make) -> None:
     assert "kubeadm join" in found[0].cure
     silent = judge("infra01", live=None, silent="refused\nmore", members={})()
     assert "api API server does not answer: refused" in words(silent)
-
-
-def test_lines_of_check_mode_are_told_from_others() -> None:
-    text = b"differs: file\tx\ny\tz\nnothing to do\ndiffers: a\tb\tc d\n"
-    assert said(Result(0, text)) == [("a", "b", "c d")]

@@ -17,8 +17,8 @@ from dlws.verify.expected import (
     script_origin,
 )
 from dlws.verify.report import origin
-from tests.kubernetes.conftest import CONFIG, World
-from tests.verify.conftest import known_of
+from tests.support.fakes import CONFIG, World
+from tests.support.judge import known_of
 
 OWN = ("machines", "worker01")
 

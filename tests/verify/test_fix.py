@@ -15,17 +15,10 @@ from dlws.kubernetes import api, scheduling
 from dlws.kubernetes.api import KubeNode, taints_patch
 from dlws.verify import fix
 from dlws.verify.run import locked_out
-from tests.kubernetes.conftest import World
-from tests.verify.conftest import MASTER, known_of
+from tests.support.fakes import World
+from tests.support.judge import MASTER, known_of, session
 
 Patches = dict[str, Any]
-
-
-def session(world: World) -> Any:
-    cluster = world.cluster
-    return SimpleNamespace(
-        cluster=cluster, config=cluster.config, console=cluster.console, ask_secret=None
-    )
 
 
 @pytest.fixture
@@ -87,13 +80,13 @@ def test_a_unit(world: World) -> None:
     fix.apply(session(world), "unit:kubelet.service", ["worker02"])
     assert world.ran("worker02", "systemctl enable --now --quiet kubelet.service")
     assert world.commands("worker01") == []
-    assert world.cluster.console.changes == ["worker02: kubelet.service is enabled and started"]
+    assert world.cluster.run.console.changes == ["worker02: kubelet.service is enabled and started"]
 
 
 def test_a_dry_run_does_not_claim_a_change(make: Callable[..., World]) -> None:
     world = make(dry_run=True)
     fix.apply(session(world), "unit:kubelet.service", ["worker02"])
-    assert world.commands("worker02") == [] and world.cluster.console.changes == []
+    assert world.commands("worker02") == [] and world.cluster.run.console.changes == []
 
 
 def test_a_script(world: World) -> None:

@@ -1,0 +1,1 @@
+"""Tests of scripts/, which run on nodes."""

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.bash import SCRIPTS, Done, bash
+
+
+def loop_works() -> bool:
+    if os.getuid() != 0 or not shutil.which("losetup"):
+        return False
+    return subprocess.run(["losetup", "-f"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[str]:
+    if not loop_works():
+        pytest.skip("needs root and loop devices")
+    image = tmp_path / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(100 << 20)
+    words = ["losetup", "-f", "--show", str(image)]
+    device = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+    yield device
+    subprocess.run(["umount", "-q", str(tmp_path / "data")], check=False)
+    subprocess.run(["losetup", "-d", device], check=True)
+
+
+def prepare(root: Path, *words: str) -> Done:
+    return subprocess.run(
+        ["bash", str(SCRIPTS / "prepare_vm_disk.sh"), *words],
+        env={**os.environ, "DLWS_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_empty_disk_is_put_to_use_once(root: Path, tmp_path: Path, disk: str) -> None:
+    words = ("--device", disk, "--mount", str(tmp_path / "data"))
+    tmp = tmp_path / "data"
+    (root / "etc/fstab").write_text("# mine\n")
+    first = prepare(root, *words)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.count("changed:") == 3
+    fstab = (root / "etc/fstab").read_text()
+    assert re.search(rf"^UUID=\S+ {tmp} ext4 defaults,nofail 0 2$", fstab, re.MULTILINE)
+    assert os.path.ismount(tmp)
+    again = prepare(root, *words)
+    assert (again.returncode, again.stdout) == (0, "nothing to do\n")
+    assert (root / "etc/fstab").read_text() == fstab
+    subprocess.run(["umount", tmp], check=True)
+    assert prepare(root, *words).stdout == f"changed: mounted {tmp}\n"
+
+
+SIGNATURES = {
+    "ext4": ["mkfs.ext4", "-q", "-F"],
+    "swap": ["mkswap"],
+    # One partition of type 83 in a DOS partition table.
+    "partitions": [
+        "sh",
+        "-c",
+        r"{ head -c 446 /dev/zero; printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\020\0\0';"
+        r" head -c 48 /dev/zero; printf '\125\252'; } >$1",
+        "x",
+    ],
+    "raw": ["sh", "-c", 'printf "no signature at all" >"$1"', "x"],
+}
+
+
+@pytest.mark.parametrize("kind", ["ext4", "swap", "partitions"])
+def test_a_disk_with_a_signature_is_refused(
+    root: Path, tmp_path: Path, disk: str, kind: str
+) -> None:
+    subprocess.run([*SIGNATURES[kind], disk], check=True, capture_output=True)
+    before = Path(disk).read_bytes()
+    done = prepare(root, "--device", disk, "--mount", str(tmp_path / "data"))
+    assert done.returncode == 1
+    assert f"{disk} is not empty" in done.stderr
+    assert Path(disk).read_bytes() == before
+    assert not (root / "etc/fstab").exists()
+
+
+def choose(root: Path, *disks: str) -> Done:
+    text = 'disks=$1; whole_disks() { printf "%s\\n" $disks; }; choose_disk; echo "=$CHOSEN"'
+    return bash(text, root, " ".join(disks))
+
+
+def test_the_empty_disk_is_found(root: Path, disk: str) -> None:
+    assert choose(root, disk).stdout == f"={disk}\n"
+    several = choose(root, disk, disk)
+    assert several.returncode == 1
+    assert f"--device {disk}" in several.stderr
+    subprocess.run([*SIGNATURES["raw"], disk], check=True)
+    assert "may hold raw data" in choose(root, disk).stdout
+    subprocess.run([*SIGNATURES["ext4"], disk], check=True)
+    done = choose(root, disk)
+    assert (
+        done.stdout == f"left alone: {disk} (carries ext4;carries something that blkid knows)\n=\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--device"],
+        ["--device", "/dev/null"],
+        ["--format"],
+        ["--mount", "data"],
+        ["--mount", "/a b"],
+    ],
+)
+def test_prepare_vm_disk_refuses_nonsense(root: Path, words: list[str]) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root")
+    done = prepare(root, *words)
+    assert done.returncode == 1
+    assert "cure:" in done.stderr

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+
+from dlws.prepare.hosts import BEGIN, END, merged
+from tests.support.deploy import Deploy
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_hosts_before_build_leaves_a_private_directory_too(deploy: Deploy) -> None:
+    deploy("hosts")
+    assert (deploy.directory / "deploy").stat().st_mode & 0o777 == 0o700
+
+
+def test_their_lines_of_a_hosts_file_stay() -> None:
+    ours = ["10.0.0.1 w1"]
+    block = f"{BEGIN}\n10.0.0.1 w1\n{END}\n"
+    assert merged("1.2.3.4 mine\n", ours) == f"1.2.3.4 mine\n{block}"
+    assert merged("1.2.3.4 mine", ours) == f"1.2.3.4 mine\n{block}"
+    again = merged(f"before\n{BEGIN}\nold\n{END}\nafter\n", ours)
+    assert again == f"before\n{block}after\n"
+    assert merged(again, ours) == again
+    assert merged(f"before\n{BEGIN}\nold\n{END}", ours) == f"before\n{block}"
+
+
+def test_a_block_without_its_end_loses_no_line() -> None:
+    text = merged(f"before\n{BEGIN}\n1.2.3.4 mine\n", ["10.0.0.1 w1"])
+    assert "1.2.3.4 mine\n" in text and text.count(END) == 1
+
+
+def test_an_empty_hosts_file_knows_localhost() -> None:
+    assert merged("", []).startswith("127.0.0.1 localhost\n::1 localhost")
+
+
+THREE_API = ["10.1.0.1 atlas-api", "10.1.0.2 atlas-api", "10.1.0.3 atlas-api"]
+
+
+def test_no_other_line_gives_the_name_of_the_api_servers() -> None:
+    old = "127.0.0.1 localhost\n10.9.9.9 atlas-api # stale\n10.1.0.11 worker01\n"
+    old_block = "# dlws api server: begin\n10.1.0.1 atlas-api\n# dlws api server: end\n"
+    new = merged(old + old_block, ["10.1.0.11 w1", *THREE_API])
+    assert new.startswith("127.0.0.1 localhost\n10.1.0.11 worker01\n" + BEGIN)
+    assert new.count("atlas-api") == 3 and "api server" not in new
+    assert merged(new, ["10.1.0.11 w1", *THREE_API]) == new
+
+
+def test_the_order_of_the_api_servers_counts() -> None:
+    turned = [*THREE_API[1:], THREE_API[0]]
+    text = merged(merged("", THREE_API), turned)
+    assert [line for line in text.splitlines() if "atlas" in line] == turned

@@ -1,0 +1,100 @@
+"""Root by sudo: what is run, what is read, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dlws.shell.sudo import as_root, refused, root_stdin
+
+AWKWARD = ["a'b\"c $x \\ ü", "$(touch /tmp/no)", "`x`; true", "-n", " spaces ", "%s\\n"]
+
+SUDO = """#!/bin/sh
+# Stands in for sudo: reads a password when RULE says so, three tries, and records every line read.
+while [ "$1" != -- ]; do [ "$1" != -S ] || asks=yes; shift; done; shift
+if [ "$RULE" = password ]; then
+  if [ -z "$asks" ]; then echo 'sudo: a password is required' >&2; exit 1; fi
+  tries=0
+  while :; do
+    if ! IFS= read -r line; then echo 'sudo: no password was provided' >&2; break; fi
+    printf '%s\\n' "$line" >>"$SEEN"
+    [ "$line" != "$PASSWORD" ] || exec "$@"
+    tries=$((tries + 1)); [ $tries -lt 3 ] || break
+    echo 'Sorry, try again.' >&2
+  done
+  echo "sudo: $tries incorrect password attempt" >&2; exit 1
+fi
+exec "$@"
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "sudo").write_text(SUDO)
+    (tmp_path / "sudo").chmod(0o755)
+    return tmp_path
+
+
+def run(
+    place: Path, command: str, given: str | None, password: str, rule: str, stdin: bytes = b""
+) -> subprocess.CompletedProcess[bytes]:
+    """As a user's login shell would run it on a node whose sudo knows `password`."""
+    env = {**os.environ, "PATH": f"{place}:{os.environ['PATH']}", "RULE": rule}
+    env |= {"PASSWORD": password, "SEEN": str(place / "seen"), "LC_ALL": "C.UTF-8"}
+    line = as_root(command, "admin", given)
+    data = root_stdin(stdin, "admin", given)
+    assert isinstance(data, bytes)
+    return subprocess.run(["sh", "-c", line], input=data, env=env, capture_output=True, check=False)
+
+
+def test_root_needs_no_sudo() -> None:
+    assert "sudo" not in as_root("id", "root", "secret")
+    assert root_stdin(b"x", "root", "secret") == b"x"
+    assert root_stdin(b"x", "admin", None) == b"x"
+
+
+@pytest.mark.parametrize("password", AWKWARD)
+@pytest.mark.parametrize("rule", ["password", "none"])
+def test_the_command_gets_its_own_input_whether_sudo_asks_or_not(
+    place: Path, password: str, rule: str
+) -> None:
+    done = run(place, "cat; exit 3", password, password, rule, b"line 1\n\xff\x00line 2")
+    assert (done.returncode, done.stdout) == (3, b"line 1\n\xff\x00line 2")
+
+
+@pytest.mark.parametrize("password", AWKWARD)
+def test_the_password_is_on_no_command_line(password: str) -> None:
+    assert as_root("id", "admin", password) == as_root("id", "admin", "another")
+
+
+def test_a_wrong_password_is_tried_once_and_the_input_never(place: Path) -> None:
+    done = run(place, "cat", "wrong", "right", "password", b"payload\nright\n")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert (place / "seen").read_text() == "wrong\n"
+    assert refused(done.returncode, done.stderr.decode())
+
+
+def test_an_input_in_pieces_follows_the_password() -> None:
+    stdin = root_stdin(iter([b"a", b"", b"b"]), "admin", "pw")
+    assert not isinstance(stdin, bytes)
+    assert b"".join(stdin) == b"pw\npw\ndlws: standard input follows\nab"
+
+
+@pytest.mark.parametrize("words", [
+    "sudo: a password is required",
+    "Sorry, try again.\nsudo: no password was provided\nsudo: 1 incorrect password attempt",
+    "bob is not in the sudoers file.  This incident will be reported.",
+    "Sorry, user bob is not allowed to execute '/bin/sh' as root on w1.",
+    "Sorry, user bob may not run sudo on w1.",
+    "sudo: sorry, you must have a tty to run sudo",
+])  # fmt: skip
+def test_what_sudo_says_when_it_refuses(words: str) -> None:
+    assert refused(1, words)
+    assert not refused(0, words)
+
+
+def test_a_command_that_fails_is_no_refusal() -> None:
+    assert not refused(1, "apt: you are not allowed to do this without sudo")

@@ -1,0 +1,1 @@
+"""End to end: what a person does with the program, and what machines do meanwhile."""

@@ -1,0 +1,422 @@
+"""A real cluster of three masters and two workers, by the commands an administrator would use."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography import x509
+
+from dlws.core.connection import Local, Result
+from dlws.runs.options import Options
+from dlws.sandbox import lifecycle
+from dlws.session import Session
+from dlws.shell.quoting import sh
+from tests.support import ROOT
+from tests.support.sandboxes import Made
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
+
+NAMES = ["infra1", "infra2", "infra3", "worker1", "worker2"]
+
+HELLO = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: hello}
+spec:
+  selector: {matchLabels: {app: hello}}
+  template:
+    metadata: {labels: {app: hello}}
+    spec:
+      nodeSelector: {worker: active}
+      containers: [{name: hello, image: "dlws/hello:1", imagePullPolicy: IfNotPresent}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hello}
+spec:
+  type: NodePort
+  selector: {app: hello}
+  ports: [{port: 80, targetPort: 8080, nodePort: 40080}]
+"""
+
+
+@dataclass(frozen=True)
+class Real:
+    """A sandbox with a cluster on it."""
+
+    directory: Path
+
+    def __call__(self, *words: str, code: int | None = 0, stdin: str = "") -> Result:
+        line = sh(sys.executable, ROOT / "deploy.py", "--dir", self.directory, *words)
+        result = Local().run(line, stdin.encode())
+        told = (result.out + result.err).decode(errors="replace")
+        assert code is None or result.code == code, f"{words}: exit {result.code}\n{told}"
+        assert "Traceback" not in told and "defect of dlws" not in told, told
+        return result
+
+    def address(self, name: str) -> str:
+        config = yaml.safe_load((self.directory / "config.yaml").read_text())
+        return str(config["machines"][name]["private-ip"])
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        return self("kubectl", *words, stdin=stdin).text
+
+    def ready(self) -> list[str]:
+        nodes = json.loads(self.kubectl("get", "nodes", "-o", "json"))["items"]
+        return [
+            node["metadata"]["name"]
+            for node in nodes
+            for condition in node["status"]["conditions"]
+            if (condition["type"], condition["status"]) == ("Ready", "True")
+        ]
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    made = Real(tmp_path_factory.mktemp("cluster"))
+    try:
+        made("sandbox", "up", "--infra", "3", "--workers", "2")
+        made("build")
+        made("sshkey", "install")
+        made("up", "sandbox", "--only", "hosts")
+        made("bundle", "build", "--from", "debian")
+        made("runscriptonall", str(ROOT / "scripts/prepare_ubuntu.sh"))
+        made("runscriptonroles", "infra", "worker", str(ROOT / "scripts/install_kubeadm.sh"))
+        made("kubeadm", "init")
+        made("kubeadm", "join")
+        made("status", "--wait", "180")
+        yield made
+    finally:
+        made("sandbox", "down", code=None)
+
+
+def answered(url: str, seconds: float = 180) -> str:
+    """What a URL answers, within so many seconds: kube-proxy may take a while to hear of it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=3) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def test_all_nodes_are_ready(real: Real) -> None:
+    assert real.ready() == NAMES
+    report = json.loads(real("status", "--output", "json").out)
+    assert report["healthy"] is True
+    assert {row["kubernetes"] for row in report["nodes"]} == {"Ready v1.20.2"}
+
+
+def test_every_node_begins_with_an_api_server_of_its_own(real: Real) -> None:
+    order = {}
+    for name in NAMES:
+        words = ("--nodes", name, "execonall", "awk '$2 ~ /-api$/ {print $1}' /etc/hosts")
+        order[name] = [line.split()[-1] for line in real(*words).text.splitlines()]
+    infra = [real.address(name) for name in NAMES[:3]]
+    assert all(sorted(addresses) == sorted(infra) for addresses in order.values()), order
+    assert [order[name][0] for name in NAMES[:3]] == infra
+    assert "/etc/hosts" not in real("verify", code=None).text
+
+
+def test_admin_conf_is_its_owners_alone(real: Real) -> None:
+    assert (real.directory / "deploy/sshkey/admin.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_api_server_gives_the_configured_node_ports(real: Real) -> None:
+    words = ("-n", "kube-system", "get", "pods", "-l", "component=kube-apiserver", "-o", "yaml")
+    assert real.kubectl(*words).count("--service-node-port-range=30000-49999") == 3
+
+
+def test_again_changes_nothing_and_says_so(real: Real) -> None:
+    for words, says in (
+        (("kubeadm", "init"), "is running on"),
+        (("kubeadm", "join"), "nothing to"),
+    ):
+        told = real(*words).err.decode()
+        assert says in told
+        assert "the pod network is up to date" in told
+        assert "changed:" not in told
+
+
+def test_labels_are_as_configured_and_set_once(real: Real) -> None:
+    lines = [
+        ("-y", "kubernetes", "labelservice"),
+        ("-y", "labelworker"),
+        ("labelvc",),
+    ]
+    for words in lines:
+        assert "labels: 5 changed" in real(*words).err.decode()
+    for words in lines:
+        assert "labels: 0 changed, 5 as they should be" in real(*words).err.decode()
+    found = real.kubectl(
+        "get", "nodes", "-l", "worker=active,vc=default,archType=amd64", "-o", "name"
+    )
+    assert found.split() == ["node/worker1", "node/worker2"]
+    assert real.kubectl("get", "nodes", "-l", "restfulapi=active", "-o", "name") == "node/infra1"
+
+
+def test_a_pod_on_each_worker_answers_at_every_node(real: Real) -> None:
+    real.kubectl("apply", "-f", "-", stdin=HELLO)
+    real.kubectl("rollout", "status", "daemonset/hello", "--timeout=120s")
+    for name in NAMES:
+        assert "pod=hello" in answered(f"http://{real.address(name)}:40080/")
+    pods = json.loads(real.kubectl("get", "pods", "-l", "app=hello", "-o", "json"))["items"]
+    assert {pod["spec"]["nodeName"] for pod in pods} == {"worker1", "worker2"}
+    for pod in pods:  # each pod from each master: the routes between nodes
+        url = f"http://{pod['status']['podIP']}:8080/"
+        real("--nodes", "infra", "execonall", "curl", "-s", "-m", "5", "-o", "/dev/null", url)
+
+
+def test_kubectl_passes_on_its_exit_status(real: Real) -> None:
+    assert b"nosuch" in real("kubectl", "get", "nosuch", code=1).err
+
+
+def test_kubectl_has_its_kubeconfig_in_memory_while_secrets_are_encrypted(
+    real: Real, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLWS_SECRETS_KEY", "a 'pass'phrase $(x) ü")
+    place = real.directory / "deploy/sshkey"
+    real("secrets", "encrypt")
+    try:
+        assert real.ready() == NAMES
+        real.kubectl(
+            "create", "-f", "-", stdin="apiVersion: v1\nkind: Namespace\nmetadata: {name: x}"
+        )
+        assert real("kubectl", "get", "nosuch", code=1).err
+        real.kubectl("delete", "namespace", "x")
+        private = base64.b64encode(b"-----BEGIN RSA PRIVATE KEY-----")[:36]
+        assert not [p for p in place.iterdir() if p.is_file() and private in p.read_bytes()]
+    finally:
+        real("secrets", "decrypt")
+    assert private in (place / "admin.conf").read_bytes(), "else that was no proof"
+
+
+def drift(real: Real, code: int = 5) -> dict[tuple[str, str], str]:
+    """Kind and thing of every difference, and the key that it stems from."""
+    report = json.loads(real("verify", "--output", "json", code=code).out)
+    assert not any(node["error"] for node in report["nodes"])
+    found = [one for node in report["nodes"] for one in node["differences"]]
+    return {(one["kind"], one["what"]): one["key"] for one in found}
+
+
+CGROUP = "plugins.io.containerd.grpc.v1.cri.containerd.runtimes.runc.options.SystemdCgroup"
+
+ALTERED = {
+    ("file", "/etc/systemd/system/kubelet.service"): ("kubernetes.version", "echo '# x' >>{}"),
+    ("file", "/usr/local/lib/dlws/pod-network.sh"): ("kubernetes.network", "chmod 700 {}"),
+    ("file", "/etc/cni/net.d/10-dlws.conflist"): ("kubernetes.pod_cidr", "rm {}"),
+    ("file", "/etc/dlws/pod-network"): ("kubernetes.pod_cidr", "echo x >>{}"),
+    ("file", "/usr/bin/kubectl"): ("kubernetes.version", "cp /bin/true {}"),
+    ("file", "/opt/cni/bin/portmap"): ("kubernetes.version", "rm {}"),
+    ("unit", "kubelet.service"): ("kubernetes.version", "systemctl disable --now -q {}"),
+    ("unit", "dlws-pod-network.service"): ("kubernetes.network", "systemctl stop {}"),
+    ("file", f"/etc/containerd/config.toml {CGROUP}"): (
+        "kubernetes.kubelet.cgroupDriver",
+        "sed -i 's/SystemdCgroup = false/SystemdCgroup = true/' /etc/containerd/config.toml",
+    ),
+}
+
+
+def test_drift_is_found_traced_and_healed(real: Real) -> None:
+    real("-y", "verify", "--fix", "--output", "json")
+    assert drift(real, code=0) == {}
+    for (_, what), (_, command) in ALTERED.items():
+        real("--nodes", "worker1", "-s", "execonall", command.format(what))
+    real.kubectl("taint", "node", NAMES[0], "node-role.kubernetes.io/master-")
+    real.kubectl("label", "node", "worker1", "archType=vax", "--overwrite")
+    real.kubectl("label", "node", "worker1", "worker-")
+    wanted = {thing: key for thing, (key, _) in ALTERED.items()}
+    assert drift(real) == {
+        **wanted,
+        ("taint", "node-role.kubernetes.io/master"): f"machines.{NAMES[0]}.role",
+        ("label", "archType"): "machines.worker1.archtype",
+        ("label", "worker"): "machines.worker1.role",
+    }
+    real("-y", "verify", "--fix")
+    assert drift(real, code=0) == {}
+
+
+def test_a_certificate_that_ends_soon_is_told(real: Real) -> None:
+    path = "/etc/kubernetes/pki/soon.crt"
+    words = f"-keyout /root/soon.key -out {path} -days 5 -subj /CN=soon"
+    command = f"openssl req -x509 -newkey rsa:2048 -nodes {words} 2>/dev/null"
+    real("--nodes", "worker1", "-s", "execonall", command)
+    assert drift(real) == {("certificate", path): "kubernetes.version"}
+    assert "ends in 4 days" in real("verify", "--fix", code=5).text
+    real("--nodes", "worker1", "-s", "execonall", f"rm {path} /root/soon.key")
+
+
+def test_another_kubelet_is_told_by_its_version_too(real: Real) -> None:
+    line = (
+        "sed 's/v1[.]20[.]2/v1.20.1/g' /usr/bin/kubelet >/root/other; chmod 755 /root/other; "
+        "mv /root/other /usr/bin/kubelet; systemctl restart kubelet"
+    )
+    real("--nodes", "worker1", "-s", "doonall", line)
+    reports(real, "worker1", "v1.20.1")
+    assert drift(real) == {
+        ("version", "kubelet"): "kubernetes.version",
+        ("file", "/usr/bin/kubelet"): "kubernetes.version",
+    }
+    real("-y", "verify", "--fix", code=None)  # it may ask before the new one has said its version
+    reports(real, "worker1", "v1.20.2")
+    assert drift(real, code=0) == {}
+
+
+def reports(real: Real, name: str, version: str) -> None:
+    """Wait until a node's kubelet has told its version to the API server."""
+    deadline, path = time.monotonic() + 60, "jsonpath={.status.nodeInfo.kubeletVersion}"
+    while (said := real.kubectl("get", "node", name, "-o", path)) != version:
+        assert time.monotonic() < deadline, said
+        time.sleep(1)
+
+
+def test_devices_that_no_plugin_offers_are_told(real: Real) -> None:
+    """The device is a file, and its plugin a person; that the API server says so is real."""
+    device, path = ("device", "nvidia.com/gpu"), real.directory / "config.yaml"
+    before = path.read_text()
+    config = yaml.safe_load(before)
+    config["machines"]["worker1"] |= {"type": "gpu", "vendor": "nvidia"}
+    path.write_text(yaml.safe_dump(config))
+    try:
+        real("--nodes", "worker1", "-s", "execonall", "touch", "/dev/nvidia0")
+        assert drift(real)[device] == "machines.worker1.type"
+        assert "nvidia.com/gpu offers 0 of 1" in real("verify", code=5).text
+        advertise(real, "worker1", {device[1]: "1"})
+        assert device not in drift(real)
+    finally:
+        path.write_text(before)
+        real("--nodes", "worker1", "-s", "execonall", "rm", "/dev/nvidia0")
+
+
+def advertise(real: Real, name: str, resources: dict[str, str]) -> None:
+    """Say that a node has resources, as its device plugins do by way of its kubelet."""
+    node = json.loads(real.kubectl("get", "node", name, "-o", "json"))
+    for key in ("capacity", "allocatable"):
+        node["status"][key] |= resources
+    url = f"/api/v1/nodes/{name}/status"
+    real.kubectl("replace", "--raw", url, "-f", "-", stdin=json.dumps(node))
+
+
+def test_masters_work_after_uncordon(real: Real) -> None:
+    real("kubernetes", "uncordon")
+    assert real.kubectl("get", "nodes", "-l", "worker=active", "-o", "name").count("node/") == 5
+    taints = "jsonpath={.items[*].spec.taints}"
+    assert "NoSchedule" not in real.kubectl("get", "nodes", "-o", taints)
+    assert "already" in real("kubernetes", "uncordon").err.decode()
+
+
+def test_a_worker_leaves_and_comes_back(real: Real) -> None:
+    refused = real("kubeadm", "reset", "worker2", "--yes-reset", "other", code=4)
+    assert "nothing was changed" in refused.err.decode()
+    real("kubeadm", "reset", "worker2", "--yes-reset", "sandbox")
+    assert "worker2" not in real.kubectl("get", "nodes")
+    left = real("--nodes", "worker2", "execonall", "sudo", "iptables-save").text
+    assert "KUBE-" not in left
+    plan = str(real.directory / "plan.json")
+    planned = real("plan", "kubeadm", "join", "worker2", "-o", plan).text
+    assert "worker2: would run: kubeadm join" in planned
+    assert "may write: /etc/dlws/pod-network (content unknown until kubeadm join)" in planned
+    assert "worker2" not in real.kubectl("get", "nodes")
+    real("apply", plan)
+    real("status", "--wait", "120")
+    assert real.ready() == NAMES
+
+
+def requests(real: Real, name: str) -> int:
+    """How often a node has asked to be taken in."""
+    found = json.loads(real.kubectl("get", "csr", "-o", "json"))["items"]
+    asked = [base64.b64decode(one["spec"]["request"]) for one in found]
+    names = [x509.load_pem_x509_csr(one).subject.rfc4514_string() for one in asked]
+    return sum(f"CN=system:node:{name}" in one.split(",") for one in names)
+
+
+def begin_to_join(real: Real, name: str) -> subprocess.Popen[bytes]:
+    """`kubeadm join` of a node that left, as far as that it has begun to change the node."""
+    real("kubeadm", "reset", name, "--yes-reset", "sandbox")
+    line = [sys.executable, "deploy.py", "--dir", str(real.directory), "kubeadm", "join", name]
+    process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    made = Made(real.directory, lifecycle.sandbox_of(real.directory))
+    begun = "pgrep -x kubeadm && [ -e /etc/kubernetes/bootstrap-kubelet.conf ]"
+    made.run(name, f"timeout 120 sh -c {sh(f'until {begun}; do sleep 0.05; done')}")
+    return process
+
+
+def test_a_join_whose_devbox_dies_is_waited_for_and_not_done_again(real: Real) -> None:
+    before = requests(real, "worker2")
+    process = begin_to_join(real, "worker2")
+    process.kill()
+    process.wait()
+    told = real("resume").err.decode()
+    assert "waiting for what still runs: kubeadm join" in told
+    real("status", "--wait", "120")
+    assert real.ready() == NAMES
+    assert requests(real, "worker2") == before + 1
+
+
+def test_a_join_whose_node_dies_is_carried_on(real: Real) -> None:
+    process = begin_to_join(real, "worker2")
+    real("sandbox", "kill", "worker2")
+    assert process.wait() != 0
+    real("sandbox", "start", "worker2")
+    real("resume")
+    real("status", "--wait", "120")
+    assert real.ready() == NAMES
+
+
+def test_two_masters_at_once_are_refused(real: Real) -> None:
+    result = real("kubeadm", "reset", "infra1", "infra2", "--yes-reset", "sandbox", code=4)
+    assert "majority" in result.err.decode()
+    assert real.ready() == NAMES
+
+
+@pytest.mark.parametrize("name", ["infra1", "infra2", "infra3"])
+def test_any_one_master_may_die(real: Real, name: str) -> None:
+    real("sandbox", "kill", name)
+    try:
+        # The others elect a leader first, where it was the leader of etcd that went.
+        deadline = time.monotonic() + 60
+        while (told := real("kubectl", "get", "nodes", code=None)).code:
+            assert time.monotonic() < deadline, told.complaint
+            time.sleep(0.5)
+        assert "worker2" in told.text
+        namespace = f"after-{name}"
+        assert "created" in real.kubectl("create", "namespace", namespace)
+        admin = str(real.directory / "deploy/sshkey/admin.conf")
+        real("copytoall", admin, "/root/.kube/config", code=3)
+        others = ",".join(other for other in NAMES if other != name)
+        line = "sudo kubectl --request-timeout=30s get namespaces"
+        assert real("--nodes", others, "execonall", line).text.count(namespace) == 4
+    finally:
+        real("sandbox", "start", name)
+    real("status", "--wait", "180")
+
+
+def test_no_secret_is_in_logs_or_open_files(real: Real) -> None:
+    """Every token that was made is in the cluster for a while; none is anywhere else."""
+    kind = "type=bootstrap.kubernetes.io/token"
+    words = ("-n", "kube-system", "get", "secrets", "--field-selector", kind, "-o", "json")
+    found = json.loads(real.kubectl(*words))["items"]
+    assert found, "tokens of this run should still live"
+    cluster = Session(Options(directory=real.directory)).cluster
+    # On standard input: sudo writes the command lines it runs into the node's journal.
+    where = "grep -rlF -f - /var/log /etc /run /tmp /var/tmp /var/lib/dlws 2>/dev/null | cat"
+    for item in found:
+        secret = base64.b64decode(item["data"]["token-secret"])
+        here = sh("grep", "-rlF", "-f", "-", "--exclude=admin.conf", real.directory / "deploy")
+        assert Local().run(here, secret).out == b""
+        for node in cluster.nodes:
+            assert node.read(where, stdin=secret, sudo=True).text == ""
+    cluster.close()

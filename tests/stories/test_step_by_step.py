@@ -1,0 +1,207 @@
+"""The main job: ./step_by_step.sh sandbox, killed on its way, resumed, and run again."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dlws.sandbox import lifecycle
+from tests.support import ROOT
+from tests.support.sandboxes import Made
+from tests.support.trees import TREE
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
+
+HELLO = """
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: hello}
+spec:
+  selector: {matchLabels: {app: hello}}
+  template:
+    metadata: {labels: {app: hello}}
+    spec:
+      containers: [{name: hello, image: "dlws/hello:1", imagePullPolicy: IfNotPresent}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hello}
+spec: {type: NodePort, selector: {app: hello}, ports: [{port: 8080, nodePort: 40080}]}
+"""
+
+
+def deploy(directory: Path, *words: str, stdin: str = "", code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, ROOT / "deploy.py", "--dir", directory, *words],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == code, told
+    return done.stdout + done.stderr
+
+
+def install(directory: Path) -> str:
+    done = subprocess.run(
+        [ROOT / "step_by_step.sh", "sandbox", "--dir", directory],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told
+    return told
+
+
+def killed_in(directory: Path, words: str) -> None:
+    """Start the installation, and kill it with all its processes when it says `words`."""
+    with subprocess.Popen(
+        [ROOT / "step_by_step.sh", "sandbox", "--dir", directory],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if words in line:
+                os.killpg(process.pid, signal.SIGKILL)
+                break
+        assert words in told[-1], "".join(told)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    made = tmp_path_factory.mktemp("step by step")  # with spaces: paths are data, too
+    try:
+        killed_in(made, "install_kubeadm.sh")
+        deploy(made, "resume")
+        yield made
+    finally:
+        deploy(made, "sandbox", "down")
+
+
+def answered(url: str, seconds: float = 180) -> str:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=3) as answer:
+                return str(answer.read().decode())
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def test_a_killed_installation_is_resumed_to_its_end(directory: Path) -> None:
+    report = json.loads(deploy(directory, "status", "--output", "json"))
+    assert report["healthy"] is True
+    assert [row["kubernetes"] for row in report["nodes"]] == ["Ready v1.20.2"] * 3
+
+
+def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
+    told = install(directory)
+    assert "nothing changed: all of it was in place" in told
+    assert not re.search(r"^(\S+: +)?changed: ", told, re.MULTILINE)
+    assert "kubectl get nodes" in told
+
+
+def trees(directory: Path) -> dict[str, list[str]]:
+    """Every file of every node, less what Kubernetes writes by itself all the time."""
+    made = Made(directory, lifecycle.sandbox_of(directory))
+    own = re.compile(r"^/var/lib/(etcd|kubelet)\b")
+    return {
+        node.name: [line for line in made.run(node.name, TREE).splitlines() if not own.match(line)]
+        for node in made.sandbox.nodes
+    }
+
+
+def test_planning_writes_nothing_on_any_node(directory: Path) -> None:
+    before = trees(directory)
+    told = deploy(directory, "plan", "up", "sandbox")
+    assert "nothing would be changed; 18 runs of scripts that would find nothing to do" in told
+    told = deploy(directory, "plan", "kubeadm", "reset", "worker1", "--yes-reset", "sandbox")
+    assert "worker1: would run: kubeadm reset" in told
+    assert trees(directory) == before
+
+
+def test_nodes_are_labelled_as_configured(directory: Path) -> None:
+    told = deploy(directory, "kubectl", "get", "nodes", "-l", "worker=active", "-o", "name")
+    assert told.split() == ["node/worker1", "node/worker2"]
+
+
+def test_a_pod_on_each_worker_answers_at_the_node_port_of_every_node(directory: Path) -> None:
+    deploy(directory, "kubectl", "apply", "-f", "-", stdin=HELLO)
+    deploy(directory, "kubectl", "rollout", "status", "daemonset/hello", "--timeout=120s")
+    pods = deploy(directory, "kubectl", "get", "pods", "-l", "app=hello", "-o", "json")
+    on = {pod["spec"]["nodeName"] for pod in json.loads(pods)["items"]}
+    assert on == {"worker1", "worker2"}
+    machines = yaml.safe_load((directory / "config.yaml").read_text())["machines"]
+    for machine in machines.values():
+        assert "pod=hello" in answered(f"http://{machine['private-ip']}:40080/")
+
+
+def test_no_secret_of_the_installation_is_in_its_records(directory: Path) -> None:
+    secrets = [(directory / "deploy/sshkey/rootpasswd").read_text().strip()]
+    found = deploy(
+        directory, "kubectl", "-n", "kube-system", "get", "secrets", "-o", "json",
+        "--field-selector", "type=bootstrap.kubernetes.io/token",
+    )  # fmt: skip
+    for item in json.loads(found)["items"]:
+        secrets.append(base64.b64decode(item["data"]["token-secret"]).decode())
+    assert len(secrets) > 1, "the tokens of this run should still live"
+    kept = "".join(
+        path.read_text(errors="replace") for path in (directory / "deploy/runs").rglob("*.*")
+    )
+    assert kept
+    for secret in secrets:
+        assert secret not in kept
+
+
+def healthy(directory: Path, *words: str) -> list[str]:
+    """The nodes that `status` finds Ready."""
+    report = json.loads(deploy(directory, *words, "status", "--output", "json"))
+    return [row["node"] for row in report["nodes"] if row["kubernetes"] == "Ready v1.20.2"]
+
+
+@pytest.mark.parametrize("way", ["the line that is told", "resume"])
+def test_a_worker_cut_off_in_mid_run_is_set_aside_and_brought_in_later(
+    directory: Path, way: str
+) -> None:
+    config = directory / "config.yaml"
+    name = yaml.safe_load(config.read_text())["cluster_name"]
+    if "keepalive" not in config.read_text():  # to miss it within seconds
+        config.write_text(f"{config.read_text()}ssh: {{keepalive: 2}}\n")
+    deploy(directory, "kubeadm", "reset", "worker2", "--yes-reset", name)
+    hook = directory / "hooks/before-join"
+    hook.parent.mkdir(exist_ok=True)
+    cut = shlex.join([sys.executable, str(ROOT / "deploy.py"), "--dir", str(directory)])
+    hook.write_text(f"#!/bin/sh\n{cut} sandbox cut worker2\n")
+    hook.chmod(0o755)
+    told = deploy(directory, "up", "sandbox", code=3)
+    assert "without 1 node: worker2\n  quarantined in step join:" in told
+    assert healthy(directory, "--nodes", "infra1,worker1") == ["infra1", "worker1"]
+    hook.unlink()
+    deploy(directory, "sandbox", "heal", "worker2")
+    line = shlex.split(told.split("retry just those: ")[1].splitlines()[0])
+    deploy(directory, *(["resume"] if way == "resume" else line[1:]))
+    assert healthy(directory) == ["infra1", "worker1", "worker2"]

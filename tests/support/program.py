@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+import sys
+
+from tests.support import ROOT
+
+DEPLOY = [sys.executable, str(ROOT / "deploy.py")]

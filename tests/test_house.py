@@ -1,0 +1,110 @@
+"""Rooms of the tests, and imports without circles. The storeys of dlws are import-linter's."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+ELSEWHERE = {"stories", "node_scripts", "benchmarks", "support", "platform"}
+"""Folders of tests that mirror no package of dlws: stories use all of it, and so on."""
+
+
+def modules(*places: str) -> dict[str, Path]:
+    """Python files below some folders by their dotted names."""
+    paths = [path for place in places for path in (ROOT / place).rglob("*.py")]
+    return {dotted(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
+
+
+def dotted(parts: tuple[str, ...]) -> str:
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(source: str, package: str) -> Iterator[tuple[str, str]]:
+    """Module and name of all imports, those inside functions and for the type checker included."""
+    for item in ast.walk(ast.parse(source)):
+        if isinstance(item, ast.Import):
+            yield from ((alias.name, "") for alias in item.names)
+        elif isinstance(item, ast.ImportFrom):
+            above = package.split(".")[: 1 - item.level or None] if item.level else []
+            module = ".".join([*above, *([item.module] if item.module else [])])
+            yield from ((module, alias.name) for alias in item.names)
+
+
+def graph(found: Mapping[str, Path]) -> dict[str, set[str]]:
+    """What each module imports of the others; `from package import module` is of the module."""
+    edges = {}
+    for name, path in found.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        pairs = imported(path.read_text(), package)
+        wanted = {f"{module}.{leaf}" if f"{module}.{leaf}" in found else module
+                  for module, leaf in pairs}  # fmt: skip
+        edges[name] = wanted & set(found) - {name}
+    return edges
+
+
+def circles(edges: Mapping[str, set[str]]) -> set[str]:
+    """The modules that are left when those that import nothing else are taken away again and again,
+    and those that nothing imports."""
+    left = set(edges)
+    while True:
+        ends = {name for name in left if not edges[name] & left}
+        begins = left - {wanted for name in left for wanted in edges[name]}
+        if not ends | begins:
+            return left
+        left -= ends | begins
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import a.b", [("a.b", "")]),
+        ("def f():\n    from a import b, c", [("a", "b"), ("a", "c")]),
+        ("if TYPE_CHECKING:\n    from a.b import c", [("a.b", "c")]),
+        ("from . import b", [("p.q", "b")]),
+        ("from .b import c", [("p.q.b", "c")]),
+        ("from ..b import c", [("p.b", "c")]),
+    ],
+)
+def test_imports_are_seen_wherever_they_stand(source: str, expected: list[object]) -> None:
+    assert list(imported(source, "p.q")) == expected
+
+
+def test_circles_are_seen_and_what_hangs_on_them_is_not_blamed() -> None:
+    edges = {"above": {"a"}, "a": {"b"}, "b": {"c"}, "c": {"a", "below"}, "below": set[str]()}
+    assert circles(edges) == {"a", "b", "c"}
+    assert circles({**edges, "c": {"below"}}) == set()
+
+
+@pytest.mark.parametrize("place", ["dlws", "tests", "benchmarks"])
+def test_no_module_imports_itself_through_others(place: str) -> None:
+    assert circles(graph(modules(place))) == set()
+
+
+def test_tests_import_no_test_and_only_support_is_shared() -> None:
+    found = modules("tests", "benchmarks")
+    wrong = []
+    for name, wanted in graph(found).items():
+        about_benchmarks = name.startswith(("benchmarks", "tests.benchmarks"))
+        for other in wanted:
+            shared = other.startswith("tests.support") and ".test_" not in other
+            if not shared and not (about_benchmarks and other.startswith("benchmarks")):
+                wrong.append(f"{name} imports {other}")
+    assert wrong == []
+
+
+def test_each_test_module_is_named_after_a_module_of_dlws() -> None:
+    """test_NAME.py in tests/PACKAGE is about dlws/PACKAGE/NAME.py; test_NAME_MORE.py is, too."""
+    known = {tuple(name.split(".")[1:]) for name in modules("dlws")}
+    strays = []
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        package, words = path.relative_to(ROOT / "tests").parts[:-1], path.stem.split("_")[1:]
+        names = ["_".join(words[: end + 1]) for end in range(len(words))]
+        named = any((*package, name) in known for name in names)
+        if package and package[0] not in ELSEWHERE and not named:
+            strays.append(str(path.relative_to(ROOT)))
+    assert strays == []
