@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +89,7 @@ def _refuse_existing(path: Path) -> None:
 
 def _answers(given: Mapping[str, Any]) -> Answers:
     """The answers that the options amount to; raises UsageError where one is missing."""
-    from dlws.config.new import Answers
+    from dlws.config.new import Answers, read_number
     from dlws.core.errors import UsageError
 
     platform = given["platform"] or "onpremise"
@@ -102,8 +101,8 @@ def _answers(given: Mapping[str, Any]) -> Answers:
     chosen = {key: given[option] for key, option in _KEYS.items() if given[option]}
     if platform == "onpremise":
         return Answers(platform=platform, machines=_machines(given), **chosen)
-    infra = number("infra", " ".join(given["infra"]) or "1")
-    workers = number("worker", " ".join(given["worker"]) or "0")
+    infra = read_number("infra", " ".join(given["infra"]) or "1")
+    workers = read_number("worker", " ".join(given["worker"]) or "0")
     return Answers(platform=platform, infra_number=infra, worker_number=workers, **chosen)
 
 
@@ -118,13 +117,3 @@ def _machines(given: Mapping[str, Any]) -> list[NewMachine]:
         word = "infrastructure" if role == "infra" else role
         found += [one for text in given[role] for one in new.read_machines(word, text, *own)]
     return new.merged(found)
-
-
-def number(role: str, text: str) -> int:
-    """How many machines of a role there are to be on Azure, where they have no names yet."""
-    from dlws.core.errors import UsageError
-
-    if not re.fullmatch("[0-9]{1,4}", text):
-        wrong = f"--{role} {text}: on Azure this is the number of machines"
-        raise UsageError(wrong, f"write it like --{role} 3")
-    return int(text)

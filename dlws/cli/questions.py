@@ -53,12 +53,12 @@ def _ask_of_machines(given: dict[str, Any]) -> None:
 
 
 def _ask_of_azure(given: dict[str, Any]) -> None:
-    from dlws.cli.init import number
+    from dlws.config.new import read_number
 
     given["location"] = given["location"] or click.prompt("Location, such as westus2", err=True)
     for role, question in _NUMBERS.items():
         if not given[role]:
-            given[role] = (_prompt(question, partial(number, role), "1"),)
+            given[role] = (_prompt(question, partial(read_number, role), "1"),)
 
 
 def _ask_text(given: dict[str, Any], option: str, question: str, key: str, default: str) -> None:

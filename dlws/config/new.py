@@ -16,15 +16,17 @@ from dlws.config.model import Config
 from dlws.config.problems import count, render
 from dlws.config.sections import Kubernetes
 from dlws.config.source import parse
-from dlws.config.types import NEWEST, OLDEST
 from dlws.core import nodeset, templates
 from dlws.core.errors import UsageError
+from dlws.core.version import NEWEST, OLDEST
 
 VENDORS = {"gpu": "nvidia", "npu": "huawei", "cpu": ""}
 """The makers of devices that are meant where none is given, by the type of the machine."""
 
 EXAMPLE = "gpu[01-12]=10.0.0.[11-22]"
 _GIVEN = re.compile(r"(?:(gpu|npu|cpu)(?:/([^:=]*))?:)?([^=]*)(?:=(.*))?", re.DOTALL)
+_COMMA = re.compile(r",(?![^\[]*\])")
+"""A comma outside of brackets."""
 _PODS, _SERVICES = "10.244.0.0/16", "10.96.0.0/12"
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
@@ -99,7 +101,16 @@ def check(values: dict[str, Any]) -> None:
 
 
 def _each(text: str) -> list[str]:
-    return [one for part in nodeset.split(text) for one in nodeset.unfold(part.strip())]
+    parts = [part.strip() for part in _COMMA.split(text)]
+    return [one for part in parts if part for one in nodeset.expand(part)]
+
+
+def read_number(role: str, text: str) -> int:
+    """How many machines of a role there are to be on Azure, where they have no names yet."""
+    if not re.fullmatch("[0-9]{1,4}", text):
+        wrong = f"--{role} {text}: on Azure this is the number of machines"
+        raise UsageError(wrong, f"write it like --{role} 3")
+    return int(text)
 
 
 def merged(machines: Iterable[NewMachine]) -> list[NewMachine]:

@@ -60,7 +60,7 @@ def test_every_option_comes_into_it(tmp_path: Path) -> None:
     assert config.machines["gpu01"].type == "cpu"
     assert {(m.os, m.archtype) for m in config.machines.values()} == {("debian", "arm64")}
     assert (config.admin_username, config.domain) == ("ops", "example.org")
-    assert config.kubernetes.version == "1.30.4"
+    assert str(config.kubernetes.version) == "1.30.4"
 
 
 def test_it_writes_one_for_azure(tmp_path: Path) -> None:
