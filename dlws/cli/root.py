@@ -152,7 +152,7 @@ def cli(ctx: click.Context, /, directory: str, **options: Any) -> None:
     """Deploy a deep-learning cluster on machines of your own, or on Azure.
 
     Options stand before the command or behind it. Start with `sandbox up` for a rehearsal on this
-    machine, or copy config.yaml.example to config.yaml and go through the steps that `steps` lists.
+    machine, or let `init` write a config.yaml, and go through the steps that `steps` lists.
     """
     from pathlib import Path
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": (
+        "init",
+        "Write a commented config.yaml, from options or from answers to a few questions",
+    ),
     "checkconfig": ("config", "Check config.yaml (and cluster.yaml) and show what they amount to"),
     "config": ("config", "Explain the configuration's keys"),
     "sandbox": (
