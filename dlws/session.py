@@ -112,7 +112,7 @@ class Session:
         config, guard = self.config, None
         if cluster.infra and self.options.command not in lock.SHARED:
             guard = Guard(cluster.first, self.run, cluster.close)
-        versions = {"kubernetes": config.kubernetes.version, "runtime": config.runtime}
+        versions = {"kubernetes": str(config.kubernetes.version), "runtime": config.runtime}
         self.run.watch(guard, versions)
 
     @cached_property

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # dlws-needs: root
-# dlws-render
 # dlws-files: lib/common.sh lib/resolver.sh
 # dlws-check
 # Gives the node the cluster's name servers and search domain, and keeps a name service that works.
 #
-# The values come from config.yaml (dns_server, network.domain) when the script is sent.
+# The values are those of config.yaml: DLWS_DNS_SERVERS (dns_server) and DLWS_DOMAIN (network.domain).
 # Changes: a drop-in for systemd-resolved where the node uses it, the resolvconf settings where that is in
 # charge, else /etc/resolv.conf (the old one is kept as resolv.conf.dlws-before). A name server that does
 # not answer is not used; if names no longer resolve afterwards, the old settings come back.
@@ -17,16 +16,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/resolver.sh
 . "$here/lib/resolver.sh"
 
-# One value a line, each in double quotes: the search domain, then the name servers.
-mapfile -t values <<'VALUES'
-{{ config.domain | json }}
-{% for server in config.dns_servers %}
-{{ server | json }}
-{% endfor %}
-VALUES
-values=("${values[@]#\"}")
-values=("${values[@]%\"}")
+read -r -d '' -a servers <<<"${DLWS_DNS_SERVERS:-}" || true
 
 need_root "$@"
-set_resolver "${values[@]}"
+set_resolver "${DLWS_DOMAIN:-}" "${servers[@]}"
 finish

@@ -15,6 +15,7 @@ from dlws.bundle.image import Image, file_name, write
 from dlws.core import resources
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.version import Version
 from dlws.shell.quoting import chain, script, sh
 
 VERSION = "1.20.2"
@@ -205,9 +206,9 @@ def source_version(dsc: str) -> str:
     return match[1] if match else ""
 
 
-def check_version(version: str) -> None:
+def check_version(version: Version) -> None:
     """Refuse a version that Debian has no source of."""
-    if version != VERSION:
+    if str(version) != VERSION:
         raise UsageError(
             f"Debian has the source of Kubernetes {VERSION}, not of {version}",
             f"set kubernetes.version: {VERSION}, or use: deploy.py bundle build --from upstream",

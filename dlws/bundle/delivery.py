@@ -116,7 +116,7 @@ def ensure(cluster: Cluster, nodes: Sequence[Node]) -> None:
             f"deploy.py bundle build --output {shlex.quote(str(source))}",
         )
     version = manifests.load(source).kubernetes_version
-    if version != cluster.config.kubernetes.version:
+    if version != str(cluster.config.kubernetes.version):
         raise DeployError(
             f"the bundle is Kubernetes {version}, config.yaml wants "
             f"{cluster.config.kubernetes.version}",

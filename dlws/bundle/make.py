@@ -14,6 +14,7 @@ from dlws.bundle.manifest import Manifest
 from dlws.core.connection import Local
 from dlws.core.errors import UsageError
 from dlws.core.text import since
+from dlws.core.version import Version
 from dlws.runs import plan as actions
 from dlws.runs.console import Console
 
@@ -28,7 +29,7 @@ class BundlePlan:
     """What to make, and where."""
 
     origin: str
-    version: str
+    version: Version
     architectures: Sequence[str]
     codenames: Sequence[str]
     output: Path
@@ -73,7 +74,7 @@ def complete(plan: BundlePlan) -> bool:
     except manifest.BundleBroken:
         return False
     releases = {entry.codename for entries in found.architectures.values() for entry in entries}
-    same = (found.kubernetes_version, found.origin) == (plan.version, plan.origin)
+    same = (found.kubernetes_version, found.origin) == (str(plan.version), plan.origin)
     there = set(plan.architectures) <= set(found.architectures)
     return same and there and set(plan.codenames) <= releases and not wrong
 
@@ -84,14 +85,18 @@ def _make(workspace: Workspace, plan: BundlePlan, start: float) -> bool:
         name: make(workspace, plan.version, name, plan.codenames, start)
         for name in plan.architectures
     }
-    head = Manifest(plan.version, plan.origin, build.now())
+    head = Manifest(str(plan.version), plan.origin, build.now())
     changed = build.assemble(workspace, plan.output, head, sums)
     build.remove(workspace.work)  # 3 GB of sources and compiler cache, needed only while building
     return changed
 
 
 def from_debian(
-    workspace: Workspace, version: str, architecture: str, codenames: Sequence[str], start: float
+    workspace: Workspace,
+    version: Version,
+    architecture: str,
+    codenames: Sequence[str],
+    start: float,
 ) -> Mapping[str, str]:
     """Make one architecture's files from Debian; the sha256 of each."""
     one = debian.Debian(workspace, architecture, codenames)
@@ -116,7 +121,11 @@ def _prepare(workspace: Workspace, one: debian.Debian, start: float) -> None:
 
 
 def from_upstream(
-    workspace: Workspace, version: str, architecture: str, codenames: Sequence[str], start: float
+    workspace: Workspace,
+    version: Version,
+    architecture: str,
+    codenames: Sequence[str],
+    start: float,
 ) -> Mapping[str, str]:
     """Fetch one architecture's files from the projects' own releases; the sha256 of each."""
     from dlws.bundle import upstream
@@ -130,13 +139,13 @@ def _config(session: Session) -> Config | None:
     return session.config if there else None
 
 
-def configured_version(session: Session, origin: str) -> str:
+def configured_version(session: Session, origin: str) -> Version:
     """The version to make: config.yaml's; without one, the version that Debian has."""
     config = _config(session)
     if config:
         return config.kubernetes.version
     if origin == "debian":
-        return debian.VERSION
+        return Version.parse(debian.VERSION)
     raise UsageError(
         "which version of Kubernetes?", "add --kubernetes-version X.Y.Z, or make a config.yaml"
     )

@@ -11,6 +11,7 @@ from dlws.bundle.build import Artifact, Workspace, remove
 from dlws.bundle.debian import Debian
 from dlws.bundle.download import fetch_checked
 from dlws.bundle.image import file_name
+from dlws.core.version import Version
 from dlws.shell.quoting import sh
 
 PROGRAMS = ("kubeadm", "kubelet", "kubectl")
@@ -19,14 +20,14 @@ _NEWEST_CRICTL = 33
 _GITHUB = "https://github.com"
 
 
-def program_url(version: str, architecture: str, name: str) -> str:
+def program_url(version: Version, architecture: str, name: str) -> str:
     """Where a program of a Kubernetes release is; its sha256 is at the same address + .sha256."""
     return f"https://dl.k8s.io/release/v{version}/bin/linux/{architecture}/{name}"
 
 
-def crictl_url(version: str, architecture: str) -> str:
+def crictl_url(version: Version, architecture: str) -> str:
     """crictl has a release per minor version of Kubernetes, the newest of which fits later ones."""
-    tag = f"v1.{min(int(version.split('.')[1]), _NEWEST_CRICTL)}.0"
+    tag = f"v1.{min(version.minor, _NEWEST_CRICTL)}.0"
     file = f"crictl-{tag}-linux-{architecture}.tar.gz"
     return f"{_GITHUB}/kubernetes-sigs/cri-tools/releases/download/{tag}/{file}"
 
@@ -41,7 +42,7 @@ class Upstream:
     """The artifacts of a bundle for one architecture, fetched to a workspace."""
 
     workspace: Workspace
-    version: str
+    version: Version
     architecture: str
     codenames: Sequence[str]
 
@@ -88,5 +89,5 @@ class Upstream:
             fresh = self.workspace.cache / "kubeadm.new"
             fetch_checked(program_url(self.version, here, "kubeadm"), fresh)
             fresh.rename(kubeadm)
-        line = sh(kubeadm, "config", "images", "list", "--kubernetes-version", f"v{self.version}")
+        line = sh(kubeadm, "config", "images", "list", "--kubernetes-version", self.version.tag)
         return self.workspace.run(line).split()

@@ -73,9 +73,8 @@ def questions(
 
 def registries(config: Config) -> list[tuple[str, int]]:
     """Host and port of the registries that nodes pull images from."""
-    minor = int(config.kubernetes.version.split(".")[1])
-    default = "registry.k8s.io" if minor >= 25 else "k8s.gcr.io"
-    names = [config.kubernetes.image_repository or default, config.dockerregistry]
+    kubernetes = config.kubernetes
+    names = [kubernetes.image_repository or kubernetes.version.registry, config.dockerregistry]
     return list(dict.fromkeys(registry(name) for name in names if name))
 
 

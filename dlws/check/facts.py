@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from dlws.core.architecture import architecture
 from dlws.ssh.hostkeys import fingerprint
 
 T = TypeVar("T")
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def parse(facts: Facts, text: str, window: tuple[float, float] | None = None) ->
         os_like=lines.one("os_like").lower(),
         os_version=lines.one("os_version"),
         os_name=lines.one("os_name"),
-        architecture=_ARCHITECTURES.get(machine, machine),
+        architecture=architecture(machine),
         kernel=lines.one("kernel"),
         container=lines.one("container"),
         systemd=lines.one("systemd") == "1",

@@ -26,7 +26,7 @@ def needed(config: Config) -> list[tuple[str, str, int]]:
 
 
 def _with(config: Config, *roles: str) -> list[str]:
-    return [name for name, machine in config.machines.items() if set(roles) & set(machine.roles)]
+    return [machine.name for machine in config.with_role(*roles)]
 
 
 def _pairs(

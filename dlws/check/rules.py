@@ -148,7 +148,7 @@ def cores(facts: Facts, config: Config) -> list[Finding]:
 
 def _small(facts: Facts, config: Config, preflight: str, what: str, cure: str) -> list[Finding]:
     ignored = {word.lower() for word in config.kubernetes.ignore_preflight_errors}
-    infra = "infrastructure" in _machine(facts, config).roles
+    infra = _machine(facts, config).is_infra
     if infra and not ignored & {preflight.lower(), "all"}:
         return failure(facts, what, cure)
     return warning(facts, what, cure)
@@ -285,7 +285,7 @@ _KUBERNETES = (memory, cores, swap, modules, registries)
 
 def alone(facts: Facts, config: Config) -> list[Finding]:
     """What the rules find about a node; of one that was not reached, only that."""
-    member = {"infrastructure", "worker"} & set(_machine(facts, config).roles)
+    member = _machine(facts, config).in_cluster
     chosen = [rule for rule in RULES if member or rule not in _KUBERNETES]
     return [
         Finding(one.level, one.node, one.what, one.cure, rule.__name__)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dlws.session import Session
+if TYPE_CHECKING:
+    from dlws.session import Session
+
 
 _DIRECTORY = click.argument(
     "directory", required=False, type=click.Path(file_okay=False, path_type=Path)
@@ -61,10 +64,11 @@ def build(
 ) -> None:
     """Make the bundle, from what is cached where possible."""
     from dlws.bundle import make
+    from dlws.core.version import Version
 
     plan = make.BundlePlan(
         origin,
-        version or make.configured_version(session, origin),
+        Version.parse(version) if version else make.configured_version(session, origin),
         architectures or make.configured_architectures(session),
         codenames or (("bookworm",) if origin == "debian" else ()),
         output or make.configured_directory(session),

@@ -11,12 +11,12 @@ from dlws.config.merge import Sources
 from dlws.config.model import Config
 from dlws.config.nodes import Machine
 from dlws.config.problems import Path, closest
+from dlws.config.roles import INFRASTRUCTURE, ROLE_WORDS, WORKER
 from dlws.config.secrets import check_secrets
-from dlws.config.types import ROLES
 
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SYSTEMS = ("ubuntu", "debian")
-_ROLE_WORDS = {*ROLES, "infra", "master", "all", "gpu", "npu", "cpu", "storage"}
+_GROUP_WORDS = {*ROLE_WORDS, "all", "gpu", "npu", "cpu", "storage"}
 
 
 def check_config(config: Config, sources: Sources, sure_of_roles: bool = True) -> None:
@@ -28,14 +28,10 @@ def check_config(config: Config, sources: Sources, sure_of_roles: bool = True) -
             rule(config, sources)
 
 
-def _infrastructure(config: Config) -> list[Machine]:
-    return [m for m in config.machines.values() if "infrastructure" in m.roles]
-
-
 def _has_infrastructure(config: Config, sources: Sources) -> None:
     if not config.machines and not config.azure_cluster:
         sources.warn(("machines",), "no machines are given", "List them under machines.", key=True)
-    elif config.machines and not _infrastructure(config):
+    elif config.machines and not config.with_role(INFRASTRUCTURE):
         sources.error(
             ("machines",),
             "no machine has the role infrastructure",
@@ -45,7 +41,7 @@ def _has_infrastructure(config: Config, sources: Sources) -> None:
 
 
 def _etcd(config: Config, sources: Sources) -> None:
-    machines, wanted = len(_infrastructure(config)), config.etcd_node_num
+    machines, wanted = len(config.with_role(INFRASTRUCTURE)), config.etcd_node_num
     number = wanted or machines
     where: Path = ("etcd_node_num",) if wanted else ("machines",)
     if number and number % 2 == 0:
@@ -64,7 +60,7 @@ def _etcd(config: Config, sources: Sources) -> None:
 
 
 def _workers(config: Config, sources: Sources) -> None:
-    workers = sum("worker" in machine.roles for machine in config.machines.values())
+    workers = len(config.with_role(WORKER))
     wanted = config.onpremise_cluster.worker_node_num
     if wanted is not None and config.machines and wanted != workers:
         sources.warn(
@@ -137,7 +133,7 @@ def _network_sizes(config: Config, sources: Sources) -> None:
         )
     per_node = 24 if pods.version == 4 else 64
     room = 2 ** max(0, per_node - pods.prefixlen) if pods.prefixlen <= per_node else 0
-    nodes = sum(bool({"infrastructure", "worker"} & {*m.roles}) for m in config.machines.values())
+    nodes = sum(machine.in_cluster for machine in config.machines.values())
     if room < nodes:
         sources.warn(
             ("kubernetes", "pod_cidr"),
@@ -147,19 +143,15 @@ def _network_sizes(config: Config, sources: Sources) -> None:
 
 
 def _runtime(config: Config, sources: Sources) -> None:
-    minor = int(config.kubernetes.version.split(".")[1])
-    if config.container_runtime == "docker" and minor >= 24:
-        sources.error(
-            ("container_runtime",),
-            f"Kubernetes 1.{minor} does not work with docker",
-            "Write containerd, or choose a version up to 1.23.",
-        )
-    if config.container_runtime == "containerd" and minor <= 19:
-        sources.error(
-            ("container_runtime",),
-            f"Kubernetes 1.{minor} is set up with docker",
-            "Write docker, or choose a version from 1.20.",
-        )
+    version, chosen = config.kubernetes.version, config.container_runtime
+    if not chosen or chosen in version.runtimes:
+        return
+    if chosen == "docker":
+        fault, cure = "does not work with docker", "containerd, or choose a version up to 1.23"
+    else:
+        fault, cure = "is set up with docker", "docker, or choose a version from 1.20"
+    words = f"Kubernetes 1.{version.minor} {fault}"
+    sources.error(("container_runtime",), words, f"Write {cure}.")
 
 
 def _mountpoints(config: Config, sources: Sources) -> None:
@@ -190,7 +182,7 @@ def _machines(config: Config, sources: Sources) -> None:
                 f"{machine.os} is not a system that nodes are prepared for",
                 "Use ubuntu or debian.",
             )
-        if name in _ROLE_WORDS:
+        if name in _GROUP_WORDS:
             sources.warn(
                 ("machines", name),
                 "the name is also the word for a group of nodes",

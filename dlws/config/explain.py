@@ -15,6 +15,7 @@ from dlws.config.problems import Path, closest, dotted
 from dlws.config.shape import keys_of
 from dlws.config.spelling import MISSPELLED, MOVED, OLD
 from dlws.core.errors import UsageError
+from dlws.core.version import Version
 
 if TYPE_CHECKING:
     from dlws.config.load import Inspection
@@ -151,7 +152,7 @@ def type_words(info: FieldInfo) -> str:
     return _words(info.annotation)
 
 
-_WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_WORDS = {str: "text", Version: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
 def _words(kind: Any) -> str:

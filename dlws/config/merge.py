@@ -7,6 +7,7 @@ from typing import Any
 
 from dlws.config.problems import Level, Path, Problem, Spot, dotted
 from dlws.config.source import Document
+from dlws.core.merge import merged
 
 
 class Sources:
@@ -20,7 +21,7 @@ class Sources:
     def merged(self) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for document in reversed(self.documents):
-            data = merge(data, document.data)
+            data = merged(data, document.data)
         return data
 
     def as_written(self, path: Path) -> Path:
@@ -68,13 +69,3 @@ class Sources:
 
     def warn(self, path: Path, message: str, cure: str, key: bool = False) -> None:
         self.report("warning", path, message, cure, key)
-
-
-def merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Maps are merged all the way down; of anything else, what is above wins."""
-    merged = dict(below)
-    for key, value in above.items():
-        other = merged.get(key)
-        both = isinstance(value, dict) and isinstance(other, dict)
-        merged[key] = merge(other, value) if both and other else value
-    return merged

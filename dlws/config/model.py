@@ -1,7 +1,6 @@
 """The configuration's typed shape: what every key means, takes and defaults to."""
 
-from __future__ import annotations
-
+# Annotations are values here, not text: Pydantic would spend a tenth of start-up on reading them.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,6 +30,7 @@ from dlws.config.types import (
     Url,
     User,
 )
+from dlws.core.version import Runtime
 
 if TYPE_CHECKING:
     from dlws.config.problems import Problem
@@ -60,7 +60,7 @@ class Config(Section):
         le=9,
         description="Number of etcd nodes: as many as infrastructure machines.",
     )
-    container_runtime: Literal["docker", "containerd"] | None = Field(
+    container_runtime: Runtime | None = Field(
         default=None, description="docker or containerd; default by Kubernetes version."
     )
     containerd: Settings = Field(
@@ -178,23 +178,25 @@ class Config(Section):
     )
     other: Freeform = Field(default={}, description="Keys of older configurations; not used.")
 
-    _warnings: Sequence[Problem] = PrivateAttr(())
+    _warnings: "Sequence[Problem]" = PrivateAttr(())
 
     @property
-    def warnings(self) -> Sequence[Problem]:
+    def warnings(self) -> "Sequence[Problem]":
         """What was odd but understood."""
         return self._warnings
+
+    def with_role(self, *roles: str) -> list[Machine]:
+        """The machines that have one of these roles."""
+        return [machine for machine in self.machines.values() if {*roles} & {*machine.roles}]
 
     @property
     def domain(self) -> str:
         return self.network.domain
 
     @property
-    def runtime(self) -> Literal["docker", "containerd"]:
-        """The container runtime: Docker through 1.19, a choice through 1.23, then containerd."""
-        minor = int(self.kubernetes.version.split(".")[1])
-        default: Literal["docker", "containerd"] = "docker" if minor <= 19 else "containerd"
-        return self.container_runtime or default
+    def runtime(self) -> Runtime:
+        """The container runtime: the one chosen, else the usual one of the release."""
+        return self.container_runtime or self.kubernetes.version.runtimes[0]
 
     @property
     def dns_servers(self) -> list[str]:

@@ -1,11 +1,11 @@
 """The machines of a configuration, and how they are reached."""
 
-from __future__ import annotations
-
+# Annotations are values here, not text: Pydantic would spend a tenth of start-up on reading them.
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
+from dlws.config.roles import INFRASTRUCTURE, WORKER, in_cluster
 from dlws.config.types import (
     Address,
     Architecture,
@@ -105,6 +105,19 @@ class Machine(Section):
     scaled: bool = Field(default=False, description="Whether it was added by autoscaling.")
     mac: Texts = Field(default=[], description="Hardware addresses.")
     ib_ip: Text = Field(default="", description="InfiniBand address.")
+
+    @property
+    def is_infra(self) -> bool:
+        return INFRASTRUCTURE in self.roles
+
+    @property
+    def is_worker(self) -> bool:
+        return WORKER in self.roles
+
+    @property
+    def in_cluster(self) -> bool:
+        """Whether it is a node of Kubernetes."""
+        return in_cluster(self.roles)
 
 
 class Ssh(Section):

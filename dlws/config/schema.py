@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dlws.config.model import Config
+from dlws.config.roles import ROLE_WORDS
 from dlws.config.spelling import MISSPELLED, MOVED, OLD
 
 _MACHINE_KEYS = ("name", "fqdn", "scale_up")
-_ROLE_WORDS = ("infra", "master")
 
 
 def schema() -> dict[str, Any]:
@@ -43,7 +43,5 @@ def schema() -> dict[str, Any]:
 
 
 def _role() -> dict[str, Any]:
-    from dlws.config.types import ROLES
-
-    one = {"type": "string", "enum": [*ROLES, *_ROLE_WORDS]}
+    one = {"type": "string", "enum": [*ROLE_WORDS]}
     return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}

@@ -1,7 +1,6 @@
 """The sections of a configuration beside its machines."""
 
-from __future__ import annotations
-
+# Annotations are values here, not text: Pydantic would spend a tenth of start-up on reading them.
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -13,13 +12,14 @@ from dlws.config.types import (
     Freeform,
     Network,
     PortRange,
+    Release,
     SecretText,
     Section,
     Settings,
     Text,
     Texts,
-    Version,
 )
+from dlws.core.version import NEWEST, OLDEST, Version
 
 
 class ClusterNetwork(Section):
@@ -39,8 +39,10 @@ class ClusterNetwork(Section):
 class Kubernetes(Section):
     """Which Kubernetes, from where, and how."""
 
-    version: Version = Field(
-        default="1.36.0", description="Version, 1.18 to 1.36, such as v1.30.4."
+    version: Release = Field(
+        default=Version(NEWEST),
+        description=f"Version, 1.{OLDEST} to 1.{NEWEST}, such as v1.30.4.",
+        json_schema_extra={"default": str(Version(NEWEST))},
     )
     network: Literal["flannel", "calico", "bridge"] = Field(
         default="flannel", description="Pod network; bridge needs nothing to download."

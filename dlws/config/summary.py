@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.problems import Problem, count
-from dlws.config.types import ROLES
+from dlws.config.roles import ROLES, WORKER
 
 if TYPE_CHECKING:
     from dlws.config.load import Inspection
@@ -34,7 +34,7 @@ def cluster(config: Config) -> dict[str, Any]:
         "nodes": len(config.machines),
         "roles": nodes_by_role(config),
         "workers_by_type": _workers_by_type(config),
-        "kubernetes": kubernetes.version,
+        "kubernetes": str(kubernetes.version),
         "runtime": config.runtime,
         "network": kubernetes.network,
         "pods": kubernetes.pod_cidr,
@@ -44,13 +44,12 @@ def cluster(config: Config) -> dict[str, Any]:
 
 
 def nodes_by_role(config: Config) -> dict[str, list[str]]:
-    machines = config.machines.values()
-    table = {role: [m.name for m in machines if role in m.roles] for role in ROLES}
+    table = {role: [m.name for m in config.with_role(role)] for role in ROLES}
     return {role: names for role, names in table.items() if names}
 
 
 def _workers_by_type(config: Config) -> dict[str, int]:
-    kinds = [m.type or "cpu" for m in config.machines.values() if "worker" in m.roles]
+    kinds = [machine.type or "cpu" for machine in config.with_role(WORKER)]
     return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 

@@ -7,32 +7,41 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    SecretStr,
+    WithJsonSchema,
+)
 from pydantic import ValidationInfo as Info
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from dlws.config.problems import closest, is_secret_key
+from dlws.config.roles import ROLE_WORDS, ROLES, SYNONYMS
+from dlws.core.architecture import architecture
+from dlws.core.errors import UsageError
+from dlws.core.version import Version
 from dlws.secrets.reference import Secret
 
-ROLES = ("infrastructure", "worker", "nfs", "mysqlserver", "elasticsearch", "samba")
-_ROLE_WORDS = {"infra": "infrastructure", "master": "infrastructure"}
-_ARCHITECTURES = {"x86_64": "amd64", "x64": "amd64", "aarch64": "arm64", "arm64v8": "arm64"}
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-_VERSION = re.compile(r"v?1\.(\d{1,3})(?:\.(\d{1,4}))?([-+][0-9A-Za-z.+~-]+)?")
 _PORT_RANGE = re.compile(r"(\d{1,5})\s*-\s*(\d{1,5})")
 _CLUSTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _HOST_KEY = re.compile(
     r"SHA256:[A-Za-z0-9+/]{43}|(ssh-|ecdsa-|sk-)[\w@.-]+ AAAA[A-Za-z0-9+/]+=*( .*)?"
 )
-OLDEST, NEWEST = 18, 36
 
 
 class Section(BaseModel):
     """A frozen part of the configuration."""
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
+    # Deferred: a section is built once, as a part of Config, and not alone before that.
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", defer_build=True)
 
 
 def wrong(message: str, cure: str) -> PydanticCustomError:
@@ -67,9 +76,9 @@ def _roles(value: Any) -> Any:
 
 
 def _role(word: str) -> str:
-    role = _ROLE_WORDS.get(word, word)
+    role = SYNONYMS.get(word, word)
     if role not in ROLES:
-        near = closest(word, [*ROLES, *_ROLE_WORDS])
+        near = closest(word, ROLE_WORDS)
         hint = f"Did you mean {near}? " if near else ""
         raise wrong(f'"{word}" is not a role', f"{hint}The roles are: {', '.join(ROLES)}.")
     return role
@@ -108,17 +117,16 @@ def _hostname(value: str) -> str:
     return value
 
 
-def _version(value: str) -> str:
-    match = _VERSION.fullmatch(value.strip())
-    if not match:
-        raise wrong(f'"{value}" is not a version of Kubernetes', "Write one like v1.30.4.")
-    minor = int(match[1])
-    if not OLDEST <= minor <= NEWEST:
-        raise wrong(
-            f"Kubernetes 1.{minor} is not supported",
-            f"Choose a version from 1.{OLDEST} to 1.{NEWEST}.",
-        )
-    return f"1.{minor}.{int(match[2] or 0)}{match[3] or ''}"
+def _version(value: Any) -> Version:
+    text = _text(value)
+    if isinstance(text, Version):
+        return text
+    if not isinstance(text, str):
+        raise PydanticKnownError("string_type")
+    try:
+        return Version.parse(text)
+    except UsageError as error:
+        raise wrong(error.message, error.cure) from None
 
 
 def _port_range(value: str) -> str:
@@ -129,7 +137,7 @@ def _port_range(value: str) -> str:
 
 
 def _architecture(value: Any) -> Any:
-    return _ARCHITECTURES.get(value, value) if isinstance(value, str) else value
+    return architecture(value) if isinstance(value, str) else value
 
 
 def _unescaped(value: str) -> str:
@@ -200,7 +208,12 @@ User = Annotated[str, BeforeValidator(_text), AfterValidator(_user)]
 HostKey = Annotated[str, BeforeValidator(_text), AfterValidator(_host_key)]
 Domain = Annotated[str, BeforeValidator(_text), AfterValidator(_domain)]
 Hostname = Annotated[str, BeforeValidator(_text), AfterValidator(_hostname)]
-Version = Annotated[str, BeforeValidator(_text), AfterValidator(_version)]
+Release = Annotated[
+    Version,
+    PlainValidator(_version),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string"}),
+]
 PortRange = Annotated[str, BeforeValidator(_text), AfterValidator(_port_range)]
 Architecture = BeforeValidator(_architecture)
 Url = Annotated[str, BeforeValidator(_text), AfterValidator(_unescaped)]

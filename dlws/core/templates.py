@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.core import resources
 from dlws.core.errors import DeployError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import Environment
 
 
 @cache
@@ -42,17 +41,6 @@ def _environment() -> Environment:
 def render(template: str, **values: Any) -> str:
     """The text of templates/`template` with these values."""
     return _rendered(template, lambda: _environment().get_template(template).render(values))
-
-
-def render_file(path: Path, **values: Any) -> str:
-    """The text of a template that lies anywhere, such as a rendered script."""
-    return _rendered(str(path), lambda: _compiled(path.read_text()).render(values))
-
-
-@cache
-def _compiled(text: str) -> Template:
-    """Many nodes get the same one."""
-    return _environment().from_string(text)
 
 
 def _rendered(name: str, render: Any) -> str:

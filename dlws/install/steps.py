@@ -97,7 +97,7 @@ def _scripts(*names: str) -> Callable[[Session], None]:
 
 def _members(cluster: Cluster) -> list[Node]:
     """The selected nodes that are to be part of Kubernetes."""
-    return [n for n in cluster.select() if {"infrastructure", "worker"} & set(n.roles)]
+    return [n for n in cluster.select() if n.machine.in_cluster]
 
 
 def _init(session: Session) -> None:

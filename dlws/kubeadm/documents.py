@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.addresses import is_address
+from dlws.core.merge import merged
+from dlws.core.version import Version
 from dlws.kubernetes import versions
 from dlws.nodes.endpoint import Endpoint
 
@@ -40,7 +42,7 @@ def cluster_configuration(config: Config, endpoint: Endpoint, names: Sequence[st
         "apiVersion": versions.feature("kubeadm", kubernetes.version),
         "kind": "ClusterConfiguration",
         "clusterName": config.cluster_name,
-        "kubernetesVersion": versions.tag(kubernetes.version),
+        "kubernetesVersion": kubernetes.version.tag,
         "controlPlaneEndpoint": str(endpoint),
         "networking": {
             "podSubnet": str(kubernetes.pod_cidr),
@@ -126,7 +128,7 @@ def _local_endpoint(config: Config, address: str) -> Document:
     return {"advertiseAddress": address, **port} if is_address(address) else port
 
 
-def arguments(version: str, values: Mapping[str, str]) -> Any:
+def arguments(version: Version, values: Mapping[str, str]) -> Any:
     """Extra arguments: a mapping, from v1beta4 a list of name and value."""
     if versions.feature("kubeadm", version).endswith("v1beta4"):
         return [{"name": name, "value": value} for name, value in values.items()]
@@ -182,16 +184,6 @@ def _element(der: bytes) -> tuple[bytes, bytes, bytes]:
         start += length & 0x7F
         length = int.from_bytes(der[2:start], "big")
     return der[: start + length], der[start : start + length], der[start + length :]
-
-
-def merged(base: Mapping[str, Any], other: Mapping[str, Any]) -> Document:
-    """`base` with what `other` says laid over it, mappings key by key."""
-    result = dict(base)
-    for key, value in other.items():
-        old = result.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both else value  # type: ignore[arg-type]
-    return result
 
 
 def dump(documents: Sequence[Mapping[str, Any]]) -> bytes:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from dlws.core import resources
 from dlws.core.errors import RENEW_MACHINE_ID, DeployError
 from dlws.core.nodeset import fold
+from dlws.core.version import Version
 from dlws.kubeadm import documents, podnetwork
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
+from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.prepare import hosts, runtime
 from dlws.runs.plan import Planned
@@ -27,7 +29,6 @@ from dlws.nodes.node import Node
 
 T = TypeVar("T")
 TOKEN_LIFE = timedelta(minutes=20)
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _AGAIN = "run the same line again: what is done stays done, and it goes on from there"
 _MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -75,7 +76,7 @@ def _make(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Cluste
 
 def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     """Those of `nodes` that are not in the cluster yet become members of it."""
-    wanted = [node for node in nodes if {"infrastructure", "worker"} & set(node.roles)]
+    wanted = [node for node in nodes if node.machine.in_cluster]
     seen = survey(cluster, wanted)
     seen.running()
     if not _join(cluster, seen, wanted):
@@ -156,7 +157,7 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
         names = fold(node.name for node in asked)
         cluster.run.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
         return []
-    masters = [node for node in missing if "infrastructure" in node.roles]
+    masters = [node for node in missing if node.machine.is_infra]
     workers = [node for node in missing if node not in masters]
     admission = _admit(cluster, seen, bool(masters))
 
@@ -242,7 +243,7 @@ def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admissio
         endpoint.inner_address(node),
         admission.token,
         admission.ca_hash,
-        admission.key if "infrastructure" in node.roles else "",
+        admission.key if node.machine.is_infra else "",
     )
     socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
     content = documents.dump([document])
@@ -259,11 +260,11 @@ def _check(config: Config, node: Node, seen: ClusterState) -> None:
             "or both are one machine",
             f"on the copy: {RENEW_MACHINE_ID}; for one machine correct its address in config.yaml",
         )
-    wanted = config.kubernetes.version.removeprefix("v")
+    wanted = config.kubernetes.version
     cure = "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh"
     if not state.version:
         raise DeployError(f"{node.name} has no kubeadm", cure)
-    if versions.minor(state.version) != versions.minor(wanted):
+    if Version.parse(state.version).minor != wanted.minor:
         raise DeployError(f"{node.name} has kubeadm {state.version}, wanted is {wanted}", cure)
 
 
@@ -277,7 +278,7 @@ def token() -> str:
 def _create_token(live: Node, chosen: str) -> None:
     expires = datetime.now(timezone.utc) + TOKEN_LIFE
     secret = documents.dump([documents.token_secret(chosen, expires)])
-    command = sh(*_KUBECTL, "create", "-f", "-")
+    command = sh(*KUBECTL, "create", "-f", "-")
     live.run(
         command,
         stdin=secret,

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from dlws.core import resources
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
+from dlws.core.version import Version
 from dlws.kubeadm.survey import ClusterState, Member
 from dlws.kubernetes import api
+from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.nodes.node import File
 from dlws.runs import plan
@@ -34,7 +36,6 @@ CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
 FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
 _PATIENCE = 60.0
 _NODE_PREFIX = 24
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 
 
 def file(path: str, text: str, mode: int = 0o644) -> File:
@@ -210,10 +211,8 @@ def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
     return "-", render("kubernetes/network/flannel/flannel.yaml", **values).encode()
 
 
-def calico_version(version: str) -> str:
-    from dlws.kubernetes.versions import minor
-
-    return [value for since, value in CALICO_VERSIONS.items() if since <= minor(version)][-1]
+def calico_version(version: Version) -> str:
+    return [value for since, value in CALICO_VERSIONS.items() if since <= version.minor][-1]
 
 
 # The question writes nothing: kubectl's cache goes nowhere, and its temporary files into memory.
@@ -236,7 +235,7 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
 def _applying(cluster: Cluster) -> tuple[str, bytes]:
     """The command that applies the network's manifest, and its input."""
     source, content = manifest(cluster.config, cluster.directory)
-    return sh(*_KUBECTL, "apply", "-f", source), content
+    return sh(*KUBECTL, "apply", "-f", source), content
 
 
 def _manifest_title(cluster: Cluster) -> str:

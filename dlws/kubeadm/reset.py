@@ -12,6 +12,7 @@ from dlws.core.nodeset import fold
 from dlws.kubeadm import podnetwork
 from dlws.kubeadm.survey import ClusterState, Member, survey
 from dlws.kubernetes import kubeconfig, versions
+from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.runs.plan import local
 from dlws.shell.quoting import script, sh
 
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
-_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 _DRAIN_SECONDS = 120
 
 
 def reset(cluster: Cluster, nodes: Sequence[Node]) -> None:
     """Take these nodes out. All infra nodes at once mean the end of the cluster and its data."""
-    chosen = [node for node in nodes if {"infrastructure", "worker"} & set(node.roles)]
+    chosen = [node for node in nodes if node.machine.in_cluster]
     whole = set(cluster.infra) <= set(chosen)
     if whole:
         _end(cluster, chosen)
@@ -99,7 +99,7 @@ def _remove(cluster: Cluster, seen: ClusterState, live: Node, node: Node) -> Non
             failure = error
     if node.name in seen.members:
         words = ("delete", "node", node.name, "--ignore-not-found")
-        live.run(sh(*_KUBECTL, *words), sudo=True, title=f"delete node {node.name}")
+        live.run(sh(*KUBECTL, *words), sudo=True, title=f"delete node {node.name}")
     if failure:
         raise failure
     if not reachable:
@@ -112,10 +112,10 @@ def _remove(cluster: Cluster, seen: ClusterState, live: Node, node: Node) -> Non
 def drain_words(config: Config, name: str, reachable: bool) -> list[str]:
     """The kubectl line that moves a node's pods elsewhere; on a dead node it only cordons."""
     if not reachable:
-        return [*_KUBECTL, "cordon", name]
+        return [*KUBECTL, "cordon", name]
     data = versions.feature("drain_emptydir", config.kubernetes.version)
     limits = [f"--timeout={_DRAIN_SECONDS}s", "--ignore-daemonsets", "--force", data]
-    return [*_KUBECTL, "drain", name, *limits]
+    return [*KUBECTL, "drain", name, *limits]
 
 
 def _clean(config: Config, node: Node) -> None:

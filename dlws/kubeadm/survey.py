@@ -80,7 +80,7 @@ def parse(text: str) -> State:
 def read(node: Node) -> State:
     """One node's state; infra nodes ask their API server, too."""
     text = (resources.templates() / "kubernetes/state.sh").read_text()
-    ask = "1" if "infrastructure" in node.roles else "0"
+    ask = "1" if node.machine.is_infra else "0"
     return parse(node.read(script(text, ask), sudo=True).text)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 ADMIN = "/etc/kubernetes/admin.conf"
+KUBECTL = ("kubectl", "--kubeconfig", ADMIN)
+"""kubectl on an infra node."""
 Kubeconfig = dict[str, Any]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.core.architecture import architecture
 from dlws.core.errors import DeployError
 from dlws.core.localfiles import write
 from dlws.kubernetes import kubeconfig, tunnel
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 _NOT_FOUND = 127
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def program(cluster: Cluster) -> Path | None:
@@ -31,7 +31,7 @@ def program(cluster: Cluster) -> Path | None:
     found = shutil.which("kubectl")
     places = [
         cluster.deploy / "bin/kubectl",
-        bundle / _ARCHITECTURES.get(machine, machine) / "bin/kubectl",
+        bundle / architecture(machine) / "bin/kubectl",
         *([Path(found)] if found else []),
     ]
     return next((path for path in places if os.access(path, os.X_OK) and path.is_file()), None)
@@ -104,7 +104,7 @@ def _through(node: Node, words: Sequence[str]) -> int:
         stream.write(data)
         stream.flush()
 
-    command = sh("kubectl", "--kubeconfig", kubeconfig.ADMIN, *words)
+    command = sh(*kubeconfig.KUBECTL, *words)
     stdin = _input() if reads_stdin(words) else b""
     code = node.read(command, stdin=stdin, sudo=True, check=False, echo=show).code
     if code == _NOT_FOUND:

@@ -32,9 +32,9 @@ def nodes_for(config: Config, kinds: str) -> list[str]:
 
 def _carriers(config: Config, kind: str) -> list[str]:
     machines = config.machines
-    infra = _with_role(config, "infrastructure")
+    infra = [machine.name for machine in config.with_role("infrastructure")]
     if kind == "all":
-        return [name for name in machines if name in {*infra, *_with_role(config, "worker")}]
+        return [name for name, machine in machines.items() if machine.in_cluster]
     if kind == "etcd_node":
         return infra
     if match := re.fullmatch(r"etcd_node_(\d+)", kind):
@@ -42,12 +42,8 @@ def _carriers(config: Config, kind: str) -> list[str]:
     if match := re.fullmatch(r"node:(.+)", kind):
         return [name for name in machines if name == match[1]]
     if match := re.fullmatch(r"(worker|mysqlserver|elasticsearch|nfs|samba)_node", kind):
-        return _with_role(config, match[1])
+        return [machine.name for machine in config.with_role(match[1])]
     return [name for name, machine in machines.items() if _has(machine, kind)]
-
-
-def _with_role(config: Config, role: str) -> list[str]:
-    return [name for name, machine in config.machines.items() if role in machine.roles]
 
 
 def _has(machine: Machine, marker: str) -> bool:
@@ -91,7 +87,7 @@ def all_labels(config: Config) -> Callable[[Node], Wanted]:
 def worker_labels(machine: Machine, as_worker: bool = False) -> Wanted:
     """Architecture and devices: archType, and for workers type, vendor, series and gpuType."""
     wanted: Wanted = {"archType": machine.archtype}
-    if not (as_worker or "worker" in machine.roles):
+    if not (as_worker or machine.is_worker):
         return wanted
     if machine.type:
         wanted[machine.type] = "active"
@@ -109,7 +105,7 @@ def _device(machine: Machine) -> str:
 
 def gpu_labels(config: Config, machine: Machine) -> Wanted:
     """gpuType of a worker: its own key, else that of its size, else made from its devices."""
-    if "worker" not in machine.roles:
+    if not machine.is_worker:
         return {}
     sizes = config.other.get("sku_mapping")
     size = sizes.get(machine.node_group or machine.sku) if isinstance(sizes, Mapping) else None

@@ -54,7 +54,7 @@ def taint_control_plane(cluster: Cluster, nodes: Sequence[Node]) -> None:
     names = versions.feature("control_plane_taints", cluster.config.kubernetes.version).split()
 
     def patch(node: Node, live: KubeNode) -> Patch:
-        if "infrastructure" in node.roles:
+        if node.machine.is_infra:
             return taints_patch(live, names)
         return taint_patch(live, versions.TAINTS)
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dlws.config.roles import in_cluster
 from dlws.core import resources
+from dlws.core.architecture import architecture
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.nodeset import fold
 from dlws.kubernetes import api, kubeconfig
@@ -18,9 +20,6 @@ from dlws.shell.quoting import script
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
-
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-_MEMBERS = {"infrastructure", "worker"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def parse(row: Row, text: str, wanted: str = "") -> Row:
         row,
         reachable=True,
         os=one.get("os", ""),
-        architecture=_ARCHITECTURES.get(machine, machine),
+        architecture=architecture(machine),
         devices=_devices(values),
         runtime=", ".join(values.get("runtime", ())),
         problems=tuple(problems),
@@ -118,7 +117,7 @@ def _live(
     try:
         with api.connect(cluster) as connected:
             if wait:
-                members = [node.name for node in nodes if _MEMBERS & set(node.roles)]
+                members = [node.name for node in nodes if node.machine.in_cluster]
                 return wait_ready(connected, members, wait), ""
             return connected.nodes(), ""
     except DeployError as error:
@@ -138,7 +137,7 @@ def wait_ready(connected: api.Api, names: Sequence[str], seconds: float) -> dict
 
 def with_kubernetes(row: Row, live: Mapping[str, api.KubeNode] | None, says: str) -> Row:
     """The row with what the API server says of the node."""
-    if not _MEMBERS & set(row.roles):
+    if not in_cluster(row.roles):
         return row
     if live is None:
         return replace(row, kubernetes="unknown", problems=(*row.problems, says.splitlines()[0]))

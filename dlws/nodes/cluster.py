@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dlws.config.roles import ROLE_WORDS, words_for
 from dlws.core import nodeset
 from dlws.core.errors import UsageError
 from dlws.nodes.node import Node
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from dlws.runs.run import Run
 
 T = TypeVar("T")
-
-_ALIASES = {"infrastructure": ("infra", "master")}
-ROLE_WORDS = {
-    *("infrastructure", "infra", "master", "worker"),
-    *("nfs", "mysqlserver", "elasticsearch", "samba"),
-}
 
 
 class Cluster:
@@ -229,5 +224,5 @@ class Cluster:
 
 
 def _fits(pattern: str, node: Node) -> bool:
-    roles = [word for role in node.roles for word in (role, *_ALIASES.get(role, ()), "all")]
+    roles = [word for role in node.roles for word in (*words_for(role), "all")]
     return nodeset.matches(pattern, [node.name, node.fqdn, *roles])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.merge import merged
 from dlws.shell.files import File
 from dlws.shell.quoting import chain, script, sh
 
@@ -98,16 +99,6 @@ def device(machine: Machine) -> Device | None:
     return makers.get((machine.type, machine.vendor.lower() or default))
 
 
-def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Tree:
-    """`old` with `new` in it: tables are merged, any other value is replaced."""
-    merged = dict(old)
-    for key, value in new.items():
-        mine = merged.get(key)
-        tables = isinstance(mine, Mapping) and isinstance(value, Mapping)
-        merged[key] = merge(mine, value) if tables and mine is not None else value
-    return merged
-
-
 def _table(tree: Any, *path: str) -> Tree:
     """The table at a path; an empty one where there is none, or something else."""
     for key in path:
@@ -132,7 +123,7 @@ def containerd_settings(config: Config, chosen: Device | None = None) -> Tree:
         "cni": {"bin_dir": "/opt/cni/bin", "conf_dir": "/etc/cni/net.d"},
         "registry": {"config_path": _REGISTRIES},
     }
-    return merge({"plugins": {CRI: settings}}, config.containerd)
+    return merged({"plugins": {CRI: settings}}, config.containerd)
 
 
 def docker_settings(config: Config, chosen: Device | None = None) -> Tree:
@@ -145,7 +136,7 @@ def docker_settings(config: Config, chosen: Device | None = None) -> Tree:
     if chosen:
         settings["default-runtime"] = chosen.name
         settings["runtimes"] = {chosen.name: {"path": chosen.binary, "runtimeArgs": []}}
-    return merge(settings, config.docker_daemon)
+    return merged(settings, config.docker_daemon)
 
 
 def containerd_config(old: Tree, settings: Tree) -> Tree:
@@ -163,7 +154,7 @@ def containerd_config(old: Tree, settings: Tree) -> Tree:
         needed = {"cri", CRI, CRI_RUNTIME, CRI_IMAGES}
         base["disabled_plugins"] = [name for name in off if name not in needed]
     wanted = settings if version == 2 else for_version_3(settings)
-    return merge(base, _fitting(base, wanted))
+    return merged(base, _fitting(base, wanted))
 
 
 def for_version_3(settings: Tree) -> Tree:
@@ -186,12 +177,12 @@ def for_version_3(settings: Tree) -> Tree:
         runtime["containerd"] = containerd
     parts = {CRI: server, CRI_RUNTIME: runtime, CRI_IMAGES: images}
     split = {name: part for name, part in parts.items() if part}
-    return {**settings, "plugins": merge(split, _without(plugins, CRI))}
+    return {**settings, "plugins": merged(split, _without(plugins, CRI))}
 
 
 def _fitting(old: Tree, wanted: Tree) -> Tree:
     """The settings without those that the file says in another way: both would be an error."""
-    fitting = merge({}, wanted)
+    fitting = merged({}, wanted)
     for name in (CRI, CRI_RUNTIME, CRI_IMAGES):
         has, wants = _table(old, "plugins", name), _table(wanted, "plugins", name)
         registry = _table(has, "registry")
@@ -199,7 +190,7 @@ def _fitting(old: Tree, wanted: Tree) -> Tree:
         if registry.get("mirrors") or registry.get("configs"):
             wants["registry"] = _without(_table(wants, "registry"), "config_path")
         elif ours and registry.get("config_path"):
-            wants["registry"] = merge(wants["registry"], {"config_path": registry["config_path"]})
+            wants["registry"] = merged(wants["registry"], {"config_path": registry["config_path"]})
         if "bin_dirs" in _table(has, "cni"):
             wants["cni"] = _without(_table(wants, "cni"), "bin_dir")
         if wants:
@@ -215,7 +206,7 @@ def docker_config(old: Tree, settings: Tree) -> Tree:
         raise DeployError("exec-opts in it is not a list", "correct it on that node")
     names = {str(option).partition("=")[0] for option in ours}
     others = [option for option in theirs if str(option).partition("=")[0] not in names]
-    return {**merge(old, settings), "exec-opts": [*others, *ours]}
+    return {**merged(old, settings), "exec-opts": [*others, *ours]}
 
 
 def _without(table: Tree, name: str) -> Tree:
@@ -224,10 +215,9 @@ def _without(table: Tree, name: str) -> Tree:
 
 def sandbox_image(config: Config) -> str:
     """The pause image that this release of kubeadm expects."""
-    minor = int(config.kubernetes.version.removeprefix("v").split(".")[1])
-    home = "registry.k8s.io" if minor >= 25 else "k8s.gcr.io"
-    tag = next(tag for first, tag in sorted(_PAUSE.items(), reverse=True) if minor >= first)
-    return f"{config.kubernetes.image_repository or home}/pause:{tag}"
+    version = config.kubernetes.version
+    tag = next(tag for first, tag in sorted(_PAUSE.items(), reverse=True) if version.minor >= first)
+    return f"{config.kubernetes.image_repository or version.registry}/pause:{tag}"
 
 
 def parse(kind: str, content: bytes) -> Tree:

@@ -14,16 +14,13 @@ from typing import TextIO
 import click
 
 from dlws.core.connection import Echo, Outlet
+from dlws.core.errors import ReaderGone
 from dlws.secrets.redaction import Redactor
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
 _LONG = 64 * 1024
 """A line without an end is shown in pieces of this size, so that it cannot fill memory."""
 _NEWLINES = re.compile(rb"\r\n|\n|\r")
-
-
-class ReaderGone(Exception):
-    """Whoever read our output has left, as `| head -1` does: there is no one to work for."""
 
 
 class Console:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any
 
+from dlws.core.architecture import architecture
+from dlws.core.merge import merged
 from dlws.sandbox.state import Sandbox, SandboxNode
 
 POD_RANGE = "10.244.0.0/16"
@@ -81,15 +83,15 @@ def machines(sandbox: Sandbox, nodes: tuple[SandboxNode, ...]) -> str:
         f"  {scalar(node.name)}:\n"
         f"    role: {scalar(node.role)}\n"
         f"    private-ip: {sandbox.address(node)}\n"
-        f"    archtype: {architecture()}\n"
+        f"    archtype: {local_architecture()}\n"
         "    os: debian\n"
         for node in nodes
     )
 
 
-def architecture() -> str:
+def local_architecture() -> str:
     """This machine's architecture, which is that of its nodes, in the words of the config."""
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return architecture(platform.machine())
 
 
 def scalar(text: str) -> str:
@@ -126,17 +128,7 @@ def _moved(machine: Mapping[str, Any] | None, address: str) -> dict[str, Any]:
     """A machine's entry at its new address; how to reach the old one does not count any more."""
     elsewhere = ("private-ip", "private_ip", "public-ip", "port", "user", "jump_host", "host_key")
     kept = {key: value for key, value in (machine or {}).items() if key not in elsewhere}
-    return {**kept, "private-ip": address, "archtype": architecture(), "os": "debian"}
-
-
-def merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings, all the way down; where they differ, `above` counts."""
-    result = dict(below)
-    for key, value in above.items():
-        old = result.get(key)
-        both = isinstance(old, dict) and isinstance(value, Mapping)
-        result[key] = merged(old, value) if both and isinstance(old, dict) else value
-    return result
+    return {**kept, "private-ip": address, "archtype": local_architecture(), "os": "debian"}
 
 
 def ranges(config: Mapping[str, Any]) -> list[IPv4Network]:

@@ -13,7 +13,7 @@ from dlws.core import resources
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.runs.plan import NOTHING
-from dlws.scripts.script import contents, environment
+from dlws.scripts.script import environment
 from dlws.shell import files
 from dlws.shell.quoting import script, sh
 
@@ -34,7 +34,7 @@ def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]
     """A line for each thing that differs; one read, during which the disks are read-only."""
     line = checking(config, node, found.name, *args)
     question = {"0.sh": (line.encode(), 0o600), "0.in": (b"", 0o600)}
-    archive = packed(question | contents(found, config, node))
+    archive = packed(question | found.contents)
     result = answers(node, archive, [found.name])[found.name]
     lines = [f"{kind} {what}: {words}" for kind, what, words in said(result)]
     if result.code not in (0, _DIFFERS):

@@ -10,7 +10,7 @@ from dlws.nodes.node import CommandFailed, Node
 from dlws.runs.plan import Planned, digest
 from dlws.scripts.checkmode import differences
 from dlws.scripts.reboot import reboot
-from dlws.scripts.script import Script, archive, environment
+from dlws.scripts.script import Script, environment
 from dlws.shell import files
 from dlws.shell.quoting import script, sh
 from dlws.shell.recorder import REBOOT
@@ -72,7 +72,7 @@ def _run_once(
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     result = node.run(
         f"{_RUN} {sh('env', *variables, *command)}",
-        stdin=archive(found, config, node),
+        stdin=found.archive,
         sudo=sudo or "root" in found.needs,
         check=False,
         title=f"run {sh(found.name, *args)}",
@@ -88,7 +88,7 @@ def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Resu
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     return node.run(
         f"{_START} {sh(found.name, 'env', *variables, *found.words(found.args))}",
-        stdin=archive(found, config, node),
+        stdin=found.archive,
         sudo=sudo or "root" in found.needs,
         title=f"start {sh(found.name, *found.args)} in the background",
         live=True,

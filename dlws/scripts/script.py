@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 _HEADER_LINES = 20
-_DIRECTIVE = re.compile(r"^# dlws-(files|needs|render|check)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^# dlws-(files|needs|check)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
+_TEMPLATE = re.compile(r"^# dlws-render\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,13 @@ class Script:
     path: Path
     files: tuple[Path, ...] = ()
     needs: frozenset[str] = frozenset()
-    render: bool = False
     check: bool = False
     """Whether it has a check mode: with DLWS_CHECK=1 it changes nothing and says what it would."""
     args: tuple[str, ...] = field(default=())
 
     @property
     def name(self) -> str:
-        return self.path.name.removesuffix(".j2")
+        return self.path.name
 
     def words(self, args: tuple[str, ...]) -> tuple[str, ...]:
         """What runs it in its directory, by its own interpreter or the usual one."""
@@ -50,21 +50,17 @@ class Script:
         return self.path.read_bytes()
 
     @cached_property
-    def companions(self) -> dict[str, tuple[bytes, int]]:
-        """The files beside it that it names: content and mode."""
-        found = {file.as_posix(): self.path.parent / file for file in self.files}
-        return {name: (p.read_bytes(), p.stat().st_mode & 0o777) for name, p in found.items()}
-
-    @property
-    def common(self) -> dict[str, tuple[bytes, int]]:
-        """What is the same on every node: the files beside it, and itself if it is not rendered."""
-        itself = {} if self.render else {self.name: (self.content, 0o700)}
-        return itself | self.companions
+    def contents(self) -> dict[str, tuple[bytes, int]]:
+        """The script and the files that it names: content and mode. All nodes get the same."""
+        beside = {file.as_posix(): self.path.parent / file for file in self.files}
+        named = {name: (p.read_bytes(), p.stat().st_mode & 0o777) for name, p in beside.items()}
+        return {self.name: (self.content, 0o700), **named}
 
     @cached_property
-    def packed(self) -> bytes:
-        """The beginning of its tar: what is the same on every node."""
-        return b"".join(files.tar((name, *row) for name, row in self.common.items()))
+    def archive(self) -> bytes:
+        """The tar of all that."""
+        rows = [(name, *row) for name, row in self.contents.items()]
+        return b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
 
 
 def find(path: str, args: tuple[str, ...] = ()) -> Script:
@@ -80,39 +76,28 @@ def find(path: str, args: tuple[str, ...] = ()) -> Script:
 
 
 def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
-    """Read what a script's first lines say: dlws-files, dlws-needs, dlws-render, dlws-check."""
-    head = path.read_bytes().split(b"\n", _HEADER_LINES)[:_HEADER_LINES]
-    said = dict.fromkeys(("files", "needs", "render", "check"), "")
-    for word, value in _DIRECTIVE.findall(b"\n".join(head).decode(errors="replace")):
+    """Read what a script's first lines say: dlws-files, dlws-needs, dlws-check."""
+    lines = path.read_bytes().split(b"\n", _HEADER_LINES)[:_HEADER_LINES]
+    head = b"\n".join(lines).decode(errors="replace")
+    _refuse_template(path, head)
+    said = dict.fromkeys(("files", "needs", "check"), "")
+    for word, value in _DIRECTIVE.findall(head):
         said[word] += f" {value or word}"
     named = tuple(Path(word) for word in said["files"].split())
     for file in named:
         if file.is_absolute() or ".." in file.parts or not (path.parent / file).is_file():
             raise UsageError(f"{path}: its dlws-files line names {file}, which is not beside it")
-    render = bool(said["render"]) or path.suffix == ".j2"
-    needs = frozenset(said["needs"].split())
-    return Script(path, named, needs, render, bool(said["check"]), args)
+    return Script(path, named, frozenset(said["needs"].split()), bool(said["check"]), args)
 
 
-def archive(found: Script, config: Config, node: Node) -> bytes:
-    """The tar of a script and its files."""
-    rows = [(name, *row) for name, row in own(found, config, node).items()]
-    return found.packed + b"".join(files.tar(rows)) + bytes(2 * tarfile.BLOCKSIZE)
-
-
-def contents(found: Script, config: Config, node: Node) -> dict[str, tuple[bytes, int]]:
-    """A script, as a node gets it, and its files: content and mode."""
-    return found.common | own(found, config, node)
-
-
-def own(found: Script, config: Config, node: Node) -> dict[str, tuple[bytes, int]]:
-    """What of it is not the same on every node: the script, if it is a template."""
-    if not found.render:
-        return {}
-    from dlws.core.templates import render_file
-
-    text = render_file(found.path, config=config, node=node)
-    return {found.name: (text.encode(), 0o700)}
+def _refuse_template(path: Path, head: str) -> None:
+    """Earlier versions rendered such scripts; one that is run as it is would do harm."""
+    if path.suffix == ".j2" or _TEMPLATE.search(head):
+        raise UsageError(
+            f"{path}: scripts are not rendered any more, and this one is a template",
+            "read values from the environment instead, such as $DLWS_CLUSTER, $DLWS_NODE and "
+            "$DLWS_DOMAIN (see scripts/dns.sh), and remove its dlws-render line",
+        )
 
 
 def environment(config: Config, node: Node) -> dict[str, str]:
@@ -131,7 +116,7 @@ def environment(config: Config, node: Node) -> dict[str, str]:
         "DLWS_DOMAIN": config.domain,
         "DLWS_DNS_SERVERS": " ".join(config.dns_servers),
         "DLWS_APT_MIRROR": config.apt_mirror_url,
-        "DLWS_KUBERNETES_VERSION": config.kubernetes.version,
+        "DLWS_KUBERNETES_VERSION": str(config.kubernetes.version),
         "DLWS_KUBERNETES_SOURCE": config.kubernetes.source,
         "DLWS_RUNTIME": config.runtime,
         "DLWS_BUNDLE": "/var/lib/dlws/bundle",

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from dlws.access import sshkey
 from dlws.prepare import runtime
-from dlws.scripts import script as script_files
 from dlws.scripts.checkmode import Answers, Members, answers, checking, packed, tar, template
+from dlws.scripts.script import find
 from dlws.shell import files
 from dlws.shell.quoting import script
 from dlws.verify.expected import ClusterFacts, Expectation
@@ -20,7 +20,6 @@ from dlws.verify.expected import files as managed_files
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
-    from dlws.scripts.script import Script
 
 
 @dataclass(frozen=True)
@@ -58,31 +57,27 @@ def _script(cluster: Cluster, node: Node, known: ClusterFacts, name: str) -> Que
     return Question(name, checking(cluster.config, node, name))
 
 
-def archive(cluster: Cluster, node: Node, asked: Sequence[Question]) -> bytes:
+def archive(asked: Sequence[Question]) -> bytes:
     """The compressed tar that templates/verify/state.sh reads."""
-    names = tuple(question.name for question in asked if question.name.endswith(".sh"))
-    shared, rendered = _begun(names)
     own: Members = {}
-    for found in rendered:
-        own |= script_files.own(found, cluster.config, node)
     for number, question in enumerate(asked):
         own[f"{number}.sh"] = (question.command.encode(), 0o600)
         own[f"{number}.in"] = (question.stdin, 0o600)
     # What gzip made of two parts, one behind the other, is the whole for whoever unpacks it.
-    return shared + packed(own)
+    names = tuple(question.name for question in asked if question.name.endswith(".sh"))
+    return _scripts(names) + packed(own)
 
 
 @lru_cache(maxsize=8)
-def _begun(names: tuple[str, ...]) -> tuple[bytes, Sequence[Script]]:
-    """The beginning of such a tar: what of these scripts is the same on all nodes, and the others.
+def _scripts(names: tuple[str, ...]) -> bytes:
+    """The beginning of such a tar: scripts and their files, which are the same for all nodes.
 
     Kept, since threads that read the same files again and again wait for each other.
     """
-    found = [script_files.find(f"scripts/{name}") for name in names]
     members: Members = {}
-    for one in found:
-        members |= one.common
-    return gzip.compress(tar(members)), [one for one in found if one.render]
+    for name in names:
+        members |= find(f"scripts/{name}").contents
+    return gzip.compress(tar(members))
 
 
 def ask(
@@ -90,4 +85,4 @@ def ask(
 ) -> Answers:
     """The node's answers; one round trip."""
     asked = questions(cluster, node, known, wanted)
-    return answers(node, archive(cluster, node, asked), [question.name for question in asked])
+    return answers(node, archive(asked), [question.name for question in asked])

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 WARN_DAYS = 30
 """Certificates that end within so many days are told."""
-_MEMBERS = {"infrastructure", "worker"}
 _DEVICES = {"gpu": ("nvidia", "nvidia.com/gpu"), "npu": ("huawei", "huawei.com/Ascend910")}
 _MACHINE_KEYS = {"archType": "archtype", "gpuType": "gpu-type", "sku": "sku", "vc": "vc"}
 
@@ -74,7 +73,7 @@ def expected(cluster: Cluster, node: Node, known: ClusterFacts) -> list[Expectat
     found = [Expectation("hosts", "/etc/hosts", "\n".join(names), (own,), "hosts")]
     if known.keys:
         found.append(Expectation("script", "sshkey", "", (("admin_username",), own), "sshkey"))
-    if not _MEMBERS & set(node.roles):
+    if not node.machine.in_cluster:
         return found
     scripts = [*preparation.SCRIPTS, "dns.sh", "prepare_vm_disk.sh"]
     if known.made:
@@ -86,8 +85,8 @@ def expected(cluster: Cluster, node: Node, known: ClusterFacts) -> list[Expectat
 def kubernetes(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
     """What is looked after once the cluster is there."""
     config, own = cluster.config, ("machines", node.name)
-    version = versions.tag(config.kubernetes.version)
-    if known.silent and "infrastructure" in node.roles:
+    version = config.kubernetes.version.tag
+    if known.silent and node.machine.is_infra:
         yield Expectation("api", "API server", known.silent, (("kubernetes", "api_port"), own))
     if known.live is not None and node.name not in known.live:
         yield Expectation("member", node.name, "joined", (own,))
@@ -157,7 +156,7 @@ def wanted_taints(config: Config, node: Node, live: KubeNode) -> Iterator[Expect
     """The control plane's taint on infra nodes, unless `kubernetes uncordon` lets them work."""
     own = ("machines", node.name)
     origin = ((*own, "role"), own)
-    if "infrastructure" not in node.roles:
+    if not node.machine.is_infra:
         for name in versions.TAINTS:
             yield Expectation("taint", name, "", origin, "taints")
     elif live.labels.get("worker") != "active":

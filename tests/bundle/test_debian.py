@@ -5,6 +5,7 @@ import pytest
 from dlws.bundle import debian, manifest
 from dlws.bundle.build import Workspace
 from dlws.core.errors import UsageError
+from dlws.core.version import Version
 
 
 def test_every_unit_of_debian_has_a_place_in_a_bundle(workspace: Workspace) -> None:
@@ -27,5 +28,5 @@ def test_the_source_package_tells_its_real_version() -> None:
 
 def test_a_version_that_debian_lacks_is_a_usage_error_with_both_cures() -> None:
     with pytest.raises(UsageError) as caught:
-        debian.check_version("1.30.4")
+        debian.check_version(Version(30, 4))
     assert "1.20.2" in caught.value.cure and "--from upstream" in caught.value.cure

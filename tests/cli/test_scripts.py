@@ -88,31 +88,15 @@ def test_a_script_cannot_name_files_elsewhere(deploy: Deploy, tmp_path: Path, na
     assert "not beside it" in deploy("runscriptonall", f"{tmp_path}/s.sh", code=2).stderr
 
 
-def test_a_rendered_script_knows_config_and_node(deploy: Deploy, tmp_path: Path) -> None:
-    (tmp_path / "s.sh").write_text(
-        "# dlws-render\necho {{ config.cluster_name | sh }} {{ node.name }}\n"
-    )
-    assert "test w1" in deploy("--nodes", "w1", "runscriptonall", f"{tmp_path}/s.sh").stdout
-
-
-def test_a_name_that_a_template_lacks_is_an_error(deploy: Deploy, tmp_path: Path) -> None:
-    (tmp_path / "s.sh").write_text("# dlws-render\necho {{ config.nothing_such }}\n")
-    assert (
-        "nothing_such"
-        in deploy("--nodes", "w1", "runscriptonall", f"{tmp_path}/s.sh", code=1).stderr
-    )
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [(b"{{ 1 / 0 }}", "ZeroDivisionError: division by zero"), (b"\xff", "UnicodeDecodeError")],
-)
-def test_a_template_that_cannot_be_rendered_is_named(
-    deploy: Deploy, tmp_path: Path, line: bytes, words: str
+@pytest.mark.parametrize(("name", "head"), [("s.sh", "# dlws-render\n"), ("s.sh.j2", "")])
+def test_a_script_that_is_a_template_is_refused_and_nothing_connects(
+    deploy: Deploy, tmp_path: Path, name: str, head: str
 ) -> None:
-    (tmp_path / "job.sh").write_bytes(b"# dlws-render\n" + line + b"\n")
-    done = deploy("runscriptonall", str(tmp_path / "job.sh"), code=1)
-    assert f"template {tmp_path}/job.sh: {words}" in done.stderr
+    (tmp_path / name).write_text(f"#!/bin/bash\n{head}echo {{{{ config.cluster_name }}}}\n")
+    done = deploy("runscriptonall", f"{tmp_path}/{name}", code=2)
+    assert f"{name}: scripts are not rendered any more" in done.stderr
+    assert "$DLWS_DOMAIN" in done.stderr and done.stdout == ""
+    assert not (deploy.directory / "deploy/sshkey/known_hosts").exists()
 
 
 def test_runscriptonrandmaster_runs_on_one_infra_node(deploy: Deploy, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_machines_and_scale_up_are_the_nodes(sample: Config) -> None:
 
 
 def test_its_values(sample: Config) -> None:
-    assert sample.kubernetes.version == "1.18.0"
+    assert str(sample.kubernetes.version) == "1.18.0"
     assert sample.runtime == "docker"
     assert sample.kubernetes.api_port == 6443
     assert sample.apt_mirror_url == "http://mirrors.aptly.example"

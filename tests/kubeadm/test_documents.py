@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from dlws.core.connection import Local
+from dlws.core.version import Version
 from dlws.kubeadm import documents
 from dlws.nodes.endpoint import Endpoint
 from tests.support.fakes import CONFIG, config_of
@@ -133,7 +134,7 @@ def test_a_name_is_no_advertise_address(tmp_path: Path) -> None:
     ("1.31.0", {"b": "2", "a": "1"}, [{"name": "b", "value": "2"}, {"name": "a", "value": "1"}]),
 ])  # fmt: skip
 def test_arguments(version: str, values: dict[str, str], made: object) -> None:
-    assert documents.arguments(version, values) == made
+    assert documents.arguments(Version.parse(version), values) == made
 
 
 @pytest.mark.parametrize(("settings", "address", "made"), [
@@ -181,12 +182,6 @@ def test_token_secret_expires() -> None:
 def test_ca_hash_is_that_of_openssl(ca: bytes) -> None:
     digest = "openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | sha256sum"
     assert documents.ca_hash(ca) == f"sha256:{Local().run(digest, ca).text.split()[0]}"
-
-
-def test_merged_is_deep_and_leaves_its_arguments_alone() -> None:
-    base = {"a": {"b": 1, "c": 2}, "d": [1]}
-    assert documents.merged(base, {"a": {"c": 3}, "d": [2]}) == {"a": {"b": 1, "c": 3}, "d": [2]}
-    assert base == {"a": {"b": 1, "c": 2}, "d": [1]}
 
 
 def test_awkward_words_survive_the_yaml() -> None:

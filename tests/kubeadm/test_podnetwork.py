@@ -12,6 +12,7 @@ import yaml
 from dlws.core import resources
 from dlws.core.connection import Local
 from dlws.core.errors import UsageError
+from dlws.core.version import Version
 from dlws.kubeadm import podnetwork
 from dlws.kubeadm.survey import Member
 from dlws.nodes.node import Node
@@ -82,7 +83,7 @@ def test_conflist(pods: str, everywhere: str) -> None:
     ("1.28.0", "v3.29.3"), ("1.31.5", "v3.29.3"), ("1.32.0", "v3.31.2"), ("1.36.0", "v3.31.2"),
 ])  # fmt: skip
 def test_calico_version(version: str, calico: str) -> None:
-    assert podnetwork.calico_version(version) == calico
+    assert podnetwork.calico_version(Version.parse(version)) == calico
 
 
 @pytest.mark.parametrize(("name", "changes", "lines"), [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dlws.core.errors import Refused
+from dlws.core.version import Version
 from dlws.kubeadm import join, reset
 from dlws.kubeadm.survey import ClusterState, Member, parse
 from tests.support.fakes import THREE, Make
@@ -71,7 +72,7 @@ def test_reset_of_everything_forgets_admin_conf(make: Make, ca: bytes) -> None:
 def test_drain_flag_of_old_releases(make: Make) -> None:
     config = make().cluster.config
     old = config.model_copy(
-        update={"kubernetes": config.kubernetes.model_copy(update={"version": "1.18.2"})}
+        update={"kubernetes": config.kubernetes.model_copy(update={"version": Version(18, 2)})}
     )
     assert "--delete-local-data" in reset.drain_words(old, "w", reachable=True)
     assert reset.drain_words(old, "w", reachable=False)[-2:] == ["cordon", "w"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from dlws.core import templates
 from tests.support.bash import SCRIPTS, bash
 
 
@@ -110,11 +111,25 @@ def test_resolved_gets_a_drop_in(root: Path) -> None:
     assert "Domains=sigsus.cn" in dropin.read_text()
 
 
+@pytest.mark.parametrize("servers", ["", "10.0.0.1", "10.0.0.1 fd00::1", "$(touch pwned)\n*"])
 @pytest.mark.parametrize("domain", ["sigsus.cn", "", "a'\nVALUES\n$(touch pwned)\n", 'x"y'])
-def test_values_in_dns_are_data(tmp_path: Path, root: Path, domain: str) -> None:
-    config = SimpleNamespace(domain=domain, dns_servers=["10.0.0.1"])
-    text = templates.render_file(SCRIPTS / "dns.sh", config=config)
-    body = text[text.index("mapfile") : text.index("need_root")]
-    done = bash(body + 'printf "%s\\n" "${#values[@]}"; usable_servers() { :; }\n', root)
-    assert done.stdout == "2\n"
+def test_values_in_dns_are_data(tmp_path: Path, root: Path, domain: str, servers: str) -> None:
+    text = (SCRIPTS / "dns.sh").read_text()
+    body = text[text.index("read -r") : text.index("need_root")]
+    call = text[text.index("set_resolver") : text.index("finish")]
+    says = 'set_resolver() { printf "%s\\0" "$@"; }\n'
+    done = bash(says + body + call, root, DLWS_DOMAIN=domain, DLWS_DNS_SERVERS=servers)
+    assert done.stdout.split("\0") == [domain, *servers.split(), ""]
     assert not Path("pwned").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the script needs root")
+def test_dns_without_its_variables_does_nothing(root: Path) -> None:
+    done = subprocess.run(
+        ["bash", SCRIPTS / "dns.sh"],
+        env={"PATH": os.environ["PATH"], "DLWS_ROOT": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "nothing to do\n"), done.stderr

@@ -10,7 +10,6 @@ import pytest
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import write
 from dlws.nodes.directory import KEY, build, check_owner
-from dlws.prepare.hosts import BEGIN, merged
 from tests.support.deploy import Deploy
 from tests.support.trees import modes
 
@@ -115,21 +114,3 @@ def test_the_owner_check_knows_what_build_wrote(tmp_path: Path) -> None:
     check_owner(tmp_path, "a")
     with pytest.raises(UsageError, match="belongs"):
         check_owner(tmp_path, "b")
-
-
-THREE_API = ["10.1.0.1 atlas-api", "10.1.0.2 atlas-api", "10.1.0.3 atlas-api"]
-
-
-def test_no_other_line_gives_the_name_of_the_api_servers() -> None:
-    old = "127.0.0.1 localhost\n10.9.9.9 atlas-api # stale\n10.1.0.11 worker01\n"
-    old_block = "# dlws api server: begin\n10.1.0.1 atlas-api\n# dlws api server: end\n"
-    new = merged(old + old_block, ["10.1.0.11 w1", *THREE_API])
-    assert new.startswith("127.0.0.1 localhost\n10.1.0.11 worker01\n" + BEGIN)
-    assert new.count("atlas-api") == 3 and "api server" not in new
-    assert merged(new, ["10.1.0.11 w1", *THREE_API]) == new
-
-
-def test_the_order_of_the_api_servers_counts() -> None:
-    turned = [*THREE_API[1:], THREE_API[0]]
-    text = merged(merged("", THREE_API), turned)
-    assert [line for line in text.splitlines() if "atlas" in line] == turned

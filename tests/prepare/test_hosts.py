@@ -30,3 +30,21 @@ def test_a_block_without_its_end_loses_no_line() -> None:
 
 def test_an_empty_hosts_file_knows_localhost() -> None:
     assert merged("", []).startswith("127.0.0.1 localhost\n::1 localhost")
+
+
+THREE_API = ["10.1.0.1 atlas-api", "10.1.0.2 atlas-api", "10.1.0.3 atlas-api"]
+
+
+def test_no_other_line_gives_the_name_of_the_api_servers() -> None:
+    old = "127.0.0.1 localhost\n10.9.9.9 atlas-api # stale\n10.1.0.11 worker01\n"
+    old_block = "# dlws api server: begin\n10.1.0.1 atlas-api\n# dlws api server: end\n"
+    new = merged(old + old_block, ["10.1.0.11 w1", *THREE_API])
+    assert new.startswith("127.0.0.1 localhost\n10.1.0.11 worker01\n" + BEGIN)
+    assert new.count("atlas-api") == 3 and "api server" not in new
+    assert merged(new, ["10.1.0.11 w1", *THREE_API]) == new
+
+
+def test_the_order_of_the_api_servers_counts() -> None:
+    turned = [*THREE_API[1:], THREE_API[0]]
+    text = merged(merged("", THREE_API), turned)
+    assert [line for line in text.splitlines() if "atlas" in line] == turned

@@ -11,6 +11,7 @@ from dlws import config as configuration
 from dlws.config import Config
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.version import Version
 from dlws.nodes.node import Login, Node
 from dlws.prepare import runtime
 from dlws.prepare.runtime import ASCEND, CRI, CRI_IMAGES, CRI_RUNTIME, NVIDIA
@@ -69,15 +70,6 @@ def containerd(content: bytes | None, **options: bool) -> Machine:
     return Machine("/etc/containerd/config.toml", content, **options)
 
 
-def test_merge_keeps_what_is_there_and_goes_deep() -> None:
-    old = {"a": {"b": 1, "c": [1]}, "d": "x", "e": {"f": 1}}
-    new = {"a": {"c": [2], "g": {}}, "d": {"h": 1}, "e": 5, "i": None}
-    merged = runtime.merge(old, new)
-    assert merged == {"a": {"b": 1, "c": [2], "g": {}}, "d": {"h": 1}, "e": 5, "i": None}
-    assert old == {"a": {"b": 1, "c": [1]}, "d": "x", "e": {"f": 1}}
-    assert runtime.merge(merged, new) == merged
-
-
 def test_device_by_type_and_vendor(tmp_path: Path) -> None:
     assert runtime.device(make(tmp_path, kind="gpu").machines["w"]) is NVIDIA
     assert runtime.device(make(tmp_path, kind="npu").machines["w"]) is ASCEND
@@ -131,7 +123,7 @@ def test_kubelets_cgroup_driver_and_overrides_win(tmp_path: Path) -> None:
 )
 def test_sandbox_image_by_version(tmp_path: Path, version: str, image: str) -> None:
     config = make(tmp_path)
-    kubernetes = config.kubernetes.model_copy(update={"version": version})
+    kubernetes = config.kubernetes.model_copy(update={"version": Version.parse(version)})
     assert runtime.sandbox_image(config.model_copy(update={"kubernetes": kubernetes})) == image
 
 

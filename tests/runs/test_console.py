@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from dlws.runs.console import Console, ReaderGone
+from dlws.core.errors import ReaderGone
+from dlws.runs.console import Console
 from tests.support import ROOT
 
 

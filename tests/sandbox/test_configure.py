@@ -72,7 +72,7 @@ def test_rehearsed_nodes_are_reached_as_sandbox_nodes_are(tmp_path: Path) -> Non
     config = load(written(tmp_path, configure.rehearsed(THEIRS, BOX)))
     assert config.ssh.port == 22 and not config.ssh.jump_host and config.ssh.retries == 5
     assert config.machines["worker1"].port is None
-    assert config.machines["infra1"].archtype == configure.architecture()
+    assert config.machines["infra1"].archtype == configure.local_architecture()
     assert not config.apt_mirror_url
 
 
@@ -87,16 +87,6 @@ def test_names_stay_text_in_yaml(name: str) -> None:
     box = replace(BOX, nodes=(SandboxNode(name, "worker", 0),))
     parsed = yaml.safe_load(f"machines:\n{configure.machines(box, box.nodes)}")
     assert list(parsed["machines"]) == [name]
-
-
-def test_merged_goes_all_the_way_down() -> None:
-    below: dict[str, Any] = {"a": {"b": 1, "c": {"d": 2}}, "e": 3, "f": {"g": 4}}
-    above = {"a": {"c": {"x": 5}}, "e": {"y": 6}, "f": 7}
-    assert configure.merged(below, above) == {
-        "a": {"b": 1, "c": {"d": 2, "x": 5}},
-        "e": {"y": 6},
-        "f": 7,
-    }
 
 
 def test_ranges_are_found_wherever_they_stand() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from dlws.core import resources
 from dlws.core.errors import UsageError
-from dlws.scripts.script import Script, archive, environment, find, parse
+from dlws.scripts.script import Script, environment, find, parse
 from tests.support.fakes import Make
 
 
@@ -19,22 +19,21 @@ def script(place: Path, text: str, name: str = "job.sh") -> Script:
     return parse(place / name)
 
 
-@pytest.mark.parametrize(("line", "needs", "render", "check"), [
-    ("# dlws-needs: root", {"root"}, False, False),
-    ("# dlws-needs: root bundle", {"root", "bundle"}, False, False),
-    ("# dlws-needs: root\n# dlws-needs: bundle", {"root", "bundle"}, False, False),
-    ("# dlws-render", set(), True, False),
-    ("# dlws-check", set(), False, True),
-    ("# dlws-checks", set(), False, False),
-    ("# dlws-needed: root", set(), False, False),
-    ("#dlws-render", set(), False, False),
-    ("echo '# dlws-render'", set(), False, False),
-    ("\n" * 18 + "# dlws-check", set(), False, True),
-    ("\n" * 20 + "# dlws-check", set(), False, False),
+@pytest.mark.parametrize(("line", "needs", "check"), [
+    ("# dlws-needs: root", {"root"}, False),
+    ("# dlws-needs: root bundle", {"root", "bundle"}, False),
+    ("# dlws-needs: root\n# dlws-needs: bundle", {"root", "bundle"}, False),
+    ("# dlws-check", set(), True),
+    ("# dlws-checks", set(), False),
+    ("# dlws-needed: root", set(), False),
+    ("#dlws-check", set(), False),
+    ("echo '# dlws-check'", set(), False),
+    ("\n" * 18 + "# dlws-check", set(), True),
+    ("\n" * 20 + "# dlws-check", set(), False),
 ])  # fmt: skip
-def test_parse(tmp_path: Path, line: str, needs: set[str], render: bool, check: bool) -> None:
+def test_parse(tmp_path: Path, line: str, needs: set[str], check: bool) -> None:
     found = script(tmp_path, f"#!/bin/sh\n{line}\n")
-    assert (set(found.needs), found.render, found.check) == (needs, render, check)
+    assert (set(found.needs), found.check) == (needs, check)
 
 
 @pytest.mark.parametrize(("name", "text", "words"), [
@@ -43,7 +42,6 @@ def test_parse(tmp_path: Path, line: str, needs: set[str], render: bool, check: 
     ("job.py", "print()\n", ("python3", "./job.py", "a b")),
     ("job.py", "#!/usr/bin/env python3\n", ("./job.py", "a b")),
     ("job", "true\n", ("bash", "./job", "a b")),
-    ("job.sh.j2", "true\n", ("bash", "./job.sh", "a b")),
 ])  # fmt: skip
 def test_words(tmp_path: Path, name: str, text: str, words: tuple[str, ...]) -> None:
     assert script(tmp_path, text, name).words(("a b",)) == words
@@ -69,16 +67,14 @@ def test_find_takes_a_path_here_before_a_script_that_comes_with_dlws(
 
 
 def test_an_archive_holds_the_script_and_the_files_it_names_with_their_modes(
-    tmp_path: Path, make: Make
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/tool").write_text("tool")
     (tmp_path / "lib/tool").chmod(0o755)
     (tmp_path / "secret").write_text("not for nodes")
     found = script(tmp_path, "# dlws-files: lib/tool\ntrue\n")
-    cluster = make().cluster
-    data = archive(found, cluster.config, cluster.nodes[0])
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+    with tarfile.open(fileobj=io.BytesIO(found.archive)) as tar:
         assert {entry.name: entry.mode for entry in tar} == {"job.sh": 0o700, "lib/tool": 0o755}
 
 

@@ -138,7 +138,7 @@ def test_check_mode_alone_writes_nothing_either(box: Box) -> None:
         before = box.made.run("worker1", TREE).splitlines()
         result = node.read(
             script(text.replace("unshare --mount true", "false")),
-            stdin=collect.archive(session.cluster, node, asked),
+            stdin=collect.archive(asked),
             sudo=True,
         )
         assert box.made.run("worker1", TREE).splitlines() == before
@@ -156,7 +156,7 @@ def test_the_disks_are_read_only_for_the_questions(box: Box) -> None:
     asked = [collect.Question("try", "touch /etc/x; touch /root/x; touch /var/x; true")]
     text = (resources.templates() / "verify/state.sh").read_text()
     try:
-        content = collect.archive(session.cluster, node, asked)
+        content = collect.archive(asked)
         answer = parse(node.read(script(text), stdin=content, sudo=True).text, ["try"])
         assert answer["try"].complaint.count("Read-only file system") == 3
     finally:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from dlws.core.connection import Result
+from dlws.core.merge import merged
 from dlws.kubernetes.api import KubeNode
 from dlws.prepare import hosts
 from dlws.shell import files
@@ -89,7 +90,7 @@ class Judge:
             ),
         }[kind]()
         facts = "present=yes\nmode=644\ndevice=yes\nkept=yes\nrestart=no\n\n"
-        return Result(0, facts.encode() + runtime.format(kind, runtime.merge(settings, changes)))
+        return Result(0, facts.encode() + runtime.format(kind, merged(settings, changes)))
 
     def __call__(self, **changes: Result) -> list[Difference]:
         named = {key.replace("__", "."): value for key, value in changes.items()}

@@ -67,14 +67,14 @@ def test_what_is_asked(world: World) -> None:
     known = replace(known_of(world), keys=b"ssh-ed25519 AAAA x\n")
     node = world.cluster.nodes[1]
     asked = collect.questions(world.cluster, node, known, expected(world.cluster, node, known))
-    files = questions_in(collect.archive(world.cluster, node, asked))
+    files = questions_in(collect.archive(asked))
     commands = {question.name: question.command for question in asked}
     assert {"hosts", "files", "runtime", "kubernetes", "sshkey", "dns.sh"} <= set(commands)
     assert files["0.sh"] == b"cat /etc/hosts" and "lib/common.sh" in files
     scripts = [command for name, command in commands.items() if name.endswith(".sh")]
     assert scripts and all(command.startswith("env DLWS_CHECK=1 ") for command in scripts)
     assert files[f"{list(commands).index('sshkey')}.in"] == known.keys
-    assert b"{{" not in files["dns.sh"]
+    assert b"set_resolver" in files["dns.sh"]
 
 
 @pytest.mark.sandbox
@@ -84,7 +84,7 @@ def test_state_runs_each_question_with_its_own_input(world: World) -> None:
         collect.Question("a", "cat; echo e >&2; exit 3", b"in\x00put"),
         collect.Question("b", "printf '%s' \"$(cat)\"; pwd | grep -c dlws-verify"),
     ]
-    archive = collect.archive(world.cluster, world.cluster.nodes[0], asked)
+    archive = collect.archive(asked)
     path = resources.templates() / "verify/state.sh"
     done = subprocess.run(["sh", path], input=archive, capture_output=True, check=True)
     answers = parse(done.stdout.decode(), ["a", "b"])
