@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dlws.config.roles import in_cluster
+from dlws.config.model.roles import in_cluster
 from dlws.core import resources
 from dlws.core.architecture import architecture
 from dlws.core.errors import CheckFailed, DeployError
