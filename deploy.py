@@ -3,14 +3,14 @@
 
 import os
 import sys
-from pathlib import Path
 
-_HERE = Path(__file__).resolve().parent
-_PYTHON = _HERE / ".venv/bin/python"
+_HERE = os.path.dirname(os.path.realpath(__file__))  # pathlib would take a tenth of --help
+_VENV = os.path.join(_HERE, ".venv")
+_PYTHON = os.path.join(_VENV, "bin", "python")
 
 if __name__ == "__main__":
-    if _PYTHON.exists() and Path(sys.prefix) != _HERE / ".venv":
-        os.execv(_PYTHON, [str(_PYTHON), str(_HERE / "deploy.py"), *sys.argv[1:]])
+    if os.path.exists(_PYTHON) and sys.prefix != _VENV:
+        os.execv(_PYTHON, [_PYTHON, os.path.join(_HERE, "deploy.py"), *sys.argv[1:]])
     try:
         import click  # noqa: F401
     except ImportError:

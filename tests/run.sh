@@ -104,6 +104,7 @@ if [ ${#failed[@]} -gt 0 ]; then exit 1; fi
 stage "ruff format" .venv/bin/ruff format --quiet --check .
 stage "ruff check" .venv/bin/ruff check --quiet .
 stage mypy .venv/bin/mypy --no-error-summary
+stage "lint-imports" .venv/bin/lint-imports --no-cache --no-logo
 stage shellcheck check_shell
 stage pytest run_pytest
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dlws.session import Session
-
 if TYPE_CHECKING:
     from dlws.access.trust import OfferedKey
+    from dlws.session import Session
 
 
 @click.command()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dlws.session import Session
+if TYPE_CHECKING:
+    from dlws.session import Session
+
 
 _DIRECTORY = click.argument(
     "directory", required=False, type=click.Path(file_okay=False, path_type=Path)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-from dlws.cli.nodes import AS_TYPED
-from dlws.session import Session
+from dlws.cli.global_options import AS_TYPED
+
+if TYPE_CHECKING:
+    from dlws.session import Session
+
 
 VERBS = ("active", "inactive", "remove")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
-from dlws.session import Session
+if TYPE_CHECKING:
+    from dlws.session import Session
 
 
 @click.group()

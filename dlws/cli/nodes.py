@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from dlws.session import Session
+from dlws.cli.global_options import AS_TYPED
 
-AS_TYPED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-"""Words after the first belong to the remote command, options included."""
+if TYPE_CHECKING:
+    from dlws.session import Session
 
 
 @click.command()

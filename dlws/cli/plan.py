@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlws.cli.nodes import AS_TYPED
-from dlws.cli.words import front
-from dlws.session import Session
+from dlws.cli.global_options import AS_TYPED, front
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dlws.runs.plan import Plan
+    from dlws.session import Session
 
 _ALONE = ("apply", "connect", "plan", "resume")
 """Commands of which no plan is made."""
@@ -81,7 +80,7 @@ def apply(ctx: click.Context, file: Path) -> None:
 
 def nested(words: Sequence[str], **given: Any) -> tuple[int, Session]:
     """Run a command line in this process with options that no words can give; its exit code."""
-    from dlws.cli import cli
+    from dlws.cli.root import cli
 
     code: Any = 0
     with cli.make_context("deploy.py", list(words), obj=given) as ctx:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from dlws.core.errors import UsageError
-from dlws.runs.options import Options
-from dlws.session import Session
+
+if TYPE_CHECKING:
+    from dlws.runs.options import Options
+    from dlws.session import Session
 
 
 @click.group()

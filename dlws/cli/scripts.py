@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from dlws.cli.nodes import AS_TYPED
-from dlws.session import Session
+from dlws.cli.global_options import AS_TYPED
+
+if TYPE_CHECKING:
+    from dlws.session import Session
 
 
 @click.command(context_settings=AS_TYPED)

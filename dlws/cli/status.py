@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from dlws.session import Session
+if TYPE_CHECKING:
+    from dlws.session import Session
+
 
 _OUTPUT = click.option(
     "--output", type=click.Choice(["table", "json"]), default="table", help="How to print it."

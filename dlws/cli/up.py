@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from dlws.install.step import PLATFORMS
-from dlws.session import Session
+if TYPE_CHECKING:
+    from dlws.session import Session
 
+
+PLATFORMS = ("azure", "onpremise", "sandbox")
 PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=False)
 
 
@@ -33,8 +37,13 @@ def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]
 @PLATFORM
 @click.pass_obj
 def list_steps(session: Session, platform: str | None) -> None:
-    """List the steps of the installation, numbered."""
+    """List the steps of the installation, numbered.
+
+    PLATFORM defaults to the one in config.yaml, and to onpremise where there is no config.yaml.
+    """
     from dlws.install import steps
 
-    for number, step in enumerate(steps.platform_steps(platform or session.config.platform), 1):
+    configured = (session.options.directory / "config.yaml").exists()
+    chosen = platform or (session.config.platform if configured else "onpremise")
+    for number, step in enumerate(steps.platform_steps(chosen), 1):
         click.echo(f"{number:2}  {step.name:12} {step.help}")

@@ -43,6 +43,10 @@ class EndOfPlan(Exception):
     """The end of what a plan can know. Not a failure: all that could be planned has been."""
 
 
+class ReaderGone(Exception):
+    """Whoever read our output has left, as `| head -1` does: there is no one to work for."""
+
+
 class SomeNodesFailed(DeployError):
     """Some nodes failed; the rest are done."""
 

@@ -110,12 +110,3 @@ def test_redirected_changes_the_server_alone() -> None:
     assert changed["clusters"][0]["cluster"]["server"] == "https://10.1.0.2:6443"
     assert ADMIN["clusters"][0]["cluster"]["server"] == "https://10.1.0.1:6443"
     assert changed["users"] == ADMIN["users"]
-
-
-def test_a_file_is_never_readable_by_others(tmp_path: Path) -> None:
-    target = tmp_path / "new/admin.conf"
-    write(target, b"one")
-    target.chmod(0o644)
-    write(target, b"two")
-    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"two", 0o600)
-    assert len(list(target.parent.iterdir())) == 1

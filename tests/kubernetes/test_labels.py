@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
-from dlws.kubernetes import api, labels
-from dlws.kubernetes.api import KubeNode, cordon_patch, label_patch, taint_patch
+from dlws.kubernetes import labels
+from dlws.kubernetes.api import cordon_patch, label_patch, taint_patch
 from tests.support.fakes import CONFIG, THREE, Make, config_of
-
-
-def live(name: str, taints: tuple[dict[str, str], ...] = (), **has: str) -> KubeNode:
-    return KubeNode(name, has, taints, False, True, "", "v1.20.2")
+from tests.support.kube import FakeApi, live
 
 
 @pytest.mark.parametrize(
@@ -154,33 +150,6 @@ def test_what_kubernetes_would_refuse(label: str) -> None:
     if label:
         assert labels.invalid({"fine": label})
     assert not labels.invalid({"example.org/fine": "ok", "removed": None})
-
-
-class FakeApi:
-    def __init__(self, *nodes: KubeNode) -> None:
-        self.live = {node.name: node for node in nodes}
-        self.patches: dict[str, Any] = {}
-
-    def nodes(self) -> dict[str, KubeNode]:
-        return self.live
-
-    def patch(self, patches: dict[str, Any]) -> None:
-        self.patches.update(patches)
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeApi]:
-    def use(*nodes: KubeNode) -> FakeApi:
-        made = FakeApi(*nodes)
-
-        @contextmanager
-        def connect(cluster: object) -> Any:
-            yield made
-
-        monkeypatch.setattr(api, "connect", connect)
-        return made
-
-    return use
 
 
 def _vc(node: Any) -> labels.Wanted:

@@ -18,8 +18,9 @@ from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError, UsageError
 from dlws.scripts import run as scripts
 from dlws.shell import files
-from dlws.shell.files import File
-from dlws.shell.quoting import sh
+from dlws.shell.files import File, difference
+from dlws.shell.quoting import script, sh
+from tests.support.commands import STATES
 from tests.support.recorded import waits
 
 NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €", "*", "%s", "a\tb"]
@@ -42,6 +43,20 @@ def place(wanted: list[File], prefix: str = "") -> Result:
 
 def leftovers(where: Path) -> list[str]:
     return [path.name for path in where.rglob("*.dlws-new")]
+
+
+@pytest.mark.parametrize(("paths", "words", "stdin"), [
+    ([], [], b""),
+    (["/etc/hosts"], ["/etc/hosts"], b""),
+    (["/a b", "/$(x)", "/'"], ["/a b", "/$(x)", "/'"], b""),
+    (["/" + "x" * 4095], ["/" + "x" * 4095], b""),  # as long as it may be
+    (["/" + "x" * 4096], [], b"/" + b"x" * 4096 + b"\n"),
+    (["/" + "x" * 4000, "/a b", "/ü" * 50], [],
+     b"/" + b"x" * 4000 + b"\n/a b\n" + "/ü".encode() * 50 + b"\n"),
+    (["/caf\udce9", "/" + "y" * 4096], [], b"/caf\xe9\n/" + b"y" * 4096 + b"\n"),
+])  # fmt: skip
+def test_question(paths: list[str], words: list[str], stdin: bytes) -> None:
+    assert files.question(File(path, b"") for path in paths) == (script(STATES, *words), stdin)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -263,6 +278,28 @@ def test_of_an_archive_that_is_cut_off_nothing_is_placed(tmp_path: Path) -> None
         assert not (tmp_path / "placed").exists()
     assert Local().run(files.PLACE, whole).ok
     assert state(wanted) == []
+
+
+STATE = f"{64 * 'a'} 644 root:root"
+
+
+@pytest.mark.parametrize(("file", "state", "old", "said"), [
+    (File("/x", b"b\n"), STATE, b"a\n",
+     ("--- there now", "+++ /x", "@@ -1 +1 @@", "-a", "+b")),
+    (File("/x", b"b\n"), "- - -", b"", ("--- not there", "+++ /x", "@@ -0,0 +1 @@", "+b")),
+    (File("/x", b"b", 0o755), STATE, b"b", ("mode and owner: 644 root:root -> 755 root:root",)),
+    (File("/x", b"b", 0o600), "- - -", b"", ("content not shown: mode 600",)),
+    (File("/x", b"b"), f"{64 * 'a'} 640 root:root", b"a",
+     ("mode and owner: 640 root:root -> 644 root:root", "content not shown: mode 640")),
+    (File("/x", b"\xff"), STATE, b"a", ("content not shown: not text",)),
+    (File("/x", b"b", 0o711), "- - -", b"", ("content not shown: mode 711",)),
+    (File("/x", 65537 * b"b"), STATE, b"a", ("content not shown: 65537 bytes",)),
+    (File("/x", b"b"), STATE, 65537 * b"a", ("content not shown: 1 bytes",)),
+    (File("/x", 65536 * b"b"), STATE, 65536 * b"a",
+     ("--- there now", "+++ /x", "@@ -1 +1 @@", f"-{65536 * 'a'}", f"+{65536 * 'b'}")),
+])  # fmt: skip
+def test_lines_that_differ(file: File, state: str, old: bytes, said: tuple[str, ...]) -> None:
+    assert difference(file, state, old) == said
 
 
 def cuts(data: bytes) -> list[int]:

@@ -104,8 +104,8 @@ def _read(directory: Path, name: str) -> Document | None:
         if name == FILES[0]:
             raise UsageError(
                 f"There is no {name} in {directory}.",
-                f"Copy config.yaml.example to {path} and edit it, or make local nodes with "
-                "`deploy.py sandbox up`, or name the cluster's directory with --dir.",
+                "`deploy.py init` writes one from a few answers, `deploy.py sandbox up` makes "
+                "local nodes and one for them; or name the cluster's directory with --dir.",
             ) from None
         return None
     except OSError as error:

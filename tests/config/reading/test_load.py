@@ -26,7 +26,7 @@ def made(text: str) -> Config:
 def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no config") as caught:
         load(tmp_path)
-    assert "config.yaml.example" in caught.value.cure
+    assert "`deploy.py init`" in caught.value.cure
     assert "sandbox up" in caught.value.cure
     assert caught.value.code == 2
 

@@ -1,4 +1,4 @@
-"""The words of a command line: global options may stand behind the command, too."""
+"""Global options may stand behind the command, too: they are moved to the front."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 import click
 
 Taking = Mapping[str, bool]
-"""Names of options, and whether the next word is their value."""
+"""Names of options, and whether the next argument is their value."""
+
+AS_TYPED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""Settings of a command that passes on its arguments from the first one, options included."""
 
 _ANYWHERE = "Global options (--dry-run, --nodes, ...) stand before the command or behind it."
 _BEFORE = (
-    "Global options (--dry-run, --nodes, ...) stand before the first of its words: from there on "
+    "Global options (--dry-run, --nodes, ...) stand before its first argument: from there on "
     "they are passed on as typed."
 )
 _NEVER = "Global options (--dry-run, --nodes, ...) stand before the command."
@@ -28,21 +31,21 @@ def options(command: click.Command) -> Taking:
 
 
 def as_typed(command: click.Command) -> bool:
-    """Whether a command passes its words on, options included."""
+    """Whether a command passes its arguments on, options included."""
     return bool(command.context_settings.get("ignore_unknown_options"))
 
 
 def keeps_all(command: click.Command) -> bool:
-    """Whether even --help is for what a command passes its words to."""
+    """Whether even --help is passed on with the arguments."""
     return command.context_settings.get("help_option_names") == []
 
 
-def hoisted(root: click.Group, words: Sequence[str]) -> list[str]:
-    """The same words with the root's options at the front."""
+def global_options_first(root: click.Group, argv: Sequence[str]) -> list[str]:
+    """The same command line with the root's options at the front."""
     ours = {name: value for name, value in options(root).items() if name != "--version"}
     front: list[str] = []
     back: list[str] = []
-    queue, command = list(words), click.Command(None)
+    queue, command = list(argv), click.Command(None)
     group: click.Command = root
     while queue:
         word = queue.pop(0)
@@ -53,8 +56,8 @@ def hoisted(root: click.Group, words: Sequence[str]) -> list[str]:
         if (own if name in own else ours).get(name) and "=" not in word:
             (front if is_ours else back).extend(queue[:1])
             del queue[:1]
-        elif isinstance(group, click.Group) and word in group.commands:
-            command = group = group.commands[word]
+        elif inner := _inner(group, word):
+            command = group = inner
             if keeps_all(command):
                 break
         elif word == "--" or (as_typed(command) and not is_ours):
@@ -62,9 +65,14 @@ def hoisted(root: click.Group, words: Sequence[str]) -> list[str]:
     return [*front, *back, *queue]
 
 
-def front(root: click.Group, words: Sequence[str]) -> list[str]:
-    """The global options that words begin with, with their values."""
-    ours, found, queue = options(root), list[str](), list(words)
+def _inner(group: click.Command, name: str) -> click.Command | None:
+    """The command of that name in a group, if it is one; a lazy group imports it now."""
+    return group.get_command(click.Context(group), name) if isinstance(group, click.Group) else None
+
+
+def front(root: click.Group, argv: Sequence[str]) -> list[str]:
+    """The global options that a command line begins with, with their values."""
+    ours, found, queue = options(root), list[str](), list(argv)
     while queue and queue[0].startswith("-"):
         word = queue.pop(0)
         found += [word, *(queue[:1] if ours.get(word) else [])]
@@ -73,7 +81,7 @@ def front(root: click.Group, words: Sequence[str]) -> list[str]:
 
 
 def _cluster(word: str, known: Taking) -> bool:
-    """Whether a word is several flags in one, like -yv."""
+    """Whether an argument is several flags in one, like -yv."""
     letters = [f"-{letter}" for letter in word[1:]]
     return (
         len(word) > 2

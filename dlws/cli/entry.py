@@ -1,0 +1,66 @@
+"""One process: what is set up before the command line is read, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from dlws.cli.root import cli
+from dlws.core import terminal_text
+from dlws.core.errors import ReaderGone
+
+
+def main() -> NoReturn:
+    """Run the command line; the exit code is the outcome (see `dlws.errors`)."""
+    # No file of ours is for others to write, whatever umask we were given; what is secret or under
+    # deploy/ has its mode said where it is written.
+    os.umask(os.umask(0o022) | 0o022)
+    _raise_file_limit()
+    _collect_seldom()
+    _leave_out_invoke()
+    terminal_text.guard()
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _leave(130, "interrupted")
+    except (ReaderGone, BrokenPipeError):
+        _leave(141)  # as a shell would say of a writer whose reader left
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int, message: str = "") -> NoReturn:
+    """End at once: threads may sit in a connection attempt that nothing interrupts."""
+    with contextlib.suppress(BrokenPipeError):
+        if message:
+            click.echo(message, err=True)
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _leave_out_invoke() -> None:
+    """Let Paramiko do without invoke, which it imports where it is, with asyncio and unittest.mock,
+    for a line of ssh_config that is not read here: a third of Paramiko's start-up."""
+    sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]
+
+
+def _collect_seldom() -> None:
+    """Look for garbage seldom: connections live as long as the program, and passing over those of
+    500 machines again and again took a fifth of a run."""
+    gc.set_threshold(100_000, 50, 100)
+
+
+def _raise_file_limit() -> None:
+    """Allow a connection per node: each is a file, and the usual soft limit is 1,024."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
