@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from dlws.config.model.config import Config
 from dlws.config.model.kubernetes import Kubernetes
+from dlws.config.model.machines import MAKERS
 from dlws.config.problems import count, render
 from dlws.config.reading.load import FILES, examine
 from dlws.config.reading.source import parse
@@ -20,7 +21,7 @@ from dlws.core import nodeset, templates
 from dlws.core.errors import UsageError
 from dlws.core.version import NEWEST, OLDEST
 
-VENDORS = {"gpu": "nvidia", "npu": "huawei", "cpu": ""}
+VENDORS = {**MAKERS, "cpu": ""}
 """The makers of devices that are meant where none is given, by the type of the machine."""
 
 EXAMPLE = "gpu[01-12]=10.0.0.[11-22]"

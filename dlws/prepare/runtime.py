@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from dlws.config.model.machines import MAKERS
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.merge import merged
 from dlws.shell.files import File
@@ -95,7 +96,7 @@ class Present:
 def device(machine: Machine) -> Device | None:
     """The runtime for the devices that a machine has according to the configuration."""
     makers = {("gpu", "nvidia"): NVIDIA, ("npu", "huawei"): ASCEND}
-    default = {"gpu": "nvidia", "npu": "huawei"}.get(machine.type, "")
+    default = MAKERS.get(machine.type, "")
     return makers.get((machine.type, machine.vendor.lower() or default))
 
 

@@ -18,6 +18,12 @@ SERVICE_RANGE = "10.96.0.0/16"
 ELSEWHERE = ("apt_mirror_url", "dns_server", "k8s-gitbranch")
 """What somebody's configuration says about their site, and the nodes have from this machine."""
 
+_LEFT_OUT = {
+    "ssh": ("port", "jump_host", "public_port"),
+    "network": ("container-network-iprange", "container_network_iprange"),
+}
+"""What is not said of a sandbox's nodes, or does nothing and would only be warned of."""
+
 HEADER = """\
 # The configuration of this sandbox: local nodes on this machine, made by `deploy.py sandbox up`.
 # It is an ordinary config.yaml; change what you like, it is never overwritten.
@@ -117,9 +123,10 @@ def rehearsed(theirs: Mapping[str, Any], sandbox: Sandbox) -> str:
                 name: _moved(machine, addresses[str(name)])
                 for name, machine in theirs[group].items()
             }
-    for key in ("port", "jump_host", "public_port"):
-        if isinstance(result.get("ssh"), dict):
-            result["ssh"].pop(key, None)
+    for section, left_out in _LEFT_OUT.items():
+        if isinstance(result.get(section), Mapping):
+            kept = {key: value for key, value in result[section].items() if key not in left_out}
+            result[section] = kept
     text = yaml.safe_dump(result, sort_keys=False, allow_unicode=True)
     return f"{HEADER}# Names and roles are those of the configuration it rehearses.\n{text}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -74,12 +75,15 @@ def test_rehearsed_nodes_are_reached_as_sandbox_nodes_are(tmp_path: Path) -> Non
     assert config.machines["worker1"].port is None
     assert config.machines["infra1"].archtype == configure.local_architecture()
     assert not config.apt_mirror_url
+    assert config.network.container_network_iprange == ""
 
 
 def test_rehearsal_leaves_what_it_was_given_alone() -> None:
-    before = yaml.safe_dump(THEIRS)
-    configure.rehearsed(THEIRS, BOX)
-    assert yaml.safe_dump(THEIRS) == before
+    theirs = deepcopy(THEIRS)
+    theirs["ssh"] |= {"port": 2222, "jump_host": "gate"}
+    before = yaml.safe_dump(theirs)
+    configure.rehearsed(theirs, BOX)
+    assert yaml.safe_dump(theirs) == before
 
 
 @pytest.mark.parametrize("name", ["on", "no", "1", "1e3", "null", "0x1f", "node", "a-b.c"])

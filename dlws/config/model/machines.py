@@ -50,6 +50,10 @@ def _jump_host(value: Any) -> Any:
 Jump = Annotated[JumpHost, BeforeValidator(_jump_host)]
 
 
+MAKERS = {"gpu": "nvidia", "npu": "huawei"}
+"""Whose devices a machine of a type has, where no vendor is given."""
+
+
 class Machine(Section):
     """One machine of the cluster. Keys of your own may serve as markers for kubelabels."""
 

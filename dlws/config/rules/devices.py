@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dlws.config.model.config import Config
-from dlws.config.model.machines import Machine
+from dlws.config.model.machines import MAKERS, Machine
 from dlws.config.model.roles import WORKER
 from dlws.config.problems import closest
 from dlws.config.reading.sources import Sources
 
-MAKES = {"nvidia": "gpu", "huawei": "npu"}
-_MAKERS = {kind: maker for maker, kind in MAKES.items()}
+MAKES = {maker: kind for kind, maker in MAKERS.items()}
 _NONE = ("", "none", "cpu")
 """What gpu-type says of a machine without devices."""
 
@@ -21,18 +20,18 @@ Finding = tuple[str, str, str]
 
 def vendors(config: Config, sources: Sources) -> None:
     for name, machine in config.machines.items():
-        if machine.type in _MAKERS and not machine.vendor:
+        if machine.type in MAKERS and not machine.vendor:
             sources.warn(
                 ("machines", name, "type"),
                 f"{machine.type} without a vendor: the node gets no gpuType label",
-                f"Add `vendor: {_MAKERS[machine.type]}`.",
+                f"Add `vendor: {MAKERS[machine.type]}`.",
             )
         made = MAKES.get(machine.vendor.lower(), "")
-        if machine.type in _MAKERS and made and made != machine.type:
+        if machine.type in MAKERS and made and made != machine.type:
             sources.error(
                 ("machines", name, "vendor"),
                 f"{machine.vendor} makes {_many(made)}, and the type is {machine.type}",
-                f"Write `type: {made}`, or `vendor: {_MAKERS[machine.type]}`.",
+                f"Write `type: {made}`, or `vendor: {MAKERS[machine.type]}`.",
             )
 
 
@@ -51,7 +50,7 @@ def contradictions(config: Config, sources: Sources) -> None:
 
 def _vendor(machine: Machine) -> Iterator[Finding]:
     vendor, made = machine.vendor, MAKES.get(machine.vendor.lower(), "")
-    if machine.type in _MAKERS:
+    if machine.type in MAKERS:
         near = "" if made or not vendor else closest(vendor, MAKES)
         if near:
             yield "vendor", f"nothing knows how to use devices of {vendor}", f"Did you mean {near}?"
@@ -74,7 +73,7 @@ def _size(config: Config, machine: Machine) -> Iterator[Finding]:
     size = config.sku_mapping.get(name)
     if not size or size.gpu is None or not machine.type:
         return
-    if size.gpu and machine.type not in _MAKERS:
+    if size.gpu and machine.type not in MAKERS:
         message = f"is {machine.type}, but its size {name} has {size.gpu} GPUs in sku_mapping"
         yield "type", message, "Write `type: gpu`, or correct the size."
     if not size.gpu and machine.type == "gpu":
@@ -85,7 +84,7 @@ def _size(config: Config, machine: Machine) -> Iterator[Finding]:
 def counts(config: Config, sources: Sources) -> None:
     """What onpremise_cluster says of all workers."""
     given, workers = config.onpremise_cluster, config.with_role(WORKER)
-    with_devices = [machine for machine in workers if machine.type in _MAKERS]
+    with_devices = [machine for machine in workers if machine.type in MAKERS]
     path = ("onpremise_cluster", "gpu_count_per_node")
     if given.gpu_count_per_node and workers and not with_devices:
         sources.warn(
