@@ -34,6 +34,7 @@ install_missing() {
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     command -v ip >/dev/null || packages+=(iproute2)
     command -v ping >/dev/null || packages+=(iputils-ping)
+    command -v iptables >/dev/null || packages+=(iptables)
     command -v openssl >/dev/null || packages+=(openssl)
     [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
     command -v ssh >/dev/null || packages+=(openssh-client)
