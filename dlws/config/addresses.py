@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dlws.config.model.machines import Machine
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def hosts_file(directory: Path) -> dict[str, str]:
@@ -35,16 +38,20 @@ def parse_hosts(text: str) -> dict[str, str]:
 
 
 def is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return parsed(text) is not None
 
 
 def same(text: str) -> str:
     """One spelling for all those of an address, an IPv4 address in IPv6 included."""
-    if not is_address(text):
-        return text
-    address = ipaddress.ip_address(text)
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    address = parsed(text)
+    return text if address is None else str(address)
+
+
+@lru_cache(maxsize=8192)
+def parsed(text: str) -> Address | None:
+    """The address, that of IPv4 where it is written in IPv6; None where the text is none."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

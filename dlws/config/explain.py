@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from dlws.config.model.config import Config
+from dlws.config.model.types import Kind
 from dlws.config.problems import Path, closest, dotted
 from dlws.config.reading.shape import keys_of
 from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
@@ -149,7 +150,8 @@ def default_words(info: FieldInfo) -> str:
 
 def type_words(info: FieldInfo) -> str:
     """The type in a person's words."""
-    return _words(info.annotation)
+    kinds = [part.words for part in info.metadata if isinstance(part, Kind)]
+    return kinds[0] if kinds else _words(info.annotation)
 
 
 _WORDS = {str: "text", Version: "text", int: "whole number", float: "number", bool: "true or false"}

@@ -43,7 +43,7 @@ def test_checkconfig_shows_nodes_by_role_and_no_secrets(here: Here) -> None:
     assert "atlas: 4 nodes" in result.stdout
     assert "infrastructure     1  atlas02\n" in result.stdout
     assert "worker             3 (2 gpu, 1 npu)  atlas01 atlas-gpu01 atlas-gpu02\n" in result.stdout
-    assert result.stdout.endswith("0 errors, 10 warnings\n")
+    assert result.stdout.endswith("0 errors, 11 warnings\n")
     assert "config.yaml:87:1: warning: admin_username" in result.stderr
     assert "orchid" not in result.output
 

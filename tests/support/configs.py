@@ -30,8 +30,10 @@ def minimal(text: str) -> str:
     return text + "\n" + name + machines
 
 
-def assert_problem(text: str, message: str, line: int = 1, level: str = "error") -> Problem:
-    """The text has exactly one problem, whose words and line are these."""
+def assert_problem(
+    text: str, message: str, line: int = 1, level: str = "error", marked: str = ""
+) -> Problem:
+    """The text has exactly one problem, whose words, line and marked text are these."""
     problems = look(minimal(text)).problems
     found = [p for p in problems if message in p.message]
     shown = "\n".join(problem.render() for problem in problems)
@@ -39,4 +41,12 @@ def assert_problem(text: str, message: str, line: int = 1, level: str = "error")
     assert (found[0].level, found[0].line) == (level, line), shown
     assert found[0].cure, shown
     assert len(problems) == 1, shown
+    assert not marked or marked_by(found[0]) == marked, shown
     return found[0]
+
+
+def marked_by(problem: Problem) -> str:
+    """What the caret and its tail stand under, as a person sees it."""
+    _, line, caret, *_ = problem.render().splitlines()
+    start = caret.index("^")
+    return line[start : len(caret)]

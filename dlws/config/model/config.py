@@ -16,6 +16,7 @@ from dlws.config.model.storage import Mountpoint
 from dlws.config.model.types import (
     ClusterName,
     Freeform,
+    NodePath,
     SecretText,
     Section,
     Settings,
@@ -112,13 +113,13 @@ class Config(Section):
         alias="default-storage-folders",
         description="Folders of the default share.",
     )
-    physical_mount_path: Text = Field(
+    physical_mount_path: NodePath = Field(
         default="/mntdlws", alias="physical-mount-path", description="Where shares are mounted."
     )
-    storage_mount_path: Text = Field(
+    storage_mount_path: NodePath = Field(
         default="/dlwsdata", alias="storage-mount-path", description="Links that jobs use."
     )
-    dltsdata_storage_mount_path: Text = Field(
+    dltsdata_storage_mount_path: NodePath = Field(
         default="/dltsdata",
         alias="dltsdata-storage-mount-path",
         description="Links per virtual cluster.",
@@ -140,7 +141,7 @@ class Config(Section):
     mysql_username: Text = Field(default="root", description="User of the database.")
     mysql_port: Port = Field(default=3306, description="Port of the database.")
     mysql_node: Text = Field(default="", description="Node of the database; empty: by label.")
-    mysql_data_path: Text = Field(default="/var/lib/mysql", description="Its data directory.")
+    mysql_data_path: NodePath = Field(default="/var/lib/mysql", description="Its data directory.")
     webuiport: Port = Field(default=3080, description="Port of the portal.")
     restfulapiport: Port = Field(default=5000, description="Port of the REST API.")
     user_groups: dict[str, UserGroup] = Field(

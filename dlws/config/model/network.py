@@ -13,7 +13,9 @@ class ClusterNetwork(Section):
     container_network_iprange: Text = Field(
         default="",
         alias="container-network-iprange",
-        description="Range the containers' networks lie in.",
+        description="Does nothing on nodes: pods have the addresses of kubernetes.pod_cidr. "
+        "Of use to `sandbox up --config` alone, which keeps its nodes out of it.",
+        json_schema_extra={"deprecated": True},
     )
     trusted_domains: Freeform = Field(
         default={}, alias="trusted-domains", description="More names for certificates."

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlws.config.model.types import SecretText, Section, Text, Texts
+from dlws.config.model.types import NodePath, SecretText, Section, Text, Texts
 
 
 class Mountpoint(Section):
@@ -17,7 +17,7 @@ class Mountpoint(Section):
     server: Text = Field(default="", description="Machine that serves it.")
     filesharename: Text = Field(default="", description="Directory on the server.")
     mountsharename: Text = Field(default="", description="Name of the directory it is mounted on.")
-    curphysicalmountpoint: Text = Field(default="", description="Where nodes mount it.")
+    curphysicalmountpoint: NodePath = Field(default="", description="Where nodes mount it.")
     mountpoints: Texts = Field(
         default=[],
         description="Folders in it; empty: it is the default share, with default-storage-folders.",

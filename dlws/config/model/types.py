@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,16 +94,38 @@ def _address(value: str) -> str:
 
 def _network(value: str) -> str:
     try:
-        return str(ipaddress.ip_network(value.strip()))
+        network = ipaddress.ip_network(value.strip())
     except ValueError:
-        raise wrong(f'"{value}" is not a network', _network_cure(value)) from None
+        raise wrong(f'"{value}" is not a network', network_cure(value)) from None
+    if "/" not in value:
+        raise wrong(f'"{value}" is an address, not a network', network_cure(value))
+    if network.is_loopback or network.is_multicast or network.is_link_local:
+        raise wrong(f"nothing can be given an address of {network}", network_cure(""))
+    return str(network)
 
 
-def _network_cure(value: str) -> str:
+def network_cure(value: str) -> str:
+    """The network that a wrong one was meant to be, or an example."""
     try:
-        return f"Write {ipaddress.ip_network(value.strip(), strict=False)}."
+        network = ipaddress.ip_network(value.strip(), strict=False)
     except ValueError:
         return "Write one like 10.244.0.0/16."
+    if "/" not in value:
+        network = network.supernet(new_prefix=16 if network.version == 4 else 64)
+    return f"Write {network}."
+
+
+def _absolute(value: str) -> str:
+    if value and not value.startswith("/"):
+        raise wrong(*relative(value))
+    return value
+
+
+def relative(value: str) -> tuple[str, str]:
+    """What is wrong with a path on nodes that is not absolute, and its cure."""
+    rest = value.lstrip("~./")
+    cure = f"Write the path from the root, such as /{rest}." if rest else "Write one like /mnt."
+    return f'"{value}" is a relative path, and nodes need an absolute one', cure
 
 
 def _domain(value: str) -> str:
@@ -197,7 +220,22 @@ def _host_key(value: str) -> str:
     return value.strip()
 
 
+@dataclass(frozen=True)
+class Kind:
+    """What a text is, in a person's words."""
+
+    words: str
+
+
 Text = Annotated[str, BeforeValidator(_text)]
+NodePath = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_absolute),
+    WithJsonSchema({"type": "string", "pattern": "^(/.*)?$"}),
+    Kind("absolute path on the nodes"),
+]
+"""A path on the nodes; empty where none is given."""
 Texts = Annotated[list[Text], BeforeValidator(_many)]
 SecretText = Annotated[SecretStr, BeforeValidator(_text), AfterValidator(_keep)]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles)]

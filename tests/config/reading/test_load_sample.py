@@ -18,6 +18,7 @@ def sample(tmp_path: Path) -> Config:
 
 def test_every_oddity_is_a_warning_with_its_place(sample: Config) -> None:
     assert [(p.line, p.column, p.message.split(" ")[0].rstrip(":")) for p in sample.warnings] == [
+        (5, 3, "network.container-network-iprange"),
         (87, 1, "admin_username"),
         (90, 1, "dockerregistry"),
         (91, 1, "dockers"),
