@@ -21,7 +21,7 @@ from dlws.runs.options import Options
 from dlws.session import Session
 from dlws.verify import collect
 from dlws.verify import run as verify
-from dlws.verify.expected import expected
+from dlws.verify.compare import expected
 from tests.support.farm import Farm, Received, cluster
 
 FILES = 20

@@ -14,6 +14,7 @@ from dlws.core.connection import Local
 from dlws.nodes.cluster import Cluster
 from dlws.nodes.node import Login, Node
 from dlws.shell.quoting import chain, script
+from tests.support import ROOT
 from tests.support.deploy import Deploy, deploying
 from tests.support.fakes import CONFIG, Fake, World, config_of
 from tests.support.farm.fixtures import farm, start_farm
@@ -24,24 +25,17 @@ from tests.support.sshd import Server, serving
 __all__ = ["farm", "make_sandbox", "start_farm"]
 
 
+LONG = ROOT / "tests/stories"
 MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm"}
 """The mark of each test that uses a fixture; what starts the like by itself is marked there."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups afterwards
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & set(MARKS):
             item.add_marker(MARKS[fixture])
-        if real(item):
-            item.add_marker(pytest.mark.xdist_group("nodes"))
-    if hasattr(config, "workerinput"):  # many at once: the longest group has to begin first
-        items.sort(key=lambda item: not real(item))
-
-
-def real(item: pytest.Item) -> bool:
-    """Whether a test makes real nodes: of those one runs at a time, on one worker."""
-    return any(item.get_closest_marker(name) for name in ("sandbox", "cluster"))
+    if hasattr(config, "workerinput"):  # many files at once: those that take longest come first
+        items.sort(key=lambda item: LONG not in item.path.parents)
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,7 @@ install_missing() {
     command -v shellcheck >/dev/null || packages+=(shellcheck)
     command -v ip >/dev/null || packages+=(iproute2)
     command -v ping >/dev/null || packages+=(iputils-ping)
+    command -v iptables >/dev/null || packages+=(iptables)
     command -v openssl >/dev/null || packages+=(openssl)
     [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
     command -v ssh >/dev/null || packages+=(openssh-client)
@@ -81,32 +82,59 @@ obstacle() {
     fi
 }
 
-run_pytest() {
-    local reason some=() left_out="sandbox cluster"
+# What the tests are chosen by: the marks left out, and why.
+choose() {
+    local reason marks="sandbox cluster"
     reason=$(obstacle)
     if [ "$speed" = fast ]; then
-        left_out+=" sshd farm"
+        marks+=" sshd farm"
         export DLWS_TESTS=fast
     fi
     if [ -n "$reason" ]; then
-        not_run="NOT RUN: the tests marked ${left_out// /, }: $reason"
+        not_run="NOT RUN: the tests marked ${marks// /, }: $reason"
+        chosen=(-m "not ${marks// / and not }")
         printf '%s\n' "$not_run"
-        some=(-m "not ${left_out// / and not }")
     fi
-    # Many at once where all are run: real nodes are one worker's, who waits for them most of the time.
-    [ ${#arguments[@]} -gt 0 ] || some+=(-n $(($(nproc) + 1)) --dist loadgroup)
-    .venv/bin/python -m pytest "${some[@]}" "${arguments[@]}"
 }
 
-not_run=
+# Real nodes are waited for most of the time: their tests run beside everything else, one at a time.
+begin_real_nodes() {
+    real_log=$(mktemp)
+    # A shell's background jobs ignore Ctrl-C; this one has to take its nodes down.
+    env --default-signal=INT .venv/bin/python -m pytest -m "sandbox or cluster" \
+        -o cache_dir=.pytest_cache/nodes >"$real_log" 2>&1 </dev/null &
+    real=$!
+    trap '[ -z "$real" ] || { kill -INT "$real"; wait "$real" || true; }; rm -f "$real_log"' EXIT
+    chosen=(-m "not sandbox and not cluster")
+}
+
+end_real_nodes() {
+    local code=0
+    tail -n +1 -f --pid="$real" "$real_log"
+    wait "$real" || code=$?
+    real=''
+    return "$code"
+}
+
+# Whole files go to as many processes as there are processors, in the order of tests/conftest.py.
+run_all() {
+    .venv/bin/python -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder "${chosen[@]}"
+}
+
+run_some() { .venv/bin/python -m pytest "${chosen[@]}" "${arguments[@]}"; }
+
+not_run='' real='' chosen=()
 stage prepare prepare
 if [ ${#failed[@]} -gt 0 ]; then exit 1; fi
+choose
+if [ ${#arguments[@]} = 0 ] && [ -z "$not_run" ]; then begin_real_nodes; fi
 stage "ruff format" .venv/bin/ruff format --quiet --check .
 stage "ruff check" .venv/bin/ruff check --quiet .
 stage mypy .venv/bin/mypy --no-error-summary
 stage "lint-imports" .venv/bin/lint-imports --no-cache --no-logo
 stage shellcheck check_shell
-stage pytest run_pytest
+if [ ${#arguments[@]} = 0 ]; then stage pytest run_all; else stage pytest run_some; fi
+if [ -n "$real" ]; then stage "pytest on real nodes" end_real_nodes; fi
 
 if [ -n "$not_run" ]; then
     printf '%s\n' "$not_run"

@@ -4,57 +4,28 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dlws.access import sshkey
-from dlws.prepare import runtime
-from dlws.scripts.checkmode import Answers, Members, answers, checking, packed, tar, template
+from dlws.scripts.checkmode import Answers, Members, answers, packed, tar
 from dlws.scripts.script import find
-from dlws.shell import files
-from dlws.shell.quoting import script
-from dlws.verify.expected import ClusterFacts, Expectation
-from dlws.verify.expected import files as managed_files
+from dlws.verify.kinds import KINDS
+from dlws.verify.things import ClusterFacts, Expectation, Question
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
 
-@dataclass(frozen=True)
-class Question:
-    """A command line that changes nothing, and the name of its answer."""
-
-    name: str
-    command: str
-    stdin: bytes = b""
-
-
 def questions(
     cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
 ) -> list[Question]:
     """What to ask a node, to know of everything that is wanted."""
-    config, kinds = cluster.config, {thing.kind for thing in wanted}
-    asked = [Question("hosts", "cat /etc/hosts")]
-    if "file" in kinds:
-        asked.append(Question("files", *files.question(managed_files(cluster, node, known))))
-    if "runtime" in kinds:
-        asked.append(Question("runtime", runtime.question(config, node)))
-    if "certificate" in kinds:
-        text = template("verify/kubernetes.sh")
-        units = [thing.what for thing in wanted if thing.kind == "unit"]
-        asked.append(Question("kubernetes", script(text, *units)))
-    for thing in wanted:
-        if thing.kind == "script":
-            asked.append(_script(cluster, node, known, thing.what))
+    asked: list[Question] = []
+    for kind in KINDS:
+        things = [thing for thing in wanted if thing.kind == kind.name]
+        asked += kind.ask(cluster, node, known, things)
     return asked
-
-
-def _script(cluster: Cluster, node: Node, known: ClusterFacts, name: str) -> Question:
-    if name == "sshkey":
-        return Question(name, sshkey.differences(node), known.keys)
-    return Question(name, checking(cluster.config, node, name))
 
 
 def archive(asked: Sequence[Question]) -> bytes:

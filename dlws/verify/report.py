@@ -12,8 +12,7 @@ from dlws.config.problems import dotted, plain
 
 if TYPE_CHECKING:
     from dlws.config.reading.sources import Sources
-    from dlws.verify.compare import Difference
-    from dlws.verify.expected import Expectation, Origin
+    from dlws.verify.things import Difference, Expectation, Origin
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from dlws.nodes.outcomes import Outcome
 from dlws.prepare import hosts
 from dlws.ssh.handshake import LoginRefused
 from dlws.verify import collect, fix, report
-from dlws.verify.compare import Comparison, Difference, compare
-from dlws.verify.expected import ClusterFacts, expected, known_members
+from dlws.verify.compare import compare, expected
 from dlws.verify.report import Finding, Verdict
+from dlws.verify.things import ClusterFacts, Comparison, Difference, known_members
 
 if TYPE_CHECKING:
     from dlws.config.reading.sources import Sources

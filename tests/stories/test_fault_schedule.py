@@ -36,7 +36,6 @@ def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
 
 
 @pytest.mark.farm
-@pytest.mark.xdist_group("crew")
 @pytest.mark.parametrize("seeds", BLOCKS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
 def test_seeds(crew: Crew, seeds: range) -> None:
     wrong = [

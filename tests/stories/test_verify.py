@@ -17,9 +17,9 @@ from dlws.scripts.checkmode import parse
 from dlws.session import Session
 from dlws.shell.quoting import script, sh
 from dlws.verify import collect
-from dlws.verify.compare import Comparison, compare
-from dlws.verify.expected import expected
+from dlws.verify.compare import compare, expected
 from dlws.verify.run import knowledge
+from dlws.verify.things import Comparison, Question
 from tests.support import ROOT
 from tests.support.sandboxes import Made, MakeSandbox
 from tests.support.trees import TREE
@@ -153,7 +153,7 @@ def test_check_mode_alone_writes_nothing_either(box: Box) -> None:
 def test_the_disks_are_read_only_for_the_questions(box: Box) -> None:
     session = Session(Options(directory=box.made.directory))
     node = session.cluster.nodes[1]
-    asked = [collect.Question("try", "touch /etc/x; touch /root/x; touch /var/x; true")]
+    asked = [Question("try", "touch /etc/x; touch /root/x; touch /var/x; true")]
     text = (resources.templates() / "verify/state.sh").read_text()
     try:
         content = collect.archive(asked)

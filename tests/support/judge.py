@@ -9,9 +9,9 @@ from dlws.core.merge import merged
 from dlws.kubernetes.api import KubeNode
 from dlws.prepare import hosts
 from dlws.shell import files
-from dlws.verify.compare import Comparison, Difference, compare
-from dlws.verify.expected import ClusterFacts, Expectation, expected, known_members
-from dlws.verify.expected import files as managed_files
+from dlws.verify.compare import compare, expected
+from dlws.verify.kinds.file import placed as managed_files
+from dlws.verify.things import ClusterFacts, Comparison, Difference, Expectation, known_members
 from tests.support.fakes import World
 
 NOW = 1_700_000_000.0

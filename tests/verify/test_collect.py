@@ -17,7 +17,8 @@ from dlws.core.connection import Result
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.scripts.checkmode import parse
 from dlws.verify import collect, run
-from dlws.verify.expected import expected
+from dlws.verify.compare import expected
+from dlws.verify.things import Question
 from tests.support.fakes import World
 from tests.support.judge import known_of, session
 
@@ -81,8 +82,8 @@ def test_what_is_asked(world: World) -> None:
 def test_state_runs_each_question_with_its_own_input(world: World) -> None:
     """The real thing, as root on this machine."""
     asked = [
-        collect.Question("a", "cat; echo e >&2; exit 3", b"in\x00put"),
-        collect.Question("b", "printf '%s' \"$(cat)\"; pwd | grep -c dlws-verify"),
+        Question("a", "cat; echo e >&2; exit 3", b"in\x00put"),
+        Question("b", "printf '%s' \"$(cat)\"; pwd | grep -c dlws-verify"),
     ]
     archive = collect.archive(asked)
     path = resources.templates() / "verify/state.sh"

@@ -10,7 +10,7 @@ import pytest
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import podnetwork
-from dlws.verify.compare import Difference
+from dlws.verify.things import Difference
 from tests.support.judge import NOW, UNITS, Judge, states
 
 Make = Callable[..., Judge]
@@ -56,7 +56,7 @@ def test_other_lines_of_the_hosts_file_are_none_of_ours(judge: Make) -> None:
     ],
 )
 def test_a_file(judge: Make, change: dict[str, object], says: str) -> None:
-    from dlws.verify.expected import files
+    from dlws.verify.kinds.file import placed as files
 
     made = judge()
     placed = files(made.world.cluster, made.node, made.known)

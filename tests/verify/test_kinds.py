@@ -8,15 +8,13 @@ from dataclasses import replace
 import pytest
 
 from dlws.config.reading.load import inspect
-from dlws.verify.expected import (
-    ClusterFacts,
-    Expectation,
-    expected,
-    label_origin,
-    runtime_origin,
-    script_origin,
-)
+from dlws.verify.compare import expected
+from dlws.verify.fix import FIXES
+from dlws.verify.kinds.label import label_origin
+from dlws.verify.kinds.runtime import key_origin as runtime_origin
+from dlws.verify.kinds.script import key_origin as script_origin
 from dlws.verify.report import origin
+from dlws.verify.things import ClusterFacts, Expectation
 from tests.support.fakes import CONFIG, World
 from tests.support.judge import known_of
 
@@ -158,3 +156,10 @@ def test_the_line_is_that_of_the_first_key_that_is_written(world: World) -> None
     wanted = (("dns_server",), (*OWN, "type"), OWN)
     assert origin(wanted, sources) == (f"config.yaml:{line}:{column}", "machines.worker01.type")
     assert origin((("dns_server",), OWN), sources) == (f"config.yaml:{line}:3", "machines.worker01")
+
+
+def test_every_fix_that_is_named_exists(world: World) -> None:
+    known = known_of(world, keys=b"ssh-ed25519 AAAA\n")
+    named = {thing.fix for name in ("infra01", "worker01") for thing in things(world, known, name)}
+    assert {"sshkey", "hosts", "runtime", "network", "labels"} <= named
+    assert {name.partition(":")[0] for name in named if name} <= set(FIXES)

@@ -1,0 +1,35 @@
+"""The kinds of things that verify looks after, a file each."""
+
+from __future__ import annotations
+
+from dlws.verify.kinds import (
+    api,
+    certificate,
+    device,
+    file,
+    hosts,
+    label,
+    member,
+    runtime,
+    script,
+    taint,
+    unit,
+    version,
+)
+from dlws.verify.kinds.kind import Kind
+
+KINDS: tuple[Kind, ...] = (
+    hosts.KIND,
+    api.KIND,
+    member.KIND,
+    runtime.KIND,
+    unit.KIND,
+    certificate.KIND,
+    file.KIND,
+    version.KIND,
+    label.KIND,
+    taint.KIND,
+    device.KIND,
+    script.KIND,
+)
+"""In the order of who looks closest: what two of them find is said once, by the first."""

@@ -1,0 +1,76 @@
+"""Files that are placed on nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dlws.kubeadm import podnetwork
+from dlws.shell import files
+from dlws.shell.files import File
+from dlws.verify.kinds.kind import Fix, Kind
+from dlws.verify.things import (
+    ClusterFacts,
+    Comparison,
+    Expectation,
+    Found,
+    Question,
+    differs,
+)
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
+    from dlws.session import Session
+
+
+def placed(cluster: Cluster, node: Node, known: ClusterFacts) -> list[File]:
+    """The files that put_tree() places."""
+    first = podnetwork.first_files(cluster)
+    own = known.members.get(node.name)
+    if not first or own is None or not own.pod_cidr:
+        return first
+    return [*first, *podnetwork.bridge_files(cluster.config, node.name, known.members)]
+
+
+def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
+    if not (node.machine.in_cluster and known.joined(node)):
+        return
+    own = ("machines", node.name)
+    keys = {podnetwork.CONFLIST: "pod_cidr", podnetwork.ROUTES: "pod_cidr"}
+    for file in placed(cluster, node, known):
+        origin = (("kubernetes", keys.get(file.path, "network")), ("kubernetes", "network"), own)
+        yield Expectation("file", file.path, file.state, origin, "network")
+
+
+def _ask(
+    cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
+) -> Iterator[Question]:
+    if wanted:
+        yield Question("files", *files.question(placed(cluster, node, known)))
+
+
+def _compare(thing: Expectation, seen: Comparison) -> Found:
+    wanted = [file for file in _paths(seen) if file == thing.what]
+    states = dict(zip(_paths(seen), seen.answers["files"].text.splitlines(), strict=True))
+    assert wanted, thing.what
+    has, want = states[thing.what].split(" "), thing.wanted.split(" ")
+    if has[0] == "-":
+        yield differs(thing, "is missing")
+    elif has[0] != want[0]:
+        yield differs(thing, "has other content")
+    elif has != want:
+        yield differs(thing, f"has mode and owner {' '.join(has[1:])}, not {' '.join(want[1:])}")
+
+
+def _paths(seen: Comparison) -> list[str]:
+    return [file.path for file in placed(seen.cluster, seen.node, seen.known)]
+
+
+def _fix(session: Session, nodes: list[Node], _: str) -> None:
+    from dlws.kubeadm import podnetwork, survey
+
+    podnetwork.update(session.cluster, survey.survey(session.cluster, []))
+
+
+KIND = Kind("file", _expect, _compare, _ask, {"network": Fix(5, _fix)})

@@ -1,0 +1,59 @@
+"""Our lines of /etc/hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dlws.nodes import endpoint
+from dlws.prepare import hosts
+from dlws.verify.kinds.kind import Fix, Kind
+from dlws.verify.things import (
+    ClusterFacts,
+    Comparison,
+    Difference,
+    Expectation,
+    Found,
+    Origin,
+    Question,
+)
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
+    from dlws.session import Session
+
+
+def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
+    names = [*known.names, *endpoint.host_lines(cluster, node)]
+    yield Expectation("hosts", "/etc/hosts", "\n".join(names), (("machines", node.name),), "hosts")
+
+
+def _ask(
+    cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
+) -> Iterator[Question]:
+    yield Question("hosts", "cat /etc/hosts")
+
+
+def _compare(thing: Expectation, seen: Comparison) -> Found:
+    config, has = seen.cluster.config, seen.answers["hosts"].text + "\n"
+    ours = thing.wanted.splitlines()
+    if hosts.merged(has, ours) == has:
+        return
+    missing = [line for line in ours if line not in has.splitlines()]
+    for line in missing:
+        names = [name for name in config.machines if name in line.split()]
+        origin: Origin = tuple(("machines", name) for name in names)
+        if not names:
+            origin = (("kubernetes", "endpoint"), ("cluster_name",))
+        what = f"{thing.what} {line.split()[-1]}"
+        yield Difference("file", what, f"is not there as: {line}", origin, thing.fix)
+    if not missing:
+        yield Difference("file", thing.what, "has other lines of ours", thing.origin, thing.fix)
+
+
+def _fix(session: Session, nodes: list[Node], _: str) -> None:
+    hosts.install(session.cluster, nodes)
+
+
+KIND = Kind("hosts", _expect, _compare, _ask, {"hosts": Fix(2, _fix)})
