@@ -18,6 +18,7 @@ from dlws.config.sections import Kubernetes
 from dlws.config.source import parse
 from dlws.core import nodeset, templates
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 from dlws.core.version import NEWEST, OLDEST
 
 VENDORS = {"gpu": "nvidia", "npu": "huawei", "cpu": ""}
@@ -96,7 +97,7 @@ def check(values: dict[str, Any]) -> None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         about = first.get("ctx", {})
-        cure = about.get("cure", "see: deploy.py config explain")
+        cure = about.get("cure", f"see: {PROGRAM} config explain")
         raise UsageError(about.get("message", first["msg"]), cure) from None
 
 

@@ -19,7 +19,7 @@ ELSEWHERE = ("apt_mirror_url", "dns_server", "k8s-gitbranch")
 """What somebody's configuration says about their site, and the nodes have from this machine."""
 
 HEADER = """\
-# The configuration of this sandbox: local nodes on this machine, made by `deploy.py sandbox up`.
+# The configuration of this sandbox: local nodes on this machine, made by `sandbox up`.
 # It is an ordinary config.yaml; change what you like, it is never overwritten.
 """
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.prepare import hosts, runtime
 from dlws.scripts.checkmode import Answers, said
 from dlws.verify.expected import ClusterFacts, Expectation, Origin, runtime_origin, script_origin
@@ -193,11 +194,11 @@ def _device(thing: Expectation, seen: Comparison) -> Found:
 
 
 def _member(thing: Expectation, seen: Comparison) -> Found:
-    yield _from(thing, "is not in the cluster", f"deploy.py --nodes {thing.what} kubeadm join")
+    yield _from(thing, "is not in the cluster", f"{PROGRAM} --nodes {thing.what} kubeadm join")
 
 
 def _api(thing: Expectation, seen: Comparison) -> Found:
-    yield _from(thing, f"does not answer: {thing.wanted.splitlines()[0]}", "deploy.py status")
+    yield _from(thing, f"does not answer: {thing.wanted.splitlines()[0]}", f"{PROGRAM} status")
 
 
 COMPARERS: dict[str, Callable[[Expectation, Comparison], Found]] = {
