@@ -13,7 +13,7 @@ from dlws.secrets.vault import OwnPassphrase, Vault
 
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
-    from dlws.config.nodes import Ssh
+    from dlws.config.model.machines import Ssh
     from dlws.runs.console import Console
     from dlws.runs.gate import Gate
 

@@ -14,6 +14,7 @@ from dlws.check.facts import Facts
 from dlws.check.findings import LEVELS, Finding, failures
 from dlws.core.errors import CheckFailed
 from dlws.core.nodeset import fold
+from dlws.core.terminal_text import visible
 from dlws.nodes.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -124,7 +125,8 @@ def show(table: Sequence[Row], terminal: bool) -> None:
     for name in COLUMNS:
         drawn.add_column(name, overflow="fold")  # never cut: a cure has to be whole
     for row in table:
-        drawn.add_row(Text(row[0], style=_STYLES[row[0]]), *(Text(cell) for cell in row[1:]))
+        cells = (Text(visible(cell, colours=False)) for cell in row[1:])
+        drawn.add_row(Text(row[0], style=_STYLES[row[0]]), *cells)
     Console().print(drawn)
 
 

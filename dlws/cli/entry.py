@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import io
 import os
 import sys
 from typing import NoReturn
@@ -12,6 +11,7 @@ from typing import NoReturn
 import click
 
 from dlws.cli.root import cli
+from dlws.core import terminal_text
 from dlws.core.errors import ReaderGone
 
 
@@ -23,9 +23,7 @@ def main() -> NoReturn:
     _raise_file_limit()
     _collect_seldom()
     _leave_out_invoke()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # no character may end us, whatever the locale
-            stream.reconfigure(errors="replace")
+    terminal_text.guard()
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()

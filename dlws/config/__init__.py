@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dlws.config.load import from_text, inspect, load
-from dlws.config.model import Config
-from dlws.config.nodes import Machine
+from dlws.config.model.config import Config
+from dlws.config.model.machines import Machine
 from dlws.config.problems import ConfigError, Problem
+from dlws.config.reading.load import from_text, inspect, load
 
 __all__ = ["Config", "ConfigError", "Machine", "Problem", "from_text", "inspect", "load"]

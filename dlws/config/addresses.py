@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dlws.config.nodes import Machine
+    from dlws.config.model.machines import Machine
 
 
 def hosts_file(directory: Path) -> dict[str, str]:

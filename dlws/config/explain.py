@@ -10,16 +10,16 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from dlws.config.model import Config
+from dlws.config.model.config import Config
 from dlws.config.problems import Path, closest, dotted
-from dlws.config.shape import keys_of
-from dlws.config.spelling import MISSPELLED, MOVED, OLD
+from dlws.config.reading.shape import keys_of
+from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 from dlws.core.version import Version
 
 if TYPE_CHECKING:
-    from dlws.config.load import Inspection
+    from dlws.config.reading.load import Inspection
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dlws.config.load import FILES, examine
-from dlws.config.model import Config
+from dlws.config.model.config import Config
+from dlws.config.model.kubernetes import Kubernetes
 from dlws.config.problems import count, render
-from dlws.config.sections import Kubernetes
-from dlws.config.source import parse
+from dlws.config.reading.load import FILES, examine
+from dlws.config.reading.source import parse
 from dlws.core import nodeset, templates
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlws.config.model import Config
-from dlws.config.roles import ROLE_WORDS
-from dlws.config.spelling import MISSPELLED, MOVED, OLD
+from dlws.config.model.config import Config
+from dlws.config.model.roles import ROLE_WORDS
+from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
 
 _MACHINE_KEYS = ("name", "fqdn", "scale_up")
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dlws.config.merge import Sources
-from dlws.config.model import Config
+from dlws.config.model.config import Config
 from dlws.config.problems import Path, dotted
+from dlws.config.reading.sources import Sources
 from dlws.secrets.reference import Secret
 
 _COMMENT = re.compile(r"[ \t]+#")

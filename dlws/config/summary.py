@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dlws.config.model.roles import ROLES, WORKER
 from dlws.config.problems import Problem, count
-from dlws.config.roles import ROLES, WORKER
 
 if TYPE_CHECKING:
-    from dlws.config.load import Inspection
-    from dlws.config.model import Config
+    from dlws.config.model.config import Config
+    from dlws.config.reading.load import Inspection
 
 
 def summary(found: Inspection) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dlws.core.localfiles import write
 from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig, tunnel
 from dlws.runs import plan
+from dlws.runs.console import outlets, passed_on
 from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
@@ -100,14 +101,10 @@ def _on_node(cluster: Cluster, words: Sequence[str]) -> int:
 
 
 def _through(node: Node, words: Sequence[str]) -> int:
-    def show(name: str, data: bytes) -> None:
-        stream = sys.stdout.buffer if name == "out" else sys.stderr.buffer
-        stream.write(data)
-        stream.flush()
-
     command = sh(*kubeconfig.KUBECTL, *words)
     stdin = _input() if reads_stdin(words) else b""
-    code = node.read(command, stdin=stdin, sudo=True, check=False, echo=show).code
+    with outlets(passed_on()) as show:
+        code = node.read(command, stdin=stdin, sudo=True, check=False, echo=show).code
     if code == _NOT_FOUND:
         raise DeployError(
             f"neither this machine nor {node.name} has kubectl",

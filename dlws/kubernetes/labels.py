@@ -108,11 +108,9 @@ def gpu_labels(config: Config, machine: Machine) -> Wanted:
     """gpuType of a worker: its own key, else that of its size, else made from its devices."""
     if not machine.is_worker:
         return {}
-    sizes = config.other.get("sku_mapping")
-    size = sizes.get(machine.node_group or machine.sku) if isinstance(sizes, Mapping) else None
-    mapped = size.get("gpu-type") if isinstance(size, Mapping) else None
+    size = config.sku_mapping.get(machine.node_group or machine.sku)
     derived = _device(machine) if machine.type in ("gpu", "npu") and machine.vendor else "None"
-    return {"gpuType": machine.gpu_type or str(mapped or derived)}
+    return {"gpuType": machine.gpu_type or (size and size.gpu_type) or derived}
 
 
 def sku_labels(machine: Machine) -> Wanted:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from dlws.config.roles import in_cluster
+from dlws.config.model.roles import in_cluster
 from dlws.core import resources
 from dlws.core.architecture import architecture
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.nodeset import fold
+from dlws.core.terminal_text import visible
 from dlws.kubernetes import api, kubeconfig
 from dlws.shell.quoting import script
 
@@ -233,7 +234,8 @@ def _table(rows: Sequence[Row], clean: Callable[[str], str]) -> None:
     table = Table(*COLUMNS, header_style="bold", box=None, pad_edge=False)
     for row in rows:
         style = "red" if row.problems else ""
-        table.add_row(*(Text(clean(cell), style=style) for cell in cells(row)))
+        shown = (visible(clean(cell), colours=False) for cell in cells(row))
+        table.add_row(*(Text(cell, style=style) for cell in shown))
     Console().print(table)
 
 

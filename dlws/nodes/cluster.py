@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dlws.config.roles import ROLE_WORDS, words_for
+from dlws.config.model.roles import ROLE_WORDS, words_for
 from dlws.core import nodeset
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM

@@ -18,7 +18,7 @@ from dlws.ssh.keys import Keys
 
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
-    from dlws.config.nodes import JumpHost
+    from dlws.config.model.machines import JumpHost
     from dlws.runs.run import Run
 
 

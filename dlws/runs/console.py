@@ -13,8 +13,10 @@ from typing import TextIO
 
 import click
 
+from dlws.core import terminal_text
 from dlws.core.connection import Echo, Outlet
 from dlws.core.errors import ReaderGone
+from dlws.core.terminal_text import VisibleStream
 from dlws.secrets.redaction import Redactor
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
@@ -64,7 +66,8 @@ class Console:
         self.on_change(node, text)
 
     def warn(self, text: str) -> None:
-        self.say(paint(text, "yellow", sys.stderr))
+        lines = text.splitlines()  # a colour ends with its line
+        self.say("\n".join(paint(line, "yellow", sys.stderr) for line in lines))
 
     def prefix(self, node: str, stream: TextIO) -> str:
         if not node:
@@ -77,11 +80,12 @@ class Console:
         rests = {"out": b"", "err": b""}
 
         def show(name: str, data: bytes, end: bool = False) -> None:
-            lines, rests[name] = _lines(rests[name] + data, end)
             stream = sys.stdout if name == "out" else sys.stderr
+            split = _last_states if stream.isatty() else _lines
+            lines, rests[name] = split(rests[name] + data, end)
             start = self.prefix(node, stream)
-            text = "".join(f"{start}{line.decode(errors='replace')}\n" for line in lines)
-            self._write(stream, text)
+            decoded = (line.decode(errors="surrogateescape") for line in lines)
+            self._write(stream, "".join(f"{start}{line}\n" for line in decoded))
 
         # Before it is cut into lines, in the middle of which a secret may end.
         receive, flush = self.redactor.stream(show)
@@ -98,11 +102,8 @@ class Console:
             return
         with self._lock:
             self._wipe()
-            coding = stream.encoding or "utf-8"
-            text = self.redactor.text(text)
             try:
-                stream.write(text.encode(coding, "replace").decode(coding))
-                stream.flush()
+                _write_all(stream, self.redactor.text(text))
             except BrokenPipeError as error:
                 raise ReaderGone from error
             self._draw()
@@ -137,14 +138,36 @@ class Console:
     def _draw(self) -> None:
         if self._status:
             columns = shutil.get_terminal_size().columns
-            sys.stderr.write(self.redactor.text(self._status())[: columns - 1])
+            text = self.redactor.text(self._status())
+            sys.stderr.write(terminal_text.one_line(text, columns - 1))
             sys.stderr.flush()
             self._drawn = True
 
     def _wipe(self) -> None:
         if self._drawn:
-            sys.stderr.write("\r\x1b[K")
+            terminal_text.control(sys.stderr, "\r\x1b[K")
             self._drawn = False
+
+
+def passed_on() -> Outlet:
+    """A receiver of output as it arrives, not line by line: files get its bytes."""
+    seen = {"out": VisibleStream(), "err": VisibleStream()}
+
+    def show(name: str, data: bytes) -> None:
+        stream = sys.stdout if name == "out" else sys.stderr
+        if stream.isatty():
+            stream.write(seen[name].feed(data))
+            stream.flush()
+        else:
+            stream.buffer.write(data)
+            stream.buffer.flush()
+
+    def finish() -> None:
+        for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+            stream.write(seen[name].end())
+            stream.flush()
+
+    return show, finish
 
 
 @contextmanager
@@ -161,6 +184,28 @@ def outlets(*places: Outlet | None) -> Iterator[Echo | None]:
     finally:
         for _, finish in given:
             finish()
+
+
+def _write_all(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:  # on a stream that nobody guarded
+        text = text.encode(errors="surrogateescape").decode(errors="replace")
+        coding = stream.encoding or "utf-8"
+        stream.write(text.encode(coding, "replace").decode(coding))
+    stream.flush()
+
+
+def _last_states(data: bytes, end: bool) -> tuple[list[bytes], bytes]:
+    """Like _lines(), but of a line that a progress bar overwrites only the last state."""
+    *lines, rest = data.split(b"\n")
+    if end and rest:
+        lines, rest = [*lines, rest], b""
+    states = [line.rstrip(b"\r").rpartition(b"\r")[2] for line in lines]
+    state = rest.rstrip(b"\r")
+    half = b"\r" if len(state) < len(rest) else b""
+    long, rest = _lines(state[state.rfind(b"\r") + 1 :] + half, end=False)
+    return [*states, *long], rest
 
 
 def _lines(data: bytes, end: bool) -> tuple[list[bytes], bytes]:

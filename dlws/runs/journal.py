@@ -299,7 +299,7 @@ def log_end(directory: Path, node: str, size: int = 16384) -> str:
         raise UsageError(f"{node} printed nothing in {directory.name}", f"see: {PROGRAM} runs show")
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - size))
-        text = file.read().decode(errors="replace")
+        text = file.read().decode(errors="surrogateescape")
     return text if len(text) < size else text.partition("\n")[2]
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from dlws import __version__
 from dlws.core.templates import render
+from dlws.core.terminal_text import visible
 from dlws.runs.journal import Run
 
 Record = dict[str, Any]
@@ -48,7 +49,7 @@ def html(run: Run, records: Sequence[Record]) -> str:
     return render(
         "report.html",
         run=run,
-        command=shlex.join(run.argv),
+        command=_text(shlex.join(run.argv)),
         steps=steps,
         lanes=lanes(run, records),
         versions=records[0].get("versions", {}) | {"report": __version__},
@@ -71,13 +72,14 @@ def lanes(run: Run, records: Sequence[Record]) -> list[Lane]:
             start, title = open_.pop(record["operation"])
             lane.bars.append(_bar(record, title, start - begin, whole))
         elif record["kind"] == "changed" and not record["what"].startswith("/"):
-            lane.changed.append(record["what"])  # files are listed whole, as they were put
+            lane.changed.append(_text(record["what"]))  # files are listed whole, as they were put
         elif record["kind"] == "put":
-            lane.wrote.append(record["path"])
+            lane.wrote.append(_text(record["path"]))
         elif record["kind"] in MARKS and all(bar.state == "ok" for bar in lane.bars):
             at = 100 * (moment(record) - begin) / whole
             title = f"step {record['step']}" if record["kind"] == "aside" else record["title"]
-            lane.bars.append(Bar(title, MARKS[record["kind"]], round(at, 2), 0, 0, record["why"]))
+            state, why = MARKS[record["kind"]], _text(record["why"])
+            lane.bars.append(Bar(_text(title), state, round(at, 2), 0, 0, why))
     return list(found.values())
 
 
@@ -86,7 +88,12 @@ def _bar(record: Record, title: str, start: float, whole: float) -> Bar:
     state = {0: "ok", None: "lost"}.get(record.get("code"), "failed")
     said = record.get("why", "") or record.get("last", "")
     left, width = round(100 * start / whole, 2), round(100 * seconds / whole, 2)
-    return Bar(title, state, left, width, seconds, said)
+    return Bar(_text(title), state, left, width, seconds, _text(said))
+
+
+def _text(said: str) -> str:
+    """What a node said, without its colours, other control characters visible."""
+    return visible(said, colours=False)
 
 
 def moment(record: Record) -> float:

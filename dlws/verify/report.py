@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from dlws.config.problems import dotted, plain
 
 if TYPE_CHECKING:
-    from dlws.config.merge import Sources
+    from dlws.config.reading.sources import Sources
     from dlws.verify.compare import Difference
     from dlws.verify.expected import Expectation, Origin
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlws.access import sshkey
-from dlws.config.load import inspect
+from dlws.config.reading.load import inspect
 from dlws.core.errors import CheckFailed, DeployError, Refused
 from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig
@@ -22,7 +22,7 @@ from dlws.verify.expected import ClusterFacts, expected, known_members
 from dlws.verify.report import Finding, Verdict
 
 if TYPE_CHECKING:
-    from dlws.config.merge import Sources
+    from dlws.config.reading.sources import Sources
     from dlws.nodes.cluster import Cluster
     from dlws.session import Session
 

@@ -84,6 +84,7 @@ def test_explain_names_type_default_and_place(here: Here) -> None:
         ("machines.atlas01.role", "set at: config.yaml:58:5"),
         ("scale_up.atlas01.private_ip", "set at: not set"),
         ("kubernetes.source", "type: one of packages, bundle"),
+        ("sku_mapping.NC24.gpu_type", "sku_mapping.NC24.gpu_type: Label gpuType of its machines."),
         ("kubernetes.version", "type: text\n  default: 1.36.0"),
         ("mysql_password", "type: secret"),
         ("cluster_name", "default: none: it must be given"),

@@ -64,6 +64,7 @@ ERRORS = [
     ("machines: {a: {role: infra, private-ip: 10.96.0.9}}", "lies in the network of services"),
     ("mountpoints: {a: {type: nsf}}", '"nsf" is not one of its values'),
     ("deploy_method: kubespray", "is not one of its values"),
+    ("sku_mapping: {NC24: {gpu: many}}", 'NC24.gpu: must be a whole number, not "many"'),
 ]  # fmt: skip
 
 
@@ -72,6 +73,7 @@ WARNINGS = [
     ("dockerregstry: x", "dockerregstry: nothing knows this key"),
     ("kubernetes: {verison: 1.20.0}", "kubernetes.verison: nothing knows this key"),
     ("machines: {a: {role: infra, vendro: x}}", "machines.a.vendro: nothing knows this key"),
+    ("sku_mapping: {NC24: {gpus: 4}}", "sku_mapping.NC24.gpus: nothing knows this key"),
     ("defalt_virtual_cluster_name: x", "misspelling of default_virtual_cluster_name"),
     ("dltsdata-atorage-mount-path: /x", "misspelling of dltsdata-storage-mount-path"),
     (

@@ -9,9 +9,9 @@ import pytest
 
 from dlws.config import from_text
 from dlws.config.explain import all_keys
-from dlws.config.merge import Sources
-from dlws.config.source import parse
-from dlws.config.spelling import OLD
+from dlws.config.reading.source import parse
+from dlws.config.reading.sources import Sources
+from dlws.config.reading.spelling import OLD
 from tests.support import ROOT
 
 EXAMPLE = ROOT / "config.yaml.example"
@@ -47,6 +47,7 @@ def test_every_key_is_in_it() -> None:
         "machines": ["master01", "gpu01"],
         "mountpoints": ["nfsshare1"],
         "UserGroups": ["DLWSAdmins"],
+        "sku_mapping": ["Standard_ND40rs_v2"],
         "registry_credential": ["registry.example.org"],
         "private_docker_credential": ["registry.example.org"],
     }

@@ -138,6 +138,14 @@ def test_kubelabels_add_to_the_table() -> None:
     assert (labels["restfulapi"], labels["worker"]) == ("etcd_node_1", "worker_node")
 
 
+def test_sizes_of_machines() -> None:
+    text = "{NC24: {gpu: 4, gpu_type: P40, memory: 448, infiniband: yes}, NC6: }"
+    sizes = made(f"sku_mapping: {text}").sku_mapping
+    big = sizes["NC24"]
+    assert (big.gpu, big.gpu_type, big.memory, big.infiniband) == (4, "P40", "448", True)
+    assert (sizes["NC6"].gpu, sizes["NC6"].gpu_type) == (None, "")
+
+
 def test_settings_for_other_programs_can_be_written_again() -> None:
     text = "kubelet: {a: 1.50, b: [0o17, 010, {c: yes}], d: 'x', password: p}"
     settings = made(f"kubernetes: {{{text}}}").kubernetes.kubelet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlws.config import from_text
-from dlws.config.roles import words_for
+from dlws.config.model.roles import words_for
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dlws.config.source import parse
+from dlws.config.reading.source import parse
 from tests.support.configs import assert_problem, look
 
 LIMITS = settings(

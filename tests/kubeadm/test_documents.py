@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from dlws.core.connection import Local
+from dlws.core.version import Version
 from dlws.kubeadm import documents
 from dlws.nodes.endpoint import Endpoint
 from tests.support.fakes import CONFIG, config_of
@@ -124,6 +125,50 @@ def test_a_name_is_no_advertise_address(tmp_path: Path) -> None:
     config = config_of(tmp_path, CONFIG)
     document = documents.join_document(config, END, "worker01", "worker01.example.org", TOKEN, "h")
     assert document["nodeRegistration"].keys() == {"name", "criSocket"}
+
+
+@pytest.mark.parametrize(("version", "values", "made"), [
+    ("1.30.0", {}, {}),
+    ("1.30.0", {"a": "1", "b": "2"}, {"a": "1", "b": "2"}),
+    ("1.31.0", {}, []),
+    ("1.31.0", {"b": "2", "a": "1"}, [{"name": "b", "value": "2"}, {"name": "a", "value": "1"}]),
+])  # fmt: skip
+def test_arguments(version: str, values: dict[str, str], made: object) -> None:
+    assert documents.arguments(Version.parse(version), values) == made
+
+
+@pytest.mark.parametrize(("settings", "address", "made"), [
+    ("", "10.1.0.11", {"kubeletExtraArgs": {"node-ip": "10.1.0.11"}}),
+    ("", "fd00::11", {"kubeletExtraArgs": {"node-ip": "fd00::11"}}),
+    ("", "worker01.example.org", {}),
+    (", cri_socket: /run/x.sock", "w", {"criSocket": "/run/x.sock"}),
+    (", ignore_preflight_errors: [Swap]", "w", {"ignorePreflightErrors": ["Swap"]}),
+    (", skip_phases: [addon/coredns]", "w", {"ignorePreflightErrors": ["ImagePull"]}),
+    (", skip_phases: [addon/coredns], ignore_preflight_errors: [ImagePull]", "w",
+     {"ignorePreflightErrors": ["ImagePull"]}),
+])  # fmt: skip
+def test_registration(tmp_path: Path, settings: str, address: str, made: dict[str, Any]) -> None:
+    text = CONFIG.replace("network: bridge", f"network: bridge{settings}")
+    usual = {"name": "worker01", "criSocket": "/run/containerd/containerd.sock"}
+    found = documents.registration(config_of(tmp_path, text), "worker01", address)
+    assert found == usual | made
+
+
+def test_documents_that_leave_the_certificates_in_the_cluster(tmp_path: Path) -> None:
+    assert documents.upload_documents(config_of(tmp_path), {"kind": "C"}, "k") == [
+        {"apiVersion": "kubeadm.k8s.io/v1beta2", "kind": "InitConfiguration",
+         "certificateKey": "k"},
+        {"kind": "C"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "text"), [
+    ([], b""),
+    ([{"a": 1}], b"a: 1\n"),
+    ([{"b": 1, "a": 2}, {"c": "ü"}], "b: 1\na: 2\n---\nc: ü\n".encode()),
+])  # fmt: skip
+def test_dump(made: list[dict[str, Any]], text: bytes) -> None:
+    assert documents.dump(made) == text
 
 
 def test_token_secret_expires() -> None:

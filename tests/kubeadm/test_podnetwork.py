@@ -12,6 +12,7 @@ import yaml
 from dlws.core import resources
 from dlws.core.connection import Local
 from dlws.core.errors import UsageError
+from dlws.core.version import Version
 from dlws.kubeadm import podnetwork
 from dlws.kubeadm.survey import Member
 from dlws.nodes.node import Node
@@ -50,6 +51,53 @@ def test_a_newcomer_changes_one_line_of_the_others(tmp_path: Path) -> None:
     )
     after = podnetwork.routes(config, "infra01", MEMBERS)
     assert set(after.splitlines()) - set(before.splitlines()) == {"route 10.244.2.0/24 10.1.0.12"}
+
+
+@pytest.mark.parametrize(("pods", "everywhere"), [
+    ("10.244.1.0/24", "0.0.0.0/0"), ("fd00:10:244:1::/64", "::/0"),
+])  # fmt: skip
+def test_conflist(pods: str, everywhere: str) -> None:
+    assert podnetwork.conflist(pods) == {
+        "cniVersion": "0.3.1",
+        "name": "dlws",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "cni0",
+                "isGateway": True,
+                "ipMasq": False,
+                "hairpinMode": True,
+                "ipam": {
+                    "type": "host-local",
+                    "ranges": [[{"subnet": pods}]],
+                    "routes": [{"dst": everywhere}],
+                },
+            },
+            {"type": "portmap", "capabilities": {"portMappings": True}},
+        ],
+    }
+
+
+@pytest.mark.parametrize(("version", "calico"), [
+    ("1.18.0", "v3.20.6"), ("1.21.14", "v3.20.6"), ("v1.22.0", "v3.25.2"), ("1.27.9", "v3.25.2"),
+    ("1.28.0", "v3.29.3"), ("1.31.5", "v3.29.3"), ("1.32.0", "v3.31.2"), ("1.36.0", "v3.31.2"),
+])  # fmt: skip
+def test_calico_version(version: str, calico: str) -> None:
+    assert podnetwork.calico_version(Version.parse(version)) == calico
+
+
+@pytest.mark.parametrize(("name", "changes", "lines"), [
+    ("infra01", {}, ["10.244.1.0/24 10.1.0.11", "10.244.2.0/24 10.1.0.12"]),
+    ("worker02", {}, ["10.244.0.0/24 10.1.0.1", "10.244.1.0/24 10.1.0.11"]),
+    ("stranger", {}, [f"10.244.{n}.0/24 10.1.0.{a}" for n, a in ((0, 1), (1, 11), (2, 12))]),
+    ("infra01", {"worker01": Member("worker01", "", "10.1.0.11")}, ["10.244.2.0/24 10.1.0.12"]),
+    ("infra01", {"worker01": Member("worker01", "10.244.1.0/24", "")},
+     ["10.244.2.0/24 10.1.0.12"]),
+])  # fmt: skip
+def test_routes(tmp_path: Path, name: str, changes: dict[str, Member], lines: list[str]) -> None:
+    text = "".join(f"route {line}\n" for line in lines)
+    found = podnetwork.routes(config_of(tmp_path), name, MEMBERS | changes)
+    assert found == f"network 10.244.0.0/16\n{text}"
 
 
 def test_flannel_manifest_has_the_pod_network(tmp_path: Path) -> None:

@@ -1,18 +1,156 @@
+"""The three verbs of a node: run and put may change it, read never does."""
+
 from __future__ import annotations
 
-from random import Random
+import io
+import tarfile
+from typing import Any
+
+import pytest
 
 from dlws.config import from_text
-from dlws.nodes.node import Login, Node
+from dlws.core.connection import Result
+from dlws.core.errors import DeployError
+from dlws.nodes.node import CommandFailed, Login, Node, NotKept, SudoRefused
+from dlws.shell import files
+from dlws.shell.files import File
+from dlws.shell.sudo import as_root, root_stdin
+from tests.support.fakes import Answer, Fake
 from tests.support.invocations import unrecorded
-from tests.support.simulated import World
+from tests.support.simulated import SimulatedNode
+
+CONFIG = "cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n"
+
+
+def node_of(connection: Any, login: Login | None = None, **options: Any) -> Node:
+    machine = from_text(CONFIG).machines["i1"]
+    return Node(machine, "10.0.0.1", connection, login or Login(), unrecorded(**options))
+
+
+def answering(*answers: Result) -> Answer:
+    """One answer after the other, whatever is asked."""
+    left = list(answers)
+    return lambda command, stdin: left.pop(0)
+
+
+def test_a_command_goes_as_it_is_and_as_root_by_sudo_with_the_password_on_standard_input() -> None:
+    fake = Fake()
+    node = node_of(fake, Login("eve", "pass"))
+    node.read("id", stdin=b"in")
+    node.read("id", stdin=b"in", sudo=True)
+    assert fake.asked == [
+        ("id", b"in"),
+        (as_root("id", "eve", "pass"), root_stdin(b"in", "eve", "pass")),
+    ]
+
+
+def test_root_needs_no_password_though_there_is_one() -> None:
+    fake = Fake()
+    node_of(fake, Login("root", "pass")).read("id", stdin=b"in", sudo=True)
+    assert fake.asked == [(as_root("id", "root", None), b"in")]
+
+
+@pytest.mark.parametrize("verb", ["run", "read"])
+def test_a_failure_quotes_its_last_lines_under_its_title(verb: str) -> None:
+    result = Result(3, b"", b"1\n2\n3\n4\n5\n6\n")
+    node = node_of(Fake(rules=[lambda *_: result]))
+    with pytest.raises(CommandFailed) as caught:
+        getattr(node, verb)("false", title="do it")
+    assert caught.value.message == "exit 3 from: do it\n    2\n    3\n    4\n    5\n    6"
+    assert caught.value.result == result
+    assert getattr(node, verb)("false", check=False) == result
+
+
+def test_sudo_that_refuses_is_told_apart_from_a_command_that_fails() -> None:
+    refusal = Result(1, b"", b"sudo: a password is required\n")
+    node = node_of(Fake(rules=[lambda *_: refusal]), Login("eve"))
+    with pytest.raises(SudoRefused, match="sudo refuses eve: sudo: a password is required"):
+        node.read("id", sudo=True, check=False)
+    assert node.read("id", check=False) == refusal
+
+
+def test_a_command_whose_outcome_has_no_place_was_not_run() -> None:
+    full = Result(125, b"", b"dlws: the outcome of a command cannot be kept in /x: disk full\n")
+    with pytest.raises(NotKept, match="cannot be kept in /x") as caught:
+        node_of(Fake(rules=[lambda *_: full])).run("touch /x")
+    assert "make room" in caught.value.cure
+
+
+def test_a_dry_run_runs_nothing_and_reads_all_the_same() -> None:
+    fake = Fake()
+    node = node_of(fake, dry_run=True)
+    assert node.run("touch /x") == node.execute("touch /y") == Result(0)
+    assert fake.asked == []
+    node.read("cat /x")
+    assert [command for command, _ in fake.asked] == ["cat /x"]
+    assert [action.kind for action in node.gate.actions] == ["run", "run"]
+
+
+def test_files_are_placed_where_they_differ_and_are_said_to_be_changed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    box = SimulatedNode("i1", files={"/same": (b"same", 0o644, "root:root")})
+    tree = [File("/same", b"same"), *(File(f"/{n}", b"new", 0o600, "a") for n in range(5))]
+    node = node_of(box)
+    assert node.put_tree(tree) == ["/0", "/1", "/2", "/3", "/4"]
+    assert box.files["/4"] == (b"new", 0o600, "a:a")
+    assert capsys.readouterr().err == "i1: changed: /0, /1, /2 and 2 more\n"
+    assert node.put_tree(tree) == []
+    assert node.put("same", "/same") is False
+    assert node.put("other", "/same", 0o640) is True
+    assert box.files["/same"] == (b"other", 0o640, "root:root")
+    assert node.put_tree([]) == []
+
+
+def test_only_what_differs_is_sent() -> None:
+    there = File("/there", b"x")
+    states = f"{there.state}\n- - -\n".encode()
+    fake = Fake(rules=[answering(Result(0, states), Result(0))])
+    node_of(fake).put_tree([there, File("/new", b"y")])
+    (_, _), (command, sent) = fake.asked
+    assert command == as_root(files.PLACE, "root", None)
+    with tarfile.open(fileobj=io.BytesIO(sent)) as tar:
+        content = {entry.name: tar.extractfile(entry) for entry in tar}
+        assert {name: file.read() for name, file in content.items() if file} == {
+            "0": b"y", "list": b"644 root:root 0 /new.\n",
+        }  # fmt: skip
+
+
+def test_what_follows_from_files_that_were_begun_is_due_though_they_are_in_place() -> None:
+    file = File("/x", b"1")
+    node = node_of(SimulatedNode("i1", files={"/x": (b"1", 0o644, "root:root")}))
+    assert node.put_tree([file]) == []
+    node.had_begun({("/x", file.sha256)})
+    assert node.put_tree([file]) == ["/x"]
+    node.had_begun({("/x", "of another content")})
+    assert node.put_tree([file]) == []
+
+
+def test_an_answer_that_is_cut_off_places_nothing() -> None:
+    fake = Fake(rules=[lambda *_: Result(0, b"- - -\n")])
+    with pytest.raises(DeployError, match="asked for the state of 2 files, got 1"):
+        node_of(fake).put_tree([File("/x", b""), File("/y", b"")])
+    assert len(fake.asked) == 1
 
 
 def test_contents_are_read_only_where_lines_are_wanted() -> None:
-    config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
     for diff, questions in ((None, 1), (False, 1), (True, 2)):
-        run = unrecorded(dry_run=True) if diff is None else unrecorded(dry_run=True, diff=diff)
-        box = World({"10.0.0.1": "i1"}, Random(0), b"").boxes["10.0.0.1"]
-        Node(config.machines["i1"], "10.0.0.1", box, Login(), run).put("a\n", "/x")
+        box = SimulatedNode("i1")
+        options: dict[str, Any] = {} if diff is None else {"diff": diff}
+        node = node_of(box, dry_run=True, **options)
+        node.put("a\n", "/x")
         assert box.questions == questions
-        assert bool(run.gate.actions[0].details) == bool(diff)
+        assert bool(node.gate.actions[0].details) == bool(diff)
+
+
+def test_lines_of_a_script_that_report_changes_are_counted() -> None:
+    node = node_of(Fake())
+    node.count_changes(b"changed: one\nunchanged: x\n changed: no\nchanged: caf\xe9\n")
+    assert node._console.changes == ["i1: one", "i1: caf\ufffd"]
+
+
+@pytest.mark.parametrize(("user", "sudo", "root"), [
+    ("root", False, True), ("root", True, True), ("eve", False, False), ("eve", True, True),
+])  # fmt: skip
+def test_who_runs_a_command(user: str, sudo: bool, root: bool) -> None:
+    assert node_of(Fake(), Login(user)).is_root(sudo) is root

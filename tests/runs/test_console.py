@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 
@@ -36,6 +37,35 @@ def test_lines_however_they_arrive(
     capsys: pytest.CaptureFixture[str], pieces: list[bytes], lines: list[str]
 ) -> None:
     assert shown(capsys, *pieces) == [f"w1: {line}" for line in lines]
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("pieces", "lines"), [
+    ([b"one\ntwo\n"], ["one", "two"]),
+    ([b"a\r", b"\nb\r\n"], ["a", "b"]),
+    ([b"10 %\r", b"20 %\r", b"done\n"], ["done"]),
+    ([b"10 %\r20 %", b"\r"], ["20 %"]),
+    ([b"10 %\r\r", b"\r\n"], ["10 %"]),
+    ([b"x\r"] * 9, ["x"]),
+    ([b"\r\n\n"], ["", ""]),
+    ([], []),
+    ([b"x" * 65537, b"yz\n"], ["x" * 65536, "xyz"]),
+])  # fmt: skip
+def test_a_terminal_shows_the_last_state_of_a_line(
+    monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], lines: list[str]
+) -> None:
+    screen = io.BytesIO()
+    terminal = Terminal(screen, "utf-8", write_through=True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    receive, finish = Console().echo("")
+    for piece in pieces:
+        receive("out", piece)
+    finish()
+    assert screen.getvalue().decode().split("\n")[:-1] == lines
 
 
 def test_a_line_without_end_is_cut_between_characters(capsys: pytest.CaptureFixture[str]) -> None:

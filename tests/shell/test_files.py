@@ -19,7 +19,8 @@ from dlws.core.errors import DeployError, UsageError
 from dlws.scripts import run as scripts
 from dlws.shell import files
 from dlws.shell.files import File, difference
-from dlws.shell.quoting import sh
+from dlws.shell.quoting import script, sh
+from tests.support.commands import STATES
 from tests.support.recorded import waits
 
 NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €", "*", "%s", "a\tb"]
@@ -42,6 +43,20 @@ def place(wanted: list[File], prefix: str = "") -> Result:
 
 def leftovers(where: Path) -> list[str]:
     return [path.name for path in where.rglob("*.dlws-new")]
+
+
+@pytest.mark.parametrize(("paths", "words", "stdin"), [
+    ([], [], b""),
+    (["/etc/hosts"], ["/etc/hosts"], b""),
+    (["/a b", "/$(x)", "/'"], ["/a b", "/$(x)", "/'"], b""),
+    (["/" + "x" * 4095], ["/" + "x" * 4095], b""),  # as long as it may be
+    (["/" + "x" * 4096], [], b"/" + b"x" * 4096 + b"\n"),
+    (["/" + "x" * 4000, "/a b", "/ü" * 50], [],
+     b"/" + b"x" * 4000 + b"\n/a b\n" + "/ü".encode() * 50 + b"\n"),
+    (["/caf\udce9", "/" + "y" * 4096], [], b"/caf\xe9\n/" + b"y" * 4096 + b"\n"),
+])  # fmt: skip
+def test_question(paths: list[str], words: list[str], stdin: bytes) -> None:
+    assert files.question(File(path, b"") for path in paths) == (script(STATES, *words), stdin)
 
 
 @pytest.mark.parametrize("name", NAMES)

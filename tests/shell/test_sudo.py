@@ -56,6 +56,31 @@ def test_root_needs_no_sudo() -> None:
     assert root_stdin(b"x", "admin", None) == b"x"
 
 
+PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH"
+
+
+@pytest.mark.parametrize(("command", "user", "line"), [
+    ("id", "root", f"sh -c '{PATH}; id'"),
+    ("echo $HOME", "root", f"sh -c '{PATH}; echo $HOME'"),
+    ("id", "eve", f"env LANGUAGE=C sudo -n -- sh -c '{PATH}; id'"),
+    ("ls 'a b'", "eve",
+     f"env LANGUAGE=C sudo -n -- sh -c '{PATH}; ls '\"'\"'a b'\"'\"''"),
+])  # fmt: skip
+def test_as_root_without_a_password(command: str, user: str, line: str) -> None:
+    assert as_root(command, user, None) == line
+
+
+@pytest.mark.parametrize(("stdin", "user", "password", "given"), [
+    (b"in", "root", None, b"in"),
+    (b"in", "root", "secret", b"in"),
+    (b"in", "eve", None, b"in"),
+    (b"in", "eve", "secret", b"secret\nsecret\ndlws: standard input follows\nin"),
+    (b"", "eve", "s ü", "s ü\ns ü\ndlws: standard input follows\n".encode()),
+])  # fmt: skip
+def test_root_stdin(stdin: bytes, user: str, password: str | None, given: bytes) -> None:
+    assert root_stdin(stdin, user, password) == given
+
+
 @pytest.mark.parametrize("password", AWKWARD)
 @pytest.mark.parametrize("rule", ["password", "none"])
 def test_the_command_gets_its_own_input_whether_sudo_asks_or_not(

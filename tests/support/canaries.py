@@ -12,8 +12,8 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from dlws.config.model import Config
-from dlws.config.types import _hide
+from dlws.config.model.config import Config
+from dlws.config.model.types import _hide
 
 Path = tuple[str | int, ...]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dlws.config.load import Inspection, examine
 from dlws.config.problems import Problem
-from dlws.config.source import parse
+from dlws.config.reading.load import Inspection, examine
+from dlws.config.reading.source import parse
 from tests.support import ROOT
 
 DATA = ROOT / "tests/config/data"

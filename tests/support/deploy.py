@@ -31,6 +31,7 @@ class Deploy:
             env={**os.environ, **(environment or {})},
             capture_output=True,
             text=True,
+            errors="backslashreplace",
             timeout=120,
             check=False,
         )

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from dlws.config.load import inspect
+from dlws.config.reading.load import inspect
 from dlws.core import resources
 from dlws.core.connection import Result
 from dlws.core.errors import CheckFailed, DeployError

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from dlws.config.load import inspect
+from dlws.config.reading.load import inspect
 from dlws.verify.expected import (
     ClusterFacts,
     Expectation,

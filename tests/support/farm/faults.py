@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -39,6 +40,7 @@ class Fault(Enum):
     SLOW = "slow"  # a line of output each 0.2 s, ten of them
     FLOOD = "flood"  # 100 MB of output
     BINARY = "binary"  # output that is not UTF-8
+    ESCAPES = "escapes"  # every control sequence of terminals, and status 1
 
 
 AT_LISTENER = {Fault.REFUSED, Fault.DEAD}
@@ -61,6 +63,46 @@ NONSENSE = bytes([0, 0, 0, 252, 8, 20, *[0] * 16, 0, 0, 0, 222, *[0xFF] * (222 +
 DROP_AFTER = 64 * 1024
 FLOOD_BYTES = 100_000_000
 NOT_UTF8 = b"caf\xe9 \xff\xfe\x00 end\n"
+_FINALS = range(0x40, 0x7F)
+_STRINGS = {"DCS": "P", "SOS": "X", "OSC": "]", "PM": "^", "APC": "_"}
+
+
+def _sequences() -> Iterator[str]:
+    """Every control function of ECMA-48 and xterm, 7-bit and 8-bit, whole and cut off."""
+    yield from (chr(code) for code in (*range(0x20), 0x7F, *range(0x80, 0xA0)))
+    yield from (f"\x1b{chr(code)}" for code in range(0x20, 0x7F))
+    yield from (f"\x1b{middle}{chr(code)}" for middle in " #%()*+-./" for code in range(0x30, 0x7F))
+    for begin in ("\x1b[", "\x9b"):
+        for parameters in (
+            "",
+            "1",
+            "2",
+            "?25",
+            "?1049",
+            "?2004",
+            ">4;1",
+            "=1",
+            "1;1",
+            "8;1;1",
+            "3 ",
+        ):
+            yield from (f"{begin}{parameters}{chr(code)}" for code in _FINALS)
+        yield from (f"{begin}5;", f"{begin}{'1;' * 200}m", f"{begin}38;5;1\x07m", f"{begin}\x1b[m")
+    for seven in _STRINGS.values():
+        for begin in (f"\x1b{seven}", chr(ord(seven) + 0x40)):
+            for end in ("\x07", "\x1b\\", "\x9c", ""):
+                yield from (
+                    f"{begin}{what}{end}" for what in ("0;title", "52;c;aGk=", "8;;x:y", "q")
+                )
+    yield from "\u200b\u200e\u200f\u2028\u2029\u2066\u2067\u2068\u2069"
+    yield from "\u202a\u202b\u202c\u202d\u202e"
+    yield from "\ufeff\u061c\u00ad\U000e0041"
+
+
+# Each stands alone between letters; every second one has a line of its own.
+ESCAPES = "".join(f"<{one}>{chr(10) * (n % 2)}" for n, one in enumerate(_sequences())).encode()
+ESCAPES += bytes(byte for byte in range(0x80, 0x100)) + b"\xc0\x9b\xe0\x80\x9b\xed\xa0\x80\xf8\x88 "
+ESCAPES += b"\x1b[31mred\x1b[1;38;2;9;9;9mopen\nplain \xc2"
 SUDO_COMPLAINT = b"sudo: a password is required\n"
 
 

@@ -12,6 +12,7 @@ from tests.support.farm import answers, shell
 from tests.support.farm.faults import (
     AT_EFFECT,
     AT_UPLOAD,
+    ESCAPES,
     FLOOD_BYTES,
     NOT_UTF8,
     SUDO_COMPLAINT,
@@ -99,6 +100,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._finish(7, err=b"it failed, as it was told to\n")
         elif fault is Fault.BINARY:
             self._finish(0, NOT_UTF8)
+        elif fault is Fault.ESCAPES:
+            self._finish(1, ESCAPES, ESCAPES)
         elif fault in {Fault.SLOW, Fault.FLOOD}:
             self._work = asyncio.create_task(self._talk(fault))
         elif self._host.programs:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from dlws.config.merge import Sources
 from dlws.config.problems import Path, closest, is_secret_key
+from dlws.config.reading.sources import Sources
 
 _WANTED = {
     "dict_type": ("a map", "Write `key: value` lines, indented, under it."),

@@ -6,12 +6,12 @@ import ipaddress
 from collections.abc import Callable
 
 from dlws.config.addresses import address_of, hosts_file, is_address, same
-from dlws.config.labels import NODE_TYPES
-from dlws.config.merge import Sources
-from dlws.config.model import Config
-from dlws.config.nodes import Machine
+from dlws.config.model.config import Config
+from dlws.config.model.labels import NODE_TYPES
+from dlws.config.model.machines import Machine
+from dlws.config.model.roles import INFRASTRUCTURE, ROLE_WORDS, WORKER
 from dlws.config.problems import Path, closest
-from dlws.config.roles import INFRASTRUCTURE, ROLE_WORDS, WORKER
+from dlws.config.reading.sources import Sources
 from dlws.config.secrets import check_secrets
 
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from dlws.config.roles import INFRASTRUCTURE, WORKER, in_cluster
-from dlws.config.types import (
+from dlws.config.model.roles import INFRASTRUCTURE, WORKER, in_cluster
+from dlws.config.model.types import (
     Address,
     Architecture,
     HostKey,

@@ -6,7 +6,7 @@ from pathlib import Path as Directory
 from typing import Any
 
 from dlws.config.problems import Level, Path, Problem, Spot, dotted
-from dlws.config.source import Document
+from dlws.config.reading.source import Document
 from dlws.core.merge import merged
 
 

@@ -20,8 +20,8 @@ from pydantic import (
 from pydantic import ValidationInfo as Info
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
+from dlws.config.model.roles import ROLE_WORDS, ROLES, SYNONYMS
 from dlws.config.problems import closest, is_secret_key
-from dlws.config.roles import ROLE_WORDS, ROLES, SYNONYMS
 from dlws.core.architecture import architecture
 from dlws.core.errors import UsageError
 from dlws.core.version import Version

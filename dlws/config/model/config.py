@@ -6,20 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
-from dlws.config.labels import KUBELABELS
-from dlws.config.nodes import JumpHost, Machine, Port, Ssh
-from dlws.config.sections import (
-    ClusterNetwork,
-    Dockers,
-    Jwt,
-    Kubelabels,
-    Kubernetes,
-    Mountpoint,
-    OnPremise,
-    Registry,
-    UserGroup,
-)
-from dlws.config.types import (
+from dlws.config.model.images import Dockers, Registry
+from dlws.config.model.kubernetes import Kubelabels, Kubernetes
+from dlws.config.model.labels import KUBELABELS
+from dlws.config.model.machines import JumpHost, Machine, Port, Ssh
+from dlws.config.model.network import ClusterNetwork
+from dlws.config.model.sizes import OnPremise, Sku
+from dlws.config.model.storage import Mountpoint
+from dlws.config.model.types import (
     ClusterName,
     Freeform,
     SecretText,
@@ -30,6 +24,7 @@ from dlws.config.types import (
     Url,
     User,
 )
+from dlws.config.model.users import Jwt, UserGroup
 from dlws.core.version import Runtime
 
 if TYPE_CHECKING:
@@ -86,6 +81,9 @@ class Config(Section):
         default_factory=OnPremise, description="What the machines amount to."
     )
     azure_cluster: Freeform = Field(default={}, description="Azure: sizes, counts and location.")
+    sku_mapping: dict[str, Sku] = Field(
+        default={}, description="Sizes of machines: the name in node-group or sku, and what it has."
+    )
     useclusterfile: bool = Field(default=True, description="Machines are listed here (always so).")
     deploy_method: Literal["kubeadm"] = Field(
         default="kubeadm", description="How Kubernetes is set up."

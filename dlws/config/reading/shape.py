@@ -7,11 +7,11 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from dlws.config.merge import Sources
-from dlws.config.model import Config
-from dlws.config.nodes import Machine
+from dlws.config.model.config import Config
+from dlws.config.model.machines import Machine
 from dlws.config.problems import Path, closest
-from dlws.config.spelling import MISSPELLED, MOVED, OLD
+from dlws.config.reading.sources import Sources
+from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
 from dlws.core.program import PROGRAM
 
 _DERIVED = {Machine: {"name", "fqdn", "scale_up"}, Config: {"other"}}

@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dlws.config.check import check_config
-from dlws.config.merge import Sources
-from dlws.config.model import Config
+from dlws.config.model.config import Config
 from dlws.config.problems import ConfigError, Problem
-from dlws.config.shape import Shaper
-from dlws.config.source import Document, parse
-from dlws.config.wording import explain_error, mended
+from dlws.config.reading.shape import Shaper
+from dlws.config.reading.source import Document, parse
+from dlws.config.reading.sources import Sources
+from dlws.config.reading.wording import explain_error, mended
+from dlws.config.rules import check_config
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 

@@ -1,0 +1,63 @@
+"""Which Kubernetes, and which nodes carry its labels."""
+
+# Annotations are values here, not text: Pydantic would spend a tenth of start-up on reading them.
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from dlws.config.model.labels import KUBELABELS
+from dlws.config.model.machines import Port
+from dlws.config.model.types import Network, PortRange, Release, Section, Settings, Text, Texts
+from dlws.core.version import NEWEST, OLDEST, Version
+
+
+class Kubernetes(Section):
+    """Which Kubernetes, from where, and how."""
+
+    version: Release = Field(
+        default=Version(NEWEST),
+        description=f"Version, 1.{OLDEST} to 1.{NEWEST}, such as v1.30.4.",
+        json_schema_extra={"default": str(Version(NEWEST))},
+    )
+    network: Literal["flannel", "calico", "bridge"] = Field(
+        default="flannel", description="Pod network; bridge needs nothing to download."
+    )
+    network_manifest: Text = Field(
+        default="", description="Path or URL of another pod network manifest."
+    )
+    source: Literal["packages", "bundle"] = Field(
+        default="packages", description="Where Kubernetes comes from: packages (apt) or a bundle."
+    )
+    bundle: Text = Field(default="deploy/bundle", description="The bundle's directory.")
+    pod_cidr: Network = Field(default="10.244.0.0/16", description="Addresses of pods.")
+    service_cidr: Network = Field(default="10.96.0.0/12", description="Addresses of services.")
+    node_port_range: PortRange = Field(
+        default="30000-49999", description="Ports of NodePort services."
+    )
+    api_port: Port = Field(default=6443, description="Port of the API server.")
+    endpoint: Text = Field(
+        default="",
+        description="Stable control-plane endpoint, host or host:port, for three infra nodes.",
+    )
+    image_repository: Text = Field(
+        default="", description="Registry for the control plane's images."
+    )
+    kubelet: Settings = Field(
+        repr=False, default={}, description="Merged into KubeletConfiguration."
+    )
+    kube_proxy: Settings = Field(
+        repr=False, default={}, description="Merged into KubeProxyConfiguration."
+    )
+    ignore_preflight_errors: Texts = Field(default=[], description="kubeadm checks to ignore.")
+    skip_phases: Texts = Field(default=[], description="kubeadm init phases to skip.")
+    cri_socket: Text = Field(default="", description="Socket of the container runtime.")
+    merge_kubeconfig: bool = Field(
+        default=False, description="Merge admin.conf into ~/.kube/config."
+    )
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    return {**KUBELABELS, **value}
+
+
+Kubelabels = Annotated[dict[str, Text], AfterValidator(_labels)]

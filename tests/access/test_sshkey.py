@@ -1,0 +1,89 @@
+"""Which keys are let in, who lets them in, and what the installation would change of a node."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dlws.access import sshkey
+from dlws.core.connection import Local, Result
+from dlws.core.errors import UsageError
+from dlws.nodes.node import Login
+from dlws.secrets.vault import Vault
+from tests.support.commands import read
+from tests.support.fakes import Make
+
+OWN, MORE = "ssh-ed25519 AAAA own", "ssh-rsa BBBB more"
+
+
+def keys_in(place: Path, **content: bytes) -> Path:
+    (place / "deploy/sshkey").mkdir(parents=True)
+    for name, data in content.items():
+        (place / "deploy/sshkey" / name.replace("__", ".")).write_bytes(data)
+    return place
+
+
+@pytest.mark.parametrize(("content", "lines"), [
+    ({"id_ed25519__pub": b"a 1 x\n"}, b"a 1 x\n"),
+    ({"id_rsa__pub": b"b 2 y"}, b"b 2 y\n"),
+    ({"id_ed25519__pub": b"a 1 x\n", "id_rsa__pub": b"b 2 y\n"}, b"a 1 x\n"),
+    ({"id_ed25519__pub": b"\n a 1 x \nc 3 z\n\n"}, b"a 1 x \nc 3 z\n"),
+])  # fmt: skip
+def test_public_keys(tmp_path: Path, content: dict[str, bytes], lines: bytes) -> None:
+    keys_in(tmp_path, **content)
+    assert sshkey.public_keys(tmp_path) == lines
+    (tmp_path / "more.pub").write_text(f"{MORE}\n")
+    assert sshkey.public_keys(tmp_path, (tmp_path / "more.pub",)) == lines + f"{MORE}\n".encode()
+
+
+def test_a_key_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
+    keys_in(tmp_path)
+    with pytest.raises(UsageError, match=r"id_rsa\.pub: No such file"):
+        sshkey.public_keys(tmp_path)
+    (tmp_path / "deploy/sshkey/id_rsa.pub").write_bytes(b"\xff")
+    with pytest.raises(UsageError, match=r"id_rsa\.pub is not UTF-8 text"):
+        sshkey.public_keys(tmp_path)
+
+
+@pytest.mark.parametrize(("content", "login"), [
+    ({}, ("root", "asked for Password of root on the nodes")),
+    ({"rootuser": b"adam\n"}, ("adam", "asked for Password of adam on the nodes")),
+    ({"rootpasswd": b"pass word \r\nmore"}, ("root", "pass word ")),
+    ({"rootuser": b"adam", "rootpasswd": b"x"}, ("adam", "x")),
+])  # fmt: skip
+def test_root_login(tmp_path: Path, content: dict[str, bytes], login: tuple[str, str]) -> None:
+    vault = Vault(keys_in(tmp_path, **content))
+    assert sshkey.root_login(vault, lambda question: f"asked for {question}") == login
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "deploy/sshkey").iterdir()}
+    assert modes <= {0o600}
+
+
+def test_over_the_nodes_own_connection_each_change_is_said(
+    make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = make()
+    node = world.cluster.nodes[0]
+    world.fakes["infra01"].rules.append(lambda *_: Result(0, b"authorized key\nsudo rule x\n"))
+    sshkey.again(node, b"a 1 x\n")
+    assert world.stdin_of("infra01", sshkey._INSTALL) == b"a 1 x\n"
+    said = [line for line in capsys.readouterr().err.splitlines() if "changed" in line]
+    assert said == ["infra01:  changed: authorized key", "infra01:  changed: sudo rule x"]
+
+
+@pytest.mark.parametrize("user", ["adam", "a b'c"])
+def test_the_question_asks_for_the_nodes_user(make: Make, user: str) -> None:
+    world = make()
+    node = world.cluster.nodes[0].through(world.fakes["infra01"], Login(user))
+    assert read(sshkey.differences(node)) == (sshkey._INSTALL, (user, "check"))
+
+
+def test_the_question_names_what_is_missing_and_changes_nothing(make: Make) -> None:
+    world = make()
+    user = "nobody-of-that-name"
+    node = world.cluster.nodes[0].through(world.fakes["infra01"], Login(user))
+    before = os.listdir("/home")
+    done = Local().run(sshkey.differences(node), f"{OWN}\n".encode())
+    assert done == Result(0, f"differs: user\t{user}\tis missing\n".encode())
+    assert os.listdir("/home") == before

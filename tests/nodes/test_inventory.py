@@ -1,0 +1,114 @@
+"""How each machine of a configuration is reached; nothing connects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlws.config import Config, from_text
+from dlws.nodes import inventory
+from dlws.ssh.client import Ssh
+from dlws.ssh.handshake import Target
+from tests.support.invocations import unrecorded
+
+MACHINES = """
+machines:
+  i1: {role: infra, private-ip: 10.0.0.1}
+  w1: {role: worker, private-ip: 10.0.0.2, public-ip: 1.2.3.4, port: 2222, user: eve, key: ~/k}
+  w2: {role: worker}
+"""
+
+
+def config_of(text: str = "", machines: str = MACHINES) -> Config:
+    return from_text(f"cluster_name: t\nnetwork: {{domain: x.example}}\n{text}{machines}")
+
+
+def target(name: str, text: str = "", public: bool = False) -> Target:
+    config = config_of(text)
+    return inventory.target(config, config.machines[name], Path("/c"), {"w2": "10.0.0.9"}, public)
+
+
+@pytest.mark.parametrize(("name", "text", "public", "told"), [
+    ("i1", "", False, "dlwsadmin@10.0.0.1:22"),
+    ("i1", "admin_username: adam\n", False, "adam@10.0.0.1:22"),
+    ("i1", "ssh: {user: bob, port: 2022}\n", False, "bob@10.0.0.1:2022"),
+    ("w1", "ssh: {user: bob, port: 2022}\n", False, "eve@10.0.0.2:2222"),
+    ("w1", "", True, "eve@1.2.3.4:2222"),
+    ("i1", "", True, "dlwsadmin@10.0.0.1:22"),
+    ("w2", "", False, "dlwsadmin@10.0.0.9:22"),
+])  # fmt: skip
+def test_where_and_as_whom(name: str, text: str, public: bool, told: str) -> None:
+    assert str(target(name, text, public)) == told
+
+
+def test_a_machine_without_an_address_is_asked_for_by_its_full_name() -> None:
+    config = config_of()
+    found = inventory.target(config, config.machines["w2"], Path("/c"), {})
+    assert found.address == "w2.x.example"
+
+
+def test_times_are_those_of_the_section_ssh() -> None:
+    text = "ssh: {connect_timeout: 1, banner_timeout: 2, auth_timeout: 3, idle_timeout: 4,"
+    found = target("i1", f"{text} keepalive: 5, retries: 6}}\n")
+    times = (found.connect_timeout, found.banner_timeout, found.auth_timeout)
+    assert (*times, found.idle_timeout, found.keepalive, found.retries) == (1, 2, 3, 4, 5, 6)
+
+
+@pytest.mark.parametrize(("there", "configured", "key"), [
+    ([], "", "deploy/sshkey/id_ed25519"),
+    (["id_ed25519", "id_rsa"], "", "deploy/sshkey/id_ed25519"),
+    (["id_rsa"], "", "deploy/sshkey/id_rsa"),
+    (["id_rsa"], "keys/own", "keys/own"),
+])  # fmt: skip
+def test_private_key(tmp_path: Path, there: list[str], configured: str, key: str) -> None:
+    (tmp_path / "deploy/sshkey").mkdir(parents=True)
+    for name in there:
+        (tmp_path / "deploy/sshkey" / name).touch()
+    assert inventory.private_key(tmp_path, configured) == tmp_path / key
+
+
+@pytest.mark.parametrize("configured", ["/etc/key", "~/key"])
+def test_a_key_elsewhere_is_not_looked_for_in_the_clusters_directory(configured: str) -> None:
+    found = inventory.private_key(Path("/c"), configured)
+    assert found == Path(configured).expanduser()
+
+
+def test_machines_are_known_by_both_addresses_and_by_their_pinned_keys() -> None:
+    machines = MACHINES.replace("role: infra,", f"role: infra, host_key: 'SHA256:{43 * 'a'}',")
+    found = inventory.machines(config_of(machines=machines), {"w2": "10.0.0.9"})
+    assert found.places == {
+        "10.0.0.1": "i1", "[10.0.0.2]:2222": "w1", "[1.2.3.4]:2222": "w1", "10.0.0.9": "w2",
+    }  # fmt: skip
+    assert list(found.pins.values()) == ["i1"]
+
+
+def connections(tmp_path: Path, text: str, machines: str = MACHINES) -> dict[str, Ssh]:
+    nodes = inventory.nodes(config_of(text, machines), unrecorded(directory=tmp_path))
+    found: dict[str, Any] = {node.name: node.connection for node in nodes}
+    return found
+
+
+def test_every_machine_is_a_node_in_the_order_of_the_configuration(tmp_path: Path) -> None:
+    nodes = inventory.nodes(config_of(), unrecorded(directory=tmp_path))
+    assert [(node.name, node.user) for node in nodes] == [
+        ("i1", "dlwsadmin"), ("w1", "eve"), ("w2", "dlwsadmin"),
+    ]  # fmt: skip
+    assert not (tmp_path / "deploy").exists()
+
+
+def test_those_behind_one_jump_host_share_the_connection_to_it(tmp_path: Path) -> None:
+    jump = "ssh: {idle_timeout: 9, jump_host: {host: gate, port: 2200, user: jumper}}\n"
+    machines = MACHINES + "  w3: {role: worker, private-ip: 10.0.0.3, jump_host: {host: gate}}\n"
+    found = connections(tmp_path, jump, machines)
+    ways = {name: connection.via for name, connection in found.items()}
+    assert all(ways.values()) and ways["i1"] is ways["w2"] is not ways["w3"]
+    assert ways["i1"] and str(ways["i1"].target) == "jumper@gate:2200"
+    assert ways["i1"].target.idle_timeout == 0, "what runs through it may be silent"
+    assert ways["i1"].target.machine == ""
+    assert ways["w3"] and str(ways["w3"].target) == "dlwsadmin@gate:22"
+
+
+def test_without_a_jump_host_the_way_is_direct(tmp_path: Path) -> None:
+    assert {c.via for c in connections(tmp_path, "").values()} == {None}
