@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import CheckFailed
+from dlws.core.program import PROGRAM
 from dlws.runs.plan import local
 from dlws.secrets.vault import OwnPassphrase, Vault
 
@@ -79,4 +80,4 @@ def complete(vault: Vault, found: dict[str, str]) -> None:
     """Raise CheckFailed where a cluster that is encrypted has plain secrets."""
     plain = [path for path, state in found.items() if state == "plain"]
     if vault.encrypted and plain:
-        raise CheckFailed(f"not encrypted: {', '.join(plain)}", "run: deploy.py secrets encrypt")
+        raise CheckFailed(f"not encrypted: {', '.join(plain)}", f"run: {PROGRAM} secrets encrypt")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 from dlws.nodes.directory import KEY
 from dlws.nodes.node import Login, Node
 from dlws.runs.plan import Action, Planned, run
@@ -80,7 +81,7 @@ def public_keys(directory: Path, more: tuple[Path, ...] = ()) -> bytes:
     try:
         data = {path: path.read_bytes() for path in (own, *more)}
     except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}", "run: deploy.py build") from error
+        raise UsageError(f"{error.filename}: {error.strerror}", f"run: {PROGRAM} build") from error
     texts = [_decoded(path, content).strip() for path, content in data.items()]
     return "".join(f"{line}\n" for text in texts for line in text.splitlines()).encode()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, Refused
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 from dlws.nodes.outcomes import Outcome, raise_failures
 from dlws.runs.plan import local
 from dlws.ssh.client import Ssh
@@ -96,7 +97,7 @@ class TrustResult:
             raise Refused(
                 f"not accepted: the host keys of {fold(one.name for one in left)}",
                 "compare with ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub on each machine, "
-                f"then: deploy.py -y hosts trust{option}",
+                f"then: {PROGRAM} -y hosts trust{option}",
             )
 
     def _wrong(self) -> None:

@@ -15,6 +15,7 @@ from dlws.bundle.image import Image, file_name, write
 from dlws.core import resources
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.program import PROGRAM
 from dlws.core.version import Version
 from dlws.shell.quoting import chain, script, sh
 
@@ -195,7 +196,7 @@ class Debian:
         if not found:
             raise DeployError(
                 f"{CODENAME}'s source package kubernetes is no longer {VERSION}",
-                "deploy.py bundle build --from upstream",
+                f"{PROGRAM} bundle build --from upstream",
             )
         return found[0]
 
@@ -211,7 +212,7 @@ def check_version(version: Version) -> None:
     if str(version) != VERSION:
         raise UsageError(
             f"Debian has the source of Kubernetes {VERSION}, not of {version}",
-            f"set kubernetes.version: {VERSION}, or use: deploy.py bundle build --from upstream",
+            f"set kubernetes.version: {VERSION}, or use: {PROGRAM} bundle build --from upstream",
         )
 
 

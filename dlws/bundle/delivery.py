@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dlws.bundle import manifest as manifests
 from dlws.bundle.manifest import NAME, Entry, Manifest
 from dlws.core.errors import CheckFailed, DeployError
+from dlws.core.program import PROGRAM
 from dlws.shell.files import File
 from dlws.shell.quoting import script
 
@@ -63,7 +64,7 @@ def _tree(source: Path, entries: tuple[Entry, ...]) -> tuple[File, ...]:
     if wrong:
         raise CheckFailed(
             f"the bundle is not what its manifest says: {', '.join(wrong)}",
-            "deploy.py bundle verify, then bundle build",
+            f"{PROGRAM} bundle verify, then: {PROGRAM} bundle build",
         )
     return tree
 
@@ -113,14 +114,14 @@ def ensure(cluster: Cluster, nodes: Sequence[Node]) -> None:
     if found:
         raise CheckFailed(
             f"{source}: {len(found)} files are not right: {', '.join(found[:5])}",
-            f"deploy.py bundle build --output {shlex.quote(str(source))}",
+            f"{PROGRAM} bundle build --output {shlex.quote(str(source))}",
         )
     version = manifests.load(source).kubernetes_version
     if version != str(cluster.config.kubernetes.version):
         raise DeployError(
             f"the bundle is Kubernetes {version}, config.yaml wants "
             f"{cluster.config.kubernetes.version}",
-            "set kubernetes.version, or make the bundle again: deploy.py bundle build",
+            f"set kubernetes.version, or make the bundle again: {PROGRAM} bundle build",
         )
     cluster.change_all(nodes, lambda node: _pushed(node, source), "bundle", protect_quorum=True)
 

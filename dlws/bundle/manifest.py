@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 
 NAME = "manifest.json"
 ARCHITECTURES = ("amd64", "arm64")
 KINDS = {"bin": "binary", "cni": "cni", "images": "image", "packages": "package"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CURE = "make one: deploy.py bundle build --from debian, or --from upstream"
 
 
 class BundleBroken(DeployError):
@@ -61,7 +61,7 @@ class Manifest:
         if entries is None:
             raise DeployError(
                 f"the bundle has nothing for {architecture}, only {', '.join(self.architectures)}",
-                f"deploy.py bundle build --from {self.origin} --arch {architecture}",
+                f"{PROGRAM} bundle build --from {self.origin} --arch {architecture}",
             )
         fitting = tuple(
             entry
@@ -104,9 +104,9 @@ def load(directory: Path) -> Manifest:
     try:
         return parse(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise BundleBroken(f"{path}: there is no bundle here", _CURE) from None
+        raise BundleBroken(f"{path}: there is no bundle here", _cure()) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleBroken(f"{path}: not the manifest of a bundle: {error}", _CURE) from error
+        raise BundleBroken(f"{path}: not the manifest of a bundle: {error}", _cure()) from error
 
 
 def parse(text: str) -> Manifest:
@@ -196,3 +196,7 @@ def _faults(path: Path, entry: Entry) -> list[str]:
     if (sha256 := digest(path)) != entry.sha256:
         return [f"sha256 {sha256[:12]}…, {entry.sha256[:12]}… expected"]
     return []
+
+
+def _cure() -> str:
+    return f"make one: {PROGRAM} bundle build --from debian, or --from upstream"

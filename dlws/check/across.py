@@ -14,6 +14,7 @@ from dlws.check.rules import words
 from dlws.config.addresses import is_address
 from dlws.core.errors import RENEW_MACHINE_ID
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 from dlws.ssh.hostkeys import RENEW, place
 
 if TYPE_CHECKING:
@@ -59,24 +60,27 @@ def _shared(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]
     return ((value, nodes) for value, nodes in owners.items() if len(nodes) > 1)
 
 
-_TWICE: dict[str, tuple[Callable[[Facts], Iterable[str]], str]] = {
-    "machine-id": (
-        lambda facts: [facts.machine_id],
-        f"on all but one: {RENEW_MACHINE_ID}",
-    ),
-    "host key": (
-        lambda facts: facts.host_keys,
-        f"on all but one: {RENEW}; then: deploy.py hosts trust --changed NODE",
-    ),
-    "hostname": (
-        lambda facts: [facts.hostname.lower()],
-        "on all but one: sudo hostnamectl set-hostname NAME",
-    ),
-    "product UUID": (
-        lambda facts: [] if facts.container else [facts.product_uuid],
-        "give each virtual machine a UUID of its own: kubeadm takes it for the machine's identity",
-    ),
-}
+def _twice() -> dict[str, tuple[Callable[[Facts], Iterable[str]], str]]:
+    """What no two nodes may share, and what to do where they do."""
+    return {
+        "machine-id": (
+            lambda facts: [facts.machine_id],
+            f"on all but one: {RENEW_MACHINE_ID}",
+        ),
+        "host key": (
+            lambda facts: facts.host_keys,
+            f"on all but one: {RENEW}; then: {PROGRAM} hosts trust --changed NODE",
+        ),
+        "hostname": (
+            lambda facts: [facts.hostname.lower()],
+            "on all but one: sudo hostnamectl set-hostname NAME",
+        ),
+        "product UUID": (
+            lambda facts: [] if facts.container else [facts.product_uuid],
+            "give each virtual machine a UUID of its own: kubeadm takes it for the machine's "
+            "identity",
+        ),
+    }
 
 
 def identity(all: Sequence[Facts], config: Config) -> list[Finding]:
@@ -89,7 +93,7 @@ def identity(all: Sequence[Facts], config: Config) -> list[Finding]:
         what = f"{fold(nodes)} are one machine"
         found += _for(nodes, what, "correct their private-ip in config.yaml: each needs its own")
     others = [facts for facts in reached if facts.node not in same]
-    for kind, (values, cure) in _TWICE.items():
+    for kind, (values, cure) in _twice().items():
         if kind == "host key" and config.ssh.shared_host_keys:
             continue
         pairs = [(facts.node, value) for facts in others for value in values(facts)]
@@ -197,11 +201,11 @@ def _forward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[F
         elif _astray(has, there, own=there is facts):
             right = there.address if is_address(there.address) else "an address of that machine"
             what = f"{name} is {', '.join(has)} there, and has to be {right}"
-            cure = "correct its /etc/hosts or DNS; deploy.py up --only hosts writes all names"
+            cure = f"correct its /etc/hosts or DNS; {PROGRAM} up --only hosts writes all names"
             found += _for([facts.node], what, cure)
     if missing:
         what = f"names without an address: {fold(missing)}"
-        cure = "deploy.py up --only hosts, or add them to DNS"
+        cure = f"{PROGRAM} up --only hosts, or add them to DNS"
         found.append(Finding("warning", facts.node, what, cure))
     return found
 
@@ -234,7 +238,7 @@ def _backward(facts: Facts, config: Config, known: Mapping[str, Facts]) -> list[
             missing.append(node)
     if missing:
         what = f"addresses without a name: {fold(missing)}"
-        cure = "deploy.py up --only hosts, or add them to the reverse zone of the DNS"
+        cure = f"{PROGRAM} up --only hosts, or add them to the reverse zone of the DNS"
         found.append(Finding("warning", facts.node, what, cure))
     return found
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlws.check.facts import Device, Disk, Facts
 from dlws.check.findings import Finding
+from dlws.core.program import PROGRAM
 
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
@@ -44,7 +45,7 @@ def ssh(facts: Facts, config: Config) -> list[Finding]:
         return failure(
             facts,
             "its answer broke off: not all of it could be checked",
-            "see what hangs or fails there: deploy.py connect NODE",
+            f"see what hangs or fails there: {PROGRAM} connect NODE",
         )
     return []
 
@@ -53,7 +54,7 @@ def sudo(facts: Facts, config: Config) -> list[Finding]:
     """The login user may become root."""
     if not facts.sudo_error:
         return []
-    cure = "set ssh.sudo_password in config.yaml, or run: deploy.py sshkey install"
+    cure = f"set ssh.sudo_password in config.yaml, or run: {PROGRAM} sshkey install"
     return failure(facts, facts.sudo_error, cure)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.core.program import PROGRAM
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
@@ -88,7 +90,7 @@ def verify(session: Session, directory: Path | None) -> None:
     found = manifest.problems(place)
     if found:
         listed = "".join(f"\n  {line}" for line in found)
-        cure = f"make it again: deploy.py bundle build --from {manifest.load(place).origin}"
+        cure = f"make it again: {PROGRAM} bundle build --from {manifest.load(place).origin}"
         raise CheckFailed(f"{place}: {len(found)} files are not right:{listed}", cure)
     click.echo(f"{place}: intact")
 

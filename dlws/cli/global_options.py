@@ -70,14 +70,16 @@ def _inner(group: click.Command, name: str) -> click.Command | None:
     return group.get_command(click.Context(group), name) if isinstance(group, click.Group) else None
 
 
-def front(root: click.Group, argv: Sequence[str]) -> list[str]:
-    """The global options that a command line begins with, with their values."""
-    ours, found, queue = options(root), list[str](), list(argv)
-    while queue and queue[0].startswith("-"):
-        word = queue.pop(0)
-        found += [word, *(queue[:1] if ours.get(word) else [])]
-        queue = queue[bool(ours.get(word)) :]
-    return found
+def split(
+    root: click.Group, argv: Sequence[str]
+) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
+    """The global options that a command line begins with, each with its value, and the rest."""
+    ours, found, queue = options(root), list[tuple[str, ...]](), list(argv)
+    while queue and queue[0].startswith("-") and queue[0] != "--":
+        size = 2 if ours.get(queue[0]) else 1
+        found.append(tuple(queue[:size]))
+        queue = queue[size:]
+    return tuple(found), tuple(queue)
 
 
 def _cluster(word: str, known: Taking) -> bool:

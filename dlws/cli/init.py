@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dlws.core.program import PROGRAM
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
@@ -83,7 +85,7 @@ def _refuse_existing(path: Path) -> None:
     if path.exists() or path.is_symlink():
         raise Refused(
             f"{path} is there already, and is not overwritten",
-            "edit it, and check it with: deploy.py checkconfig; or name another directory: --dir",
+            f"edit it, and check it with: {PROGRAM} checkconfig; or name another directory: --dir",
         )
 
 
@@ -94,7 +96,7 @@ def _answers(given: Mapping[str, Any]) -> Answers:
 
     platform = given["platform"] or "onpremise"
     if platform == "sandbox":
-        raise UsageError("a sandbox makes its config.yaml itself", "run: deploy.py sandbox up")
+        raise UsageError("a sandbox makes its config.yaml itself", f"run: {PROGRAM} sandbox up")
     for option in ("name", "infra") if platform == "onpremise" else ("name", "location"):
         if not given[option]:
             raise UsageError(f"--{option} is missing", f"{_HOW}; or answer questions on a terminal")

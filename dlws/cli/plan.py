@@ -7,16 +7,19 @@ import io
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlws.cli.global_options import AS_TYPED, front
+from dlws.cli.global_options import AS_TYPED, split
+from dlws.core.program import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dlws.runs.options import Options
     from dlws.runs.plan import Plan
     from dlws.session import Session
 
@@ -44,16 +47,17 @@ def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output
     if not file and len(command) > 2 and command[-2] == "-o":
         command, file = command[:-2], Path(command[-1])
     if command[0] in _ALONE:
-        raise UsageError(f"there is no plan of {command[0]}", "see: deploy.py plan --help")
-    words = [*front(ctx.find_root().command, session.options.argv[1:]), *command]  # type: ignore[arg-type]
-    code, made = _made(words)
+        raise UsageError(f"there is no plan of {command[0]}", f"see: {PROGRAM} plan --help")
+    words = [*(word for group in session.options.given for word in group), *command]
+    code, made = _made(words, session.options)
     if code:
         session.console.say("no plan was made")
         ctx.exit(code)
     click.echo(made.dump() if output == "json" else plans.table(made))
     if file:
         write(file.resolve(), made.dump().encode())
-        session.console.say(f"apply exactly this: {session.options.argv[0]} apply {file}")
+        line = shlex.join([session.options.argv[0], "apply", str(file)])
+        session.console.say(f"apply exactly this: {line}")
 
 
 @click.command()
@@ -70,7 +74,8 @@ def apply(ctx: click.Context, file: Path) -> None:
 
     session: Session = ctx.obj
     found, options = plans.load(file), session.options
-    given = {"argv": options.argv, "resume": options.resume, "seed": found.seed}
+    kept = {"argv": options.argv, "home": options.home}
+    given = {**kept, "resume": options.resume, "seed": found.seed}
     with journal.at(found.cwd, f"{file}, a plan"):
         if not options.resume:
             _refuse_moved(session, found)
@@ -83,7 +88,7 @@ def nested(words: Sequence[str], **given: Any) -> tuple[int, Session]:
     from dlws.cli.root import cli
 
     code: Any = 0
-    with cli.make_context("deploy.py", list(words), obj=given) as ctx:
+    with cli.make_context(PROGRAM.name, list(words), obj=given) as ctx:
         try:
             cli.invoke(ctx)
         except click.exceptions.Exit as end:
@@ -93,7 +98,7 @@ def nested(words: Sequence[str], **given: Any) -> tuple[int, Session]:
     return int(code or 0), ctx.obj
 
 
-def _made(words: Sequence[str], seed: str = "") -> tuple[int, Plan]:
+def _made(words: Sequence[str], options: Options, seed: str = "") -> tuple[int, Plan]:
     """The exit code of a dry run of a command line, and the plan of it."""
     from dlws import __version__
     from dlws.runs import journal
@@ -101,7 +106,7 @@ def _made(words: Sequence[str], seed: str = "") -> tuple[int, Plan]:
 
     # What the dry run prints is not the plan, which has standard output to itself.
     with contextlib.redirect_stdout(sys.stderr):
-        code, session = nested(["--dry-run", "--diff", *words], seed=seed)
+        code, session = nested(["--dry-run", "--diff", *words], seed=seed, home=options.home)
     directory = session.options.directory
     if code == 5 and session.options.command == "verify":
         code = 0  # it says that there is something to put right, which is the plan
@@ -122,11 +127,15 @@ def _made(words: Sequence[str], seed: str = "") -> tuple[int, Plan]:
 def _refuse_moved(session: Session, found: Plan) -> None:
     """Raise Refused unless a plan made now is the same one."""
     from dlws import __version__
+    from dlws.cli.root import cli
     from dlws.core.errors import Refused
     from dlws.runs import journal
     from dlws.runs.plan import differences
 
-    cure = f"plan anew: {shlex.join([session.options.argv[0], 'plan', *found.words])}"
+    given, words = split(cli, found.words)
+    place = Path(found.directory)
+    line = replace(session.options, given=given, words=words, directory=place).again("plan")
+    cure = f"plan anew: {line}"
     if found.version != __version__:
         raise Refused(f"the plan was made by dlws {found.version}, this is {__version__}", cure)
     if found.config != journal.config_hash(Path(found.directory)):
@@ -134,7 +143,7 @@ def _refuse_moved(session: Session, found: Plan) -> None:
     session.console.say("looking whether the plan still fits")
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code, now = _made(found.words, found.seed)
+        code, now = _made(found.words, session.options, found.seed)
     if code:
         raise Refused(f"the plan cannot be checked:\n{said.getvalue().rstrip()}", cure)
     if moved := differences(found, now):

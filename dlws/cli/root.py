@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from dlws import __version__
-from dlws.cli.global_options import global_options_first
+from dlws.cli.global_options import global_options_first, split
 from dlws.cli.lazy import LazyGroup
 from dlws.core.errors import Defect, DeployError, EndOfPlan, ReaderGone, UsageError
 
 if TYPE_CHECKING:
     from dlws.runs.limits import MaxFailures
+    from dlws.runs.options import Options
     from dlws.secrets.redaction import Redactor
     from dlws.session import Session
 
@@ -56,11 +58,9 @@ class Root(LazyGroup):
 
 def _end_of_plan(session: Session, end: EndOfPlan) -> None:
     """A dry run has said what it does not know; a plan that is applied ends with it."""
-    import shlex
-
-    if applied_plan := session.options.applied_plan:
-        again = shlex.join([session.options.argv[0], "plan", *applied_plan.words])
-        session.console.say(f"the plan is done, and ends here: {end}\nplan the rest: {again}")
+    if session.options.applied_plan:
+        rest = f"plan the rest: {session.options.again('plan')}"
+        session.console.say(f"the plan is done, and ends here: {end}\n{rest}")
 
 
 def _end_failed(ctx: click.Context, error: DeployError) -> NoReturn:
@@ -98,6 +98,13 @@ def _limit(_ctx: click.Context, _option: click.Parameter, text: str | None) -> M
         raise click.BadParameter(f"{error.message}; {error.cure}") from error
 
 
+def _refused(_ctx: click.Context, _option: click.Parameter, text: str | None) -> None:
+    if text is not None:
+        raise click.UsageError(
+            "--archtype is for making images, which no command does yet: leave it out"
+        )
+
+
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dlws")
 @click.option(
@@ -127,9 +134,7 @@ def _limit(_ctx: click.Context, _option: click.Parameter, text: str | None) -> M
 @click.option("-v", "--verbose", is_flag=True, help="Show the output of every command.")
 @click.option("-s", "--sudo", is_flag=True, help="Run commands and scripts as root on the nodes.")
 @click.option("--background", is_flag=True, help="Leave scripts running on the nodes.")
-@click.option(
-    "--archtype", default="", metavar="ARCH", help="Architecture of images: amd64, arm64."
-)
+@click.option("--archtype", hidden=True, expose_value=False, callback=_refused)
 @click.option("--force", is_flag=True, help="Go on where a command would stop to be careful.")
 @click.option("-p", "--public", is_flag=True, help="Connect to public-ip instead of private-ip.")
 @click.option("--retry-failed", is_flag=True, help="Only the nodes that failed in the last run.")
@@ -154,14 +159,29 @@ def cli(ctx: click.Context, /, directory: str, **options: Any) -> None:
     Options stand before the command or behind it. Start with `sandbox up` for a rehearsal on this
     machine, or let `init` write a config.yaml, and go through the steps that `steps` lists.
     """
-    from pathlib import Path
-
-    from dlws.runs.options import Options
+    from dlws.core.program import PROGRAM
     from dlws.session import Session
 
-    argv = (sys.argv[0] or "deploy.py", *ctx.meta[ARGV])
-    told = {"argv": argv, "command": ctx.invoked_subcommand or "", **options}
-    given = ctx.obj if isinstance(ctx.obj, dict) else {}  # what `resume` and `apply` pass on
-    session = Session(Options(directory=Path(directory).resolve(), **{**told, **given}))
-    ctx.obj = session
+    ctx.obj = session = Session(_options(ctx, directory, options))
     ctx.call_on_close(session.close)
+    ctx.call_on_close(partial(PROGRAM.begin_with, PROGRAM.name, str(PROGRAM)))
+    PROGRAM.begin_with(session.options.argv[0], session.options.line())
+
+
+def _options(ctx: click.Context, directory: str, options: dict[str, Any]) -> Options:
+    from pathlib import Path
+
+    from dlws.core.program import typed
+    from dlws.runs.options import Options
+
+    line = ctx.meta[ARGV]
+    given, words = split(cli, line)
+    told = {
+        "argv": (typed(sys.argv[0]), *line),
+        "given": given,
+        "words": words,
+        "command": ctx.invoked_subcommand or "",
+        **options,
+    }
+    passed_on = ctx.obj if isinstance(ctx.obj, dict) else {}  # by `resume`, `plan` and `apply`
+    return Options(directory=Path(directory).resolve(), **{**told, **passed_on})

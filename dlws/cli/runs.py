@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 
 if TYPE_CHECKING:
     from dlws.runs.options import Options
@@ -121,7 +122,7 @@ def resume(ctx: click.Context, run: str) -> None:
     _warn_of_unreadable(session, session.options.directory / "deploy/runs" / found.id)
     session.console.say(f"resuming {found.id}: {' '.join(found.argv)}")
     with journal.at(found.cwd, found.id):
-        code, _ = nested([*more, *found.argv[1:]], resume=found.id)
+        code, _ = nested([*more, *found.argv[1:]], resume=found.id, home=session.options.home)
     ctx.exit(code)
 
 
@@ -137,7 +138,7 @@ def _passed_on(options: Options) -> list[str]:
     if options.nodes or options.retry_failed:
         raise UsageError(
             "resume carries on the whole run: it takes no --nodes and no --retry-failed",
-            "deploy.py resume",
+            f"{PROGRAM} resume",
         )
     flags = {"--dry-run": options.dry_run, "--verbose": options.verbose, "--yes": options.yes}
     chosen = [flag for flag, given in flags.items() if given]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.core.program import PROGRAM
 from dlws.core.text import since
 
 if TYPE_CHECKING:
@@ -50,7 +51,9 @@ def up(
     if made is None:
         return
     session.console.say(f"{len(made.nodes)} nodes are up after {since(started)}")
-    session.console.say("next: deploy.py build, deploy.py sshkey install, deploy.py connect worker")
+    session.console.say(
+        f"next: {PROGRAM} build, {PROGRAM} sshkey install, {PROGRAM} connect worker"
+    )
 
 
 @sandbox.command()

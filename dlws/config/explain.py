@@ -16,6 +16,7 @@ from dlws.config.problems import Path, closest, dotted
 from dlws.config.reading.shape import keys_of
 from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 from dlws.core.version import Version
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _unknown(key: str) -> UsageError:
     candidates = [*all_keys(), *MOVED, *OLD, "scale_up"]
     last = {name.rsplit(".", 1)[-1]: name for name in reversed(candidates)}
     near = closest(key, candidates) or last.get(closest(key.rsplit(".", 1)[-1], last), "")
-    hint = f"Did you mean {near}?" if near else "`deploy.py config explain` lists every key."
+    hint = f"Did you mean {near}?" if near else f"`{PROGRAM} config explain` lists every key."
     return UsageError(f"There is no key {key}.", hint)
 
 

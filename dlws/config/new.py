@@ -19,6 +19,7 @@ from dlws.config.reading.load import FILES, examine
 from dlws.config.reading.source import parse
 from dlws.core import nodeset, templates
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 from dlws.core.version import NEWEST, OLDEST
 
 VENDORS = {**MAKERS, "cpu": ""}
@@ -97,7 +98,7 @@ def check(values: dict[str, Any]) -> None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         about = first.get("ctx", {})
-        cure = about.get("cure", "see: deploy.py config explain")
+        cure = about.get("cure", f"see: {PROGRAM} config explain")
         raise UsageError(about.get("message", first["msg"]), cure) from None
 
 

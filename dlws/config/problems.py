@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 
 Level = Literal["error", "warning"]
 Path = tuple[str | int, ...]
@@ -80,7 +81,7 @@ class ConfigError(UsageError):
         self.problems = tuple(problems)
         super().__init__(
             f"the configuration has {count(self.problems)}\n{render(self.problems)}",
-            "Correct the lines above; `deploy.py config explain KEY` says what a key takes.",
+            f"Correct the lines above; `{PROGRAM} config explain KEY` says what a key takes.",
         )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import CheckFailed, DeployError, EndOfPlan, SomeNodesFailed, UsageError
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 from dlws.core.text import took
 from dlws.install import hooks
 from dlws.install.pending import PendingSteps
@@ -63,7 +64,7 @@ def _check(session: Session) -> None:
             for outcome in wrong:
                 cluster.quarantine(outcome)
         else:
-            cure = f"{error.cure}; to go on all the same: deploy.py --force up"
+            cure = f"{error.cure}; to go on all the same: {PROGRAM} --force up"
             raise CheckFailed(error.message, cure) from error
 
 
@@ -236,7 +237,7 @@ def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) ->
     said = f"{done} change{'s' if done > 1 else ''}"
     console.say(said if done else "nothing changed: all of it was in place")
     if whole:
-        console.say("\n".join(farewell(session.options.argv)))
+        console.say("\n".join(farewell(session.options)))
 
 
 def _do(session: Session, step: Step, aside: Aside) -> None:
@@ -272,14 +273,13 @@ def _end_without(session: Session, aside: Aside) -> None:
     raise SomeNodesFailed(message, again(session.options, names))
 
 
-def farewell(argv: Sequence[str]) -> list[str]:
+def farewell(options: Options) -> list[str]:
     """How to reach the cluster that was just made."""
-    program = shlex.join([argv[0], *_before_up(argv)])
     return [
         "your cluster:",
-        f"  {program} kubectl get nodes",
-        f"  {program} connect infra      (or: connect worker 0)",
-        f"  {program} status",
+        f"  {options.line('kubectl', 'get', 'nodes')}",
+        f"  {options.line('connect', 'infra')}      (or: connect worker 0)",
+        f"  {options.line('status')}",
     ]
 
 
@@ -298,10 +298,5 @@ def continue_lines(options: Options, platform: str, step: str) -> str:
     """The lines that go on from a step: where it stopped, or anew with a changed config.yaml."""
     if options.applied_plan:
         return f"carry on with the plan: {options.line('resume')}"
-    argv = options.argv
-    anew = shlex.join([argv[0], *_before_up(argv), "up", platform, "--from", step])
+    anew = replace(options, words=("up", platform, "--from", step)).again()
     return f"continue: {options.line('resume')}\nor, if config.yaml had to be changed: {anew}"
-
-
-def _before_up(argv: Sequence[str]) -> list[str]:
-    return list(argv[1 : list(argv).index("up")]) if "up" in argv else []

@@ -25,6 +25,7 @@ from dlws.shell.quoting import script, sh
 if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.nodes.cluster import Cluster
+from dlws.core.program import PROGRAM
 from dlws.nodes.node import Node
 
 T = TypeVar("T")
@@ -105,7 +106,7 @@ def _first(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Node:
             raise DeployError(
                 f"{node.name} holds a control plane that does not answer: {state.api_says}",
                 "start it (systemctl start kubelet on the node), or remove it for good: "
-                f"./deploy.py kubeadm reset {node.name}",
+                f"{PROGRAM} kubeadm reset {node.name}",
             )
     return first
 
@@ -233,7 +234,7 @@ def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admissio
     if state.touched and not state.join_started:
         raise DeployError(
             f"{node.name} belongs to a cluster, and not to this one",
-            f"take it out of there first: ./deploy.py kubeadm reset {node.name}",
+            f"take it out of there first: {PROGRAM} kubeadm reset {node.name}",
         )
     prepare(cluster, node, state)
     document = documents.join_document(
@@ -261,7 +262,7 @@ def _check(config: Config, node: Node, seen: ClusterState) -> None:
             f"on the copy: {RENEW_MACHINE_ID}; for one machine correct its address in config.yaml",
         )
     wanted = config.kubernetes.version
-    cure = "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh"
+    cure = f"run: {PROGRAM} runscriptonroles infra worker ./scripts/install_kubeadm.sh"
     if not state.version:
         raise DeployError(f"{node.name} has no kubeadm", cure)
     if Version.parse(state.version).minor != wanted.minor:

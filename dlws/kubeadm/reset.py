@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dlws.core import resources
 from dlws.core.errors import DeployError, Refused
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 from dlws.kubeadm import podnetwork
 from dlws.kubeadm.survey import ClusterState, Member, survey
 from dlws.kubernetes import kubeconfig, versions
@@ -68,7 +69,7 @@ def check_quorum(cluster: Cluster, seen: ClusterState, leaving: Sequence[Node]) 
             f"etcd would lose its majority: of {len(members)} members {len(staying)} healthy ones "
             f"would stay ({fold(staying) or 'none'}), needed are {needed}",
             "reset one infra node at a time and let it join again, or reset the whole cluster: "
-            "./deploy.py kubeadm reset",
+            f"{PROGRAM} kubeadm reset",
         )
 
 
@@ -82,7 +83,7 @@ def _stays(cluster: Cluster, seen: ClusterState, leaving: Sequence[Node]) -> Nod
     for node in cluster.infra:
         if node not in leaving and node.name in seen.states and seen.states[node.name].api:
             return node
-    raise DeployError("no API server that stays answers", "see: ./deploy.py status")
+    raise DeployError("no API server that stays answers", f"see: {PROGRAM} status")
 
 
 def _remove(cluster: Cluster, seen: ClusterState, live: Node, node: Node) -> None:
@@ -105,7 +106,7 @@ def _remove(cluster: Cluster, seen: ClusterState, live: Node, node: Node) -> Non
     if not reachable:
         raise DeployError(
             "taken out of the cluster, but not cleaned: it cannot be reached",
-            f"when it is back: ./deploy.py kubeadm reset {node.name}",
+            f"when it is back: {PROGRAM} kubeadm reset {node.name}",
         )
 
 

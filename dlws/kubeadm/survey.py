@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core import resources
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.nodes.outcomes import Outcome
 from dlws.shell.quoting import script
 
@@ -118,7 +119,7 @@ class ClusterState:
             says += [f"{o.node.name}: {o.error.message}" for o in self.failures if o.error]
             raise DeployError(
                 "\n  ".join(["no API server of the cluster answers", *says]),
-                "run: ./deploy.py kubeadm init (it goes on where it stopped)",
+                f"run: {PROGRAM} kubeadm init (it goes on where it stopped)",
             )
         return self.live
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig
 from dlws.kubernetes import tunnel as reach
 from dlws.nodes import endpoint
@@ -134,7 +135,7 @@ def _reason(error: Any) -> str:
 
 def _cure(error: Any) -> str:
     if error.status in (401, 403):
-        return "deploy/sshkey/admin.conf may be of another cluster; run: ./deploy.py kubeadm init"
+        return f"deploy/sshkey/admin.conf may be of another cluster; run: {PROGRAM} kubeadm init"
     return ""
 
 
@@ -142,7 +143,7 @@ def _silent(server: str, error: Exception) -> DeployError:
     cause = str(getattr(error, "reason", None) or error)
     return DeployError(
         f"the API server at {server} does not answer: {cause}",
-        "see what is wrong with: ./deploy.py status",
+        f"see what is wrong with: {PROGRAM} status",
     )
 
 
@@ -191,7 +192,7 @@ def _tunnel(cluster: Cluster) -> reach.Tunnel:
             return reach.Tunnel(node.connection, address, port)
     raise DeployError(
         "\n  ".join(["no API server of the cluster can be reached", *says]),
-        "see what is wrong with: ./deploy.py status",
+        f"see what is wrong with: {PROGRAM} status",
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.localfiles import write
+from dlws.core.program import PROGRAM
 from dlws.nodes import endpoint
 from dlws.runs.plan import local
 from dlws.shell.quoting import sh
@@ -55,7 +56,7 @@ def load(source: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> Kubec
     except FileNotFoundError as error:
         raise DeployError(
             f"{source} is missing: there is no cluster yet, or it was made elsewhere",
-            "run: ./deploy.py kubeadm init (on a running cluster it only fetches this file)",
+            f"run: {PROGRAM} kubeadm init (on a running cluster it only fetches this file)",
         ) from error
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"{source}: cannot read this kubeconfig: {error}") from error
@@ -98,7 +99,7 @@ def merge(cluster: Cluster, target: Path) -> bool:
     if cluster.run.vault.encrypted:
         raise Refused(
             f"{target} would hold in plain what is encrypted in deploy/; it was not changed",
-            "use: ./deploy.py kubectl ARGS; or decrypt it first: ./deploy.py secrets decrypt",
+            f"use: {PROGRAM} kubectl ARGS; or decrypt it first: {PROGRAM} secrets decrypt",
         )
     chosen = endpoint.api_endpoint(cluster)
     # This machine's /etc/hosts is its owner's: the name of three API servers is not in it.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dlws.core.architecture import architecture
 from dlws.core.errors import DeployError
 from dlws.core.localfiles import write
+from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig, tunnel
 from dlws.runs import plan
 from dlws.runs.console import outlets, passed_on
@@ -95,7 +96,7 @@ def _on_node(cluster: Cluster, words: Sequence[str]) -> int:
             continue
         return _through(node, words)
     raise DeployError(
-        "\n  ".join(["kubectl: no way to an API server", *says]), "see: ./deploy.py status"
+        "\n  ".join(["kubectl: no way to an API server", *says]), f"see: {PROGRAM} status"
     )
 
 
@@ -107,7 +108,7 @@ def _through(node: Node, words: Sequence[str]) -> int:
     if code == _NOT_FOUND:
         raise DeployError(
             f"neither this machine nor {node.name} has kubectl",
-            "run: ./deploy.py runscriptonroles infra worker ./scripts/install_kubeadm.sh",
+            f"run: {PROGRAM} runscriptonroles infra worker ./scripts/install_kubeadm.sh",
         )
     return code
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 from dlws.runs import plan
 
 if TYPE_CHECKING:
@@ -231,5 +232,5 @@ def _complain(cluster: Cluster, clashes: Sequence[str], missing: Sequence[str]) 
     if missing:
         raise SomeNodesFailed(
             f"{fold(missing)}: not in the cluster, so without labels",
-            "run: ./deploy.py kubeadm join, then this line again",
+            f"run: {PROGRAM} kubeadm join, then this line again",
         )

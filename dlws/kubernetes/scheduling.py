@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.errors import DeployError
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 from dlws.kubernetes import versions
 from dlws.kubernetes.api import (
     KubeNode,
@@ -69,7 +70,7 @@ def _change(
         missing = [node.name for node in nodes if node.name not in live]
         if missing:
             raise DeployError(
-                f"{fold(missing)}: not in the cluster", "run: ./deploy.py kubeadm join"
+                f"{fold(missing)}: not in the cluster", f"run: {PROGRAM} kubeadm join"
             )
         patches = {node.name: patch(node, live[node.name]) for node in nodes}
         patches = {name: body for name, body in patches.items() if body}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dlws.config.model.roles import ROLE_WORDS, words_for
 from dlws.core import nodeset
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 from dlws.nodes.node import Node
 from dlws.nodes.outcomes import NotTried, Outcome, raise_failures
 from dlws.nodes.parallel import FailureBudget, WorkQueue
@@ -77,7 +78,7 @@ class Cluster:
         failed = {name for name, state in last.nodes.items() if state != "ok"}
         if not failed:
             raise UsageError(
-                f"no node failed in the last run, {last.id}", "see: deploy.py runs list"
+                f"no node failed in the last run, {last.id}", f"see: {PROGRAM} runs list"
             )
         return failed
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.runs import plan
 from dlws.runs.console import outlets
 from dlws.runs.plan import AS_IT_IS, Planned
@@ -272,7 +273,7 @@ class NotKept(DeployError):
     def __init__(self, result: Result) -> None:
         super().__init__(
             result.complaint.replace("dlws: ", ""),
-            "make room on that node (df -h /var/lib /home), then: deploy.py resume",
+            f"make room on that node (df -h /var/lib /home), then: {PROGRAM} resume",
         )
 
 
@@ -283,5 +284,5 @@ class SudoRefused(DeployError):
         says = result.complaint.splitlines()[-1:] or ["no words"]
         super().__init__(
             f"sudo refuses {user}: {says[0]}",
-            "set ssh.sudo_password in config.yaml, or run: deploy.py sshkey install",
+            f"set ssh.sudo_password in config.yaml, or run: {PROGRAM} sshkey install",
         )

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, Refused
+from dlws.core.program import PROGRAM
 from dlws.core.text import took
 from dlws.runs import lock
 from dlws.shell.quoting import script
@@ -159,7 +160,7 @@ def break_it(node: Node, seen: LockState, options: Options) -> None:
     if now.verdict != "broken":
         raise Refused(
             f"the lock on {node.name} is another one by now: {now.words}",
-            "see: deploy.py lock status",
+            f"see: {PROGRAM} lock status",
         )
 
 
@@ -297,5 +298,5 @@ class Guard:
             what = f"was broken, and is held by {seen.words}"
         return Refused(
             f"the lock of this run on {self._node.name} {what}; no further command was started",
-            "when no other run is under way: deploy.py resume",
+            f"when no other run is under way: {PROGRAM} resume",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from dlws.runs.options import Options
 
 T = TypeVar("T")
-
-WITH_VALUE = ("--nodes", "--parallel", "--dir", "--archtype", "--lock-wait", "--max-failures")
-"""The global options that the next word belongs to."""
 
 
 class NotTried(DeployError):
@@ -88,27 +84,7 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], options: Options) -> None:
 def again(options: Options, failed: Sequence[str]) -> str:
     """How to bring in the nodes that failed; a plan that was applied is carried on or made anew."""
     if options.applied_plan and options.command in lock.SHARED:
-        words = limited(options.applied_plan.words, failed)
-        return f"plan anew for those: {shlex.join([options.argv[0], 'plan', *words])}"
+        return f"plan anew for those: {options.again('plan', nodes=failed)}"
     if options.applied_plan:
         return f"carry on with the plan: {options.line('resume')}"
-    return f"retry just those: {retry_line(options.argv, failed)}"
-
-
-def retry_line(argv: Sequence[str], failed: Sequence[str]) -> str:
-    """The same command line (its global options first), limited to the failed nodes."""
-    return shlex.join([argv[0], *limited(argv[1:], failed)])
-
-
-def limited(given: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The words of a command line with these nodes in the place of any limit that it had."""
-    words, rest = list(given), list[str]()
-    while words and words[0].startswith("-"):
-        word = words.pop(0)
-        if word == "--nodes":
-            words = words[1:]
-        elif not word.startswith("--nodes="):
-            rest.append(word)
-            if word in WITH_VALUE and words:
-                rest.append(words.pop(0))
-    return ["--nodes", nodeset.fold(names), *rest, *words]
+    return f"retry just those: {options.again(nodes=failed)}"

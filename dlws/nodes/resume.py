@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.core.connection import Echo
 from dlws.core.errors import Refused, UsageError
+from dlws.core.program import PROGRAM
 from dlws.runs import journal, lock
 from dlws.runs.journal import Journal, Run
 from dlws.shell import recorder
@@ -30,13 +31,13 @@ def resumable(directory: Path, run: str, force: bool) -> Run:
     if found.config and found.config != journal.config_hash(directory) and not force:
         raise Refused(
             f"config.yaml has changed since {found.id}: what was done then may not be what it says",
-            "run the command anew, or resume all the same: deploy.py --force resume",
+            f"run the command anew, or resume all the same: {PROGRAM} --force resume",
         )
     if _age(found) > timedelta(days=recorder.KEPT_DAYS) and not force:
         raise Refused(
             f"{found.id} began more than {recorder.KEPT_DAYS} days ago: nodes no longer know what "
             "they did in it",
-            "run the command anew, or resume all the same: deploy.py --force resume",
+            f"run the command anew, or resume all the same: {PROGRAM} --force resume",
         )
     return found
 

@@ -13,6 +13,7 @@ import tomli_w
 from dlws.config.model.machines import MAKERS
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.merge import merged
+from dlws.core.program import PROGRAM
 from dlws.shell.files import File
 from dlws.shell.quoting import chain, script, sh
 
@@ -303,12 +304,12 @@ def parse_present(kind: str, name: str, result: Result) -> Present:
     if result.code == 127:
         raise DeployError(
             f"{kind} is not installed on {name}",
-            f"deploy.py --nodes {name} runscriptonall scripts/prepare_ubuntu.sh",
+            f"{PROGRAM} --nodes {name} runscriptonall scripts/prepare_ubuntu.sh",
         )
     if not result.ok:
         raise DeployError(
             f"{PATHS[kind]} on {name} cannot be read: {result.complaint}",
-            f"deploy.py connect {name}",
+            f"{PROGRAM} connect {name}",
         )
     head, _, text = result.out.partition(b"\n\n")
     facts = dict(line.split("=", 1) for line in head.decode().splitlines())

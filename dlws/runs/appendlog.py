@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from dlws.core.errors import DeployError, Refused
+from dlws.core.program import PROGRAM
 from dlws.shell.quoting import sh
 
 
@@ -18,7 +19,7 @@ class JournalUnwritable(Refused):
     def __init__(self, path: Path, error: OSError) -> None:
         super().__init__(
             f"{path}: {error.strerror or error}: what cannot be recorded is not done",
-            f"make room (df -h {sh(path.parent)}), then go on with: deploy.py resume",
+            f"make room (df -h {sh(path.parent)}), then go on with: {PROGRAM} resume",
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import EndOfPlan, Refused
+from dlws.core.program import PROGRAM
 from dlws.runs.plan import Action, Key, Plan, Unknown, masked
 
 if TYPE_CHECKING:
@@ -93,5 +94,5 @@ class Gate:
         if not found:
             raise Refused(
                 f"{action.node or 'here'}: not in the plan: {action.words}",
-                "what was planned up to here is done; plan anew: deploy.py plan COMMAND...",
+                f"what was planned up to here is done; plan anew: {PROGRAM} plan COMMAND...",
             )

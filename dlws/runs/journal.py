@@ -21,6 +21,7 @@ from dlws.core.connection import Outlet, Result
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import private_directory
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 from dlws.runs import history, records
 from dlws.runs.appendlog import AppendLog, JournalUnwritable, write_all
 from dlws.secrets.redaction import Redactor
@@ -231,7 +232,7 @@ def find(deploy: Path, run: str = "") -> Path:
     found = [path for path in runs(deploy) if path.name.startswith(run)]
     if not found:
         raise UsageError(
-            f"there is no run {run}" if run else "there was no run yet", "see: deploy.py runs list"
+            f"there is no run {run}" if run else "there was no run yet", f"see: {PROGRAM} runs list"
         )
     if run and len(found) > 1:
         raise UsageError(f"{run} begins the ids of {len(found)} runs", "give more of it")
@@ -295,7 +296,7 @@ def log_end(directory: Path, node: str, size: int = 16384) -> str:
     """The last bytes of a node's log, from a line's beginning."""
     path = directory / f"{node}.log"
     if not path.exists():
-        raise UsageError(f"{node} printed nothing in {directory.name}", "see: deploy.py runs show")
+        raise UsageError(f"{node} printed nothing in {directory.name}", f"see: {PROGRAM} runs show")
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - size))
         text = file.read().decode(errors="surrogateescape")

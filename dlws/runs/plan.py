@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import UsageError
 from dlws.core.nodeset import fold
+from dlws.core.program import PROGRAM
 
 if TYPE_CHECKING:
     from dlws.core.connection import Stdin
@@ -173,10 +174,10 @@ def load(path: Path) -> Plan:
         return made
     except OSError as error:
         raise UsageError(
-            f"{path}: {error.strerror}", "deploy.py plan COMMAND... -o FILE"
+            f"{path}: {error.strerror}", f"{PROGRAM} plan COMMAND... -o FILE"
         ) from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UsageError(f"{path} is not a plan", "deploy.py plan COMMAND... -o FILE") from error
+        raise UsageError(f"{path} is not a plan", f"{PROGRAM} plan COMMAND... -o FILE") from error
 
 
 def _tuple(value: Any) -> Any:

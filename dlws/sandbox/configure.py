@@ -25,7 +25,7 @@ _LEFT_OUT = {
 """What is not said of a sandbox's nodes, or does nothing and would only be warned of."""
 
 HEADER = """\
-# The configuration of this sandbox: local nodes on this machine, made by `deploy.py sandbox up`.
+# The configuration of this sandbox: local nodes on this machine, made by `sandbox up`.
 # It is an ordinary config.yaml; change what you like, it is never overwritten.
 """
 

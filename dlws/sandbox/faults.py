@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.sandbox import cgroups, naming, nodes
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Sandbox, SandboxNode
@@ -152,4 +153,4 @@ def _link(sandbox: Sandbox, node: SandboxNode) -> str:
 
 
 def _dead(node: SandboxNode) -> None:
-    raise DeployError(f"{node.name} is not running", f"deploy.py sandbox start {node.name}")
+    raise DeployError(f"{node.name} is not running", f"{PROGRAM} sandbox start {node.name}")

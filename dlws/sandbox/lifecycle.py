@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlws.core.errors import DeployError, Refused
 from dlws.core.localfiles import write
+from dlws.core.program import PROGRAM
 from dlws.core.text import since
 from dlws.runs.console import Console
 from dlws.runs.plan import local
@@ -54,7 +55,7 @@ def sandbox_of(directory: Path) -> Sandbox:
     """The sandbox of a directory, which must be up."""
     found = state.load(naming.sandbox_id(directory))
     if not found:
-        raise DeployError(f"{directory.resolve()} has no sandbox", "deploy.py sandbox up")
+        raise DeployError(f"{directory.resolve()} has no sandbox", f"{PROGRAM} sandbox up")
     return found
 
 
@@ -109,7 +110,7 @@ def _planned(
         if wish.os not in (None, before.os):
             raise Refused(
                 f"this sandbox has nodes with {before.os}",
-                f"deploy.py sandbox down, then sandbox up --os {wish.os}",
+                f"{PROGRAM} sandbox down, then: {PROGRAM} sandbox up --os {wish.os}",
             )
         return replace(before, nodes=plan.extended(before.nodes, _wanted(wish, theirs, before)))
     id, release = naming.sandbox_id(directory), rootfs.known(wish.os or rootfs.RELEASES[0])
@@ -199,7 +200,7 @@ def _each(chosen: list[T], action: Callable[[T], None]) -> None:
     if len(errors) == 1 or any(not isinstance(error, DeployError) for error in errors):
         raise errors[0]
     if errors:
-        raise DeployError("\n".join(str(error) for error in errors), "deploy.py sandbox up")
+        raise DeployError("\n".join(str(error) for error in errors), f"{PROGRAM} sandbox up")
 
 
 def _write_config(

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 
 LARGEST = 240
 """Nodes that fit one sandbox: its network is a /24, and the lowest addresses stay free."""
@@ -52,6 +53,6 @@ def free_subnet(taken: Iterable[IPv4Network], wanted: IPv4Network | None = None)
             return candidate
     raise DeployError(
         f"no network is free for a sandbox ({wanted or 'all of 10.77, 172.27, 192.168'} is in use)",
-        "take another sandbox down (`deploy.py sandbox status --all` lists them), or remove "
+        f"take another sandbox down (`{PROGRAM} sandbox status --all` lists them), or remove "
         "config.yaml to let this one get a new network",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from dlws.core import resources
 from dlws.core.connection import Local, banner
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.sandbox import cgroups, network, rootfs
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Sandbox, SandboxNode
@@ -148,7 +149,7 @@ def answers(sandbox: Sandbox, node: SandboxNode, seconds: float = BOOT) -> None:
             raise DeployError(
                 f"{node.name} did not come up: {last_words(sandbox, node)}",
                 f"its console is in {sandbox.folder(node) / 'log'}; "
-                f"`deploy.py sandbox start {node.name}` tries again",
+                f"`{PROGRAM} sandbox start {node.name}` tries again",
             )
 
 

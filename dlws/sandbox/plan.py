@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from dlws.core.errors import Refused, UsageError
+from dlws.core.program import PROGRAM
 from dlws.sandbox import naming
 from dlws.sandbox.state import SandboxNode
+from dlws.shell.quoting import sh
 
 DOMAIN = "sandbox.internal"
 INFRA, WORKERS = 1, 2
@@ -36,7 +38,7 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read {path}: {error.strerror}", "name an existing file") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(
-            f"{path} is not YAML: {error}", "`deploy.py checkconfig` shows the place"
+            f"{path} is not YAML: {error}", f"`{PROGRAM} checkconfig` shows the place"
         ) from None
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds no configuration", "see config.yaml.example")
@@ -120,6 +122,6 @@ def revived(config: Mapping[str, Any], path: Path) -> tuple[IPv4Network, tuple[S
         raise Refused(
             f"{path} is not the configuration of a sandbox: its machines have other addresses",
             "rehearse it in a directory of its own: "
-            f"mkdir rehearsal && deploy.py --dir rehearsal sandbox up --config {path}",
+            f"mkdir rehearsal && {PROGRAM.name} --dir rehearsal sandbox up --config {sh(path)}",
         )
     return subnet, nodes

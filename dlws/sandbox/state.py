@@ -13,6 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.sandbox import naming
 
 REGISTRY = Path("/var/lib/dlws/sandbox")
@@ -95,7 +96,7 @@ def load(id: str) -> Sandbox | None:
     except (ValueError, TypeError, AttributeError, KeyError):
         raise Damaged(
             f"{REGISTRY / id / 'state.json'} is damaged",
-            "`deploy.py sandbox down` removes what there is of the sandbox; then bring it up again",
+            f"`{PROGRAM} sandbox down` removes what there is of it; then bring it up again",
         ) from None
 
 

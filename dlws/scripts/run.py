@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.core.connection import Result
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 from dlws.nodes.node import CommandFailed, Node
 from dlws.runs.plan import Planned, digest
 from dlws.scripts.checkmode import differences
@@ -119,7 +120,7 @@ def random_master(cluster: Cluster) -> Node:
     )
     alive = [outcome.node for outcome in outcomes if not outcome.error]
     if not limited:
-        raise UsageError("no infra node is among the chosen ones", "see: deploy.py display")
+        raise UsageError("no infra node is among the chosen ones", f"see: {PROGRAM} display")
     if not alive:
         cluster.raise_failures(outcomes)
     # The same one in a resumed run and an applied plan.

@@ -15,6 +15,7 @@ import paramiko
 
 from dlws.core.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.program import PROGRAM
 from dlws.secrets.redaction import revealed
 from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
 from dlws.ssh.hostkeys import HostKeys
@@ -246,7 +247,7 @@ class Ssh:
         if not ways:
             raise UsageError(
                 f"there is no key or password for {target}",
-                "run: deploy.py build, then: deploy.py sshkey install",
+                f"run: {PROGRAM} build, then: {PROGRAM} sshkey install",
             )
         return ways
 

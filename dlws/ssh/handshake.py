@@ -13,6 +13,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, pin, written
 from dlws.ssh.transport import HearingPacketizer, Transport, close
 
@@ -163,7 +164,7 @@ def translated(target: Target) -> Iterator[None]:
         ) from error
     except paramiko.AuthenticationException as error:
         raise LoginRefused(
-            f"{target.address} does not let {target.user} in", "run: deploy.py sshkey install"
+            f"{target.address} does not let {target.user} in", f"run: {PROGRAM} sshkey install"
         ) from error
     except LeftAtLogin as error:
         raise ConnectionFailed(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import private_directory, write
+from dlws.core.program import PROGRAM
 
 RENEW = "sudo rm /etc/ssh/ssh_host_*; sudo ssh-keygen -A; sudo systemctl restart ssh"
 """What gives a copied machine host keys of its own."""
@@ -235,7 +236,7 @@ class HostKeys:
             raise HostKeyShared(
                 f"{machine} has the host key of {other}, {fingerprint(key)}: "
                 "one is a copy of the other, or both are one machine",
-                f"{RENEW} on the copy, then: deploy.py hosts trust {machine}; for one machine "
+                f"{RENEW} on the copy, then: {PROGRAM} hosts trust {machine}; for one machine "
                 "correct its address; ssh.shared_host_keys: true in config.yaml allows it",
             )
         self._owners[key] = machine
@@ -275,5 +276,5 @@ def _unchanged(address: str, known: Collection[bytes], key: bytes, machine: str)
         whose = "" if machine else f" of {address}"  # a jump host's error names the node behind it
         raise HostKeyChanged(
             f"host key{whose} changed: {fingerprint(key)}, known as {_list(known)}",
-            f"if it was installed anew: deploy.py hosts trust {machine}".rstrip(),
+            f"if it was installed anew: {PROGRAM} hosts trust {machine}".rstrip(),
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dlws.access import sshkey
 from dlws.config.reading.load import inspect
 from dlws.core.errors import CheckFailed, DeployError, Refused
+from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig
 from dlws.nodes.node import Node, SudoRefused
 from dlws.nodes.outcomes import Outcome
@@ -52,7 +53,7 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
     session.console.data(_printed(verdicts, done, output))
     cluster.raise_failures(outcomes)
     if not report.clean(verdicts):
-        cure = "" if mend else "put right what can be: deploy.py verify --fix"
+        cure = "" if mend else f"put right what can be: {PROGRAM} verify --fix"
         raise CheckFailed(report.summary(verdicts), cure)
 
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
 import pytest
 
 from dlws.core.errors import DeployError, UsageError
 from dlws.nodes.node import Node
-from dlws.nodes.outcomes import Outcome, again, retry_line, summary
+from dlws.nodes.outcomes import Outcome, again, summary
 from dlws.runs.options import Options
 from dlws.runs.plan import Plan
 from tests.support.clusters import cluster_of
@@ -29,24 +28,14 @@ def test_an_address_is_replaced_as_a_whole() -> None:
     ]
 
 
-@pytest.mark.parametrize(("line", "again"), [
-    ("d execonall true", "d --nodes 'w[1-2]' execonall true"),
-    ("d --nodes x --nodes=y execonall true", "d --nodes 'w[1-2]' execonall true"),
-    ("d --dir 'a b' -y --parallel 3 --archtype arm64 execonall --nodes x",
-     "d --nodes 'w[1-2]' --dir 'a b' -y --parallel 3 --archtype arm64 execonall --nodes x"),
-    ("d --dir=x --sudo execonall 'a b' '$(x)'",
-     "d --nodes 'w[1-2]' --dir=x --sudo execonall 'a b' '$(x)'"),
-])  # fmt: skip
-def test_the_retry_line_keeps_everything_but_the_nodes(line: str, again: str) -> None:
-    assert retry_line(shlex.split(line), ["w1", "w2"]) == again
-
-
 @pytest.mark.parametrize(("command", "line"), [
     ("runscriptonall", "carry on with the plan: ./deploy.py --dir /c resume"),
-    ("execonall", "plan anew for those: ./deploy.py plan --nodes w1 --dir /c execonall ls"),
+    ("execonall", "plan anew for those: ./deploy.py --dir /c --nodes w1 plan execonall ls"),
 ])  # fmt: skip
 def test_after_an_applied_plan_the_next_line_stays_within_it(command: str, line: str) -> None:
-    words = ("--dir", "/c", "--nodes", "w1,w2", command, "ls")
-    plan = Plan(words, "/", "/c", "", "", "", "")
-    options = Options(command=command, applied_plan=plan, directory=Path("/c"))
+    given, words = (("--dir", "/c"), ("--nodes", "w1,w2")), (command, "ls")
+    plan = Plan(("--dir", "/c", "--nodes", "w1,w2", *words), "/", "/c", "", "", "", "")
+    options = Options(
+        given=given, words=words, command=command, applied_plan=plan, directory=Path("/c")
+    )
     assert again(options, ["w1"]) == line

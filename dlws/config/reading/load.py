@@ -17,6 +17,7 @@ from dlws.config.reading.sources import Sources
 from dlws.config.reading.wording import explain_error, mended
 from dlws.config.rules import check_config
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 
 FILES = ("config.yaml", "cluster.yaml")
 
@@ -104,7 +105,7 @@ def _read(directory: Path, name: str) -> Document | None:
         if name == FILES[0]:
             raise UsageError(
                 f"There is no {name} in {directory}.",
-                "`deploy.py init` writes one from a few answers, `deploy.py sandbox up` makes "
+                f"`{PROGRAM} init` writes one from a few answers, `{PROGRAM} sandbox up` makes "
                 "local nodes and one for them; or name the cluster's directory with --dir.",
             ) from None
         return None

@@ -12,6 +12,7 @@ from dlws.config.model.machines import Machine
 from dlws.config.problems import Path, closest
 from dlws.config.reading.sources import Sources
 from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
+from dlws.core.program import PROGRAM
 
 _DERIVED = {Machine: {"name", "fqdn", "scale_up"}, Config: {"other"}}
 _MACHINE_EXTRAS = {
@@ -205,7 +206,7 @@ class Shaper:
 
     def _unknown(self, path: Path, known: list[str]) -> None:
         near = closest(str(path[-1]), known)
-        cure = f"Did you mean {near}?" if near else "Remove it, or see `deploy.py config explain`."
+        cure = f"Did you mean {near}?" if near else f"Remove it, or see `{PROGRAM} config explain`."
         self.sources.warn(path, "nothing knows this key", cure, key=True)
 
 

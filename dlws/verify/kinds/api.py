@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dlws.core.program import PROGRAM
 from dlws.verify.kinds.kind import Kind
 from dlws.verify.things import (
     ClusterFacts,
@@ -26,7 +27,7 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
-    yield differs(thing, f"does not answer: {thing.wanted.splitlines()[0]}", "deploy.py status")
+    yield differs(thing, f"does not answer: {thing.wanted.splitlines()[0]}", f"{PROGRAM} status")
 
 
 KIND = Kind("api", _expect, _compare)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dlws.core.program import PROGRAM
 from dlws.verify.kinds.kind import Kind
 from dlws.verify.things import (
     ClusterFacts,
@@ -25,7 +26,7 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
-    yield differs(thing, "is not in the cluster", f"deploy.py --nodes {thing.what} kubeadm join")
+    yield differs(thing, "is not in the cluster", f"{PROGRAM} --nodes {thing.what} kubeadm join")
 
 
 KIND = Kind("member", _expect, _compare)
