@@ -145,7 +145,7 @@ STEPS = (
     Step("prepare", "Prepare nodes and their container runtime", _scripts(*SCRIPTS),
          depends_on=(*_IN, "bundle", "disks"), per_node=True),
     Step("dns", "Configure DNS", _scripts("dns.sh"), depends_on=_IN, per_node=True),
-    Step("tools", "Install join, kubelet and kubectl", _scripts("install_kubeadm.sh"),
+    Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh"),
          depends_on=(*_IN, "bundle", "prepare"), per_node=True),
     Step("init", "Make the control plane", _init, depends_on=_READY),
     Step("join", "Join the workers", _join, depends_on=(*_READY, "init")),
