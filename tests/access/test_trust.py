@@ -101,7 +101,8 @@ def test_new_keys_are_shown_and_taken_over_with_consent_only(cluster: Cluster) -
     done = cluster.deploy("hosts", "trust", code=4)
     machine = cluster.machines["w1"]
     told = f"w1 {machine.where} ssh-ed25519 {fingerprint(machine, 'w1')}: new"
-    assert told in done.stdout and "deploy.py -y hosts trust" in done.stderr
+    line = f"deploy.py --dir {cluster.deploy.directory} -y hosts trust"
+    assert told in done.stdout and line in done.stderr
     assert cluster.known() == set()
     assert cluster.rows("--dry-run", "-y", "hosts", "trust") == {"infra1": "new", "w1": "new"}
     assert cluster.known() == set()
@@ -124,7 +125,8 @@ def test_a_changed_key_stops_all_and_needs_an_option_of_its_own(cluster: Cluster
     cluster.deploy("-y", "hosts", "trust")
     before = cluster.known_hosts.read_text()
     cluster.machines["w1"].show("anew")
-    assert "deploy.py hosts trust w1" in cluster.deploy("execonall", "true", code=3).stderr
+    line = f"deploy.py --dir {cluster.deploy.directory} hosts trust w1"
+    assert line in cluster.deploy("execonall", "true", code=3).stderr
     done = cluster.deploy("-y", "hosts", "trust", code=4)
     machine = cluster.machines["w1"]
     assert f"{fingerprint(machine, 'anew')}: CHANGED" in done.stdout
@@ -257,7 +259,8 @@ def test_a_jump_host_comes_first_and_its_machine_may_be_a_node_too(cluster: Clus
     assert cluster.known() == {one.where for one in cluster.machines.values()}
     cluster.deploy("execonall", "true")
     jump.show("anew")
-    assert "deploy.py hosts trust" in cluster.deploy("execonall", "true", code=1).stderr
+    line = f"deploy.py --dir {cluster.deploy.directory} hosts trust"
+    assert line in cluster.deploy("execonall", "true", code=1).stderr
     cluster.deploy("hosts", "trust", "--changed")
     cluster.deploy("execonall", "true")
 

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from dlws.cli.global_options import document
-from dlws.cli.lazy import top_level
+from dlws.cli.lazy import top_level, write_rows
 from dlws.cli.root import cli
 from dlws.cli.table import COMMANDS
 
@@ -93,6 +93,16 @@ def test_the_help_of_120_commands_imports_none_of_them() -> None:
     frame = {f"dlws.cli.{name}" for name in FRAME}
     core = {"dlws.core", "dlws.core.errors", "dlws.core.terminal_text"}  # it guards the output
     assert imported == {"dlws", "dlws.cli", *core, *frame}
+
+
+@pytest.mark.parametrize("width", [60, 78, 79, 80, 100, 200])
+def test_the_commands_of_the_help_are_set_as_click_sets_them(width: int) -> None:
+    rows = [(name, text) for name, (_, text) in COMMANDS.items()]
+    ours, theirs = click.HelpFormatter(width=width), click.HelpFormatter(width=width)
+    with ours.section("Commands"), theirs.section("Commands"):
+        write_rows(ours, rows)
+        theirs.write_dl(rows)
+    assert ours.getvalue() == theirs.getvalue()
 
 
 def test_the_help_of_a_command_imports_its_module_alone() -> None:

@@ -51,7 +51,7 @@ def test_a_worker_that_fails_is_left_out_of_what_follows(
     assert end.startswith("all done, but without 1 node: node003\n  quarantined in step hosts:\n")
     assert "1 node: node003: exit 7 from: read /etc/hosts" in end
     words = shlex.split(end.split("retry just those: ")[1].splitlines()[0])
-    assert words[1:] == ["--nodes", "node003", "--dir", str(deploy.directory), *STEPS]
+    assert words[1:] == ["--dir", str(deploy.directory), "--nodes", "node003", *STEPS]
     assert "hosts: exit 7" in deploy("runs", "why", "node003").stdout
     assert "failed: node003" in deploy("runs", "list").stdout
     assert "done, but not on node003" in deploy("runs", "show").stdout

@@ -73,7 +73,7 @@ def test_what_moved_meanwhile_is_refused(
     (box / "conf").write_text("somebody else's\n")
     told = deploy("apply", f"{tmp_path}/plan", code=4).stderr
     assert "what the plan was made from has moved" in told
-    assert f"--nodes w1 copytoall {source} {box}/conf" in told.split("cure: plan anew: ")[1]
+    assert f"--nodes w1 plan copytoall {source} {box}/conf" in told.split("cure: plan anew: ")[1]
     assert (box / "conf").read_text() == "somebody else's\n"
 
 
