@@ -16,7 +16,7 @@ from dlws.core.errors import ReaderGone
 
 
 def main() -> NoReturn:
-    """Run the command line; the exit code is the outcome (see `dlws.errors`)."""
+    """Run the command line; the exit code is the outcome (see `dlws.core.errors`)."""
     # No file of ours is for others to write, whatever umask we were given; what is secret or under
     # deploy/ has its mode said where it is written.
     os.umask(os.umask(0o022) | 0o022)

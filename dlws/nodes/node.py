@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dlws.core.connection import KEEP, Connection, Echo, Result, Stdin
@@ -45,7 +45,7 @@ class Login:
     """Who logs in to a machine, and the password with which sudo there makes him root."""
 
     user: str = "root"
-    sudo_password: SecretStr | str | None = None
+    sudo_password: SecretStr | str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

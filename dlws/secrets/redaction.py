@@ -1,4 +1,4 @@
-"""Secrets do not leave by the way of output: their known forms are blotted out of all of it."""
+"""Redaction: the known forms of secrets are replaced in everything that leaves the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets in output: known forms are blotted out, wherever a chunk of it ends."""
+"""Redaction: known forms of secrets are replaced, wherever a chunk of output ends."""
 
 from __future__ import annotations
 

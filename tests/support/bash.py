@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ Done = subprocess.CompletedProcess[str]
 
 def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any) -> Done:
     """Run a snippet with every library sourced and its arguments as $1, $2, ..."""
+    # As root, a script with no root of its own would change the machine that the tests run on.
+    assert root.is_dir() and root.is_relative_to(tempfile.gettempdir()), root
     head = "set -euo pipefail\n" + "".join(
         f'. "{LIBRARY}/{name}.sh"\n'
         for name in ("common", "packages", "mirror", "swap", "devices", "disks", "resolver")
