@@ -43,7 +43,7 @@ class Session:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.console = Console(options.verbose)
+        self.console = Console(options.verbose, options.live, options.dry_run)
         self._config: Config | None = None
         self._cluster: Cluster | None = None
         self._run: Run | None = None

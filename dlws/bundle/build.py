@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dlws.bundle.manifest import NAME, Manifest, describe, digest, files, load, problems
+from dlws.bundle.manifest import NAME, Manifest, checked, describe, digest, files, load
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError, Refused
 from dlws.core.text import since
@@ -164,7 +164,7 @@ def assemble(
             for path in hashes:
                 copy(workspace.cache / architecture / path, fresh / architecture / path)
         made = {name: describe(fresh, name, hashes) for name, hashes in sums.items()}
-        if (output / NAME).exists() and same(output, head, made):
+        if (output / NAME).exists() and same(output, head, made, workspace.console):
             return False
         manifest = Manifest(head.kubernetes_version, head.origin, head.created, made)
         (fresh / NAME).write_text(manifest.dump())
@@ -185,11 +185,11 @@ def check_output(output: Path) -> None:
         raise Refused(f"{output} holds something that is not a bundle", "choose another --output")
 
 
-def same(output: Path, head: Manifest, made: Mapping[str, object]) -> bool:
+def same(output: Path, head: Manifest, made: Mapping[str, object], console: Console) -> bool:
     """Whether an intact bundle with exactly these files is at `output`."""
     there = load(output)
     heads = (there.kubernetes_version, there.origin) == (head.kubernetes_version, head.origin)
-    return heads and dict(there.architectures) == dict(made) and not problems(output)
+    return heads and dict(there.architectures) == dict(made) and not checked(output, console)
 
 
 def copy(source: Path, target: Path) -> None:

@@ -110,7 +110,7 @@ def ensure(cluster: Cluster, nodes: Sequence[Node]) -> None:
     if cluster.config.kubernetes.source != "bundle":
         return
     source = directory(cluster)
-    found = manifests.problems(source)
+    found = manifests.checked(source, cluster.run.console)
     if found:
         raise CheckFailed(
             f"{source}: {len(found)} files are not right: {', '.join(found[:5])}",

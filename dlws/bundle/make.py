@@ -54,7 +54,7 @@ def bundle(console: Console, plan: BundlePlan, gate: Gate) -> None:
         debian.check_version(plan.version)
     workspace = Workspace(build.cache_home() / "bundle" / f"{plan.origin}-{plan.version}", console)
     words = f"make {plan.output} for {', '.join(plan.architectures)}, {plan.origin}"
-    if not complete(plan) and not gate.admit(actions.local(words)):
+    if not complete(plan, console) and not gate.admit(actions.local(words)):
         return
     if gate.dry_run:
         console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
@@ -67,10 +67,10 @@ def bundle(console: Console, plan: BundlePlan, gate: Gate) -> None:
         console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
 
 
-def complete(plan: BundlePlan) -> bool:
+def complete(plan: BundlePlan, console: Console) -> bool:
     """Whether the bundle is there as planned, every file of it intact."""
     try:
-        found, wrong = manifest.load(plan.output), manifest.problems(plan.output)
+        found, wrong = manifest.load(plan.output), manifest.checked(plan.output, console)
     except manifest.BundleBroken:
         return False
     releases = {entry.codename for entries in found.architectures.values() for entry in entries}

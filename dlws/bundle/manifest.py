@@ -6,17 +6,22 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
 
+if TYPE_CHECKING:
+    from dlws.runs.console import Console
+
 NAME = "manifest.json"
 ARCHITECTURES = ("amd64", "arm64")
 KINDS = {"bin": "binary", "cni": "cni", "images": "image", "packages": "package"}
+Told = Callable[[int], None]
+"""Gets the number of bytes of each piece that has been read."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -143,12 +148,13 @@ def kind_of(path: str) -> str:
     return KINDS[parts[0]]
 
 
-def digest(path: Path) -> str:
-    """The sha256 of a file."""
+def digest(path: Path, told: Told = lambda size: None) -> str:
+    """The sha256 of a file; `told` gets the bytes of each piece that has been read."""
     value = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
             value.update(chunk)
+            told(len(chunk))
     return value.hexdigest()
 
 
@@ -171,7 +177,14 @@ def files(directory: Path) -> Iterable[Path]:
         yield from (Path(folder) / name for name in folders if (Path(folder) / name).is_symlink())
 
 
-def problems(directory: Path) -> list[str]:
+def checked(directory: Path, console: Console) -> list[str]:
+    """Like problems(), and shows how far it is."""
+    sizes = (entry.size for entries in load(directory).architectures.values() for entry in entries)
+    with console.counting(f"checking the hashes of {directory}", sum(sizes)) as told:
+        return problems(directory, told)
+
+
+def problems(directory: Path, told: Told = lambda size: None) -> list[str]:
     """What is wrong with a bundle, one line per file: wrong, missing, surplus."""
     manifest = load(directory)
     expected = {
@@ -184,16 +197,16 @@ def problems(directory: Path) -> list[str]:
     lines = [f"surplus: {name}" for name in found.keys() - expected.keys()]
     lines += [f"missing: {name}" for name in expected.keys() - found.keys()]
     for name in found.keys() & expected.keys():
-        lines += [f"wrong: {name}: {fault}" for fault in _faults(found[name], expected[name])]
+        lines += [f"wrong: {name}: {fault}" for fault in _faults(found[name], expected[name], told)]
     return sorted(lines)
 
 
-def _faults(path: Path, entry: Entry) -> list[str]:
+def _faults(path: Path, entry: Entry, told: Told) -> list[str]:
     if path.is_symlink() or not path.is_file():
         return ["not a plain file"]
     if (size := path.stat().st_size) != entry.size:
         return [f"{size} bytes, {entry.size} expected"]
-    if (sha256 := digest(path)) != entry.sha256:
+    if (sha256 := digest(path, told)) != entry.sha256:
         return [f"sha256 {sha256[:12]}…, {entry.sha256[:12]}… expected"]
     return []
 

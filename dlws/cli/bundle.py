@@ -87,7 +87,7 @@ def verify(session: Session, directory: Path | None) -> None:
     from dlws.core.errors import CheckFailed
 
     place = directory or make.configured_directory(session)
-    found = manifest.problems(place)
+    found = manifest.checked(place, session.console)
     if found:
         listed = "".join(f"\n  {line}" for line in found)
         cure = f"make it again: {PROGRAM} bundle build --from {manifest.load(place).origin}"

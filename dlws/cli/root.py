@@ -132,6 +132,7 @@ def _refused(_ctx: click.Context, _option: click.Parameter, text: str | None) ->
 @click.option("--diff", is_flag=True, help="Show what changes in files, line by line.")
 @click.option("-y", "--yes", is_flag=True, help="Answer yes to questions (none that loses data).")
 @click.option("-v", "--verbose", is_flag=True, help="Show the output of every command.")
+@click.option("--live", is_flag=True, help="Show each node's output as it comes, not folded.")
 @click.option("-s", "--sudo", is_flag=True, help="Run commands and scripts as root on the nodes.")
 @click.option("--background", is_flag=True, help="Leave scripts running on the nodes.")
 @click.option("--archtype", hidden=True, expose_value=False, callback=_refused)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from dlws.core.errors import UsageError
@@ -31,6 +31,11 @@ def fold(names: Iterable[str]) -> str:
 
     odd = [name for name in found if name not in plain]
     return ",".join([str(NodeSet.fromlist(plain)), *odd])
+
+
+def counted(names: Collection[str]) -> str:
+    """Names with their number: counted(["w1", "w2"]) == "2 nodes w[1-2]"."""
+    return f"{len(names)} node{'' if len(names) == 1 else 's'} {fold(names)}"
 
 
 def expand(pattern: str) -> list[str]:

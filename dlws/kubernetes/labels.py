@@ -198,8 +198,9 @@ def _patch(
     actions = [plan.patch(name, f"set {words}", patches[name]) for name, words in what.items()]
     if cluster.run.gate.admit(*actions) and patches:
         patch(patches)
-        for name, words in what.items():
-            cluster.run.console.changed(words, name)
+        with cluster.run.console.gathered(list(what)):
+            for name, words in what.items():
+                cluster.run.console.changed(words, name)
     unchanged = len(wishes) - len(patches)
     cluster.run.console.say(f"labels: {len(patches)} changed, {unchanged} as they should be")
 

@@ -166,12 +166,21 @@ class Cluster:
         chosen = list(filter(self._takes_part, nodes))
         if not chosen:
             return []
-        queue = WorkQueue(chosen, action, budget, protected)
+        console = self.run.console
+
+        def whole(node: Node) -> T:
+            try:
+                return action(node)
+            finally:
+                console.ended(node.name)
+
+        queue = WorkQueue(chosen, whole, budget, protected)
         threads = min(self.run.options.parallel, len(chosen))
         pool = ThreadPoolExecutor(threads)
         futures = [pool.submit(queue.work) for _ in range(threads)]
         try:
-            with self.run.console.status(lambda: queue.progress(title)):
+            names = [node.name for node in chosen]
+            with console.gathered(names), console.status(lambda: queue.progress(title)):
                 # An exception is no node's failure (those are outcomes): nothing else counts then.
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()

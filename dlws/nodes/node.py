@@ -152,7 +152,8 @@ class Node:
         journal = self._run.journal(changes_node=True)
         if call.title:
             self.say(call.title)
-        shown = self._console.echo(self.name) if call.live or self._console.verbose else None
+        wanted = call.live or self._console.verbose
+        shown = self._console.echo(self.name, answer=not once) if wanted else None
         keep = KEEP if once else _KEEP_OWN
         with outlets(shown, journal.log(self.name) if journal else None) as echo:
             if journal is None:

@@ -49,7 +49,8 @@ class WorkQueue(Generic[T]):
         self._nodes, self._action, self._budget, self._protected = nodes, action, budget, protected
         self._infra = deque(node for node in nodes if node.name in protected)
         self._others = deque(node for node in nodes if node.name not in protected)
-        self._running = set[str]()
+        self._running: dict[str, float] = {}
+        """The nodes at work, and since when."""
         self._outcomes: dict[str, Outcome[T]] = {}
         self._stopped = False
         self._moved = threading.Condition()
@@ -72,10 +73,17 @@ class WorkQueue(Generic[T]):
         return [self._outcomes[node.name] for node in self._nodes]
 
     def progress(self, title: str) -> str:
+        """How far it is: `mount: 61/100 done, 2 min, at work: w[70-99] (w70 for 1 min)`."""
         with self._moved:
-            waiting = [node.name for node in self._nodes if node.name not in self._outcomes]
-        done = f"{len(self._nodes) - len(waiting)}/{len(self._nodes)} done"
-        return f"{title or 'running'}: {done}, {since(self._start)}, {nodeset.fold(waiting)}"
+            done, running = len(self._outcomes), dict(self._running)
+        parts = [f"{done}/{len(self._nodes)} done", since(self._start)]
+        if running:
+            oldest = min(running, key=running.__getitem__)
+            longest = f" ({oldest} for {since(running[oldest])})" if done else ""
+            parts.append(f"at work: {nodeset.fold(running)}{longest}")
+        if left := len(self._nodes) - done - len(running):
+            parts.append(f"{left} not begun")
+        return f"{title or 'running'}: {', '.join(parts)}"
 
     def _next(self) -> Node | None:
         """The next node, waited for where an infra node has to end first; None: there is none."""
@@ -83,7 +91,7 @@ class WorkQueue(Generic[T]):
             while not self._stopped:
                 self._give_up()
                 if node := self._startable():
-                    self._running.add(node.name)
+                    self._running[node.name] = time.monotonic()
                     return node
                 if not self._infra:
                     break
@@ -98,7 +106,10 @@ class WorkQueue(Generic[T]):
         return self._others.popleft() if self._others else None
 
     def _may(self, node: Node) -> bool | None:
-        failed, running = self._budget.failed & self._protected, self._running & self._protected
+        failed, running = (
+            self._budget.failed & self._protected,
+            self._running.keys() & self._protected,
+        )
         return may_begin(node.name, len(self._protected), failed, running)
 
     def _give_up(self) -> None:
@@ -115,7 +126,7 @@ class WorkQueue(Generic[T]):
 
     def _end(self, node: Node, outcome: Outcome[T]) -> None:
         with self._moved:
-            self._running.discard(node.name)
+            self._running.pop(node.name, None)
             self._outcomes[node.name] = outcome
             if outcome.error:
                 self._budget.failed.add(node.name)

@@ -7,7 +7,8 @@ import re
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -16,7 +17,10 @@ import click
 from dlws.core import terminal_text
 from dlws.core.connection import Echo, Outlet
 from dlws.core.errors import ReaderGone
+from dlws.core.nodeset import counted
 from dlws.core.terminal_text import VisibleStream
+from dlws.core.text import since
+from dlws.runs.gathering import Gathering, Unit, blocks
 from dlws.secrets.redaction import Redactor
 
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_cyan", "bright_magenta")
@@ -28,8 +32,8 @@ _NEWLINES = re.compile(rb"\r\n|\n|\r")
 class Console:
     """Writes whole lines; on a terminal also a status line that is redrawn below them."""
 
-    def __init__(self, verbose: bool = False) -> None:
-        self.verbose = verbose
+    def __init__(self, verbose: bool = False, live: bool = False, dry_run: bool = False) -> None:
+        self.verbose, self.live, self.dry_run = verbose, live or verbose, dry_run
         self.changes: list[str] = []
         self.on_change: Callable[[str, str], None] = lambda node, text: None
         """Called with each change, to keep it on record."""
@@ -39,6 +43,8 @@ class Console:
         self._status: Callable[[], str] | None = None
         self._drawn = False
         self._colours: dict[str, str] = {}
+        self._gathering: Gathering | None = None
+        self._waiting: list[str] = []
 
     def align(self, names: list[str]) -> None:
         """Make room for the longest of these node names, and give each a colour."""
@@ -46,10 +52,8 @@ class Console:
         self._colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
 
     def say(self, text: str, node: str = "") -> None:
-        """A line of progress on standard error."""
-        self._write(
-            sys.stderr, "".join(f"{self.prefix(node, sys.stderr)}{t}\n" for t in text.splitlines())
-        )
+        """A line of progress on standard error; several lines stay together."""
+        self._show(node, ("err", "\n".join(text.splitlines())))
 
     def data(self, text: str) -> None:
         """An answer, on standard output."""
@@ -58,7 +62,7 @@ class Console:
     def changed(self, text: str, node: str = "") -> None:
         """Say that something was changed, and count it: a second run has to count none."""
         self.count_change(text, node)
-        self.say(f"changed: {text}", node)
+        self.say(f"{'would change' if self.dry_run else 'changed'}: {text}", node)
 
     def count_change(self, text: str, node: str) -> None:
         """Count a change that has been said already."""
@@ -69,23 +73,54 @@ class Console:
         lines = text.splitlines()  # a colour ends with its line
         self.say("\n".join(paint(line, "yellow", sys.stderr) for line in lines))
 
+    @contextmanager
+    def gathered(self, names: Sequence[str]) -> Iterator[None]:
+        """While the block runs, hold back what these nodes say; show what is equal once.
+
+        That is as soon as all have said it, and for the rest when the block ends.
+        Nothing is held for a single node, or where everything is wanted as it comes.
+        """
+        if self.live or len(names) < 2 or self._gathering:
+            yield
+            return
+        self._gathering, self._waiting = Gathering(names), list(names)
+        try:
+            yield
+        finally:
+            with self._lock:
+                held, self._gathering = self._gathering, None
+                self._show_folded(held)
+                self._show_answers(held)
+
+    def ended(self, node: str) -> None:
+        """A node says nothing more: answers that go to a program can be passed on in order."""
+        with self._lock:
+            if not self._gathering or node not in self._gathering.held:
+                return
+            self._gathering.held[node].ended = True
+            while self._waiting and self._gathering.held[self._waiting[0]].ended:
+                self._waiting.pop(0)
+                if self._waiting:
+                    self._pass_on(self._waiting[0], self._gathering)
+
     def prefix(self, node: str, stream: TextIO) -> str:
         if not node:
             return ""
         name = f"{node}:".ljust(self._width + 1)
         return paint(name, self._colours.get(node, ""), stream) + " "
 
-    def echo(self, node: str) -> Outlet:
-        """A receiver of a node's output as it arrives, and what to call at its end."""
+    def echo(self, node: str, answer: bool = False) -> Outlet:
+        """A receiver of a node's output as it arrives, and what to call at its end.
+
+        An `answer` is the output of a person's own command.
+        """
         rests = {"out": b"", "err": b""}
 
         def show(name: str, data: bytes, end: bool = False) -> None:
-            stream = sys.stdout if name == "out" else sys.stderr
-            split = _last_states if stream.isatty() else _lines
+            split = _last_states if _stream(name).isatty() else _lines
             lines, rests[name] = split(rests[name] + data, end)
-            start = self.prefix(node, stream)
-            decoded = (line.decode(errors="surrogateescape") for line in lines)
-            self._write(stream, "".join(f"{start}{line}\n" for line in decoded))
+            for line in lines:
+                self._show(node, (name, line.decode(errors="surrogateescape")), answer)
 
         # Before it is cut into lines, in the middle of which a secret may end.
         receive, flush = self.redactor.stream(show)
@@ -96,6 +131,57 @@ class Console:
                 show(name, b"", end=True)
 
         return receive, finish
+
+    def _show(self, node: str, unit: Unit, answer: bool = False) -> None:
+        """Show a text now, unless it is held back to be shown once for several nodes."""
+        with self._lock:
+            held = self._gathering
+            if held and node in held.held:
+                streams = answer and node == self._next(unit[0])
+                if not streams and held.hold(node, unit, answer):
+                    for common in held.common():
+                        self._show_as_of(list(held.held), common)
+                    return
+                for earlier in [] if streams else held.taken(node):
+                    self._show_as_of([node], earlier)
+            self._show_as_of([node] if node else [], unit)
+
+    def _show_as_of(self, nodes: Sequence[str], unit: Unit) -> None:
+        stream, text = _stream(unit[0]), unit[1]
+        start = self.prefix(nodes[0], stream) if len(nodes) == 1 else ""
+        if len(nodes) > 1:
+            start = paint(f"{counted(nodes)}:", "bold", stream) + " "
+        self._write(stream, "".join(f"{start}{line}\n" for line in text.split("\n")))
+
+    def _show_folded(self, held: Gathering) -> None:
+        for nodes, unit in held.folded():
+            self._show_as_of(nodes, unit)
+
+    def _show_answers(self, held: Gathering) -> None:
+        """Answers in blocks for a person; a line each, in the order of the nodes, for a program."""
+        for name in ("out", "err"):
+            answers, stream = held.answers(name), _stream(name)
+            if not stream.isatty():
+                for node, lines in answers.items():
+                    self._show_lines(node, name, lines)
+                continue
+            for nodes, lines in blocks(answers):
+                self._write(stream, f"{paint(f'{counted(nodes)}:', 'bold', stream)}\n")
+                self._write(stream, "".join(f"{line}\n" for line in lines))
+
+    def _next(self, name: str) -> str:
+        """The node whose answers a program gets as they come: the first that has not ended."""
+        return self._waiting[0] if self._waiting and not _stream(name).isatty() else ""
+
+    def _pass_on(self, node: str, held: Gathering) -> None:
+        """Show a program what the next node has answered so far."""
+        for name in ("out", "err"):
+            if self._next(name):
+                self._show_lines(node, name, held.take_answers(node, name))
+
+    def _show_lines(self, node: str, name: str, lines: Sequence[str]) -> None:
+        start = self.prefix(node, _stream(name))
+        self._write(_stream(name), "".join(f"{start}{line}\n" for line in lines))
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not text:
@@ -135,6 +221,21 @@ class Console:
                 self._wipe()
                 self._status = None
 
+    @contextmanager
+    def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Show how much of `total` bytes is done; the block calls what it gets with each piece."""
+        done, start = [0], time.monotonic()
+
+        def tell(size: int) -> None:
+            done[0] += size
+
+        def text() -> str:
+            percent = 100 * done[0] // max(total, 1)
+            return f"{title}: {percent}% of {total / 1e6:,.0f} MB, {since(start)}"
+
+        with self.status(text, every=10):
+            yield tell
+
     def _draw(self) -> None:
         if self._status:
             columns = shutil.get_terminal_size().columns
@@ -147,6 +248,10 @@ class Console:
         if self._drawn:
             terminal_text.control(sys.stderr, "\r\x1b[K")
             self._drawn = False
+
+
+def _stream(name: str) -> TextIO:
+    return sys.stdout if name == "out" else sys.stderr
 
 
 def passed_on() -> Outlet:
@@ -228,4 +333,4 @@ def paint(text: str, colour: str, stream: TextIO) -> str:
     """Coloured on a terminal (unless NO_COLOR is set), plain otherwise."""
     if not colour or os.environ.get("NO_COLOR") or not stream.isatty():
         return text
-    return click.style(text, fg=colour)
+    return click.style(text, bold=True) if colour == "bold" else click.style(text, fg=colour)

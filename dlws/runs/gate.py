@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class Gate:
                 self._keep(action)
             else:
                 self._claim(action)
-                self._detail(action)
+                self._say(action, ())
         return not (self.dry_run and actions)
 
     def _keep(self, action: Action) -> None:
@@ -56,12 +56,13 @@ class Gate:
             if action.kind == "write":
                 self._written.add(action.key)
             self.actions.append(action)
-        self._console.say(action.text(), action.node)
-        self._detail(action)
+        self._say(action, [action.text()])
 
-    def _detail(self, action: Action) -> None:
-        for line in action.details:
-            self._console.say(f"  {line}", action.node)
+    def _say(self, action: Action, head: Sequence[str]) -> None:
+        """Show an action's details below its words, together: other nodes may have the same."""
+        lines = [*head, *(f"  {line}" for line in action.details)]
+        if lines:
+            self._console.say("\n".join(lines), action.node)
 
     def announce(self, actions: Iterable[Action], until: str) -> None:
         """In a dry run: note what an earlier change leads to, some of it unknown till then."""

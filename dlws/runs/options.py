@@ -29,6 +29,7 @@ class Options:
     directory: Path = field(default_factory=Path.cwd)
     yes: bool = False
     verbose: bool = False
+    live: bool = False
     sudo: bool = False
     background: bool = False
     force: bool = False

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from dlws.config.problems import dotted, plain
+from dlws.core.nodeset import fold
 
 if TYPE_CHECKING:
     from dlws.config.reading.sources import Sources
@@ -29,9 +30,14 @@ class Finding:
     cure: str = ""
     by: tuple[str, str] = ("", "")
 
-    def __str__(self) -> str:
+    def lines(self, nodes: Sequence[str]) -> list[str]:
+        """The finding as these nodes have it, and its cure."""
         words = " ".join(filter(None, (self.kind, self.what, self.words)))
-        return plain(f"{self.place}: {self.node}: {words} ({self.key})")
+        head = plain(f"{self.place}: {fold(nodes)}: {words} ({self.key})")
+        return [head, f"  cure: {plain(self.cure)}"] if self.cure else [head]
+
+    def __str__(self) -> str:
+        return self.lines([self.node])[0]
 
 
 @dataclass(frozen=True)
@@ -65,14 +71,16 @@ def origin(keys: Origin, sources: Sources) -> tuple[str, str]:
 
 
 def text(verdicts: Sequence[Verdict]) -> str:
-    lines = []
+    """The differences, equal ones of several nodes together, and a summary."""
+    findings: dict[Finding, list[str]] = {}
+    errors: dict[str, list[str]] = {}
     for verdict in verdicts:
         for finding in verdict.findings:
-            lines.append(str(finding))
-            if finding.cure:
-                lines.append(f"  cure: {plain(finding.cure)}")
+            findings.setdefault(replace(finding, node=""), []).append(verdict.node)
         if verdict.error:
-            lines.append(f"{verdict.node}: not verified: {plain(verdict.error)}")
+            errors.setdefault(verdict.error, []).append(verdict.node)
+    lines = [line for finding, nodes in findings.items() for line in finding.lines(nodes)]
+    lines += [f"{fold(nodes)}: not verified: {plain(error)}" for error, nodes in errors.items()]
     return "\n".join([*lines, summary(verdicts)])
 
 

@@ -41,7 +41,7 @@ def test_a_script_edited_meanwhile_is_the_same_on_all_nodes(deploy: Deploy, scri
     )
     script.write_text(f"# dlws-files: note.txt\n{lines}")
     (script.parent / "note.txt").write_text("old")
-    told = deploy("--parallel", "1", "runscriptonall", str(script)).stdout
+    told = deploy("--live", "--parallel", "1", "runscriptonall", str(script)).stdout
     assert (told.count("old old"), told.count("new")) == (4, 0)
 
 

@@ -132,3 +132,90 @@ def test_100_megabytes_do_not_fill_memory(source: str) -> None:
         check=True,
     )
     assert int(done.stderr) < 40_000  # KiB more than before
+
+
+def gathered(console: Console, said: dict[str, list[str]]) -> None:
+    """What nodes say during one action, the last one's first."""
+    with console.gathered(list(said)):
+        for node, texts in reversed(said.items()):
+            for text in texts:
+                console.say(text, node)
+            console.ended(node)
+
+
+def test_equal_progress_is_said_once_with_the_node_set(capsys: pytest.CaptureFixture[str]) -> None:
+    gathered(Console(), {"infra1": ["begin"], "w1": ["begin", "odd"], "w2": ["begin"]})
+    assert capsys.readouterr().err == "3 nodes infra1,w[1-2]: begin\nw1: odd\n"
+
+
+@pytest.mark.parametrize("console", [Console(live=True), Console(verbose=True)])
+def test_everything_can_be_had_as_it_comes(
+    capsys: pytest.CaptureFixture[str], console: Console
+) -> None:
+    gathered(console, {"w1": ["a"], "w2": ["a"]})
+    assert capsys.readouterr().err == "w2: a\nw1: a\n"
+
+
+def test_what_all_have_said_is_shown_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    with console.gathered(["w1", "w2"]):
+        console.say("one", "w1")
+        console.say("two", "w1")
+        assert capsys.readouterr().err == ""
+        console.say("one", "w2")
+        assert capsys.readouterr().err == "2 nodes w[1-2]: one\n"
+    assert capsys.readouterr().err == "w1: two\n"
+
+
+def test_an_action_and_its_diff_stay_together(capsys: pytest.CaptureFixture[str]) -> None:
+    gathered(Console(), {"w1": ["write /x\n  -1\n  +2"], "w2": ["write /x\n  -3\n  +2"]})
+    told = capsys.readouterr().err
+    assert told == "w1: write /x\nw1:   -1\nw1:   +2\nw2: write /x\nw2:   -3\nw2:   +2\n"
+
+
+def answer(console: Console, node: str, text: str) -> None:
+    receive, finish = console.echo(node, answer=True)
+    receive("out", text.encode())
+    finish()
+
+
+def test_a_program_gets_answers_in_the_order_of_the_nodes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console = Console()
+    with console.gathered(["w1", "w2", "w3"]):
+        answer(console, "w2", "two\n")
+        console.ended("w2")
+        assert not capsys.readouterr().out
+        answer(console, "w1", "one\n")
+        assert capsys.readouterr().out == "w1: one\n", "the first passes as it comes"
+        console.ended("w1")
+        assert capsys.readouterr().out == "w2: two\n"
+        answer(console, "w3", "three\n")
+        console.ended("w3")
+    assert capsys.readouterr().out == "w3: three\n"
+
+
+def test_a_person_gets_equal_answers_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Terminal(screen, "utf-8", write_through=True))
+    monkeypatch.setenv("NO_COLOR", "1")
+    console = Console()
+    with console.gathered(["w1", "w2", "w3"]):
+        for node, text in (("w1", "6.1\n"), ("w2", "5.15\nold\n"), ("w3", "6.1\n")):
+            answer(console, node, text)
+            console.ended(node)
+    assert screen.getvalue().decode() == "2 nodes w[1,3]:\n6.1\n1 node w2:\n5.15\nold\n"
+
+
+def test_what_was_held_is_shown_after_an_interruption(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console()
+    with pytest.raises(KeyboardInterrupt), console.gathered(["w1", "w2"]):
+        console.say("half", "w2")
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "w2: half\n"
+
+
+def test_a_dry_run_never_says_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(dry_run=True).changed("a file", "w1")
+    assert capsys.readouterr().err == "w1: would change: a file\n"

@@ -61,7 +61,10 @@ def test_what_differs_ends_with_5(
         fake.rules.append(answer)
     with pytest.raises(CheckFailed, match="differences on 3 of 3 nodes"):
         run.verify(session(world), world.cluster.nodes, False, "text")
-    assert "config.yaml:7:3: infra01: file /etc/hosts infra01 " in capsys.readouterr().out
+    assert (
+        "config.yaml:7:3: infra01,worker[01-02]: file /etc/hosts infra01 "
+        in capsys.readouterr().out
+    )
 
 
 def test_what_is_asked(world: World) -> None:

@@ -53,6 +53,10 @@ class _Bounded(_LOADER):  # type: ignore[misc]
         self.depth -= 1
 
 
+_Pair = tuple[yaml.Node | None, yaml.Node]
+"""A key, where there is one, and its value."""
+
+
 @dataclass
 class Document:
     """A YAML file: its data, and where everything in it stands."""
@@ -62,17 +66,42 @@ class Document:
     root: yaml.Node | None = None
     data: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    _names: dict[int, dict[str, _Pair]] = field(default_factory=dict)
+    """By the identity of a mapping: its keys, of which hundreds are asked for one by one."""
 
     def find(self, path: Path, key: bool = False) -> Spot | None:
         """Where the value at `path` stands (or its key); None when the file does not have it."""
         node, name = self.root, None
         for step in path:
-            found = _child(node, step)
+            found = self._child(node, step)
             if found is None:
                 return None
             name, node = found
         chosen = name if (key or _is_empty(node)) and name is not None else node
         return None if chosen is None else _spot(chosen)
+
+    def _child(self, node: yaml.Node | None, step: str | int) -> _Pair | None:
+        if isinstance(node, yaml.SequenceNode):
+            inside = isinstance(step, int) and step < len(node.value)
+            return (None, node.value[step]) if inside else None
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        if id(node) not in self._names:
+            keys = (
+                (name, value) for name, value in node.value if isinstance(name, yaml.ScalarNode)
+            )
+            self._names[id(node)] = {name.value: (name, value) for name, value in keys}
+        return self._names[id(node)].get(str(step)) or self._merged(node, step)
+
+    def _merged(self, node: yaml.MappingNode, step: str | int) -> _Pair | None:
+        """What a mapping has from others, by `<<`."""
+        for name, value in reversed(node.value):
+            if name.tag == _MERGE:
+                sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
+                for source in sources:
+                    if source is not node and (found := self._child(source, step)):
+                        return found
+        return None
 
     def problem(
         self,
@@ -177,24 +206,6 @@ def _spot(node: yaml.Node) -> Spot:
 
 def _is_empty(node: yaml.Node | None) -> bool:
     return isinstance(node, yaml.ScalarNode) and not node.value and not node.style
-
-
-def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
-    if isinstance(node, yaml.SequenceNode):
-        inside = isinstance(step, int) and step < len(node.value)
-        return (None, node.value[step]) if inside else None
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    for name, value in reversed(node.value):
-        if isinstance(name, yaml.ScalarNode) and name.value == str(step):
-            return name, value
-    for name, value in reversed(node.value):
-        if name.tag == _MERGE:
-            sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            for source in sources:
-                if source is not node and (found := _child(source, step)):
-                    return found
-    return None
 
 
 class _Read(NamedTuple):
