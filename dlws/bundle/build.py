@@ -14,8 +14,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from dlws.bundle.manifest import NAME, Manifest, checked, describe, digest, files, load
+from dlws.core import ownership
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError, Refused
+from dlws.core.localfiles import private_directory
 from dlws.core.text import since
 from dlws.runs.console import Console
 from dlws.shell.quoting import script
@@ -64,16 +66,12 @@ class Workspace:
         return self.run(script(text, file, *arguments), f"{file.name} {arguments[0]}")
 
 
-def cache_home() -> Path:
-    """The directory for what can be made again."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlws"
-
-
 @contextmanager
 def locked(cache: Path, console: Console) -> Iterator[None]:
     """Hold a cache; another build of the same waits, and then finds everything made."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
+    private_directory(ownership.trusted(cache))
+    lock = ownership.open_lock(cache / "lock")
+    try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -81,6 +79,8 @@ def locked(cache: Path, console: Console) -> Iterator[None]:
             with console.status(lambda: f"waiting for another build of the same, {since(start)}"):
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(lock)
 
 
 def make(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dlws.bundle import build, debian, manifest
 from dlws.bundle.build import Workspace
 from dlws.bundle.manifest import Manifest
+from dlws.core import ownership
 from dlws.core.connection import Local
 from dlws.core.errors import UsageError
 from dlws.core.text import since
@@ -52,7 +53,7 @@ def bundle(console: Console, plan: BundlePlan, gate: Gate) -> None:
     build.check_output(plan.output)
     if plan.origin == "debian":
         debian.check_version(plan.version)
-    workspace = Workspace(build.cache_home() / "bundle" / f"{plan.origin}-{plan.version}", console)
+    workspace = Workspace(ownership.cache() / "bundle" / f"{plan.origin}-{plan.version}", console)
     words = f"make {plan.output} for {', '.join(plan.architectures)}, {plan.origin}"
     if not complete(plan, console) and not gate.admit(actions.local(words)):
         return

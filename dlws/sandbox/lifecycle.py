@@ -71,7 +71,8 @@ def up(directory: Path, wish: Request, console: Console, vault: Vault | None = N
         sandbox = replace(sandbox, lower=sandbox.lower or str(lower))
         state.save(sandbox)
         written = _write_config(directory, sandbox, theirs, console)
-        machine.tune()
+        with state.locked("registry"):
+            machine.tune()
         if network.up(sandbox, _inside(plan.read(directory / "config.yaml"))):
             console.changed(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
         started = _start(sandbox, _password(vault or Vault(directory), sandbox), console)
@@ -238,7 +239,10 @@ def down(directory: Path, console: Console) -> bool:
         console.say(f"removing {len(labels)} nodes")
         _each(sorted(labels), lambda label: nodes.remove(label, home / label))
         network.down(id, subnet)
-        state.forget(id)
+        with state.locked("registry"):
+            state.forget(id)
+            if state.is_empty():
+                machine.restore()
         return True
 
 

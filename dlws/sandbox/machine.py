@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+from dlws.core import ownership
 from dlws.core.connection import Echo, Local, Result
 from dlws.core.errors import DeployError
 from dlws.runs.console import Console
@@ -28,6 +30,9 @@ SYSCTLS = {
     "kernel.keys.maxkeys": 20000,
     "kernel.keys.maxbytes": 2000000,
 }
+
+
+PROC = Path("/proc/sys")
 
 
 def run(command: str, *, stdin: bytes = b"", doing: str, echo: Echo | None = None) -> Result:
@@ -74,8 +79,41 @@ def install_packages(console: Console) -> None:
 
 
 def tune() -> None:
-    """Raises this machine's limits to what many nodes need; never lowers one."""
+    """Raises this machine's limits to what many nodes need; never lowers one.
+
+    What was there before is noted first, until the next boot, which forgets both.
+    """
+    before = _noted()
     for key, wanted in SYSCTLS.items():
-        path = Path("/proc/sys") / key.replace(".", "/")
-        if int(path.read_text()) < wanted:
-            path.write_text(f"{wanted}\n")
+        if (now := _limit(key)) < wanted:
+            before.setdefault(key, now)
+            _note().write_text(json.dumps(before))
+            _path(key).write_text(f"{wanted}\n")
+
+
+def restore() -> None:
+    """Puts back the limits that were raised here, unless somebody has changed them since."""
+    for key, before in _noted().items():
+        if _limit(key) == SYSCTLS.get(key):
+            _path(key).write_text(f"{before}\n")
+    _note().unlink(missing_ok=True)
+
+
+def _note() -> Path:
+    return ownership.run_directory() / "sandbox-limits.json"
+
+
+def _noted() -> dict[str, int]:
+    try:
+        noted = json.loads(_note().read_text())
+        return {key: int(noted[key]) for key in SYSCTLS if key in noted}
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}
+
+
+def _limit(key: str) -> int:
+    return int(_path(key).read_text())
+
+
+def _path(key: str) -> Path:
+    return PROC / key.replace(".", "/")

@@ -54,6 +54,8 @@ def ruleset(sandbox: Sandbox, inside: Iterable[IPv4Network]) -> str:
     is lost, and must not leave by the default route. Other sandboxes are out of reach.
     """
     own, table = sandbox.bridge, f"dlws_{sandbox.id}"
+    # What comes from elsewhere and is no answer has no business with the nodes.
+    answers = "ct state != { established, related }"
     stay = "".join(
         f'    iifname "{own}" oifname != "{own}" ip daddr {network} reject\n' for network in inside
     )
@@ -64,6 +66,7 @@ def ruleset(sandbox: Sandbox, inside: Iterable[IPv4Network]) -> str:
         "  chain forward {\n"
         "    type filter hook forward priority 0; policy accept;\n"
         f'    iifname "{own}" oifname "{naming.bridge("*")}" oifname != "{own}" reject\n'
+        f'    iifname != "{own}" oifname "{own}" {answers} reject\n'
         f"{stay}"
         "  }\n"
         "  chain postrouting {\n"
@@ -97,7 +100,11 @@ def up(sandbox: Sandbox, inside: Iterable[IPv4Network]) -> bool:
 
 
 def _let_through(sandbox: Sandbox) -> None:
-    """A Docker daemon on this machine drops what others forward; nodes' packets are let through."""
+    """A Docker daemon on this machine drops what others forward.
+
+    The nodes' packets are let through, and the answers to them.
+    """
+    _drop_rules([_open_rule(sandbox.id)])
     for rule in _accept_rules(sandbox.id):
         check = sh("iptables", "-w", "-C", "FORWARD", *rule)
         if not Local().run(check).ok:
@@ -106,8 +113,24 @@ def _let_through(sandbox: Sandbox) -> None:
 
 
 def _accept_rules(id: str) -> list[tuple[str, ...]]:
-    tag = ("-m", "comment", "--comment", f"dlws-{id}", "-j", "ACCEPT")
-    return [("-i", naming.bridge(id), *tag), ("-o", naming.bridge(id), *tag)]
+    answers = ("-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED")
+    own = naming.bridge(id)
+    return [("-i", own, *_tag(id)), ("-o", own, *answers, *_tag(id))]
+
+
+def _open_rule(id: str) -> tuple[str, ...]:
+    """What earlier versions set: it let everybody through to the nodes."""
+    return ("-o", naming.bridge(id), *_tag(id))
+
+
+def _tag(id: str) -> tuple[str, ...]:
+    return ("-m", "comment", "--comment", f"dlws-{id}", "-j", "ACCEPT")
+
+
+def _drop_rules(rules: Iterable[tuple[str, ...]]) -> None:
+    for rule in rules:
+        while Local().run(sh("iptables", "-w", "-C", "FORWARD", *rule)).ok:
+            run(sh("iptables", "-w", "-D", "FORWARD", *rule), doing="removing an iptables rule")
 
 
 def subnet_of(id: str) -> IPv4Network | None:
@@ -125,9 +148,7 @@ def down(id: str, subnet: IPv4Network | None) -> None:
     """Removes the network and everything that bears the sandbox's name, whatever of it is there."""
     for name in _links(id):
         run(sh("ip", "link", "delete", name), doing=f"removing link {name}")
-    for rule in _accept_rules(id):
-        while Local().run(sh("iptables", "-w", "-C", "FORWARD", *rule)).ok:
-            run(sh("iptables", "-w", "-D", "FORWARD", *rule), doing="removing an iptables rule")
+    _drop_rules([*_accept_rules(id), _open_rule(id)])
     tables = run(sh("nft", "-j", "list", "tables"), doing="reading the packet rules").text
     for family, table in tables_of(id, tables):
         run(sh("nft", "delete", "table", family, table), doing=f"removing table {table}")

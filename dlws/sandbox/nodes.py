@@ -7,7 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
-from dlws.core import resources
+from dlws.core import ownership, resources
 from dlws.core.connection import Local, banner
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
@@ -131,6 +131,7 @@ def _trust_what_the_machine_trusts(root: Path) -> None:
 
 def boot(sandbox: Sandbox, node: SandboxNode, base: Path) -> None:
     """Starts a node under a supervisor of its own that outlives us."""
+    ownership.trusted(base)
     folder = sandbox.folder(node)
     label = sandbox.label(node)
     cgroups.end(label, time.monotonic() + 20)  # what a killed supervisor left behind

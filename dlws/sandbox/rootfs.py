@@ -8,9 +8,10 @@ import re
 import time
 from pathlib import Path
 
-from dlws.core import resources
+from dlws.core import ownership, resources
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.localfiles import private_directory
 from dlws.core.text import since
 from dlws.runs.console import Console
 from dlws.sandbox.machine import run
@@ -25,14 +26,10 @@ PACKAGES = (
 _LINE = re.compile(rb"[^\r\n]+")
 
 
-def cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dlws"
-
-
 def base(release: str) -> Path:
     """Where the base file system of a release is; its name changes with what is in it."""
     content = hashlib.sha256(" ".join([release, *PACKAGES]).encode()).hexdigest()[:10]
-    return cache() / f"rootfs-{release}-{content}"
+    return ownership.cache() / f"rootfs-{release}-{content}"
 
 
 def sources(targets: str, own: str, release: str) -> list[str]:
@@ -92,10 +89,10 @@ def known(release: str) -> str:
 
 def build(release: str, console: Console) -> Path:
     """The base file system of a release, built now if it is not there yet."""
-    target = base(release)
+    target = ownership.trusted(base(release))
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    private_directory(target.parent)
     lock = target.with_suffix(".lock")
     # The lock is flock's: it holds until mmdebstrap itself has ended, even if we are killed.
     if not Local().run(sh("flock", "--nonblock", lock, "true")).ok:

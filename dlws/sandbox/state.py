@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from dlws.core import ownership
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
 from dlws.sandbox import naming
@@ -102,10 +101,21 @@ def load(id: str) -> Sandbox | None:
 
 def save(sandbox: Sandbox) -> None:
     """Writes the state file in one step, so that a crash leaves the old one or the new one."""
-    sandbox.home.mkdir(parents=True, exist_ok=True)
+    close()
+    sandbox.home.mkdir(exist_ok=True)
     new = sandbox.home / "state.json.new"
     new.write_text(json.dumps(asdict(sandbox), indent=2) + "\n")
     os.replace(new, sandbox.home / "state.json")
+
+
+def close() -> None:
+    """Keeps other users of this machine out of the registry.
+
+    Below it lie the nodes' files, set-uid programs of their own included, and numbers of users are
+    the same inside and outside. One that an earlier version left open is closed.
+    """
+    REGISTRY.mkdir(parents=True, exist_ok=True)
+    REGISTRY.chmod(0o700)
 
 
 def forget(id: str) -> None:
@@ -115,6 +125,11 @@ def forget(id: str) -> None:
     # What is above it is not ours alone: commands run here as on a node keep their outcome there.
     with suppress(OSError):
         REGISTRY.rmdir()
+
+
+def is_empty() -> bool:
+    """Whether this machine has no sandbox left, damaged ones included."""
+    return not REGISTRY.is_dir() or not any(REGISTRY.iterdir())
 
 
 def all_sandboxes() -> list[Sandbox]:
@@ -127,25 +142,6 @@ def all_sandboxes() -> list[Sandbox]:
     return found
 
 
-@contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Holds a lock of this machine; waits for whoever holds it. The file goes with the holder."""
-    path = Path("/run/lock") / f"dlws-sandbox-{name}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_still(path, file.fileno()):
-                continue  # its holder removed it while we waited
-            try:
-                yield
-            finally:
-                path.unlink()
-            return
-
-
-def _is_still(path: Path, handle: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(handle))
-    except FileNotFoundError:
-        return False
+def locked(name: str) -> AbstractContextManager[None]:
+    """Holds a lock of this machine's sandboxes; waits for whoever holds it."""
+    return ownership.locked(f"sandbox-{name}")

@@ -1,7 +1,13 @@
 #!/bin/sh
 # Runs at each boot of a sandbox node: what a real machine's firmware and network would give it.
 set -eu
-mount -o remount,rw /proc/sys
+# /proc/sys/net is the node's own and writable already. Of the rest, which is the machine's, kubelet
+# insists on writing these.
+for key in kernel/panic kernel/panic_on_oops kernel/keys/root_maxbytes kernel/keys/root_maxkeys \
+    vm/overcommit_memory vm/panic_on_oom; do
+    mount --bind "/proc/sys/$key" "/proc/sys/$key"
+    mount -o remount,bind,rw "/proc/sys/$key"
+done
 for hierarchy in /sys/fs/cgroup/*; do
     if mountpoint -q "$hierarchy"; then mount -o remount,bind,rw "$hierarchy"; fi
 done

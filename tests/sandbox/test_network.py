@@ -74,6 +74,16 @@ def test_a_table_with_a_rule_or_a_dropping_chain_is_not_empty() -> None:
     assert not network.is_empty_table("")
 
 
+def test_only_the_machine_and_answers_reach_the_nodes_from_outside() -> None:
+    rules = network.ruleset(BOX, [])
+    assert (
+        'iifname != "dl-abc123" oifname "dl-abc123" ct state != { established, related } reject'
+        in rules
+    )
+    inward = [rule for rule in network._accept_rules("abc123") if "-o" in rule]
+    assert inward and all("RELATED,ESTABLISHED" in rule for rule in inward)
+
+
 def test_rules_guard_pods_and_other_sandboxes() -> None:
     rules = network.ruleset(BOX, [IPv4Network("10.244.0.0/16")])
     assert 'iifname "dl-abc123" oifname "dl-*" oifname != "dl-abc123" reject' in rules

@@ -16,11 +16,29 @@ from dlws.core.errors import Refused
 from dlws.runs.console import Console
 from dlws.sandbox import cgroups, faults, lifecycle, naming, network
 from dlws.sandbox.state import REGISTRY, Damaged, Sandbox
-from dlws.shell.quoting import sh
+from dlws.shell.quoting import script, sh
 from tests.support.sandboxes import Made, MakeSandbox
 
 pytestmark = pytest.mark.sandbox
 
+
+KUBELET_SETS = {
+    f"/proc/sys/{name}"
+    for name in (
+        *("kernel/keys/root_maxbytes", "kernel/keys/root_maxkeys"),
+        *("kernel/panic", "kernel/panic_on_oops", "vm/overcommit_memory", "vm/panic_on_oom"),
+    )
+}
+
+_LAN = """set -e
+ip netns add "$1"
+ip link add "$1" type veth peer name eth0 netns "$1"
+ip address add 198.51.100.1/24 dev "$1"
+ip link set "$1" up
+ip -n "$1" address add 198.51.100.2/24 dev eth0
+ip -n "$1" link set eth0 up
+ip -n "$1" route add default via 198.51.100.1
+"""
 
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
 
@@ -40,7 +58,7 @@ def traces(sandbox: Sandbox) -> set[str]:
         "mounts": sh("cat", "/proc/self/mountinfo"),
         "processes": "cat /proc/[0-9]*/cmdline | tr '\\0' ' '",
         "groups": sh("find", "/sys/fs/cgroup", "-type", "d", "-name", f"dlws-{id}*"),
-        "run": "find /run/systemd/nspawn /run/lock",
+        "run": "find /run/systemd/nspawn /run/dlws",
         "registry": sh("find", REGISTRY, "-maxdepth", 1),
     }
     network_base = subnet.rsplit(".", 1)[0] + "."
@@ -86,6 +104,37 @@ def test_secrets_and_configuration_are_private_and_load(box: Made) -> None:
 def test_packages_can_be_installed(box: Made) -> None:
     box.run("worker1", "apt-get update && apt-get install -y --no-install-recommends tree")
     assert "tree" in box.run("worker1", "tree --version")
+
+
+def test_other_users_of_the_machine_do_not_reach_a_nodes_files(box: Made) -> None:
+    """A set-uid program of a node would make them root of this machine."""
+    box.run("worker1", "cp /bin/bash /opt/rb && chmod 4755 /opt/rb")
+    root = box.sandbox.folder(box.sandbox.node("worker1")) / "root"
+    assert (root / "opt/rb").stat().st_mode & 0o4000
+    stranger = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups")
+    # Through a shell: setpriv itself has root's capabilities until it has started something.
+    shown = Local().run(sh(*stranger, "sh", "-c", 'exec "$0" -p -c id', root / "opt/rb"))
+    assert not shown.ok and "euid=0" not in shown.text and "Permission denied" in shown.complaint
+
+
+def test_of_the_machines_kernel_a_node_can_set_what_kubelet_needs(box: Made) -> None:
+    writable = "find /proc/sys -path /proc/sys/net -prune -o -type f -perm -200 -writable -print"
+    assert set(box.run("worker1", writable).split()) == KUBELET_SETS
+    box.run("worker1", "sysctl -qw net.ipv4.conf.all.rp_filter=0")
+
+
+def test_from_outside_only_answers_reach_a_node(box: Made) -> None:
+    """Another network of this machine stands for its LAN; packets of one are forwarded."""
+    address = box.sandbox.address(box.sandbox.node("worker1"))
+    lan = f"lan-{box.sandbox.id}"
+    try:
+        assert Local().run(script(_LAN, lan)).ok
+        inward = sh("ip", "netns", "exec", lan, "bash", "-c", f"echo > /dev/tcp/{address}/22")
+        assert not Local().run(inward).ok
+        box.run("worker1", "ping -c 1 -W 5 198.51.100.2")  # and its answer
+        assert banner(address, 22, time.monotonic() + 5)
+    finally:
+        Local().run(sh("ip", "netns", "delete", lan))
 
 
 def test_docker_and_kubelet_folders_are_on_the_machines_disk(box: Made) -> None:
