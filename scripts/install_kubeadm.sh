@@ -7,7 +7,8 @@
 # usage: install_kubeadm.sh
 #
 # DLWS_KUBERNETES_SOURCE=packages: from the upstream apt repository (or the mirror DLWS_APT_MIRROR names),
-# and held there. DLWS_KUBERNETES_SOURCE=bundle: from DLWS_BUNDLE, without network; every file is checked
+# and held there. The key that signs them comes over https, or is one whose fingerprint is known: that of
+# upstream, or those in DLWS_APT_KEYS, which then are the only ones. DLWS_KUBERNETES_SOURCE=bundle: from DLWS_BUNDLE, without network; every file is checked
 # by its sha256 first. Images that the runtime has already are not imported again. The container runtime
 # itself is installed by prepare_ubuntu.sh. A kubelet that runs is restarted only if its program changed.
 set -euo pipefail
@@ -35,6 +36,9 @@ check_version() {
 KEYRING=/etc/apt/keyrings/kubernetes.gpg
 LIST=/etc/apt/sources.list.d/kubernetes.list
 
+# Signs all repositories of pkgs.k8s.io, and so the mirrors of them.
+UPSTREAM_KEY=DE15B14486CD377B9E876E1A234654DA9A296436
+
 # candidates: where Kubernetes' packages may be, one "KEY-URL APT-LINE" per line, best first. A mirror's
 # host keeps them at one of the paths below; upstream keeps 1.24 and newer only.
 candidates() {
@@ -51,35 +55,73 @@ candidates() {
     fi
 }
 
+# known_keys KEY-URL: the fingerprints that a key from there may have. It prints none where https vouches
+# for the key, and fails where nothing does.
+known_keys() {
+    if [ -n "${DLWS_APT_KEYS:-}" ]; then
+        printf '%s\n' "$DLWS_APT_KEYS"
+    elif [[ $1 != https://* ]]; then
+        [[ $1 == */Release.key ]] || return 1
+        printf '%s\n' "$UPSTREAM_KEY"
+    fi
+}
+
 # add_repository: the first place that has the wanted version becomes an apt source, with its own key.
 add_repository() {
-    local key_url line tried=''
+    local key_url line tried='' unsafe=''
     install_packages ca-certificates curl gnupg
     while read -r key_url line; do
+        if ! known_keys "$key_url" >/dev/null; then
+            unsafe+=" $key_url"
+            continue
+        fi
         if use_repository "$key_url" "$line" && [ -n "$(package_version kubeadm)" ]; then return 0; fi
         tried+=" ${line%% *}"
     done < <(candidates)
     rm -f "$DLWS_ROOT$LIST"
     [ -n "$tried" ] || die "pkgs.k8s.io has no Kubernetes $VERSION, only 1.24 and newer" \
         "set kubernetes.source: bundle, apt_mirror_url to a mirror that keeps it, or a newer kubernetes.version"
+    [ -z "$unsafe" ] || warn "not asked, because anybody on the way could put in a key of his own:$unsafe;" \
+        "write apt_mirror_url with https://, or the key's fingerprint as kubernetes.apt_key"
     die "no kubeadm $VERSION at:$tried" \
         "check this node's network and kubernetes.version, or set kubernetes.source: bundle"
 }
 
 # use_repository KEY-URL LINE
 use_repository() {
-    local key
+    local key known protocols='=https'
+    known=$(known_keys "$1")
+    [ -z "$known" ] || protocols='=https,http'
     key=$(mktemp)
-    if ! curl -fsSL --retry 2 --connect-timeout 15 -o "$key" "$1"; then
+    if ! curl -fsSL --proto "$protocols" --proto-redir "$protocols" --retry 2 --connect-timeout 15 \
+        -o "$key" "$1"; then
         rm -f "$key"
         return 1
     fi
+    [ -z "$known" ] || check_key "$key" "$1" "$known"
     # apt reads an armoured key only from a file named .asc; gpg takes both and writes the other.
     { gpg --batch --dearmor <"$key" 2>/dev/null || cat "$key"; } | write_file "$DLWS_ROOT$KEYRING" 0644
     rm -f "$key"
     write_file "$DLWS_ROOT$LIST" 0644 <<<"deb [signed-by=$KEYRING] $2"
     apt_get update -o "Dir::Etc::sourcelist=$DLWS_ROOT$LIST" -o Dir::Etc::sourceparts=- \
         -o APT::Get::List-Cleanup=0
+}
+
+# check_key FILE URL KNOWN: ends the script unless FILE holds keys, and only known ones. FILE becomes what
+# gpg took of it: a subkey that the key itself has not signed is left out.
+check_key() {
+    local found other home
+    home=$(mktemp -d)
+    gpg --homedir "$home" --batch --quiet --no-autostart --import <"$1" 2>/dev/null || true
+    gpg --homedir "$home" --batch --quiet --no-autostart --yes --output "$1" --export 2>/dev/null || true
+    found=$(gpg --homedir "$home" --batch --no-autostart --list-keys --with-colons 2>/dev/null |
+        awk -F: '$1 == "pub" { key = 1 } $1 == "fpr" && key { print $10; key = 0 }' | sort -u) || true
+    rm -rf "$home"
+    other=$(comm -23 <(printf '%s\n' "$found") <(tr ' ' '\n' <<<"$3" | sort -u))
+    if [ -n "$found" ] && [ -z "$other" ]; then return 0; fi
+    rm -f "$1"
+    die "the key at $2 is ${found:-none}, not $3; nothing was changed" \
+        "find out whose key it is; if it is right, write its fingerprint as kubernetes.apt_key in config.yaml"
 }
 
 # The package versions that are wanted, as apt spells them (1.30.4-1.1).

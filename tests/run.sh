@@ -35,6 +35,8 @@ install_missing() {
     command -v ip >/dev/null || packages+=(iproute2)
     command -v ping >/dev/null || packages+=(iputils-ping)
     command -v iptables >/dev/null || packages+=(iptables)
+    command -v gpg >/dev/null || packages+=(gnupg)
+    command -v curl >/dev/null || packages+=(curl)
     command -v openssl >/dev/null || packages+=(openssl)
     [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
     command -v ssh >/dev/null || packages+=(openssh-client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dlws.bundle.manifest import digest
+from dlws.core.errors import DeployError
 
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _EPOCH = "1970-01-01T00:00:00Z"
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -109,4 +112,7 @@ def names(archive: Path) -> list[str]:
 
 def file_name(name: str) -> str:
     """The file for an image: k8s.gcr.io/etcd:3.4.13-0 becomes etcd_3.4.13-0.tar."""
-    return f"{name.rpartition('/')[2].replace(':', '_')}.tar"
+    file = f"{name.rpartition('/')[2].replace(':', '_')}.tar"
+    if not _FILE.fullmatch(file):
+        raise DeployError(f"{name!r} is not the name of an image", "see which images kubeadm names")
+    return file

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlws.bundle import build, debian, manifest
+from dlws.bundle import build, debian, manifest, pins
 from dlws.bundle.build import Workspace
 from dlws.bundle.manifest import Manifest
+from dlws.bundle.pins import Pins
 from dlws.core import ownership
 from dlws.core.connection import Local
 from dlws.core.errors import UsageError
@@ -34,6 +35,8 @@ class BundlePlan:
     architectures: Sequence[str]
     codenames: Sequence[str]
     output: Path
+    pins: Pins = field(default_factory=Pins)
+    """What files and images from upstream must be."""
 
 
 def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> BundlePlan:
@@ -44,6 +47,7 @@ def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> Bun
         configured_architectures(session),
         codenames,
         configured_directory(session),
+        pins.load(session.options.directory),
     )
 
 
@@ -53,7 +57,7 @@ def bundle(console: Console, plan: BundlePlan, gate: Gate) -> None:
     build.check_output(plan.output)
     if plan.origin == "debian":
         debian.check_version(plan.version)
-    workspace = Workspace(ownership.cache() / "bundle" / f"{plan.origin}-{plan.version}", console)
+    workspace = _workspace(console, plan.origin, plan.version)
     words = f"make {plan.output} for {', '.join(plan.architectures)}, {plan.origin}"
     if not complete(plan, console) and not gate.admit(actions.local(words)):
         return
@@ -66,6 +70,35 @@ def bundle(console: Console, plan: BundlePlan, gate: Gate) -> None:
         console.say(f"{plan.output}: bundle made in {since(start)}")
     else:
         console.say(f"{plan.output}: nothing to do, the bundle is there and intact")
+
+
+def _workspace(console: Console, origin: str, version: Version) -> Workspace:
+    return Workspace(ownership.cache() / "bundle" / f"{origin}-{version}", console)
+
+
+def pin(session: Session, version: Version, architectures: Sequence[str]) -> None:
+    """Note what upstream's publishers say now, beside config.yaml."""
+    from dlws.bundle import upstream
+
+    place = session.options.directory / pins.NAME
+    words = f"note in {place} what upstream says of Kubernetes {version}"
+    if not session.gate.admit(actions.local(words)) or session.gate.dry_run:
+        return
+    workspace = _workspace(session.console, "upstream", version)
+    with build.locked(workspace.cache, session.console):
+        found = upstream.published(workspace, version, architectures, _other_images(session))
+        added = pins.add(session.options.directory, found)
+        build.remove(workspace.work)
+    for what in added:
+        session.console.changed(f"pinned {what}")
+    if not added:
+        session.console.say("nothing to do: all of it is pinned, and upstream says the same")
+
+
+def _other_images(session: Session) -> list[str]:
+    """The images that nodes pull although no bundle holds them."""
+    config = _config(session)
+    return [*pins.FLANNEL.values()] if config and config.kubernetes.network == "flannel" else []
 
 
 def complete(plan: BundlePlan, console: Console) -> bool:
@@ -82,10 +115,7 @@ def complete(plan: BundlePlan, console: Console) -> bool:
 
 def _make(workspace: Workspace, plan: BundlePlan, start: float) -> bool:
     make = from_debian if plan.origin == "debian" else from_upstream
-    sums = {
-        name: make(workspace, plan.version, name, plan.codenames, start)
-        for name in plan.architectures
-    }
+    sums = {name: make(workspace, plan, name, start) for name in plan.architectures}
     head = Manifest(str(plan.version), plan.origin, build.now())
     changed = build.assemble(workspace, plan.output, head, sums)
     build.remove(workspace.work)  # 3 GB of sources and compiler cache, needed only while building
@@ -93,14 +123,10 @@ def _make(workspace: Workspace, plan: BundlePlan, start: float) -> bool:
 
 
 def from_debian(
-    workspace: Workspace,
-    version: Version,
-    architecture: str,
-    codenames: Sequence[str],
-    start: float,
+    workspace: Workspace, plan: BundlePlan, architecture: str, start: float
 ) -> Mapping[str, str]:
     """Make one architecture's files from Debian; the sha256 of each."""
-    one = debian.Debian(workspace, architecture, codenames)
+    one = debian.Debian(workspace, architecture, plan.codenames)
     artifacts = one.artifacts()
     place = workspace.cache / architecture
     missing = [artifact for artifact in artifacts if build.recorded(place, artifact) is None]
@@ -122,17 +148,13 @@ def _prepare(workspace: Workspace, one: debian.Debian, start: float) -> None:
 
 
 def from_upstream(
-    workspace: Workspace,
-    version: Version,
-    architecture: str,
-    codenames: Sequence[str],
-    start: float,
+    workspace: Workspace, plan: BundlePlan, architecture: str, start: float
 ) -> Mapping[str, str]:
     """Fetch one architecture's files from the projects' own releases; the sha256 of each."""
     from dlws.bundle import upstream
 
-    artifacts = upstream.Upstream(workspace, version, architecture, codenames).artifacts()
-    return build.make(workspace, architecture, artifacts, start)
+    one = upstream.Upstream(workspace, plan.version, architecture, plan.codenames, plan.pins)
+    return build.make(workspace, architecture, one.artifacts(), start)
 
 
 def _config(session: Session) -> Config | None:

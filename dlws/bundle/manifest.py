@@ -22,6 +22,9 @@ ARCHITECTURES = ("amd64", "arm64")
 KINDS = {"bin": "binary", "cni": "cni", "images": "image", "packages": "package"}
 Told = Callable[[int], None]
 """Gets the number of bytes of each piece that has been read."""
+ORIGINS = ("debian", "upstream")
+_WORD = re.compile(r"[\w.:+-]{1,64}", re.ASCII)
+"""A version or a date; both are shown to people and stand in lines to copy."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -124,7 +127,10 @@ def parse(text: str) -> Manifest:
     for name in architectures:
         if name not in ARCHITECTURES:
             raise ValueError(f"unknown architecture {name!r}")
-    return Manifest(value["kubernetes_version"], value["from"], value["created"], architectures)
+    version, origin, created = (value[key] for key in ("kubernetes_version", "from", "created"))
+    if origin not in ORIGINS or not _WORD.fullmatch(version) or not _WORD.fullmatch(created):
+        raise ValueError("its version, origin or date is none")
+    return Manifest(version, origin, created, architectures)
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:

@@ -17,6 +17,17 @@ _DIRECTORY = click.argument(
     "directory", required=False, type=click.Path(file_okay=False, path_type=Path)
 )
 
+_ARCH = click.option(
+    "--arch",
+    "architectures",
+    multiple=True,
+    type=click.Choice(["amd64", "arm64"]),
+    help="Architecture of nodes. Repeatable; without it those of config.yaml, else this machine's.",
+)
+_VERSION = click.option(
+    "--kubernetes-version", "version", metavar="X.Y.Z", help="Else config.yaml's."
+)
+
 
 @click.group()
 def bundle() -> None:
@@ -34,13 +45,7 @@ def bundle() -> None:
     required=True,
     help="The projects' own releases, or Debian's source package (compiled here, minutes).",
 )
-@click.option(
-    "--arch",
-    "architectures",
-    multiple=True,
-    type=click.Choice(["amd64", "arm64"]),
-    help="Architecture of nodes. Repeatable; without it those of config.yaml, else this machine's.",
-)
+@_ARCH
 @click.option(
     "--os",
     "codenames",
@@ -48,12 +53,18 @@ def bundle() -> None:
     type=click.Choice(["bookworm", "trixie"]),
     help="Releases whose packages to include. Repeatable; from debian: bookworm, else none.",
 )
-@click.option("--kubernetes-version", "version", metavar="X.Y.Z", help="Else config.yaml's.")
+@_VERSION
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     metavar="DIR",
     help="Else kubernetes.bundle of config.yaml, else deploy/bundle.",
+)
+@click.option(
+    "--trust-upstream-hashes",
+    "trusting",
+    is_flag=True,
+    help="Take what has no pinned hash as its server serves it now.",
 )
 @click.pass_obj
 def build(
@@ -63,9 +74,10 @@ def build(
     codenames: tuple[str, ...],
     version: str | None,
     output: Path | None,
+    trusting: bool,
 ) -> None:
     """Make the bundle, from what is cached where possible."""
-    from dlws.bundle import make
+    from dlws.bundle import make, pins
     from dlws.core.version import Version
 
     plan = make.BundlePlan(
@@ -74,8 +86,25 @@ def build(
         architectures or make.configured_architectures(session),
         codenames or (("bookworm",) if origin == "debian" else ()),
         output or make.configured_directory(session),
+        pins.load(session.options.directory, trusting),
     )
     make.bundle(session.console, plan, session.gate)
+
+
+@bundle.command()
+@_ARCH
+@_VERSION
+@click.pass_obj
+def pin(session: Session, architectures: tuple[str, ...], version: str | None) -> None:
+    """Note the hashes that upstream publishes now, for `build --from upstream`.
+
+    They go to bundle-pins.yaml, beside config.yaml. Compare them with another source.
+    """
+    from dlws.bundle import make
+    from dlws.core.version import Version
+
+    wanted = Version.parse(version) if version else make.configured_version(session, "upstream")
+    make.pin(session, wanted, architectures or make.configured_architectures(session))
 
 
 @bundle.command()

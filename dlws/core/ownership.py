@@ -101,7 +101,7 @@ def locked(name: str) -> Iterator[None]:
             try:
                 yield
             finally:
-                path.unlink()
+                path.unlink(missing_ok=True)
             return
         finally:
             os.close(handle)

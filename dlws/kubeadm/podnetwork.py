@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlws.bundle import download, pins
 from dlws.core import resources
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
@@ -33,7 +34,6 @@ UNIT = "dlws-pod-network.service"
 CALICO = "https://raw.githubusercontent.com/projectcalico/calico/{}/manifests/calico.yaml"
 # The newest Calico that still supports a release, by the first minor release of Kubernetes for it.
 CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
-FLANNEL_VERSION, FLANNEL_CNI_VERSION = "v0.26.7", "v1.6.2-flannel1"
 _PATIENCE = 60.0
 _NODE_PREFIX = 24
 
@@ -60,7 +60,10 @@ def begin(cluster: Cluster, node: Node) -> None:
     nobody has to wait for that, and the next update() looks whether it is so.
     """
     pods = ipaddress.ip_network(str(cluster.config.kubernetes.pod_cidr))
-    if not first_files(cluster) or pods.version != 4 or pods.prefixlen > _NODE_PREFIX:
+    if not first_files(cluster):
+        manifest(cluster.config, cluster.directory)  # what cannot be had is told before kubeadm
+        return
+    if pods.version != 4 or pods.prefixlen > _NODE_PREFIX:
         return
     own = next(pods.subnets(new_prefix=_NODE_PREFIX))
     members = {node.name: Member(node.name, str(own), endpoint.inner_address(node))}
@@ -185,30 +188,50 @@ def announce(cluster: Cluster, names: Sequence[str], until: str) -> None:
         cluster.run.gate.announce([*writes, start], until)
 
 
-def manifest(config: Config, directory: Path) -> tuple[str, bytes]:
-    """What to apply: a URL, or the content of a manifest."""
+def manifest(config: Config, directory: Path) -> bytes:
+    """The manifest to apply. One that is fetched must be what its sha256 says."""
     from dlws.core.templates import render
 
     kubernetes = config.kubernetes
-    if kubernetes.network_manifest:
-        if "://" in kubernetes.network_manifest:
-            return kubernetes.network_manifest, b""
-        try:
-            return "-", (directory / kubernetes.network_manifest).read_bytes()
-        except OSError as error:
-            raise UsageError(
-                f"kubernetes.network_manifest: cannot read {kubernetes.network_manifest}: "
-                f"{error.strerror}",
-                "give a path from the cluster's directory, or a URL",
-            ) from error
-    if kubernetes.network == "calico":
-        return CALICO.format(calico_version(kubernetes.version)), b""
+    if kubernetes.network_manifest and "://" not in kubernetes.network_manifest:
+        return _own(directory, kubernetes.network_manifest)
+    if kubernetes.network_manifest or kubernetes.network == "calico":
+        return _fetched(config)
+    images = pins.load(directory).images
     values = {
         "pod_cidr": str(kubernetes.pod_cidr),
-        "version": FLANNEL_VERSION,
-        "cni_version": FLANNEL_CNI_VERSION,
+        "images": {name: _by_digest(image, images) for name, image in pins.FLANNEL.items()},
     }
-    return "-", render("kubernetes/network/flannel/flannel.yaml", **values).encode()
+    return render("kubernetes/network/flannel/flannel.yaml", **values).encode()
+
+
+def _own(directory: Path, path: str) -> bytes:
+    try:
+        return (directory / path).read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"kubernetes.network_manifest: cannot read {path}: {error.strerror}",
+            "give a path from the cluster's directory, or a URL",
+        ) from error
+
+
+def _fetched(config: Config) -> bytes:
+    """What the manifest's URL gives to this machine: a node could say what it likes."""
+    kubernetes = config.kubernetes
+    url = kubernetes.network_manifest or CALICO.format(calico_version(kubernetes.version))
+    if not kubernetes.network_manifest_sha256:
+        curl = sh("curl", "--proto", "=https", "--proto-redir", "=https", "-fsSLO", url)
+        raise UsageError(
+            f"{url} is applied as the cluster's administrator, and nothing says what it must be",
+            f"fetch it ({curl}), read it, and write what sha256sum prints of it as "
+            "kubernetes.network_manifest_sha256; or name the file as kubernetes.network_manifest",
+        )
+    return download.content(url, kubernetes.network_manifest_sha256)
+
+
+def _by_digest(image: str, pinned: Mapping[str, str]) -> str:
+    """An image with its pinned digest, where there is one: a tag can be moved."""
+    return f"{image}@{pinned[image]}" if image in pinned else image
 
 
 def calico_version(version: Version) -> str:
@@ -218,13 +241,13 @@ def calico_version(version: Version) -> str:
 # The question writes nothing: kubectl's cache goes nowhere, and its temporary files into memory.
 _DIFFERS = (
     "TMPDIR=/run kubectl --cache-dir=/dev/null --kubeconfig /etc/kubernetes/admin.conf "
-    'diff -f "$1" >/dev/null'
+    "diff -f - >/dev/null"
 )
 
 
 def _apply_manifest(cluster: Cluster, live: Node) -> None:
-    source, content = manifest(cluster.config, cluster.directory)
-    difference = live.read(script(_DIFFERS, source), stdin=content, sudo=True, check=False)
+    content = manifest(cluster.config, cluster.directory)
+    difference = live.read(script(_DIFFERS), stdin=content, sudo=True, check=False)
     if difference.code == 0:
         cluster.run.console.say("the pod network is up to date")
         return
@@ -234,8 +257,7 @@ def _apply_manifest(cluster: Cluster, live: Node) -> None:
 
 def _applying(cluster: Cluster) -> tuple[str, bytes]:
     """The command that applies the network's manifest, and its input."""
-    source, content = manifest(cluster.config, cluster.directory)
-    return sh(*KUBECTL, "apply", "-f", source), content
+    return sh(*KUBECTL, "apply", "-f", "-"), manifest(cluster.config, cluster.directory)
 
 
 def _manifest_title(cluster: Cluster) -> str:

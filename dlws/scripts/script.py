@@ -116,6 +116,7 @@ def environment(config: Config, node: Node) -> dict[str, str]:
         "DLWS_DOMAIN": config.domain,
         "DLWS_DNS_SERVERS": " ".join(config.dns_servers),
         "DLWS_APT_MIRROR": config.apt_mirror_url,
+        "DLWS_APT_KEYS": " ".join(config.kubernetes.apt_key),
         "DLWS_KUBERNETES_VERSION": str(config.kubernetes.version),
         "DLWS_KUBERNETES_SOURCE": config.kubernetes.source,
         "DLWS_RUNTIME": config.runtime,

@@ -11,7 +11,7 @@ mirror_url() {
     local url=${DLWS_APT_MIRROR//\\/}
     url=${url%/}
     [[ $url =~ ^https?://[A-Za-z0-9.:_-]+(/[A-Za-z0-9._~/-]*)?$ ]] ||
-        die "apt_mirror_url is not an address: $DLWS_APT_MIRROR" "write it as http://HOST or http://HOST/PATH"
+        die "apt_mirror_url is not an address: $DLWS_APT_MIRROR" "write it as https://HOST or https://HOST/PATH"
     if [[ $url =~ ^https?://[^/]+$ ]]; then
         url=$url/$(os_field ID)
         # Ubuntu keeps everything but amd64 in an archive of its own.

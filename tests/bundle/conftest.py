@@ -10,6 +10,9 @@ from dlws.bundle import delivery
 from dlws.bundle.build import Workspace
 from dlws.runs.console import Console
 from tests.support.bundles import CONTENT, write_bundle
+from tests.support.https import plain, site
+
+__all__ = ["plain", "site"]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlws.bundle.image import Image, file_name, names, write
+from dlws.core.errors import DeployError
 
 PAUSE = Image("k8s.gcr.io/pause:3.2", "arm64", ["/pause"])
 
@@ -63,6 +64,12 @@ def test_the_same_files_make_the_same_bytes_and_leave_nothing_else(
     assert (folder / "1.tar").read_bytes() == (folder / "2.tar").read_bytes()
     assert sorted(path.name for path in folder.iterdir()) == ["1.tar", "2.tar"]
     assert names(folder / "1.tar") == ["k8s.gcr.io/pause:3.2"]
+
+
+@pytest.mark.parametrize("name", ["x/..", "", "a/-rf", "a b", "x/.hidden", "a\nb", "a:$(x)"])
+def test_what_is_no_image_names_no_archive(name: str) -> None:
+    with pytest.raises(DeployError, match="not the name of an image"):
+        file_name(name)
 
 
 def test_archives_are_named_after_their_image() -> None:

@@ -50,6 +50,21 @@ def test_a_directory_that_is_no_bundle_is_not_replaced(
     assert (tmp_path / "home/thesis").read_text() == "years"
 
 
+def test_a_cache_that_others_can_write_to_is_refused(workspace: Workspace) -> None:
+    workspace.cache.chmod(0o777)
+    refused = pytest.raises(Refused, match="other users can write to")
+    with refused, build.locked(workspace.cache, workspace.console):
+        pass
+
+
+def test_a_lock_of_a_cache_is_no_link(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (workspace.cache / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(Refused), build.locked(workspace.cache, workspace.console):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
 def test_a_second_build_waits_for_the_first(workspace: Workspace) -> None:
     order: list[str] = []
 

@@ -79,6 +79,17 @@ def test_a_manifest_cannot_lead_out_of_the_bundle(bundle: Path, key: str, value:
         manifest.load(bundle)
 
 
+@pytest.mark.parametrize("key", ["from", "kubernetes_version", "created"])
+@pytest.mark.parametrize("value", ["x; rm -rf /", "", 7, None, ["debian"]])
+def test_a_manifest_puts_nothing_odd_into_lines_to_copy(
+    bundle: Path, key: str, value: object
+) -> None:
+    text: dict[str, Any] = json.loads((bundle / NAME).read_text())
+    (bundle / NAME).write_text(json.dumps(text | {key: value}))
+    with pytest.raises(BundleBroken):
+        manifest.load(bundle)
+
+
 def test_a_manifest_survives_its_own_text(bundle: Path) -> None:
     value = manifest.load(bundle)
     assert manifest.parse(value.dump()) == value

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from dlws.bundle import pins
 from dlws.core import resources
 from dlws.core.connection import Local
-from dlws.core.errors import UsageError
+from dlws.core.errors import DeployError, UsageError
 from dlws.core.version import Version
 from dlws.kubeadm import podnetwork
 from dlws.kubeadm.survey import Member
 from dlws.nodes.node import Node
 from dlws.shell.quoting import script
 from tests.support.fakes import CONFIG, World, config_of
+from tests.support.https import Site, site
+
+__all__ = ["site"]
 
 MEMBERS = {
     "infra01": Member("infra01", "10.244.0.0/24", "10.1.0.1"),
@@ -102,32 +108,57 @@ def test_routes(tmp_path: Path, name: str, changes: dict[str, Member], lines: li
 
 def test_flannel_manifest_has_the_pod_network(tmp_path: Path) -> None:
     text = CONFIG.replace("network: bridge", "network: flannel, pod_cidr: 10.200.0.0/16")
-    source, content = podnetwork.manifest(config_of(tmp_path, text), tmp_path)
+    content = podnetwork.manifest(config_of(tmp_path, text), tmp_path)
     objects = {item["kind"]: item for item in yaml.safe_load_all(content)}
     settings = json.loads(objects["ConfigMap"]["data"]["net-conf.json"])
-    assert (source, settings["Network"]) == ("-", "10.200.0.0/16")
+    assert settings["Network"] == "10.200.0.0/16"
     assert (
         json.loads(objects["ConfigMap"]["data"]["cni-conf.json"])["plugins"][0]["type"] == "flannel"
     )
     pod = objects["DaemonSet"]["spec"]["template"]["spec"]
-    assert pod["containers"][0]["image"].endswith(podnetwork.FLANNEL_VERSION)
+    assert pod["containers"][0]["image"] == pins.FLANNEL["flannel"]
+
+
+def test_flannels_images_are_named_by_their_pinned_digests(tmp_path: Path) -> None:
+    digests = {name: f"sha256:{len(key):064x}" for key, name in pins.FLANNEL.items()}
+    (tmp_path / pins.NAME).write_text(yaml.safe_dump({"images": digests}))
+    text = CONFIG.replace("network: bridge", "network: flannel")
+    content = podnetwork.manifest(config_of(tmp_path, text), tmp_path).decode()
+    found = set(re.findall(r"image: (\S+)", content))
+    assert found == {f"{name}@{digest}" for name, digest in digests.items()}
 
 
 @pytest.mark.parametrize(("version", "calico"), [("1.20.2", "v3.20.6"), ("1.34.1", "v3.31.2")])
 def test_calico_by_version(tmp_path: Path, version: str, calico: str) -> None:
     text = CONFIG.replace("network: bridge", "network: calico").replace("1.20.2", version)
-    source, content = podnetwork.manifest(config_of(tmp_path, text), tmp_path)
-    assert f"/calico/{calico}/" in source and content == b""
+    with pytest.raises(UsageError, match=f"/calico/{calico}/.* is applied as") as caught:
+        podnetwork.manifest(config_of(tmp_path, text), tmp_path)
+    assert "kubernetes.network_manifest_sha256" in caught.value.cure
 
 
 def test_own_manifest(tmp_path: Path) -> None:
     (tmp_path / "my net.yaml").write_text("kind: List\n")
     text = CONFIG.replace("network: bridge", "network_manifest: my net.yaml")
-    assert podnetwork.manifest(config_of(tmp_path, text), tmp_path) == ("-", b"kind: List\n")
-    text = CONFIG.replace("network: bridge", "network_manifest: 'https://example.org/n.yaml'")
-    assert (
-        podnetwork.manifest(config_of(tmp_path, text), tmp_path)[0] == "https://example.org/n.yaml"
-    )
+    assert podnetwork.manifest(config_of(tmp_path, text), tmp_path) == b"kind: List\n"
+
+
+def test_a_manifest_that_is_fetched_must_be_the_one_that_was_read(
+    tmp_path: Path, site: Site
+) -> None:
+    sha256 = hashlib.sha256(b"kind: List\n").hexdigest()
+    keys = f"network_manifest: '{site.url}/n.yaml', network_manifest_sha256: {sha256}"
+    config = config_of(tmp_path, CONFIG.replace("network: bridge", keys))
+    site.content["/n.yaml"] = b"kind: Evil\n"
+    with pytest.raises(DeployError, match=f"and not {sha256}"):
+        podnetwork.manifest(config, tmp_path)
+    site.content["/n.yaml"] = b"kind: List\n"
+    assert podnetwork.manifest(config, tmp_path) == b"kind: List\n"
+
+
+def test_a_manifest_that_cannot_be_had_is_told_before_kubeadm(make: Callable[..., World]) -> None:
+    world = make(CONFIG.replace("network: bridge", "network: calico"))
+    with pytest.raises(UsageError, match="is applied as"):
+        podnetwork.begin(world.cluster, world.cluster.infra[0])
 
 
 def test_own_manifest_that_is_missing(tmp_path: Path) -> None:

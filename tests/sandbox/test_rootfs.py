@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from dlws.core.errors import UsageError
+from dlws.core.errors import Refused, UsageError
+from dlws.runs.console import Console
 from dlws.sandbox import rootfs
 
 
@@ -32,6 +35,19 @@ def test_apt_settings_keeps_proxies_and_certificates_only() -> None:
         'Acquire::https::CaInfo "/x";',
         'Acquire::http::Proxy::host "DIRECT";',
     ]
+
+
+@pytest.mark.parametrize("what", [".", "base"])
+def test_a_file_system_that_others_could_have_changed_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = rootfs.base("bookworm")
+    place.mkdir(parents=True)
+    assert rootfs.build("bookworm", Console()) == place
+    (place if what == "base" else place.parent).chmod(0o777)
+    with pytest.raises(Refused, match="other users can write to"):
+        rootfs.build("bookworm", Console())
 
 
 def test_unknown_release_is_a_usage_error() -> None:

@@ -94,6 +94,7 @@ def test_what_a_script_is_told(make: Make) -> None:
         "DLWS_DOMAIN": "example.org",
         "DLWS_DNS_SERVERS": "",
         "DLWS_APT_MIRROR": "",
+        "DLWS_APT_KEYS": "",
         "DLWS_KUBERNETES_VERSION": "1.20.2",
         "DLWS_KUBERNETES_SOURCE": "packages",
         "DLWS_RUNTIME": "containerd",

@@ -66,7 +66,7 @@ class Config(Section):
         repr=False, default={}, description="Merged into /etc/docker/daemon.json."
     )
     apt_mirror_url: Url = Field(
-        default="", description="Mirror for apt, such as http://mirror.example."
+        default="", description="Mirror for apt, such as https://mirror.example."
     )
     kubelabels: Kubelabels = Field(
         default=KUBELABELS, description="Label: which nodes carry it. Added to the built-in table."

@@ -7,7 +7,17 @@ from pydantic import AfterValidator, Field
 
 from dlws.config.model.labels import KUBELABELS
 from dlws.config.model.machines import Port
-from dlws.config.model.types import Network, PortRange, Release, Section, Settings, Text, Texts
+from dlws.config.model.types import (
+    Fingerprints,
+    Network,
+    PortRange,
+    Release,
+    Section,
+    Settings,
+    Sha256,
+    Text,
+    Texts,
+)
 from dlws.core.version import NEWEST, OLDEST, Version
 
 
@@ -23,10 +33,16 @@ class Kubernetes(Section):
         default="flannel", description="Pod network; bridge needs nothing to download."
     )
     network_manifest: Text = Field(
-        default="", description="Path or URL of another pod network manifest."
+        default="", description="Path, or https URL, of another pod network manifest."
+    )
+    network_manifest_sha256: Sha256 = Field(
+        default="", description="The sha256 of a manifest that is fetched: a URL's, or Calico's."
     )
     source: Literal["packages", "bundle"] = Field(
         default="packages", description="Where Kubernetes comes from: packages (apt) or a bundle."
+    )
+    apt_key: Fingerprints = Field(
+        default=[], description="Fingerprints of the keys that may sign Kubernetes' packages."
     )
     bundle: Text = Field(default="deploy/bundle", description="The bundle's directory.")
     pod_cidr: Network = Field(default="10.244.0.0/16", description="Addresses of pods.")

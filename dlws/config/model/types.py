@@ -33,6 +33,8 @@ _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _PORT_RANGE = re.compile(r"(\d{1,5})\s*-\s*(\d{1,5})")
 _CLUSTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
 _HOST_KEY = re.compile(
     r"SHA256:[A-Za-z0-9+/]{43}|(ssh-|ecdsa-|sk-)[\w@.-]+ AAAA[A-Za-z0-9+/]+=*( .*)?"
 )
@@ -220,6 +222,22 @@ def _host_key(value: str) -> str:
     return value.strip()
 
 
+def _sha256(value: str) -> str:
+    text = value.strip().removeprefix("sha256:")
+    if value and not _SHA256.fullmatch(text):
+        raise wrong(f'"{value}" is not a sha256', "Write 64 hex digits, as sha256sum prints them.")
+    return text
+
+
+def _fingerprints(values: list[str]) -> list[str]:
+    found = ["".join(value.split()).upper() for value in values]
+    for value, text in zip(values, found, strict=True):
+        if not _FINGERPRINT.fullmatch(text):
+            cure = "Write 40 hex digits, as gpg --show-keys prints them; spaces are fine."
+            raise wrong(f'"{value}" is not the fingerprint of a key', cure)
+    return found
+
+
 @dataclass(frozen=True)
 class Kind:
     """What a text is, in a person's words."""
@@ -238,6 +256,10 @@ NodePath = Annotated[
 """A path on the nodes; empty where none is given."""
 Texts = Annotated[list[Text], BeforeValidator(_many)]
 SecretText = Annotated[SecretStr, BeforeValidator(_text), AfterValidator(_keep)]
+Sha256 = Annotated[str, BeforeValidator(_text), AfterValidator(_sha256)]
+Fingerprints = Annotated[
+    list[Text], BeforeValidator(_many), AfterValidator(_fingerprints), Kind("list of fingerprints")
+]
 Roles = Annotated[tuple[str, ...], BeforeValidator(_roles)]
 Address = Annotated[str, BeforeValidator(_text), AfterValidator(_address)]
 Network = Annotated[str, BeforeValidator(_text), AfterValidator(_network)]

@@ -39,6 +39,7 @@ _RULES: tuple[Rule, ...] = (
     devices.vendors,
     devices.contradictions,
     kubernetes.labels,
+    kubernetes.manifest,
     users.groups,
     oddities.oddities,
     check_secrets,

@@ -21,6 +21,24 @@ def runtime(config: Config, sources: Sources) -> None:
     sources.error(("container_runtime",), words, f"Write {cure}.")
 
 
+def manifest(config: Config, sources: Sources) -> None:
+    """A pod network's manifest is applied as the cluster's administrator."""
+    kubernetes = config.kubernetes
+    url = kubernetes.network_manifest
+    where = ("kubernetes", "network_manifest" if url else "network")
+    if "://" in url and not url.startswith("https://"):
+        sources.error(where, f"whoever is on the way can change {url}", "Write it with https://.")
+        return
+    fetched = "://" in url if url else kubernetes.network == "calico"
+    if fetched and not kubernetes.network_manifest_sha256:
+        what = url or "Calico's manifest"
+        sources.warn(
+            where,
+            f"nothing says what {what} must be, so it will not be applied",
+            "Write its sha256 as kubernetes.network_manifest_sha256, or name a file.",
+        )
+
+
 def labels(config: Config, sources: Sources) -> None:
     markers = {
         k for m in config.machines.values() for k in (*type(m).model_fields, *(m.model_extra or {}))

@@ -155,8 +155,8 @@ ADDRESSES = [
     ("dockerregistry: 10.1.0.7:5000/dlws/", "warning", "dockerregistry"),
     ("dockers: {hub: 10.1.0.7:5000/dlws/}", "warning", "dockers.hub"),
     ("kubernetes: {image_repository: 10.1.0.7:5000}", "warning", "kubernetes.image_repository"),
-    ("kubernetes: {network_manifest: 'http://10.1.0.7/x'}", "warning",
-     "kubernetes.network_manifest"),
+    (f"kubernetes: {{network_manifest: 'https://10.1.0.7/x', network_manifest_sha256: {'a' * 64}}}",
+     "warning", "kubernetes.network_manifest"),
 ]  # fmt: skip
 
 
