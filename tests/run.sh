@@ -103,7 +103,7 @@ choose() {
 begin_real_nodes() {
     real_log=$(mktemp)
     # A shell's background jobs ignore Ctrl-C; this one has to take its nodes down.
-    env --default-signal=INT .venv/bin/python -m pytest -m "sandbox or cluster" \
+    env --default-signal=INT .venv/bin/python -m pytest -m "sandbox or cluster" --durations=15 \
         -o cache_dir=.pytest_cache/nodes >"$real_log" 2>&1 </dev/null &
     real=$!
     trap '[ -z "$real" ] || { kill -INT "$real"; wait "$real" || true; }; rm -f "$real_log"' EXIT
@@ -120,7 +120,8 @@ end_real_nodes() {
 
 # Whole files go to as many processes as there are processors, in the order of tests/conftest.py.
 run_all() {
-    .venv/bin/python -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder "${chosen[@]}"
+    .venv/bin/python -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder --durations=20 \
+        "${chosen[@]}"
 }
 
 run_some() { .venv/bin/python -m pytest "${chosen[@]}" "${arguments[@]}"; }
