@@ -11,7 +11,8 @@ from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import podnetwork
 from dlws.verify.things import Difference
-from tests.support.judge import NOW, UNITS, Judge, states
+from tests.support.fakes import World
+from tests.support.judge import NOW, UNITS, Judge, known_of, states
 
 Make = Callable[..., Judge]
 
@@ -205,3 +206,11 @@ def test_who_has_not_joined_and_an_api_that_is_silent(judge: Make) -> None:
     assert "kubeadm join" in found[0].cure
     silent = judge("infra01", live=None, silent="refused\nmore", members={})()
     assert "api API server does not answer: refused" in words(silent)
+
+
+def test_a_member_that_is_not_what_config_says(world: World) -> None:
+    doubts = {"worker01": "the API server has the address '10.1.0.1', config.yaml 10.1.0.11"}
+    found = Judge(world, known_of(world, doubts=doubts), "worker01")()
+    assert words(found) == [f"member worker01 is no member to trust: {doubts['worker01']}"]
+    assert "kubeadm reset worker01" in found[0].cure and not found[0].fix
+    assert Judge(world, known_of(world, doubts=doubts), "worker02")() == []
