@@ -153,7 +153,7 @@ def connect(cluster: Cluster) -> Iterator[Api]:
     from kubernetes import config as kubernetes_config
     from kubernetes.client import ApiClient, Configuration
 
-    admin = kubeconfig.admin(cluster)
+    credentials = kubeconfig.credentials(cluster)
     tunnel = None
     server = reach.direct(cluster)
     if not server:
@@ -161,7 +161,8 @@ def connect(cluster: Cluster) -> Iterator[Api]:
         server = tunnel.url
     settings: Any = Configuration()
     load: Any = kubernetes_config.load_kube_config_from_dict
-    load(kubeconfig.redirected(admin, server), client_configuration=settings, persist_config=False)
+    admin = credentials.kubeconfig(cluster.config.cluster_name, server)
+    load(admin, client_configuration=settings, persist_config=False)
     # Every API server's certificate has this name, whichever way leads to it.
     settings.tls_server_name = "kubernetes"
     settings.retries = 0

@@ -13,7 +13,8 @@ from dlws.core.errors import DeployError, EndOfPlan, SomeNodesFailed
 from dlws.kubeadm import join
 from tests.support.commands import runs
 from tests.support.fakes import THREE, Make, World
-from tests.support.kubeadm import ADMIN, RUN, STATE, Nodes
+from tests.support.kubeadm import RUN, STATE, Nodes
+from tests.support.kubeconfigs import ADMIN
 from tests.support.states import member, told
 
 
@@ -106,7 +107,7 @@ def test_init_fetches_admin_conf_for_its_owner_alone(make: Make, ca: bytes) -> N
     Nodes(world, ca)
     join.init(world.cluster)
     path = world.cluster.deploy / "sshkey/admin.conf"
-    assert path.read_bytes() == ADMIN
+    assert yaml.safe_load(path.read_bytes()) == ADMIN
     assert path.stat().st_mode & 0o777 == 0o600
 
 

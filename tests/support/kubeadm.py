@@ -7,12 +7,12 @@ from dlws.kubernetes import kubeconfig
 from dlws.shell.quoting import sh
 from tests.support.commands import STATES, none_there, read, template
 from tests.support.fakes import World
+from tests.support.kubeconfigs import ON_NODE
 from tests.support.states import lines, member
 
 STATE = template("kubernetes/state.sh")
 RUN = template("kubernetes/kubeadm.sh")
 RESET = template("kubernetes/reset.sh")
-ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://10.1.0.1:6443'}}]\n"
 
 
 class Nodes:
@@ -51,7 +51,7 @@ class Nodes:
                 return Result(1, b"", b"preflight failed")
             self.members.setdefault(name, f"10.244.{len(self.members)}.0/24")
         if script == sh("cat", kubeconfig.ADMIN):
-            return Result(0, ADMIN)
+            return Result(0, ON_NODE)
         return None
 
     def state(self, name: str) -> bytes:

@@ -24,10 +24,10 @@ from dlws.shell import files
 from dlws.shell.quoting import sh
 from dlws.ssh.handshake import Target
 from tests.support.commands import STATES, paths, plain, read, template
+from tests.support.kubeconfigs import ON_NODE
 from tests.support.states import lines, member
 
 CHECKED = "# dlws-check"
-ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://127.9.9.9:1'}}]\n"
 MARKERS = "/var/lib/dlws/restart-"
 
 Words = tuple[str, ...]
@@ -182,7 +182,7 @@ class World:
         node.answers = {
             template("verify/state.sh"): lambda words, given: self._checked(node),
             template("kubernetes/state.sh"): lambda words, given: self._kubernetes(node),
-            sh("cat", kubeconfig.ADMIN): lambda words, given: Result(0, ADMIN),
+            sh("cat", kubeconfig.ADMIN): lambda words, given: Result(0, ON_NODE),
         }
         return node
 

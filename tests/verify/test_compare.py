@@ -213,4 +213,4 @@ def test_a_member_that_is_not_what_config_says(world: World) -> None:
     found = Judge(world, known_of(world, doubts=doubts), "worker01")()
     assert words(found) == [f"member worker01 is no member to trust: {doubts['worker01']}"]
     assert "kubeadm reset worker01" in found[0].cure and not found[0].fix
-    assert Judge(world, known_of(world, doubts=doubts), "worker02")() == []
+    assert Judge(world, known_of(world, doubts=doubts), "infra01")() == []
