@@ -17,6 +17,7 @@ import yaml
 from cryptography import x509
 
 from dlws.core.connection import Local, Result
+from dlws.kubeadm.admission import kubeadm
 from dlws.runs.options import Options
 from dlws.sandbox import lifecycle
 from dlws.session import Session
@@ -149,6 +150,86 @@ def test_again_changes_nothing_and_says_so(real: Real) -> None:
         assert says in told
         assert "the pod network is up to date" in told
         assert "changed:" not in told
+
+
+def on_node(real: Real, name: str, line: str) -> str:
+    """What a line says that a node's own root runs."""
+    return Made(real.directory, lifecycle.sandbox_of(real.directory)).run(name, line)
+
+
+HELD = "ls -d /var/lib/etcd/member /etc/kubernetes/manifests/kube-apiserver.yaml"
+STAMP = "/var/lib/dlws/kubeadm/join-started"
+
+
+def test_a_workers_word_about_itself_reaches_no_other_node(real: Real) -> None:
+    """A kubelet's certificate may write its node's status, in which addresses are free text."""
+    own, infra = real.address("worker2"), real.address("infra1")
+    forged = [
+        f"{own}|True|z",
+        "join_started=1",
+        f"member=infra1|10.244.0.0/24|{infra}|False|y",
+        f"member=name=infra1&pods=10.244.0.0%2F24&address={infra}&ready=False",
+        f"member=update-server|198.51.100.0/24|{own}|True|y",
+        f"member=name=update-server&pods=198.51.100.0%2F24&address={own}&ready=True",
+    ]
+    addresses = [{"type": "InternalIP", "address": "\n".join(forged)}]
+    patch = json.dumps({"status": {"addresses": addresses}})
+    words = ("--cacert /etc/kubernetes/pki/ca.crt "
+        "--cert /var/lib/kubelet/pki/kubelet-client-current.pem -X PATCH "
+        "-H 'Content-Type: application/strategic-merge-patch+json' -o /dev/null -sSf")  # fmt: skip
+    url = f"https://{infra}:6443/api/v1/nodes/worker2/status"
+    on_node(real, "worker2", "systemctl stop kubelet")
+    try:
+        on_node(real, "worker2", f"curl {words} {sh('--data', patch, url)}")
+        told = real("kubeadm", "join", code=1).err.decode()
+        assert f"worker2: the API server has the address '{own}|True|z" in told
+        assert "token" not in told and "changed" not in told
+        assert ("member", "worker2") in drift(real)
+        for name in NAMES:
+            assert "198.51.100" not in on_node(real, name, "ip route")
+        for name in NAMES[:3]:
+            on_node(real, name, HELD)
+    finally:
+        on_node(real, "worker2", "systemctl start kubelet")
+    path, deadline = "jsonpath={.status.addresses[?(@.type=='InternalIP')].address}", 90
+    until = time.monotonic() + deadline
+    while real.kubectl("get", "node", "worker2", "-o", path) != own:
+        assert time.monotonic() < until
+        time.sleep(1)
+    real("status", "--wait", "120")
+    assert "nothing to" in real("kubeadm", "join").err.decode()
+
+
+def test_a_control_plane_is_not_reset_to_join_again(real: Real) -> None:
+    on_node(real, "infra2", f"touch {STAMP}")
+    cluster = Session(Options(directory=real.directory)).cluster
+    try:
+        told = real("kubeadm", "join", code=1).err.decode()
+        assert "infra2 holds a control plane" in told and "kubeadm reset infra2" in told
+        # Nor does the node let itself be reset, whoever asks.
+        line = kubeadm("join", "/run/containerd/containerd.sock", "version")
+        refused = cluster.nodes[1].read(line, sudo=True, check=False)
+        assert (refused.code, "not reset to join again" in refused.complaint) == (1, True)
+        on_node(real, "infra2", HELD)
+        missing = cluster.nodes[3].read(line, sudo=True, check=False)
+        assert (missing.code, "no join was begun here" in missing.complaint) == (1, True)
+    finally:
+        cluster.close()
+        on_node(real, "infra2", f"rm {STAMP}")
+    assert real.ready() == NAMES
+
+
+def tokens(real: Real) -> list[dict[str, str]]:
+    """The data of the bootstrap tokens there are, in base64."""
+    kind = "type=bootstrap.kubernetes.io/token"
+    words = ("-n", "kube-system", "get", "secrets", "--field-selector", kind, "-o", "json")
+    return [item["data"] for item in json.loads(real.kubectl(*words))["items"]]
+
+
+def test_no_token_outlives_its_run(real: Real) -> None:
+    assert tokens(real) == []
+    words = ("-n", "kube-system", "get", "secret", "kubeadm-certs")
+    assert b"not found" in real("kubectl", *words, code=1).err
 
 
 def test_labels_are_as_configured_and_set_once(real: Real) -> None:
@@ -405,18 +486,20 @@ def test_any_one_master_may_die(real: Real, name: str) -> None:
 
 
 def test_no_secret_is_in_logs_or_open_files(real: Real) -> None:
-    """Every token that was made is in the cluster for a while; none is anywhere else."""
-    kind = "type=bootstrap.kubernetes.io/token"
-    words = ("-n", "kube-system", "get", "secrets", "--field-selector", kind, "-o", "json")
-    found = json.loads(real.kubectl(*words))["items"]
-    assert found, "tokens of this run should still live"
+    """A token is in the cluster while nodes join; it is never anywhere else."""
+    process = begin_to_join(real, "worker2")
+    found = tokens(real)
+    assert found, "the token of this run should still live"
+    assert process.wait() == 0
+    assert tokens(real) == []
     cluster = Session(Options(directory=real.directory)).cluster
     # On standard input: sudo writes the command lines it runs into the node's journal.
     where = "grep -rlF -f - /var/log /etc /run /tmp /var/tmp /var/lib/dlws 2>/dev/null | cat"
-    for item in found:
-        secret = base64.b64decode(item["data"]["token-secret"])
+    for data in found:
+        secret = base64.b64decode(data["token-secret"])
         here = sh("grep", "-rlF", "-f", "-", "--exclude=admin.conf", real.directory / "deploy")
         assert Local().run(here, secret).out == b""
         for node in cluster.nodes:
             assert node.read(where, stdin=secret, sudo=True).text == ""
     cluster.close()
+    real("status", "--wait", "120")
