@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -161,6 +162,15 @@ HELD = "ls -d /var/lib/etcd/member /etc/kubernetes/manifests/kube-apiserver.yaml
 STAMP = "/var/lib/dlws/kubeadm/join-started"
 
 
+def as_kubelet(real: Real, name: str, what: str, patch: dict[str, Any]) -> None:
+    """Change a Node as that node's kubelet, by its certificate."""
+    words = ("--cacert /etc/kubernetes/pki/ca.crt "
+        "--cert /var/lib/kubelet/pki/kubelet-client-current.pem -X PATCH "
+        "-H 'Content-Type: application/strategic-merge-patch+json' -o /dev/null -sSf")  # fmt: skip
+    url = f"https://{real.address('infra1')}:6443/api/v1/nodes/{name}{what}"
+    on_node(real, name, f"curl {words} {sh('--data', json.dumps(patch), url)}")
+
+
 def test_a_workers_word_about_itself_reaches_no_other_node(real: Real) -> None:
     """A kubelet's certificate may write its node's status, in which addresses are free text."""
     own, infra = real.address("worker2"), real.address("infra1")
@@ -173,14 +183,9 @@ def test_a_workers_word_about_itself_reaches_no_other_node(real: Real) -> None:
         f"member=name=update-server&pods=198.51.100.0%2F24&address={own}&ready=True",
     ]
     addresses = [{"type": "InternalIP", "address": "\n".join(forged)}]
-    patch = json.dumps({"status": {"addresses": addresses}})
-    words = ("--cacert /etc/kubernetes/pki/ca.crt "
-        "--cert /var/lib/kubelet/pki/kubelet-client-current.pem -X PATCH "
-        "-H 'Content-Type: application/strategic-merge-patch+json' -o /dev/null -sSf")  # fmt: skip
-    url = f"https://{infra}:6443/api/v1/nodes/worker2/status"
     on_node(real, "worker2", "systemctl stop kubelet")
     try:
-        on_node(real, "worker2", f"curl {words} {sh('--data', patch, url)}")
+        as_kubelet(real, "worker2", "/status", {"status": {"addresses": addresses}})
         told = real("kubeadm", "join", code=1).err.decode()
         assert f"worker2: the API server has the address '{own}|True|z" in told
         assert "token" not in told and "changed" not in told
@@ -285,7 +290,7 @@ def test_kubectl_has_its_kubeconfig_in_memory_while_secrets_are_encrypted(
     assert private in (place / "admin.conf").read_bytes(), "else that was no proof"
 
 
-def drift(real: Real, code: int = 5) -> dict[tuple[str, str], str]:
+def drift(real: Real, code: int | None = 5) -> dict[tuple[str, str], str]:
     """Kind and thing of every difference, and the key that it stems from."""
     report = json.loads(real("verify", "--output", "json", code=code).out)
     assert not any(node["error"] for node in report["nodes"])
@@ -309,6 +314,21 @@ ALTERED = {
         "sed -i 's/SystemdCgroup = false/SystemdCgroup = true/' /etc/containerd/config.toml",
     ),
 }
+
+
+def test_labels_that_a_worker_gives_itself_are_told(real: Real) -> None:
+    label, guarded = "mysql-server", "node-restriction.kubernetes.io/mysql-server"
+    as_kubelet(real, "worker2", "", {"metadata": {"labels": {label: "active"}}})
+    try:
+        with pytest.raises(AssertionError, match="403"):
+            as_kubelet(real, "worker2", "", {"metadata": {"labels": {guarded: "active"}}})
+        found = drift(real)
+        assert ("label", label) in found and ("label", guarded) not in found
+    finally:
+        real.kubectl("label", "node", "worker2", f"{label}-")
+    assert ("label", label) not in drift(real, code=None)
+    words = ("get", "nodes", "-l", "node-restriction.kubernetes.io/restfulapi=active", "-o", "name")
+    assert real.kubectl(*words) == "node/infra1"
 
 
 def test_drift_is_found_traced_and_healed(real: Real) -> None:

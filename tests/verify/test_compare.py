@@ -123,6 +123,46 @@ def test_labels(judge: Make) -> None:
     ]
 
 
+GUARDED = "node-restriction.kubernetes.io/"
+
+
+def with_labels(world: World, name: str, **more: str) -> list[Difference]:
+    """What is found where a node has these labels, too."""
+    known = known_of(world)
+    assert known.live
+    has = {
+        **known.live[name].labels,
+        **{key.replace("_", "-"): value for key, value in more.items()},
+    }
+    live = {**known.live, name: replace(known.live[name], labels=has)}
+    return Judge(world, replace(known, live=live), name)()
+
+
+def test_a_label_that_config_does_not_give(world: World) -> None:
+    """A worker can label itself, and services go where their labels are."""
+    found = with_labels(world, "worker01", mysql_server="active", theirs="x", webportal="inactive")
+    assert words(found) == [
+        "label mysql-server is active, and config.yaml gives the node no such label"
+    ]
+    assert found[0].cure.endswith(" kubectl label node worker01 mysql-server-")
+    assert found[0].origin[0] == ("kubelabels", "mysql-server") and not found[0].fix
+
+
+def test_labels_of_other_machines_devices_are_told(world: World) -> None:
+    found = with_labels(world, "infra01", **{"nvidia": "active", f"{GUARDED}npu": "active"})
+    assert [one.what for one in found] == [f"{GUARDED}npu", "nvidia"]
+
+
+def test_labels_of_masters_that_work_are_a_persons_decision(world: World) -> None:
+    found = with_labels(world, "infra01", worker="active", **{f"{GUARDED}worker": "active"})
+    assert [one for one in found if one.kind == "label"] == []
+
+
+def test_a_virtual_cluster_counts_where_it_is_set(world: World) -> None:
+    found = with_labels(world, "worker01", vc="other", **{f"{GUARDED}vc": "default"})
+    assert words(found) == ["label vc is other, not default"]
+
+
 def test_taints(judge: Make) -> None:
     assert words(altered(judge("infra01"), taints=())) == [
         "taint node-role.kubernetes.io/master is missing, not NoSchedule"
