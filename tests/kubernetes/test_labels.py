@@ -152,7 +152,7 @@ def test_what_kubernetes_would_refuse(label: str) -> None:
     assert not labels.invalid({"example.org/fine": "ok", "removed": None})
 
 
-VC = labels.guarded({"vc": "default"})
+VC = {"vc": "default", f"{labels.RESTRICTED}vc": "default"}
 
 
 def test_each_label_also_has_a_name_that_nodes_cannot_give_themselves() -> None:
@@ -194,7 +194,7 @@ def _vc(node: Any) -> labels.Wanted:
 
 
 def test_apply_patches_who_differs(make: Make, fake: Callable[..., FakeApi]) -> None:
-    seen = fake(live("infra01"), live("worker01", **VC), live("worker02"))
+    seen = fake(live("infra01"), live("worker01", (), **VC), live("worker02"))
     labels.apply(make().cluster, _vc)
     assert seen.patches.keys() == {"infra01", "worker02"}
 
@@ -202,7 +202,7 @@ def test_apply_patches_who_differs(make: Make, fake: Callable[..., FakeApi]) -> 
 def test_apply_again_changes_nothing_and_says_so(
     make: Make, fake: Callable[..., FakeApi], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = fake(*(live(name, **VC) for name in ("infra01", "worker01", "worker02")))
+    seen = fake(*(live(name, (), **VC) for name in ("infra01", "worker01", "worker02")))
     labels.apply(make().cluster, _vc)
     assert seen.patches == {}
     assert "0 changed, 3 as they should be" in capsys.readouterr().err
