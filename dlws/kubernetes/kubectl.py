@@ -70,7 +70,7 @@ def _pointed_at(cluster: Cluster, server: str) -> Path:
         path.chmod(0o600)
         return path
     copy = path.with_name("kubectl.conf")
-    if not copy.exists() or copy.read_bytes() != content:
+    if not copy.is_file() or copy.read_bytes() != content:
         write(copy, content)
     return copy
 
