@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.addresses import is_address
+from dlws.core.errors import DeployError
 from dlws.core.merge import merged
 from dlws.core.version import Version
 from dlws.kubernetes import versions
@@ -157,8 +159,14 @@ def token_secret(token: str, expires: datetime) -> Document:
 
 def ca_hash(certificate: bytes) -> str:
     """The hash of a CA's public key by which a joining node knows the cluster."""
-    body = certificate.split(b"-----BEGIN CERTIFICATE-----")[1].split(b"-----END")[0]
-    return f"sha256:{hashlib.sha256(_public_key_info(base64.b64decode(body))).hexdigest()}"
+    found = re.search(rb"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END", certificate)
+    try:
+        key = _public_key_info(base64.b64decode(found[1])) if found else b""
+    except (ValueError, IndexError):
+        key = b""
+    if not key:
+        raise DeployError("/etc/kubernetes/pki/ca.crt is no certificate", "look at it on that node")
+    return f"sha256:{hashlib.sha256(key).hexdigest()}"
 
 
 def _public_key_info(der: bytes) -> bytes:
@@ -183,6 +191,8 @@ def _element(der: bytes) -> tuple[bytes, bytes, bytes]:
     if length & 0x80:
         start += length & 0x7F
         length = int.from_bytes(der[2:start], "big")
+    if len(der) < start + length:
+        raise ValueError("an element ends behind its end")
     return der[: start + length], der[start : start + length], der[start + length :]
 
 

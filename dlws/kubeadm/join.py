@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
-import string
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, TypeVar, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from dlws.core import resources
 from dlws.core.errors import RENEW_MACHINE_ID, DeployError
 from dlws.core.nodeset import fold
 from dlws.core.version import Version
 from dlws.kubeadm import documents, podnetwork
+from dlws.kubeadm.admission import Admission, admitting, kubeadm, on, token, withdraw
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
-from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.prepare import hosts, runtime
 from dlws.runs.plan import Planned
-from dlws.shell.quoting import script, sh
+from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
     from dlws.config import Config
@@ -28,19 +23,7 @@ if TYPE_CHECKING:
 from dlws.core.program import PROGRAM
 from dlws.nodes.node import Node
 
-T = TypeVar("T")
-TOKEN_LIFE = timedelta(minutes=20)
-_AGAIN = "run the same line again: what is done stays done, and it goes on from there"
 _MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-
-
-@dataclass(frozen=True)
-class Admission:
-    """What lets nodes into the cluster, for one run; the key lets them in as masters."""
-
-    token: str = field(repr=False)
-    ca_hash: str = ""
-    key: str = field(default="", repr=False)
 
 
 def init(cluster: Cluster) -> None:
@@ -68,7 +51,7 @@ def _make(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Cluste
     """Begin the cluster on its first node, or go on where that stopped."""
     first = _first(cluster, seen, begun)
     cluster.raise_failures(seen.failures)
-    _on(cluster, first, lambda node: _init_first(cluster, node, seen), "kubeadm init")
+    on(cluster, first, lambda node: _init_first(cluster, node, seen), "kubeadm init")
     cluster.run.gate.end_plan_here(
         "kubeconfig, other infra nodes and pod network", "kubeadm init is done"
     )
@@ -83,14 +66,6 @@ def join(cluster: Cluster, nodes: Sequence[Node]) -> None:
     if not _join(cluster, seen, wanted):
         podnetwork.update(cluster, seen)
     cluster.raise_failures(seen.outcomes(wanted))
-
-
-def _on(cluster: Cluster, node: Node, action: Callable[[Node], T], title: str) -> T:
-    """Do something on one node, its name in the error, and the line that goes on."""
-    outcome = cluster.try_all([node], action, title)[0]
-    if outcome.error:
-        raise DeployError(f"{node.name}: {outcome.error.message}", outcome.error.cure or _AGAIN)
-    return cast(T, outcome.value)
 
 
 def _state(seen: ClusterState, node: Node) -> State:
@@ -118,8 +93,9 @@ def _init_first(cluster: Cluster, node: Node, seen: ClusterState) -> None:
     if not state.init_started:
         podnetwork.begin(cluster, node)
     names, address = endpoint.certificate_names(cluster), endpoint.inner_address(node)
+    chosen = token()
     wanted = documents.init_documents(
-        config, endpoint.api_endpoint(cluster), names, node.name, address, token()
+        config, endpoint.api_endpoint(cluster), names, node.name, address, chosen
     )
     content = documents.dump(wanted)
     options = ["--skip-token-print", "--skip-certificate-key-print"]
@@ -128,8 +104,9 @@ def _init_first(cluster: Cluster, node: Node, seen: ClusterState) -> None:
     if state.init_started:
         options.append(f"--ignore-preflight-errors={','.join(leftovers(config))}")
     title = "go on with the kubeadm init begun before" if state.init_started else "kubeadm init"
-    command = _kubeadm("init", "", "init", *options)
+    command = kubeadm("init", "", "init", *options)
     node.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
+    withdraw(cluster, node, chosen, False)
 
 
 def leftovers(config: Config) -> list[str]:
@@ -158,17 +135,21 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
         names = fold(node.name for node in asked)
         cluster.run.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
         return []
+    podnetwork.check(cluster, seen)
     masters = [node for node in missing if node.machine.is_infra]
     workers = [node for node in missing if node not in masters]
-    admission = _admit(cluster, seen, bool(masters))
-
-    def enter(node: Node) -> None:
-        _enter(cluster, node, seen, admission)
-
     for node in masters:
-        cluster.change_all([node], enter, "kubeadm join")
-    _renew_watches(cluster, seen, masters)
-    outcomes = cluster.try_all(workers, enter, "kubeadm join")
+        _may_enter(node, seen)
+    live = seen.running()
+    with admitting(cluster, live, _state(seen, live).ca, bool(masters)) as admission:
+
+        def enter(node: Node) -> None:
+            _enter(cluster, node, seen, admission)
+
+        for node in masters:
+            cluster.change_all([node], enter, "kubeadm join")
+        _renew_watches(cluster, seen, masters)
+        outcomes = cluster.try_all(workers, enter, "kubeadm join")
     if cluster.run.options.dry_run:
         podnetwork.announce(
             cluster, [*seen.members, *(node.name for node in missing)], "kubeadm join"
@@ -213,29 +194,18 @@ def _renew_watches(cluster: Cluster, seen: ClusterState, joined: Sequence[Node])
 
 
 def _is_member(seen: ClusterState, node: Node) -> bool:
-    state, member = _state(seen, node), seen.members.get(node.name)
-    unfinished = state.join_started and not (member and member.ready)
-    return bool(member and state.kubelet and not unfinished)
+    """Whether it has joined. That a join stopped half-way, its own stamp alone may say.
 
-
-def _admit(cluster: Cluster, seen: ClusterState, masters: bool) -> Admission:
-    """Make what nodes need to join: a token, and for masters the certificates."""
-    live, chosen = seen.running(), token()
-    _on(cluster, live, lambda node: _create_token(node, chosen), "token")
-    key = ""
-    if masters:
-        key = _on(cluster, live, lambda node: _upload_certificates(cluster, node), "certificates")
-    return Admission(chosen, documents.ca_hash(_state(seen, live).ca), key)
+    What the API server says of a node, others can change: nothing destructive follows from it.
+    """
+    state = _state(seen, node)
+    return node.name in seen.members and state.kubelet and not state.join_started
 
 
 def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admission) -> None:
     state = _state(seen, node)
     _check(cluster.config, node, seen)
-    if state.touched and not state.join_started:
-        raise DeployError(
-            f"{node.name} belongs to a cluster, and not to this one",
-            f"take it out of there first: {PROGRAM} kubeadm reset {node.name}",
-        )
+    _may_enter(node, seen)
     prepare(cluster, node, state)
     document = documents.join_document(
         cluster.config,
@@ -248,8 +218,24 @@ def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admissio
     )
     socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
     content = documents.dump([document])
-    command = _kubeadm("join", socket, "join")
+    command = kubeadm("join", socket, "join")
     node.run(command, stdin=content, sudo=True, title="kubeadm join", planned=Planned(varies=True))
+
+
+def _may_enter(node: Node, seen: ClusterState) -> None:
+    """Joining may begin afresh what a join left unfinished, and take away nothing else."""
+    state, reset = _state(seen, node), f"{PROGRAM} kubeadm reset {node.name}"
+    if node is seen.live or state.control_plane or state.etcd_data:
+        raise DeployError(
+            f"{node.name} holds a control plane, or the beginning of one, without being a complete "
+            "member of the cluster: to join again it would lose what it holds",
+            f"if that may go: {reset} (it asks first), then: {PROGRAM} kubeadm join {node.name}",
+        )
+    if state.touched and not state.join_started:
+        raise DeployError(
+            f"{node.name} belongs to a cluster, and not to this one",
+            f"take it out of there first: {reset}",
+        )
 
 
 def _check(config: Config, node: Node, seen: ClusterState) -> None:
@@ -267,41 +253,3 @@ def _check(config: Config, node: Node, seen: ClusterState) -> None:
         raise DeployError(f"{node.name} has no kubeadm", cure)
     if Version.parse(state.version).minor != wanted.minor:
         raise DeployError(f"{node.name} has kubeadm {state.version}, wanted is {wanted}", cure)
-
-
-def token() -> str:
-    """A new bootstrap token."""
-    letters = string.ascii_lowercase + string.digits
-    word = "".join(secrets.choice(letters) for _ in range(22))
-    return f"{word[:6]}.{word[6:]}"
-
-
-def _create_token(live: Node, chosen: str) -> None:
-    expires = datetime.now(timezone.utc) + TOKEN_LIFE
-    secret = documents.dump([documents.token_secret(chosen, expires)])
-    command = sh(*KUBECTL, "create", "-f", "-")
-    live.run(
-        command,
-        stdin=secret,
-        sudo=True,
-        title="make a token for 20 minutes",
-        planned=Planned(varies=True),
-    )
-
-
-def _upload_certificates(cluster: Cluster, live: Node) -> str:
-    """Leave the control plane's certificates in the cluster, encrypted; the key to them."""
-    key = secrets.token_hex(32)
-    config, names = cluster.config, endpoint.certificate_names(cluster)
-    settings = documents.cluster_configuration(config, endpoint.api_endpoint(cluster), names)
-    content = documents.dump(documents.upload_documents(config, settings, key))
-    words = ("init", "phase", "upload-certs", "--upload-certs", "--skip-certificate-key-print")
-    command = _kubeadm("upload-certs", "", *words)
-    title = "share the control plane's certificates"
-    live.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
-    return key
-
-
-def _kubeadm(stamp: str, reset: str, *words: str) -> str:
-    text = (resources.templates() / "kubernetes/kubeadm.sh").read_text()
-    return script(text, stamp, reset, *words)

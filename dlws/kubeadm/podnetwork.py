@@ -14,6 +14,8 @@ from dlws.core import resources
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
 from dlws.core.version import Version
+from dlws.kubeadm import members
+from dlws.kubeadm.members import NODE_PREFIX
 from dlws.kubeadm.survey import ClusterState, Member
 from dlws.kubernetes import api
 from dlws.kubernetes.kubeconfig import KUBECTL
@@ -35,7 +37,6 @@ CALICO = "https://raw.githubusercontent.com/projectcalico/calico/{}/manifests/ca
 # The newest Calico that still supports a release, by the first minor release of Kubernetes for it.
 CALICO_VERSIONS = {18: "v3.20.6", 22: "v3.25.2", 28: "v3.29.3", 32: "v3.31.2"}
 _PATIENCE = 60.0
-_NODE_PREFIX = 24
 
 
 def file(path: str, text: str, mode: int = 0o644) -> File:
@@ -59,17 +60,23 @@ def begin(cluster: Cluster, node: Node) -> None:
     The controller manager gives the first node the first range, but a while after kubeadm ends:
     nobody has to wait for that, and the next update() looks whether it is so.
     """
-    pods = ipaddress.ip_network(str(cluster.config.kubernetes.pod_cidr))
+    pods, length = ipaddress.ip_network(str(cluster.config.kubernetes.pod_cidr)), NODE_PREFIX
     if not first_files(cluster):
         manifest(cluster.config, cluster.directory)  # what cannot be had is told before kubeadm
         return
-    if pods.version != 4 or pods.prefixlen > _NODE_PREFIX:
+    if pods.version != 4 or pods.prefixlen > length:
         return
-    own = next(pods.subnets(new_prefix=_NODE_PREFIX))
-    members = {node.name: Member(node.name, str(own), endpoint.inner_address(node))}
-    files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
+    own = next(pods.subnets(new_prefix=length))
+    alone = {node.name: Member(node.name, str(own), endpoint.inner_address(node))}
+    files = [*first_files(cluster), *bridge_files(cluster.config, node.name, alone)]
     if node.put_tree(files):
         _start(node, files)
+
+
+def check(cluster: Cluster, seen: ClusterState) -> None:
+    """Stop before anything is changed where nodes are not what config.yaml says."""
+    if first_files(cluster):
+        members.checked(cluster, seen.members)
 
 
 def update(cluster: Cluster, seen: ClusterState, new: bool = False) -> None:
@@ -102,30 +109,33 @@ def conflist(pod_cidr: str) -> dict[str, Any]:
     return {"cniVersion": "0.3.1", "name": "dlws", "plugins": [bridge, portmap]}
 
 
-def routes(config: Config, name: str, members: Mapping[str, Member]) -> str:
+def routes(config: Config, name: str, known: Mapping[str, Member]) -> str:
     """What pod-network.sh reads: the pod network, then each other node's pods and address."""
-    others = [m for m in members.values() if m.name != name and m.pod_cidr and m.address]
+    others = [m for m in known.values() if m.name != name and m.pod_cidr and m.address]
     lines = [f"network {config.kubernetes.pod_cidr}"]
     lines += [f"route {m.pod_cidr} {m.address}" for m in sorted(others, key=lambda m: m.name)]
     return "".join(f"{line}\n" for line in lines)
 
 
-def bridge_files(config: Config, name: str, members: Mapping[str, Member]) -> list[File]:
-    own = members[name].pod_cidr
+def bridge_files(config: Config, name: str, known: Mapping[str, Member]) -> list[File]:
+    """A node's own files; `known` are members that members.checked() let pass."""
+    own = known[name].pod_cidr
     return [
-        file(ROUTES, routes(config, name, members)),
+        file(ROUTES, routes(config, name, known)),
         file(CONFLIST, json.dumps(conflist(own), indent=2) + "\n"),
     ]
 
 
-def with_addresses(cluster: Cluster, members: Mapping[str, Member]) -> dict[str, Member]:
-    """The members once each has addresses for its pods: a new node's are given after it joined."""
-    found = dict(members)
+def with_addresses(cluster: Cluster, known: Mapping[str, Member]) -> dict[str, Member]:
+    """These members once each has addresses for its pods: a new node gets them after it joined."""
+    found = dict(known)
     if all(member.pod_cidr for member in found.values()):
         return found
     deadline = time.monotonic() + _PATIENCE
     with api.connect(cluster) as connected:
         for live in connected.watch(_PATIENCE):
+            if live.name not in found:
+                continue
             found[live.name] = Member(live.name, live.pod_cidr, live.address, live.ready)
             if all(m.pod_cidr for m in found.values()) or time.monotonic() > deadline:
                 break
@@ -139,16 +149,17 @@ def with_addresses(cluster: Cluster, members: Mapping[str, Member]) -> dict[str,
 
 
 def _update_bridge(cluster: Cluster, seen: ClusterState) -> None:
-    members = with_addresses(cluster, seen.members)
-    nodes = [node for node in cluster.nodes if node.name in members]
-    unknown = sorted(set(members) - {node.name for node in nodes})
-    if unknown:
+    known = members.ours(cluster, seen.members)
+    if unknown := sorted(set(seen.members) - set(known)):
         cluster.run.console.warn(
-            f"the API server knows nodes that config.yaml does not: {fold(unknown)}"
+            f"the API server knows nodes that config.yaml does not: {fold(unknown)}; they get no "
+            "route"
         )
+    trusted = members.checked(cluster, with_addresses(cluster, known))
+    nodes = [node for node in cluster.nodes if node.name in trusted]
 
     def place(node: Node) -> bool:
-        files = [*first_files(cluster), *bridge_files(cluster.config, node.name, members)]
+        files = [*first_files(cluster), *bridge_files(cluster.config, node.name, trusted)]
         changed = node.put_tree(files)
         if changed:
             _start(node, files)
@@ -182,7 +193,8 @@ def announce(cluster: Cluster, names: Sequence[str], until: str) -> None:
             cluster.run.gate.announce([run], until)
         return
     paths = [*(file.path for file in first_files(cluster)), ROUTES, CONFLIST]
-    for name in names:
+    mine = {node.name for node in cluster.nodes}
+    for name in filter(mine.__contains__, names):
         writes = [plan.Action(name, "write", f"write: {path}", path) for path in paths]
         start = plan.run(name, _START_TITLE, _START, b"", True)
         cluster.run.gate.announce([*writes, start], until)

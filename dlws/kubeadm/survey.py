@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qs
 
 from dlws.core import resources
 from dlws.core.errors import DeployError
@@ -16,6 +18,8 @@ from dlws.shell.quoting import script
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,37 +56,87 @@ class State:
         return self.kubelet or self.control_plane or self.etcd_data
 
 
+_FLAGS = ("kubelet", "control_plane", "etcd_data", "init_started", "join_started", "api")
+_WORDS = ("version", "machine_id", "api_says", "hosts", "ca")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_VERSION = re.compile(r"v?[0-9]{1,3}\.[0-9]{1,4}\.[0-9]{1,4}[-+.0-9A-Za-z]{0,64}|")
+
+
 def parse(text: str) -> State:
-    """The state that templates/kubernetes/state.sh printed."""
-    values: dict[str, str] = {}
-    members: dict[str, Member] = {}
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        if key == "member":
-            name, pods, addresses, ready, id = value.split("|")
-            members[name] = Member(name, pods, addresses.split(" ")[0], ready == "True", id)
-        else:
-            values[key] = value
-    flags = {
-        name: values.get(name) == "1"
-        for name in ("kubelet", "control_plane", "etcd_data", "init_started", "join_started", "api")
-    }
+    """The state that templates/kubernetes/state.sh printed; DeployError where it makes no sense.
+
+    A line is KEY=BASE64, a flag is 0 or 1, and a member is a query as in a URL. So no value, which
+    may be a worker's word, can end its line and be taken for another line.
+    """
+    try:
+        return _state(text)
+    except ValueError as error:
+        raise DeployError(
+            f"what it says of Kubernetes makes no sense: {error}",
+            "look at the node yourself: nothing that it says can be relied on",
+        ) from error
+
+
+def _state(text: str) -> State:
+    lines = [(key, value) for key, equals, value in _pairs(text) if equals]
+    values = _once([(key, value) for key, value in lines if key in (*_FLAGS, *_WORDS)])
+    members = [_member(value) for key, value in lines if key == "member"]
+    words = {key: base64.b64decode(values.get(key, ""), validate=True) for key in _WORDS}
+    version = words["version"].decode()
+    if not _VERSION.fullmatch(version):
+        raise ValueError(f"its kubeadm has the version {version[:80]!r}")
     return State(
-        version=values.get("version", "").removeprefix("v"),
-        api_says=values.get("api_says", ""),
-        machine_id=values.get("machine_id", ""),
-        hosts=base64.b64decode(values.get("hosts", "")).decode(errors="surrogateescape"),
-        ca=base64.b64decode(values.get("ca", "")),
-        members=members,
-        **flags,
+        version=version.removeprefix("v"),
+        api_says=words["api_says"].decode(errors="replace"),
+        machine_id=words["machine_id"].decode(errors="replace"),
+        hosts=words["hosts"].decode(errors="surrogateescape"),
+        ca=words["ca"],
+        members=_once([(member.name, member) for member in members]),
+        **{key: _flag(key, values.get(key, "")) for key in _FLAGS},
     )
+
+
+def _pairs(text: str) -> list[tuple[str, str, str]]:
+    # Not splitlines(): that also ends lines where nothing but a value's own characters stand.
+    return [line.partition("=") for line in text.split("\n")]
+
+
+def _once(pairs: Sequence[tuple[str, T]]) -> dict[str, T]:
+    """The pairs as a mapping; what is said twice is not to be believed at all."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        raise ValueError(f"it says more than once: {', '.join(twice)[:200]}")
+    return found
+
+
+def _flag(key: str, value: str) -> bool:
+    if value not in ("", "0", "1"):
+        raise ValueError(f"{key} is {value[:80]!r}")
+    return value == "1"
+
+
+def _member(query: str) -> Member:
+    """A member; its address and range are the word of others, and are checked where they count."""
+    fields = parse_qs(query, keep_blank_values=True, strict_parsing=True, max_num_fields=64)
+    name = fields.get("name", [""])[0]
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} is no name of a node")
+    pods, address, ready, id = (
+        fields.get(key, [""])[0] for key in ("pods", "address", "ready", "id")
+    )
+    return Member(name, pods, address, ready == "True", id)
 
 
 def read(node: Node) -> State:
     """One node's state; infra nodes ask their API server, too."""
     text = (resources.templates() / "kubernetes/state.sh").read_text()
     ask = "1" if node.machine.is_infra else "0"
-    return parse(node.read(script(text, ask), sudo=True).text)
+    result = node.read(script(text, ask), sudo=True)
+    if result.lost:
+        raise DeployError("what it says of Kubernetes is too long", "look at the node yourself")
+    return parse(result.text)
 
 
 @dataclass(frozen=True)

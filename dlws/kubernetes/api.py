@@ -22,6 +22,8 @@ T = TypeVar("T")
 Patch = list[dict[str, Any]]
 _TIMEOUT = 15
 _AT_A_TIME = 16
+_LONGEST = 500
+"""Characters of a text that a kubelet chose."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,34 @@ class KubeNode:
     allocatable: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, item: Mapping[str, Any]) -> KubeNode:
-        """From the JSON of a Node object."""
-        status = item.get("status", {})
-        conditions = status.get("conditions") or []
-        addresses = [a for a in status.get("addresses") or [] if a["type"] == "InternalIP"]
-        ready: dict[str, str] = next((c for c in conditions if c["type"] == "Ready"), {})
+    def of(cls, item: object) -> KubeNode:
+        """From the JSON of a Node object; DeployError where it is none.
+
+        Its kubelet chose some of these texts: they come as one line each, so that a table of nodes
+        keeps its rows.
+        """
+        from dlws.kubernetes import nodejson
+
+        node = nodejson.parse(item)
+        status, spec = node.status, node.spec
+        addresses = [a.address for a in status.addresses or [] if a.type == "InternalIP"]
+        ready = next((c for c in status.conditions or [] if c.type == "Ready"), None)
         return cls(
-            name=item["metadata"]["name"],
-            labels=item["metadata"].get("labels") or {},
-            taints=tuple(item["spec"].get("taints") or ()),
-            cordoned=bool(item["spec"].get("unschedulable")),
-            ready=ready.get("status") == "True",
-            message=ready.get("message", ""),
-            version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
-            pod_cidr=item["spec"].get("podCIDR", ""),
-            address=addresses[0]["address"] if addresses else "",
-            allocatable=status.get("allocatable") or {},
+            name=node.metadata.name,
+            labels=node.metadata.labels or {},
+            taints=tuple(spec.taints or ()),
+            cordoned=bool(spec.unschedulable),
+            ready=bool(ready and ready.status == "True"),
+            message=_one_line(ready.message or "") if ready else "",
+            version=_one_line(status.nodeInfo.kubeletVersion),
+            pod_cidr=spec.podCIDR or "",
+            address=addresses[0] if addresses else "",
+            allocatable=status.allocatable or {},
         )
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:_LONGEST]
 
 
 class Api:
@@ -71,7 +83,9 @@ class Api:
 
     def nodes(self) -> dict[str, KubeNode]:
         answer = self._call(self._core.list_node, _preload_content=False, _request_timeout=_TIMEOUT)
-        return {live.name: live for live in map(KubeNode.of, json.loads(answer.data)["items"])}
+        items = self._read(answer.data).get("items")
+        found = map(KubeNode.of, items if isinstance(items, list) else [items])
+        return {live.name: live for live in found}
 
     def patch(self, patches: Mapping[str, Patch]) -> None:
         """Change nodes: one JSON patch each, several at a time."""
@@ -100,9 +114,9 @@ class Api:
         )
         try:
             for line in self._lines(answer):
-                event = json.loads(line)
-                if event["type"] in ("ADDED", "MODIFIED"):
-                    yield KubeNode.of(event["object"])
+                event = self._read(line)
+                if event.get("type") in ("ADDED", "MODIFIED"):
+                    yield KubeNode.of(event.get("object"))
         finally:
             answer.close()
 
@@ -111,6 +125,19 @@ class Api:
         while (piece := self._call(next, pieces, None)) is not None:
             *lines, rest = (rest + piece).split(b"\n")
             yield from lines
+
+    def _read(self, data: bytes) -> dict[str, Any]:
+        """A JSON object that the API server sent."""
+        try:
+            found = json.loads(data)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise DeployError(
+                f"the API server at {self._server} gave an answer that makes no sense",
+                "see whether something else answers at that address",
+            )
+        return found
 
     def _call(self, function: Callable[..., T], *words: Any, **options: Any) -> T:
         from kubernetes.client.exceptions import ApiException
@@ -128,7 +155,7 @@ class Api:
 
 def _reason(error: Any) -> str:
     """What the API server said; its answer is JSON with a message, where it is one."""
-    with contextlib.suppress(ValueError, TypeError, KeyError):
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
         return f"{error.status} {json.loads(error.body)['message']}"
     return f"{error.status} {error.reason}"
 
@@ -153,7 +180,7 @@ def connect(cluster: Cluster) -> Iterator[Api]:
     from kubernetes import config as kubernetes_config
     from kubernetes.client import ApiClient, Configuration
 
-    admin = kubeconfig.admin(cluster)
+    credentials = kubeconfig.credentials(cluster)
     tunnel = None
     server = reach.direct(cluster)
     if not server:
@@ -161,7 +188,8 @@ def connect(cluster: Cluster) -> Iterator[Api]:
         server = tunnel.url
     settings: Any = Configuration()
     load: Any = kubernetes_config.load_kube_config_from_dict
-    load(kubeconfig.redirected(admin, server), client_configuration=settings, persist_config=False)
+    admin = credentials.kubeconfig(cluster.config.cluster_name, server)
+    load(admin, client_configuration=settings, persist_config=False)
     # Every API server's certificate has this name, whichever way leads to it.
     settings.tls_server_name = "kubernetes"
     settings.retries = 0

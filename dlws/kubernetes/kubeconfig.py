@@ -1,15 +1,15 @@
-"""The administrator's kubeconfig: fetched, merged into a person's own, pointed at a live server."""
+"""The administrator's kubeconfig: fetched, and merged into a person's own."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.localfiles import write
 from dlws.core.program import PROGRAM
+from dlws.kubernetes.credentials import Credentials, Kubeconfig, parse
 from dlws.nodes import endpoint
 from dlws.runs.plan import local
 from dlws.shell.quoting import sh
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ADMIN = "/etc/kubernetes/admin.conf"
 KUBECTL = ("kubectl", "--kubeconfig", ADMIN)
 """kubectl on an infra node."""
-Kubeconfig = dict[str, Any]
+_KINDS = ("clusters", "users", "contexts")
 
 
 def path(cluster: Cluster) -> Path:
@@ -29,9 +29,12 @@ def path(cluster: Cluster) -> Path:
 
 
 def fetch(cluster: Cluster, node: Node) -> bool:
-    """Copy admin.conf from an infra node to deploy/sshkey, mode 0600; whether it changed."""
-    content = node.read(sh("cat", ADMIN), sudo=True).out
-    target = path(cluster)
+    """Make deploy/sshkey/admin.conf, mode 0600, of an infra node's; whether that changed it."""
+    source = f"{ADMIN} of {node.name}"
+    cure = "find out who has changed it there: kubeadm writes nothing of the kind"
+    found = parse(node.read(sh("cat", ADMIN), sudo=True).out, source, cure)
+    server = endpoint.api_endpoint(cluster).url
+    content, target = dump(found.kubeconfig(cluster.config.cluster_name, server)), path(cluster)
     if target.exists() and cluster.run.vault.read(target) == content:
         target.chmod(0o600)
         return False
@@ -42,47 +45,63 @@ def fetch(cluster: Cluster, node: Node) -> bool:
     return True
 
 
-def admin(cluster: Cluster) -> Kubeconfig:
-    """The cluster's own kubeconfig, which may be encrypted."""
-    return load(path(cluster), cluster.run.vault.read)
-
-
-def load(source: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> Kubeconfig:
-    """A kubeconfig as data."""
-    import yaml
-
+def credentials(cluster: Cluster) -> Credentials:
+    """What is in the cluster's own kubeconfig, which may be encrypted."""
+    source = path(cluster)
+    cure = f"move it away, then run: {PROGRAM} kubeadm init (on a running cluster it only fetches)"
+    if source.exists() and not source.is_file():
+        raise UsageError(f"{source} is no file", cure)
     try:
-        loaded = yaml.safe_load(read(source))
+        return parse(cluster.run.vault.read(source), str(source), cure)
     except FileNotFoundError as error:
         raise DeployError(
             f"{source} is missing: there is no cluster yet, or it was made elsewhere",
             f"run: {PROGRAM} kubeadm init (on a running cluster it only fetches this file)",
         ) from error
-    except (OSError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise UsageError(f"{source}: cannot read this kubeconfig: {error}") from error
+
+
+def admin(cluster: Cluster, server: str) -> Kubeconfig:
+    """A kubeconfig for the cluster that leads to this API server."""
+    return credentials(cluster).kubeconfig(cluster.config.cluster_name, server)
+
+
+def dump(kubeconfig: Kubeconfig) -> bytes:
+    import yaml
+
+    return yaml.safe_dump(kubeconfig, sort_keys=False).encode()
+
+
+def load(source: Path) -> Kubeconfig:
+    """A person's own kubeconfig as data; nothing where there is none."""
+    import yaml
+
+    if not source.exists():
+        return {}
+    try:
+        loaded = yaml.safe_load(source.read_bytes())
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"{source}: cannot read this kubeconfig: {error}") from error
     if loaded is None:
         return {}
-    if not isinstance(loaded, dict):
+    entries = [loaded.get(kind) or [] for kind in _KINDS] if isinstance(loaded, dict) else [None]
+    if not all(
+        isinstance(each, list) and all(isinstance(e, dict) for e in each) for each in entries
+    ):
         raise UsageError(f"{source}: this is not a kubeconfig", "move it away")
-    return loaded
+    return dict(loaded)
 
 
-def merged(own: Kubeconfig, admin: Kubeconfig, name: str, server: str = "") -> Kubeconfig:
-    """`own` with the cluster of `admin` as cluster, user and context NAME; all else stays.
+def merged(own: Kubeconfig, ours: Credentials, name: str, server: str) -> Kubeconfig:
+    """`own` with our cluster as cluster, context NAME and user NAME-admin; all else stays.
 
     The current context stays, too, where there is one.
     """
-    cluster = dict(admin["clusters"][0]["cluster"])
-    if server:
-        cluster["server"] = server
-    user = admin["users"][0]["user"]
-    entries = {
-        "clusters": {"name": name, "cluster": cluster},
-        "users": {"name": f"{name}-admin", "user": user},
-        "contexts": {"name": name, "context": {"cluster": name, "user": f"{name}-admin"}},
-    }
+    added = ours.kubeconfig(name, server)
     result = {"apiVersion": "v1", "kind": "Config", **own}
-    for kind, entry in entries.items():
+    for kind in _KINDS:
+        entry = added[kind][0]
         others = [e for e in (own.get(kind) or []) if e.get("name") != entry["name"]]
         result[kind] = [*others, entry]
     result["current-context"] = own.get("current-context") or name
@@ -91,8 +110,6 @@ def merged(own: Kubeconfig, admin: Kubeconfig, name: str, server: str = "") -> K
 
 def merge(cluster: Cluster, target: Path) -> bool:
     """Merge the cluster into a person's kubeconfig, with a backup; whether that changed it."""
-    import yaml
-
     action = local(f"merge {cluster.config.cluster_name} into {target}")
     if cluster.run.options.dry_run and not path(cluster).exists():
         return not cluster.run.gate.admit(action)
@@ -104,10 +121,10 @@ def merge(cluster: Cluster, target: Path) -> bool:
     chosen = endpoint.api_endpoint(cluster)
     # This machine's /etc/hosts is its owner's: the name of three API servers is not in it.
     address = endpoint.inner_address(cluster.first)
-    server = endpoint.Endpoint(address, chosen.port).url if chosen.in_hosts else ""
+    reached = endpoint.Endpoint(address, chosen.port) if chosen.in_hosts else chosen
 
-    own = load(target) if target.exists() else {}
-    result = merged(own, admin(cluster), cluster.config.cluster_name, server)
+    own = load(target)
+    result = merged(own, credentials(cluster), cluster.config.cluster_name, reached.url)
     if result == own:
         return False
     if not cluster.run.gate.admit(action):
@@ -116,13 +133,6 @@ def merge(cluster: Cluster, target: Path) -> bool:
         backup = target.with_name(f"{target.name}.{time.strftime('%Y%m%d-%H%M%S')}.bak")
         write(backup, target.read_bytes())
     # A link leads to the file that is really used, as with dotfiles kept elsewhere.
-    write(target.resolve(), yaml.safe_dump(result, sort_keys=False).encode())
+    write(target.resolve(), dump(result))
     cluster.run.console.say(f"merged {cluster.config.cluster_name} into {target}")
     return True
-
-
-def redirected(admin: Kubeconfig, server: str) -> Kubeconfig:
-    """A kubeconfig with another server for its cluster."""
-    first = admin["clusters"][0]
-    changed = {**first, "cluster": {**first["cluster"], "server": server}}
-    return {**admin, "clusters": [changed, *admin["clusters"][1:]]}

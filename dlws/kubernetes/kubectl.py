@@ -58,22 +58,19 @@ def environment(cluster: Cluster, server: str) -> dict[str, str]:
 
 
 def _pointed_at(cluster: Cluster, server: str) -> Path:
-    """admin.conf, or a copy beside it where another server of the cluster is to be asked.
+    """admin.conf, or a copy beside it where it is not just what it should be for this server.
 
-    Where it is encrypted, a copy in memory.
+    kubectl is given only what was built here: its reader of YAML may see in a file what ours does
+    not. Where admin.conf is encrypted, the copy is in memory.
     """
-    import yaml
-
-    path = kubeconfig.path(cluster)
-    admin = kubeconfig.admin(cluster)
+    path, content = kubeconfig.path(cluster), kubeconfig.dump(kubeconfig.admin(cluster, server))
     if cluster.run.vault.encrypted:
-        return _in_memory(yaml.safe_dump(kubeconfig.redirected(admin, server)).encode())
-    if admin["clusters"][0]["cluster"]["server"] == server:
+        return _in_memory(content)
+    if path.read_bytes() == content:
         path.chmod(0o600)
         return path
     copy = path.with_name("kubectl.conf")
-    content = yaml.safe_dump(kubeconfig.redirected(admin, server), sort_keys=False).encode()
-    if not copy.exists() or copy.read_bytes() != content:
+    if not copy.is_file() or copy.read_bytes() != content:
         write(copy, content)
     return copy
 

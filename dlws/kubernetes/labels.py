@@ -21,6 +21,22 @@ Wanted = dict[str, str | None]
 """Label: value; None where the node must not have it."""
 
 _STATES = ("active", "inactive")
+RESTRICTED = "node-restriction.kubernetes.io/"
+"""The beginning of names that no kubelet can give its own node: the API server refuses it."""
+
+
+def guarded(wanted: Wanted) -> Wanted:
+    """These labels, and each once more under a name that a node cannot give itself."""
+    again = {f"{RESTRICTED}{name}": value for name, value in wanted.items() if "/" not in name}
+    return wanted | again
+
+
+def managed(config: Config) -> set[str]:
+    """The names of labels that config.yaml gives to some node or another."""
+    names = {*config.kubelabels, "archType", "gpuType", "sku"}
+    for machine in config.machines.values():
+        names |= {machine.type, machine.vendor, machine.series, *machine.labels}
+    return set(guarded(dict.fromkeys(names - {""})))
 
 
 def nodes_for(config: Config, kinds: str) -> list[str]:
@@ -160,8 +176,9 @@ def apply(
     from dlws.kubernetes.api import connect
 
     chosen = cluster.select() if nodes is None else nodes
-    wishes = {node.name: wanted(node) for node in chosen if wanted(node)}
-    wrong = [f"{name}: {label}" for name, wish in wishes.items() for label in invalid(wish)]
+    plain = {node.name: wish for node in chosen if (wish := wanted(node))}
+    wrong = [f"{name}: {label}" for name, wish in plain.items() for label in invalid(wish)]
+    wishes = {name: guarded(wish) for name, wish in plain.items()}
     if wrong:
         raise UsageError(
             "\n  ".join(["Kubernetes would refuse these labels", *wrong]),
@@ -181,6 +198,7 @@ def _clashes(live: Mapping[str, KubeNode], wishes: Mapping[str, Wanted]) -> list
     for name, wish in wishes.items():
         for label in conflicts(live[name].labels, wish):
             lines.append(f"{name}: {label} is {live[name].labels[label]}, not {wish.pop(label)}")
+            wish.pop(f"{RESTRICTED}{label}", None)
     return lines
 
 
@@ -207,13 +225,23 @@ def _patch(
 
 def describe(live: Mapping[str, str], wanted: Wanted) -> str:
     """The difference in kubectl's words: worker=active sku-"""
+    words = _words(live, wanted)
+    plain = [word for word in words if not word.startswith(RESTRICTED)]
+    again = [word.removeprefix(RESTRICTED) for word in words if word.startswith(RESTRICTED)]
+    if not again:
+        return " ".join(plain)
+    same = "the same" if again == plain else " ".join(again)
+    return " ".join([*plain, *(["and"] if plain else []), same, f"under {RESTRICTED}"])
+
+
+def _words(live: Mapping[str, str], wanted: Wanted) -> list[str]:
     words = []
     for label, value in sorted(wanted.items()):
         if value is None and label in live:
             words.append(f"{label}-")
         elif value is not None and live.get(label) != value:
             words.append(f"{label}={value}")
-    return " ".join(words)
+    return words
 
 
 def _members(

@@ -18,7 +18,7 @@ from dlws.kubernetes.api import (
     taint_patch,
     taints_patch,
 )
-from dlws.kubernetes.labels import worker_labels
+from dlws.kubernetes.labels import guarded, worker_labels
 from dlws.runs import plan
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def untaint_control_plane(cluster: Cluster, nodes: Sequence[Node]) -> None:
     """Control-plane nodes take work like workers: no taint, not cordoned, a worker's labels."""
 
     def patch(node: Node, live: KubeNode) -> Patch:
-        labels = {"worker": "active", **worker_labels(node.machine, as_worker=True)}
+        labels = guarded({"worker": "active", **worker_labels(node.machine, as_worker=True)})
         return [
             *taint_patch(live, versions.TAINTS),
             *cordon_patch(live, False),

@@ -11,6 +11,7 @@ from dlws.access import sshkey
 from dlws.config.reading.load import inspect
 from dlws.core.errors import CheckFailed, DeployError, Refused
 from dlws.core.program import PROGRAM
+from dlws.kubeadm import members
 from dlws.kubernetes import kubeconfig
 from dlws.nodes.node import Node, SudoRefused
 from dlws.nodes.outcomes import Outcome
@@ -106,7 +107,9 @@ def knowledge(cluster: Cluster) -> ClusterFacts:
             live = connected.nodes()
     except DeployError as error:
         return replace(known, silent=error.message)
-    return replace(known, live=live, members=known_members(live))
+    found = known_members(live)
+    trusted, doubts = members.sound(cluster, found), members.doubts(cluster, found)
+    return replace(known, live=live, members=trusted, doubts=doubts)
 
 
 def _keys(cluster: Cluster) -> bytes:

@@ -43,8 +43,11 @@ class ClusterFacts:
     silent: str = ""
     now: float = 0
     members: Mapping[str, Member] = field(default_factory=dict)
+    """Those that nothing speaks against, at the addresses that config.yaml gives them."""
     names: tuple[str, ...] = ()
     """Our lines of /etc/hosts that are the same for every node."""
+    doubts: Mapping[str, str] = field(default_factory=dict)
+    """What speaks against members that are not in `members`."""
 
     def joined(self, node: Node) -> bool:
         """Whether a node is part of the cluster, or nobody can tell."""

@@ -23,6 +23,17 @@ mkdir -p "$stamps"
 exec 9>/run/dlws-kubeadm.lock
 flock 9
 if [ -n "$reset" ]; then
+    # Looked at here and now: what destroys a control plane is never somebody else's word.
+    for held in /etc/kubernetes/manifests/kube-apiserver.yaml /var/lib/etcd/member; do
+        if [ -e "$held" ]; then
+            echo "this node holds a control plane ($held): it is not reset to join again" >&2
+            exit 1
+        fi
+    done
+    if [ ! -e "$stamp" ]; then
+        echo "no join was begun here ($stamp is missing): the node is not reset" >&2
+        exit 1
+    fi
     run kubeadm reset --force --cri-socket "$reset"
 fi
 : >"$stamp"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dlws.core.connection import Local
+from dlws.core.errors import DeployError
 from dlws.core.version import Version
 from dlws.kubeadm import documents
 from dlws.nodes.endpoint import Endpoint
@@ -182,6 +187,24 @@ def test_token_secret_expires() -> None:
 def test_ca_hash_is_that_of_openssl(ca: bytes) -> None:
     digest = "openssl x509 -pubkey -noout | openssl pkey -pubin -outform der | sha256sum"
     assert documents.ca_hash(ca) == f"sha256:{Local().run(digest, ca).text.split()[0]}"
+
+
+PEM = st.binary().map(base64.b64encode).map(b"-----BEGIN CERTIFICATE-----\n%b\n-----END".__mod__)
+
+
+@pytest.mark.parametrize("content", [
+    b"", b"-----BEGIN CERTIFICATE-----", b"-----BEGIN CERTIFICATE-----MA==-----END",
+    b"-----BEGIN CERTIFICATE-----!-----END", b"-----BEGIN CERTIFICATE-----MIIC-----END",
+])  # fmt: skip
+def test_what_is_no_certificate_has_no_hash(content: bytes) -> None:
+    with pytest.raises(DeployError, match="is no certificate"):
+        documents.ca_hash(content)
+
+
+@given(st.one_of(st.binary(), PEM))
+def test_any_content_has_a_hash_or_is_an_error(content: bytes) -> None:
+    with contextlib.suppress(DeployError):
+        assert documents.ca_hash(content).startswith("sha256:")
 
 
 def test_awkward_words_survive_the_yaml() -> None:

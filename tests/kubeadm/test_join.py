@@ -13,7 +13,9 @@ from dlws.core.errors import DeployError, EndOfPlan, SomeNodesFailed
 from dlws.kubeadm import join
 from tests.support.commands import runs
 from tests.support.fakes import THREE, Make, World
-from tests.support.kubeadm import ADMIN, RUN, STATE, Nodes
+from tests.support.kubeadm import RUN, STATE, Nodes
+from tests.support.kubeconfigs import ADMIN
+from tests.support.states import member, told
 
 
 def documents(content: bytes) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def test_init_fetches_admin_conf_for_its_owner_alone(make: Make, ca: bytes) -> N
     Nodes(world, ca)
     join.init(world.cluster)
     path = world.cluster.deploy / "sshkey/admin.conf"
-    assert path.read_bytes() == ADMIN
+    assert yaml.safe_load(path.read_bytes()) == ADMIN
     assert path.stat().st_mode & 0o777 == 0o600
 
 
@@ -175,7 +177,7 @@ def _forget(nodes: Nodes, command: str) -> None:
 
 def test_a_silent_control_plane_is_not_overwritten(make: Make, ca: bytes) -> None:
     world = make()
-    state = b"version=v1.20.2\nkubelet=1\ncontrol_plane=1\napi_says=connection refused\n"
+    state = told("kubelet control_plane", version="v1.20.2", api_says="connection refused")
     world.fakes["infra01"].rules.append(lambda c, _: Result(0, state) if runs(c, STATE) else None)
     with pytest.raises(DeployError, match="does not answer: connection refused") as caught:
         join.init(world.cluster)
@@ -189,6 +191,128 @@ def test_join_joins_only_who_is_missing(make: Make, ca: bytes) -> None:
     join.join(world.cluster, world.cluster.nodes)
     assert world.ran("worker02", RUN)
     assert not world.ran("worker01", RUN)
+
+
+JOINED = {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24", "worker02": "10.244.2.0/24"}
+SOCKET = "/run/containerd/containerd.sock"
+
+
+def resets(world: World, name: str) -> bool:
+    """Whether a node was told to reset before it joins."""
+    return any(runs(line, RUN) and SOCKET in line for line in world.commands(name))
+
+
+def test_a_join_that_stopped_half_way_begins_afresh(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca, dict(JOINED)).flags["worker01"] = "join_started"
+    join.join(world.cluster, world.cluster.nodes)
+    assert resets(world, "worker01") and not world.ran("worker02", RUN)
+
+
+def test_what_the_api_server_says_makes_no_join_unfinished(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca, dict(JOINED)).silent.add("worker01")
+    join.join(world.cluster, world.cluster.nodes)
+    assert not any(world.ran(name, RUN) for name in world.fakes)
+
+
+@pytest.mark.parametrize(("name", "flags"), [
+    ("infra01", "join_started"),
+    ("infra01", "join_started etcd_data"),
+    ("infra02", "join_started control_plane"),
+    ("infra02", "join_started etcd_data"),
+])  # fmt: skip
+def test_join_never_resets_a_control_plane(make: Make, ca: bytes, name: str, flags: str) -> None:
+    """infra01 is the one whose API server answers, the other's does not."""
+    world = make(THREE)
+    nodes = Nodes(world, ca, {f"infra0{number}": f"10.244.{number}.0/24" for number in (1, 2, 3)})
+    nodes.silent |= {name} - {"infra01"}
+    nodes.flags[name] = flags
+    for command in (lambda cluster: join.join(cluster, cluster.nodes), join.init):
+        with pytest.raises(DeployError, match=f"{name} holds a control plane") as caught:
+            command(world.cluster)
+        assert f"kubeadm reset {name} (it asks first)" in caught.value.cure
+    assert not any(changed(world, other) for other in world.fakes if other != "infra01")
+    assert not any(world.ran(other, RUN) for other in world.fakes)
+
+
+def test_a_worker_with_etcds_data_is_not_reset(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, dict(JOINED))
+    nodes.flags["worker01"] = "join_started etcd_data"
+    with pytest.raises(DeployError, match="worker01 holds a control plane"):
+        join.join(world.cluster, world.cluster.nodes)
+    assert not world.ran("worker01", RUN)
+
+
+def withdrawn(world: World) -> list[tuple[str, bytes]]:
+    """What was said where tokens are deleted, and the last word of the command."""
+    return [
+        (command.split()[-1].strip("'"), stdin)
+        for command, stdin in world.fakes["infra01"].asked
+        if "delete secret" in command
+    ]
+
+
+def test_the_token_is_deleted_once_the_nodes_have_joined(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    join.join(world.cluster, world.cluster.nodes)
+    given = documents(world.stdin_of("worker01", RUN))["JoinConfiguration"]
+    public = given["discovery"]["bootstrapToken"]["token"].split(".")[0]
+    assert withdrawn(world) == [("0", f"{public}\n".encode())]
+
+
+def test_the_token_and_the_certificates_are_deleted_after_a_failure(make: Make, ca: bytes) -> None:
+    world = make(THREE)
+    nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    nodes.failing.add("infra02")
+    with pytest.raises(DeployError):
+        join.join(world.cluster, world.cluster.nodes)
+    assert [shared for shared, _ in withdrawn(world)] == ["1"]
+
+
+def test_inits_own_token_is_deleted(make: Make, ca: bytes) -> None:
+    world = make()
+    Nodes(world, ca)
+    join.init(world.cluster)
+    given = documents(world.stdin_of("infra01", RUN))["InitConfiguration"]
+    public = given["bootstrapTokens"][0]["token"].split(".")[0]
+    assert withdrawn(world) == [("0", f"{public}\n".encode())]
+
+
+def test_a_token_that_cannot_be_deleted_fails_nothing(
+    make: Make, ca: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = make()
+    Nodes(world, ca, {"infra01": "10.244.0.0/24"})
+    refusal = Result(1, b"", b"no answer")
+    world.fakes["infra01"].rules.insert(0, lambda c, _: refusal if "delete secret" in c else None)
+    join.join(world.cluster, world.cluster.nodes)
+    assert "infra01: could not delete the token, which will expire" in capsys.readouterr().err
+
+
+def test_a_node_that_reports_another_address_stops_the_join(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, {"infra01": "10.244.0.0/24", "worker01": "10.244.1.0/24"})
+    nodes.addresses["worker01"] = "10.1.0.1"
+    said = r"worker01: the API server has the address '10\.1\.0\.1', config\.yaml 10\.1\.0\.11"
+    with pytest.raises(DeployError, match=said):
+        join.join(world.cluster, world.cluster.nodes)
+    assert not any(changed(world, name) for name in world.fakes)
+
+
+def test_nodes_that_config_does_not_have_get_no_route(
+    make: Make, ca: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = make()
+    nodes = Nodes(world, ca, dict(JOINED))
+    known = [*nodes.known(), member("update-server", "198.51.100.0/24", "10.1.0.12")]
+    nodes.known = lambda: known  # type: ignore[method-assign]
+    join.join(world.cluster, world.cluster.nodes)
+    assert "does not: update-server; they get no route" in capsys.readouterr().err
+    sent = b"".join(stdin for fake in world.fakes.values() for _, stdin in fake.asked)
+    assert b"route 10.244.2.0/24 10.1.0.12\n" in sent and b"198.51.100" not in sent
 
 
 def test_join_again_makes_no_token(make: Make, ca: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kubernetes.client import ApiClient, Configuration
 
 from dlws.core.errors import DeployError
-from dlws.kubernetes.api import Api
+from dlws.kubernetes.api import Api, KubeNode
 from dlws.kubernetes.status import wait_ready
 
 
@@ -108,6 +111,56 @@ def test_nodes(api: Api) -> None:
     assert (found["a"].ready, found["b"].ready, found["b"].message) == (True, False, "why")
     assert (found["a"].pod_cidr, found["a"].address) == ("10.244.0.0/24", "10.1.0.1")
     assert found["a"].taints == ({"key": "k", "effect": "NoSchedule"},)
+
+
+def test_what_a_kubelet_says_is_one_line(api: Api, server: Server) -> None:
+    """Lines of a text that it chose would be rows in a table of nodes."""
+    for condition in server.nodes["b"]["status"]["conditions"]:
+        condition["message"] = "ill\nworker01  worker  10.1.0.11  yes\u2028x" + "y" * 9000
+    server.nodes["b"]["status"]["nodeInfo"]["kubeletVersion"] = "v1\n2"
+    found = api.nodes()["b"]
+    assert (
+        found.message.startswith("ill worker01 worker 10.1.0.11 yes x") and found.version == "v1 2"
+    )
+    assert len(found.message) == 500
+
+
+@pytest.mark.parametrize("item", [
+    None, [], "a", {}, {"metadata": {}}, {"metadata": {"name": "A\nB"}}, {"metadata": {"name": 1}},
+    {**node("a"), "spec": {"taints": [{"key": "a"}]}}, {**node("a"), "spec": {"podCIDR": {}}},
+    {**node("a"), "spec": None}, {**node("a"), "status": {"addresses": [{"type": "InternalIP"}]}},
+    {**node("a"), "status": {"conditions": {}}}, {**node("a"), "status": {"nodeInfo": None}},
+    {"metadata": {"name": "a", "labels": {"a": 1}}}, {"metadata": {"name": "\ud800"}},
+])  # fmt: skip
+def test_what_is_no_node_is_an_error(item: object) -> None:
+    with pytest.raises(DeployError, match="of a node makes no sense"):
+        KubeNode.of(item)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"<html>", b"[" * 100_000, b"\xff", b"{}", b"1"])
+def test_an_answer_of_another_shape_is_an_error(api: Api, server: Server, content: bytes) -> None:
+    server.refusal = (200, content)
+    with pytest.raises(DeployError, match="makes no sense"):
+        api.nodes()
+    with pytest.raises(DeployError, match="makes no sense"):
+        server.refusal = (200, content + b'\n{"type": "ADDED"}\n')
+        list(api.watch(1))
+
+
+WORDS = st.one_of(
+    st.sampled_from(["metadata", "name", "labels", "spec", "taints", "status", "conditions", "type",
+                     "addresses", "InternalIP", "Ready", "nodeInfo", "key", "effect"]),
+    st.text(),
+)  # fmt: skip
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(), WORDS)
+TREES = st.recursive(SCALARS, lambda c: st.one_of(st.lists(c), st.dictionaries(WORDS, c)))
+PARTS = st.dictionaries(st.sampled_from(["spec", "status"]), TREES)
+
+
+@given(st.one_of(TREES, PARTS.map(lambda more: {**node("a"), **more})))
+def test_any_json_is_a_node_or_an_error(item: object) -> None:
+    with contextlib.suppress(DeployError):
+        assert isinstance(KubeNode.of(item), KubeNode)
 
 
 def test_one_json_patch_per_node(api: Api, server: Server) -> None:

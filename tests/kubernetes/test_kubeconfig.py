@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from dlws.core.connection import Result
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import write
-from dlws.kubernetes import kubeconfig
+from dlws.kubernetes import api, kubeconfig, kubectl
 from tests.support.fakes import THREE, World
-from tests.support.kubeconfigs import ADMIN
+from tests.support.kubeconfigs import ADMIN, CREDENTIALS, KUBEADM, ON_NODE
+
+SERVER = "https://10.1.0.9:6443"
 
 OWN = {
     "apiVersion": "v1",
@@ -26,31 +32,33 @@ OWN = {
 
 
 def test_merging_keeps_everybody_elses_entries() -> None:
-    result = kubeconfig.merged(OWN, ADMIN, "atlas")
+    result = kubeconfig.merged(OWN, CREDENTIALS, "atlas", SERVER)
     assert result["users"][0] == OWN["users"][0]  # type: ignore[index]
     assert [entry["name"] for entry in result["contexts"]] == ["home", "atlas"]
     assert (result["current-context"], result["preferences"]) == ("home", {"colors": True})
     user = result["contexts"][1]["context"]["user"]
     assert {"name": user, "user": ADMIN["users"][0]["user"]} in result["users"]
+    assert result["clusters"][1]["cluster"]["server"] == SERVER
 
 
 def test_merging_twice_is_merging_once() -> None:
-    once = kubeconfig.merged(OWN, ADMIN, "atlas")
-    assert kubeconfig.merged(once, ADMIN, "atlas") == once
+    once = kubeconfig.merged(OWN, CREDENTIALS, "atlas", SERVER)
+    assert kubeconfig.merged(once, CREDENTIALS, "atlas", SERVER) == once
 
 
 def test_merging_into_nothing_makes_the_cluster_current() -> None:
-    assert kubeconfig.merged({}, ADMIN, "atlas")["current-context"] == "atlas"
+    assert kubeconfig.merged({}, CREDENTIALS, "atlas", SERVER)["current-context"] == "atlas"
 
 
 def test_entries_that_are_null_are_no_trouble() -> None:
-    assert len(kubeconfig.merged({"clusters": None}, ADMIN, "atlas")["clusters"]) == 1
+    merged = kubeconfig.merged({"clusters": None}, CREDENTIALS, "atlas", SERVER)
+    assert len(merged["clusters"]) == 1
 
 
 @pytest.fixture
 def world(make: Callable[..., World]) -> World:
     made = make(THREE)
-    write(kubeconfig.path(made.cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(made.cluster), kubeconfig.dump(ADMIN))
     return made
 
 
@@ -84,12 +92,25 @@ def test_merge_in_a_dry_run_leaves_the_file_alone(
     make: Callable[..., World], tmp_path: Path
 ) -> None:
     world = make(dry_run=True)
-    write(kubeconfig.path(world.cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(world.cluster), kubeconfig.dump(ADMIN))
     assert kubeconfig.merge(world.cluster, tmp_path / "config")
     assert not (tmp_path / "config").exists()
 
 
-@pytest.mark.parametrize("content", [b"- a\n", b"\x00\xff", b"a: [", b"just words"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"- a\n",
+        b"\x00\xff",
+        b"a: [",
+        b"just words",
+        b"[" * 5000,
+        b"a: 2001-99-99",
+        b"users: x",
+        b"users: [x]",
+        b"clusters: {}\ncontexts: 1",
+    ],
+)
 def test_a_kubeconfig_that_is_none_is_left_alone(
     world: World, tmp_path: Path, content: bytes
 ) -> None:
@@ -101,12 +122,58 @@ def test_a_kubeconfig_that_is_none_is_left_alone(
 
 def test_without_a_cluster_the_cure_is_named(make: Callable[..., World]) -> None:
     with pytest.raises(DeployError, match="there is no cluster yet") as caught:
-        kubeconfig.load(kubeconfig.path(make().cluster))
+        kubeconfig.credentials(make().cluster)
     assert "kubeadm init" in caught.value.cure
 
 
-def test_redirected_changes_the_server_alone() -> None:
-    changed = kubeconfig.redirected(ADMIN, "https://10.1.0.2:6443")
-    assert changed["clusters"][0]["cluster"]["server"] == "https://10.1.0.2:6443"
-    assert ADMIN["clusters"][0]["cluster"]["server"] == "https://10.1.0.1:6443"
-    assert changed["users"] == ADMIN["users"]
+def evil(**changes: Any) -> bytes:
+    """kubeadm's kubeconfig, whose user has more keys."""
+    bad = copy.deepcopy(KUBEADM)
+    bad["users"][0]["user"] |= changes
+    return yaml.safe_dump(bad).encode()
+
+
+EXEC = {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "sh", "args": ["-c", "id"]}
+
+
+def test_a_kubeconfig_with_a_program_is_not_fetched(make: Callable[..., World]) -> None:
+    """/etc/kubernetes/admin.conf is an infra node's word, and kubectl would run what it says."""
+    world = make()
+    content = evil(exec=EXEC)
+    world.fakes["infra01"].rules.append(lambda *_: Result(0, content))
+    with pytest.raises(DeployError, match=r"admin\.conf of infra01 is refused: user has 'exec'"):
+        kubeconfig.fetch(world.cluster, world.cluster.nodes[0])
+    assert not kubeconfig.path(world.cluster).exists()
+
+
+def test_a_file_that_holds_a_program_is_refused_at_every_use(
+    make: Callable[..., World], tmp_path: Path
+) -> None:
+    """It may have been fetched by an older release, or come with somebody else's directory."""
+    cluster = make().cluster
+    write(kubeconfig.path(cluster), evil(exec=EXEC))
+    uses: list[Callable[[], object]] = [
+        lambda: kubeconfig.admin(cluster, SERVER),
+        lambda: kubeconfig.merge(cluster, tmp_path / "config"),
+        lambda: kubectl.environment(cluster, SERVER),
+        lambda: api.connect(cluster).__enter__(),
+    ]
+    for use in uses:
+        with pytest.raises(DeployError, match="is refused: user has 'exec'") as caught:
+            use()
+        assert "kubeadm init" in caught.value.cure
+    assert not (tmp_path / "config").exists()
+
+
+def test_the_file_as_kubeadm_wrote_it_still_serves(make: Callable[..., World]) -> None:
+    cluster = make().cluster
+    write(kubeconfig.path(cluster), ON_NODE)
+    assert kubeconfig.admin(cluster, "https://10.1.0.1:6443") == ADMIN
+
+
+def test_what_is_no_file_is_not_read(make: Callable[..., World]) -> None:
+    cluster = make().cluster
+    kubeconfig.path(cluster).parent.mkdir(parents=True)
+    os.mkfifo(kubeconfig.path(cluster))
+    with pytest.raises(UsageError, match="is no file"):
+        kubeconfig.credentials(cluster)

@@ -17,7 +17,7 @@ from dlws.kubernetes import kubeconfig, kubectl
 from dlws.kubernetes import tunnel as reach
 from dlws.secrets.vault import Vault
 from tests.support.fakes import THREE, Make
-from tests.support.kubeconfigs import ADMIN
+from tests.support.kubeconfigs import ADMIN, CREDENTIALS, ON_NODE
 
 
 def put_kubectl(path: Path) -> Path:
@@ -40,7 +40,7 @@ def test_kubectl_runs_in_our_place_with_words_as_typed(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = make().cluster
-    write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(cluster), kubeconfig.dump(ADMIN))
     own = put_kubectl(cluster.deploy / "bin/kubectl")
     asked: list[Any] = []
     monkeypatch.setattr(reach, "direct", lambda _: "https://10.1.0.1:6443")
@@ -53,9 +53,20 @@ def test_kubectl_runs_in_our_place_with_words_as_typed(
     assert environment["KUBECONFIG"] == str(kubeconfig.path(cluster))
 
 
+def test_kubectl_is_given_nothing_but_what_was_built(make: Make) -> None:
+    """Another reader of YAML may find in a file what ours does not."""
+    cluster = make().cluster
+    twice = ON_NODE.replace(
+        b"users:\n", b"users:\n- name: x\n  user: {exec: {command: x}}\nusers:\n"
+    )
+    write(kubeconfig.path(cluster), twice)
+    path = Path(kubectl.environment(cluster, "https://10.1.0.1:6443")["KUBECONFIG"])
+    assert path.read_bytes() == kubeconfig.dump(ADMIN)
+
+
 def test_another_live_master_is_asked_through_a_private_copy(make: Make) -> None:
     cluster = make(THREE).cluster
-    write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    write(kubeconfig.path(cluster), kubeconfig.dump(ADMIN))
     path = Path(kubectl.environment(cluster, "https://10.1.0.2:6443")["KUBECONFIG"])
     assert path.stat().st_mode & 0o777 == 0o600
     assert yaml.safe_load(path.read_text())["clusters"][0]["cluster"]["server"].endswith(".2:6443")
@@ -66,7 +77,7 @@ def test_an_encrypted_kubeconfig_is_given_to_kubectl_in_memory(make: Make) -> No
     cluster = make(THREE).cluster
     cluster.run.vault = Vault(cluster.directory, lambda: "passphrase")
     cluster.run.vault.enable()
-    cluster.run.vault.write(kubeconfig.path(cluster), yaml.safe_dump(ADMIN).encode())
+    cluster.run.vault.write(kubeconfig.path(cluster), kubeconfig.dump(ADMIN))
     before = sorted(cluster.directory.rglob("*"))
     environment = kubectl.environment(cluster, "https://10.1.0.2:6443")
     # As kubectl does after execve: it opens the path anew, and may start a plugin that does.
@@ -74,7 +85,7 @@ def test_an_encrypted_kubeconfig_is_given_to_kubectl_in_memory(make: Make) -> No
     done = subprocess.run(
         ["sh", "-c", show], env=environment, close_fds=False, capture_output=True, check=True
     )
-    assert yaml.safe_load(done.stdout) == kubeconfig.redirected(ADMIN, "https://10.1.0.2:6443")
+    assert yaml.safe_load(done.stdout) == CREDENTIALS.kubeconfig("atlas", "https://10.1.0.2:6443")
     assert sorted(cluster.directory.rglob("*")) == before
 
 

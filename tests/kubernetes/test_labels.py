@@ -152,12 +152,49 @@ def test_what_kubernetes_would_refuse(label: str) -> None:
     assert not labels.invalid({"example.org/fine": "ok", "removed": None})
 
 
+VC = {"vc": "default", f"{labels.RESTRICTED}vc": "default"}
+
+
+def test_each_label_also_has_a_name_that_nodes_cannot_give_themselves() -> None:
+    wanted = {"mysql-server": "active", "example.org/own": "x", "gone": None}
+    assert labels.guarded(wanted) == wanted | {
+        "node-restriction.kubernetes.io/mysql-server": "active",
+        "node-restriction.kubernetes.io/gone": None,
+    }
+
+
+def test_one_patch_sets_both_names(make: Make, fake: Callable[..., FakeApi]) -> None:
+    seen = fake(live("infra01"), live("worker01"), live("worker02"))
+    cluster = make().cluster
+    labels.apply(cluster, labels.for_services(cluster.config, "active", ["mysql"]))
+    assert seen.patches == {
+        "infra01": [
+            {"op": "add", "path": "/metadata/labels/mysql", "value": "active"},
+            {
+                "op": "add",
+                "path": "/metadata/labels/node-restriction.kubernetes.io~1mysql",
+                "value": "active",
+            },
+        ]
+    }
+
+
+@pytest.mark.parametrize(("has", "says"), [
+    ({}, "a=1 b=2 and the same under node-restriction.kubernetes.io/"),
+    ({"a": "1", "b": "2"}, "a=1 b=2 under node-restriction.kubernetes.io/"),
+    ({"a": "1"}, "b=2 and a=1 b=2 under node-restriction.kubernetes.io/"),
+    ({"node-restriction.kubernetes.io/a": "1", "node-restriction.kubernetes.io/b": "2"}, "a=1 b=2"),
+])  # fmt: skip
+def test_what_changes_is_said_once(has: dict[str, str], says: str) -> None:
+    assert labels.describe(has, labels.guarded({"a": "1", "b": "2"})) == says
+
+
 def _vc(node: Any) -> labels.Wanted:
     return labels.vc_labels(node.machine)
 
 
 def test_apply_patches_who_differs(make: Make, fake: Callable[..., FakeApi]) -> None:
-    seen = fake(live("infra01"), live("worker01", vc="default"), live("worker02"))
+    seen = fake(live("infra01"), live("worker01", (), **VC), live("worker02"))
     labels.apply(make().cluster, _vc)
     assert seen.patches.keys() == {"infra01", "worker02"}
 
@@ -165,7 +202,7 @@ def test_apply_patches_who_differs(make: Make, fake: Callable[..., FakeApi]) -> 
 def test_apply_again_changes_nothing_and_says_so(
     make: Make, fake: Callable[..., FakeApi], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = fake(*(live(name, vc="default") for name in ("infra01", "worker01", "worker02")))
+    seen = fake(*(live(name, (), **VC) for name in ("infra01", "worker01", "worker02")))
     labels.apply(make().cluster, _vc)
     assert seen.patches == {}
     assert "0 changed, 3 as they should be" in capsys.readouterr().err

@@ -11,12 +11,14 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from cryptography import x509
 
 from dlws.core.connection import Local, Result
+from dlws.kubeadm.admission import kubeadm
 from dlws.runs.options import Options
 from dlws.sandbox import lifecycle
 from dlws.session import Session
@@ -151,6 +153,90 @@ def test_again_changes_nothing_and_says_so(real: Real) -> None:
         assert "changed:" not in told
 
 
+def on_node(real: Real, name: str, line: str) -> str:
+    """What a line says that a node's own root runs."""
+    return Made(real.directory, lifecycle.sandbox_of(real.directory)).run(name, line)
+
+
+HELD = "ls -d /var/lib/etcd/member /etc/kubernetes/manifests/kube-apiserver.yaml"
+STAMP = "/var/lib/dlws/kubeadm/join-started"
+
+
+def as_kubelet(real: Real, name: str, what: str, patch: dict[str, Any]) -> None:
+    """Change a Node as that node's kubelet, by its certificate."""
+    words = ("--cacert /etc/kubernetes/pki/ca.crt "
+        "--cert /var/lib/kubelet/pki/kubelet-client-current.pem -X PATCH "
+        "-H 'Content-Type: application/strategic-merge-patch+json' -o /dev/null -sSf")  # fmt: skip
+    url = f"https://{real.address('infra1')}:6443/api/v1/nodes/{name}{what}"
+    on_node(real, name, f"curl {words} {sh('--data', json.dumps(patch), url)}")
+
+
+def test_a_workers_word_about_itself_reaches_no_other_node(real: Real) -> None:
+    """A kubelet's certificate may write its node's status, in which addresses are free text."""
+    own, infra = real.address("worker2"), real.address("infra1")
+    forged = [
+        f"{own}|True|z",
+        "join_started=1",
+        f"member=infra1|10.244.0.0/24|{infra}|False|y",
+        f"member=name=infra1&pods=10.244.0.0%2F24&address={infra}&ready=False",
+        f"member=update-server|198.51.100.0/24|{own}|True|y",
+        f"member=name=update-server&pods=198.51.100.0%2F24&address={own}&ready=True",
+    ]
+    addresses = [{"type": "InternalIP", "address": "\n".join(forged)}]
+    on_node(real, "worker2", "systemctl stop kubelet")
+    try:
+        as_kubelet(real, "worker2", "/status", {"status": {"addresses": addresses}})
+        told = real("kubeadm", "join", code=1).err.decode()
+        assert f"worker2: the API server has the address '{own}|True|z" in told
+        assert "token" not in told and "changed" not in told
+        assert ("member", "worker2") in drift(real)
+        for name in NAMES:
+            assert "198.51.100" not in on_node(real, name, "ip route")
+        for name in NAMES[:3]:
+            on_node(real, name, HELD)
+    finally:
+        on_node(real, "worker2", "systemctl start kubelet")
+    path, deadline = "jsonpath={.status.addresses[?(@.type=='InternalIP')].address}", 90
+    until = time.monotonic() + deadline
+    while real.kubectl("get", "node", "worker2", "-o", path) != own:
+        assert time.monotonic() < until
+        time.sleep(1)
+    real("status", "--wait", "120")
+    assert "nothing to" in real("kubeadm", "join").err.decode()
+
+
+def test_a_control_plane_is_not_reset_to_join_again(real: Real) -> None:
+    on_node(real, "infra2", f"touch {STAMP}")
+    cluster = Session(Options(directory=real.directory)).cluster
+    try:
+        told = real("kubeadm", "join", code=1).err.decode()
+        assert "infra2 holds a control plane" in told and "kubeadm reset infra2" in told
+        # Nor does the node let itself be reset, whoever asks.
+        line = kubeadm("join", "/run/containerd/containerd.sock", "version")
+        refused = cluster.nodes[1].read(line, sudo=True, check=False)
+        assert (refused.code, "not reset to join again" in refused.complaint) == (1, True)
+        on_node(real, "infra2", HELD)
+        missing = cluster.nodes[3].read(line, sudo=True, check=False)
+        assert (missing.code, "no join was begun here" in missing.complaint) == (1, True)
+    finally:
+        cluster.close()
+        on_node(real, "infra2", f"rm {STAMP}")
+    assert real.ready() == NAMES
+
+
+def tokens(real: Real) -> list[dict[str, str]]:
+    """The data of the bootstrap tokens there are, in base64."""
+    kind = "type=bootstrap.kubernetes.io/token"
+    words = ("-n", "kube-system", "get", "secrets", "--field-selector", kind, "-o", "json")
+    return [item["data"] for item in json.loads(real.kubectl(*words))["items"]]
+
+
+def test_no_token_outlives_its_run(real: Real) -> None:
+    assert tokens(real) == []
+    words = ("-n", "kube-system", "get", "secret", "kubeadm-certs")
+    assert b"not found" in real("kubectl", *words, code=1).err
+
+
 def test_labels_are_as_configured_and_set_once(real: Real) -> None:
     lines = [
         ("-y", "kubernetes", "labelservice"),
@@ -204,7 +290,7 @@ def test_kubectl_has_its_kubeconfig_in_memory_while_secrets_are_encrypted(
     assert private in (place / "admin.conf").read_bytes(), "else that was no proof"
 
 
-def drift(real: Real, code: int = 5) -> dict[tuple[str, str], str]:
+def drift(real: Real, code: int | None = 5) -> dict[tuple[str, str], str]:
     """Kind and thing of every difference, and the key that it stems from."""
     report = json.loads(real("verify", "--output", "json", code=code).out)
     assert not any(node["error"] for node in report["nodes"])
@@ -228,6 +314,21 @@ ALTERED = {
         "sed -i 's/SystemdCgroup = false/SystemdCgroup = true/' /etc/containerd/config.toml",
     ),
 }
+
+
+def test_labels_that_a_worker_gives_itself_are_told(real: Real) -> None:
+    label, guarded = "mysql-server", "node-restriction.kubernetes.io/mysql-server"
+    as_kubelet(real, "worker2", "", {"metadata": {"labels": {label: "active"}}})
+    try:
+        with pytest.raises(AssertionError, match="403"):
+            as_kubelet(real, "worker2", "", {"metadata": {"labels": {guarded: "active"}}})
+        found = drift(real)
+        assert ("label", label) in found and ("label", guarded) not in found
+    finally:
+        real.kubectl("label", "node", "worker2", f"{label}-")
+    assert ("label", label) not in drift(real, code=None)
+    words = ("get", "nodes", "-l", "node-restriction.kubernetes.io/restfulapi=active", "-o", "name")
+    assert real.kubectl(*words) == "node/infra1"
 
 
 def test_drift_is_found_traced_and_healed(real: Real) -> None:
@@ -405,18 +506,21 @@ def test_any_one_master_may_die(real: Real, name: str) -> None:
 
 
 def test_no_secret_is_in_logs_or_open_files(real: Real) -> None:
-    """Every token that was made is in the cluster for a while; none is anywhere else."""
-    kind = "type=bootstrap.kubernetes.io/token"
-    words = ("-n", "kube-system", "get", "secrets", "--field-selector", kind, "-o", "json")
-    found = json.loads(real.kubectl(*words))["items"]
-    assert found, "tokens of this run should still live"
+    """A token is in the cluster while nodes join; it is never anywhere else."""
+    left = tokens(real)  # by a run whose devbox died
+    process = begin_to_join(real, "worker2")
+    found = [data for data in tokens(real) if data not in left]
+    assert found, "the token of this run should still live"
+    assert process.wait() == 0
+    assert not [data for data in tokens(real) if data in found]
     cluster = Session(Options(directory=real.directory)).cluster
     # On standard input: sudo writes the command lines it runs into the node's journal.
     where = "grep -rlF -f - /var/log /etc /run /tmp /var/tmp /var/lib/dlws 2>/dev/null | cat"
-    for item in found:
-        secret = base64.b64decode(item["data"]["token-secret"])
+    for data in found:
+        secret = base64.b64decode(data["token-secret"])
         here = sh("grep", "-rlF", "-f", "-", "--exclude=admin.conf", real.directory / "deploy")
         assert Local().run(here, secret).out == b""
         for node in cluster.nodes:
             assert node.read(where, stdin=secret, sudo=True).text == ""
     cluster.close()
+    real("status", "--wait", "120")

@@ -52,7 +52,8 @@ def known_of(world: World, **changes: Any) -> ClusterFacts:
     wanted = labels.all_labels(world.cluster.config)
     found = {}
     for number, node in enumerate(world.cluster.nodes, 1):
-        named = {key: value for key, value in wanted(node).items() if value is not None}
+        given = labels.guarded(wanted(node))
+        named = {key: value for key, value in given.items() if value is not None}
         found[node.name] = live(node.name, number, labels=named)
     names = tuple(hosts.names(world.cluster))
     return replace(ClusterFacts(b"", found, "", NOW, known_members(found), names), **changes)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-
 from dlws.core.connection import Result
 from dlws.kubernetes import kubeconfig
 from dlws.shell.quoting import sh
 from tests.support.commands import STATES, none_there, read, template
 from tests.support.fakes import World
+from tests.support.kubeconfigs import ON_NODE
+from tests.support.states import lines, member
 
 STATE = template("kubernetes/state.sh")
 RUN = template("kubernetes/kubeadm.sh")
 RESET = template("kubernetes/reset.sh")
-ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://10.1.0.1:6443'}}]\n"
 
 
 class Nodes:
@@ -31,6 +30,10 @@ class Nodes:
         self.begun: set[str] = set()
         self.silent: set[str] = set()
         self.failing: set[str] = set()
+        self.flags: dict[str, str] = {}
+        """More flags of nodes, by their names."""
+        self.addresses: dict[str, str] = {}
+        """What nodes report in the place of their own addresses."""
         self.machine_ids = {name: f"id-of-{name}" for name in world.fakes}
         for name, fake in world.fakes.items():
             fake.rules.append(lambda command, stdin, name=name: self.answer(name, command, stdin))  # type: ignore[misc]
@@ -48,23 +51,35 @@ class Nodes:
                 return Result(1, b"", b"preflight failed")
             self.members.setdefault(name, f"10.244.{len(self.members)}.0/24")
         if script == sh("cat", kubeconfig.ADMIN):
-            return Result(0, ADMIN)
+            return Result(0, ON_NODE)
         return None
 
     def state(self, name: str) -> bytes:
-        lines = [f"version=v{self.version}"]
-        lines += [f"machine_id={self.machine_ids[name]}"]
-        lines += ["hosts=" + base64.b64encode(b"127.0.0.1 localhost\n").decode()]
+        words: dict[str, str | bytes] = {
+            "version": f"v{self.version}",
+            "machine_id": self.machine_ids[name],
+            "hosts": "127.0.0.1 localhost\n",
+        }
+        flags = self.flags.get(name, "")
         if name in self.begun:
-            lines += ["init_started=1", "control_plane=1", "api_says=refused"]
-        elif name in self.members:
-            lines.append("kubelet=1")
-            if name.startswith("infra") and name not in self.silent:
-                lines += [f"ca={base64.b64encode(self.ca).decode()}", "control_plane=1", "api=1"]
-                lines += [self.member(*pair) for pair in self.members.items()]
-        return "\n".join(lines).encode()
+            return lines(f"init_started control_plane {flags}", {**words, "api_says": "refused"})
+        if name not in self.members:
+            return lines(flags, words)
+        if not name.startswith("infra") or name in self.silent:
+            return lines(f"kubelet {flags}", words)
+        words["ca"] = self.ca
+        return lines(f"kubelet control_plane api {flags}", words, self.known())
 
-    def member(self, name: str, pods: str) -> str:
-        address = self.world.cluster.config.machines[name].private_ip
-        ready, id = "False" if name in self.silent else "True", self.machine_ids[name]
-        return f"member={name}|{pods}|{address}|{ready}|{id}"
+    def known(self) -> list[str]:
+        """The members as the API server has them."""
+        return [
+            member(
+                name,
+                pods,
+                self.addresses.get(name)
+                or str(self.world.cluster.config.machines[name].private_ip),
+                name not in self.silent,
+                self.machine_ids.get(name, ""),
+            )
+            for name, pods in self.members.items()
+        ]

@@ -24,9 +24,10 @@ from dlws.shell import files
 from dlws.shell.quoting import sh
 from dlws.ssh.handshake import Target
 from tests.support.commands import STATES, paths, plain, read, template
+from tests.support.kubeconfigs import ON_NODE
+from tests.support.states import lines, member
 
 CHECKED = "# dlws-check"
-ADMIN = b"apiVersion: v1\nclusters: [{name: c, cluster: {server: 'https://127.9.9.9:1'}}]\n"
 MARKERS = "/var/lib/dlws/restart-"
 
 Words = tuple[str, ...]
@@ -181,7 +182,7 @@ class World:
         node.answers = {
             template("verify/state.sh"): lambda words, given: self._checked(node),
             template("kubernetes/state.sh"): lambda words, given: self._kubernetes(node),
-            sh("cat", kubeconfig.ADMIN): lambda words, given: Result(0, ADMIN),
+            sh("cat", kubeconfig.ADMIN): lambda words, given: Result(0, ON_NODE),
         }
         return node
 
@@ -222,17 +223,20 @@ class World:
         return Result(0, b"0 0 %s \n" % base64.b64encode(said))
 
     def _kubernetes(self, box: SimulatedNode) -> Result:
-        text = base64.b64encode(box.contents.get("/etc/hosts", b"")).decode()
-        lines = ["version=v1.20.2", f"hosts={text}", f"machine_id=id-{box.name}"]
-        if box.name in self.members:
-            lines.append("kubelet=1")
-            if box.name in self.masters:
-                lines += ["control_plane=1", "api=1", f"ca={base64.b64encode(self._ca).decode()}"]
-                lines += [
-                    f"member={name}|{pods}|{self._addresses[name]}|True|id-{name}"
-                    for name, pods in self.members.items()
-                ]
-        return Result(0, "\n".join(lines).encode())
+        words: dict[str, str | bytes] = {
+            "version": "v1.20.2",
+            "hosts": box.contents.get("/etc/hosts", b""),
+            "machine_id": f"id-{box.name}",
+        }
+        if box.name not in self.members:
+            return Result(0, lines("", words))
+        if box.name not in self.masters:
+            return Result(0, lines("kubelet", words))
+        known = [
+            member(name, pods, self._addresses[name], id=f"id-{name}")
+            for name, pods in self.members.items()
+        ]
+        return Result(0, lines("kubelet control_plane api", {**words, "ca": self._ca}, known))
 
 
 def place_key(directory: Path) -> None:

@@ -11,7 +11,8 @@ from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import podnetwork
 from dlws.verify.things import Difference
-from tests.support.judge import NOW, UNITS, Judge, states
+from tests.support.fakes import World
+from tests.support.judge import NOW, UNITS, Judge, known_of, states
 
 Make = Callable[..., Judge]
 
@@ -122,6 +123,46 @@ def test_labels(judge: Make) -> None:
     ]
 
 
+GUARDED = "node-restriction.kubernetes.io/"
+
+
+def with_labels(world: World, name: str, **more: str) -> list[Difference]:
+    """What is found where a node has these labels, too."""
+    known = known_of(world)
+    assert known.live
+    has = {
+        **known.live[name].labels,
+        **{key.replace("_", "-"): value for key, value in more.items()},
+    }
+    live = {**known.live, name: replace(known.live[name], labels=has)}
+    return Judge(world, replace(known, live=live), name)()
+
+
+def test_a_label_that_config_does_not_give(world: World) -> None:
+    """A worker can label itself, and services go where their labels are."""
+    found = with_labels(world, "worker01", mysql_server="active", theirs="x", webportal="inactive")
+    assert words(found) == [
+        "label mysql-server is active, and config.yaml gives the node no such label"
+    ]
+    assert found[0].cure.endswith(" kubectl label node worker01 mysql-server-")
+    assert found[0].origin[0] == ("kubelabels", "mysql-server") and not found[0].fix
+
+
+def test_labels_of_other_machines_devices_are_told(world: World) -> None:
+    found = with_labels(world, "infra01", **{"nvidia": "active", f"{GUARDED}npu": "active"})
+    assert [one.what for one in found] == [f"{GUARDED}npu", "nvidia"]
+
+
+def test_labels_of_masters_that_work_are_a_persons_decision(world: World) -> None:
+    found = with_labels(world, "infra01", worker="active", **{f"{GUARDED}worker": "active"})
+    assert [one for one in found if one.kind == "label"] == []
+
+
+def test_a_virtual_cluster_counts_where_it_is_set(world: World) -> None:
+    found = with_labels(world, "worker01", vc="other", **{f"{GUARDED}vc": "default"})
+    assert words(found) == ["label vc is other, not default"]
+
+
 def test_taints(judge: Make) -> None:
     assert words(altered(judge("infra01"), taints=())) == [
         "taint node-role.kubernetes.io/master is missing, not NoSchedule"
@@ -205,3 +246,11 @@ def test_who_has_not_joined_and_an_api_that_is_silent(judge: Make) -> None:
     assert "kubeadm join" in found[0].cure
     silent = judge("infra01", live=None, silent="refused\nmore", members={})()
     assert "api API server does not answer: refused" in words(silent)
+
+
+def test_a_member_that_is_not_what_config_says(world: World) -> None:
+    doubts = {"worker01": "the API server has the address '10.1.0.1', config.yaml 10.1.0.11"}
+    found = Judge(world, known_of(world, doubts=doubts), "worker01")()
+    assert words(found) == [f"member worker01 is no member to trust: {doubts['worker01']}"]
+    assert "kubeadm reset worker01" in found[0].cure and not found[0].fix
+    assert Judge(world, known_of(world, doubts=doubts), "infra01")() == []

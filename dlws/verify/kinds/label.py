@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dlws.core.program import PROGRAM
 from dlws.kubernetes import labels
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (
@@ -35,16 +36,34 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
 
 
 def wanted_labels(config: Config, node: Node, live: KubeNode) -> Iterator[Expectation]:
-    wanted = labels.all_labels(config)(node)
-    if "vc" in live.labels:  # labelvc is no part of the installation
-        wanted |= labels.vc_labels(node.machine)
+    """The labels that config.yaml gives a node; those of ours that it has besides are wanted away.
+
+    A node can give itself labels, and services go where they are.
+    """
+    wanted = labels.guarded(labels.all_labels(config)(node))
+    virtual = labels.guarded(labels.vc_labels(node.machine))
+    # labelvc is no part of the installation
+    wanted |= {label: value for label, value in virtual.items() if label in live.labels}
     for label, value in wanted.items():
         if value is not None:
             yield Expectation("label", label, value, label_origin(config, node, label), "labels")
+    for label in sorted(labels.managed(config) & set(live.labels) - set(wanted)):
+        if live.labels[label] != "inactive" and label not in _of_worker(node, live):
+            yield Expectation("label", label, "", label_origin(config, node, label))
+
+
+def _of_worker(node: Node, live: KubeNode) -> labels.Wanted:
+    """What `kubernetes uncordon` gives an infra node."""
+    if not node.machine.is_infra or live.labels.get("worker") != "active":
+        return {}
+    return labels.guarded(
+        {"worker": "active", **labels.worker_labels(node.machine, as_worker=True)}
+    )
 
 
 def label_origin(config: Config, node: Node, label: str) -> Origin:
     own, machine = ("machines", node.name), node.machine
+    label = label.removeprefix(labels.RESTRICTED)
     if label in machine.labels:
         return ((*own, "labels", label), own)
     if label in _MACHINE_KEYS:
@@ -60,7 +79,10 @@ def label_origin(config: Config, node: Node, label: str) -> Origin:
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
     has = seen.live.labels.get(thing.what) if seen.live else None
-    if has is None:
+    if not thing.wanted:
+        cure = f"{PROGRAM} kubectl label node {seen.node.name} {thing.what}-"
+        yield differs(thing, f"is {has}, and config.yaml gives the node no such label", cure)
+    elif has is None:
         yield differs(thing, f"is missing, not {thing.wanted}")
     elif has != thing.wanted and not {has, thing.wanted} <= _SWITCH:
         yield differs(thing, f"is {has}, not {thing.wanted}")

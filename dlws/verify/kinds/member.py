@@ -1,4 +1,4 @@
-"""Nodes that have joined."""
+"""Nodes that have joined, as the nodes that config.yaml says they are."""
 
 from __future__ import annotations
 
@@ -23,10 +23,18 @@ if TYPE_CHECKING:
 def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
     if node.machine.in_cluster and known.made and not known.joined(node):
         yield Expectation("member", node.name, "joined", (("machines", node.name),))
+    if node.name in known.doubts:
+        own = ("machines", node.name)
+        yield Expectation("member", node.name, "as configured", ((*own, "private-ip"), own))
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
-    yield differs(thing, "is not in the cluster", f"{PROGRAM} --nodes {thing.what} kubeadm join")
+    if doubt := seen.known.doubts.get(thing.what):
+        cure = f"look at the node, and take it out of the cluster: {PROGRAM} kubeadm reset"
+        yield differs(thing, f"is no member to trust: {doubt}", f"{cure} {thing.what}")
+    else:
+        cure = f"{PROGRAM} --nodes {thing.what} kubeadm join"
+        yield differs(thing, "is not in the cluster", cure)
 
 
 KIND = Kind("member", _expect, _compare)
