@@ -14,7 +14,7 @@ from dlws.nodes.node import Login, Node
 from dlws.runs.plan import Action, Planned, run
 from dlws.shell.quoting import script
 from dlws.ssh.client import Ssh
-from dlws.ssh.handshake import LoginRefused
+from dlws.ssh.handshake import JumpHostRefused, LoginRefused
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
@@ -154,6 +154,8 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
         result = as_root.run(
             command, stdin=keys, sudo=True, title="install the key", planned=Planned(follows=True)
         )
+    except JumpHostRefused:
+        raise
     except LoginRefused as error:
         raise LoginRefused(
             f"{node.address} does not let {user} in with this password",

@@ -33,6 +33,10 @@ class LoginRefused(ConnectionFailed):
     """A machine answered, and accepts none of our keys and passwords."""
 
 
+class JumpHostRefused(LoginRefused):
+    """The same of a jump host: the machine behind it was not asked."""
+
+
 class LeftAtLogin(EOFError):
     """A machine closed the connection in place of an answer to the first way to log in."""
 
@@ -146,6 +150,14 @@ AWAY = "is it overloaded, or cut off?"
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
 
 
+def _login_refused(target: Target) -> LoginRefused:
+    words = f"{target.address} does not let {target.user} in"
+    if target.machine:
+        return LoginRefused(words, f"run: {PROGRAM} sshkey install")
+    cure = "give jump_host a key or password of its own in config.yaml: those of nodes stay here"
+    return JumpHostRefused(words, cure)
+
+
 @contextlib.contextmanager
 def translated(target: Target) -> Iterator[None]:
     """Turn what sockets and Paramiko raise into ConnectionFailed, cause kept."""
@@ -163,9 +175,7 @@ def translated(target: Target) -> Iterator[None]:
             f"{target.address} refuses connections on port {target.port}", "is sshd running there?"
         ) from error
     except paramiko.AuthenticationException as error:
-        raise LoginRefused(
-            f"{target.address} does not let {target.user} in", f"run: {PROGRAM} sshkey install"
-        ) from error
+        raise _login_refused(target) from error
     except LeftAtLogin as error:
         raise ConnectionFailed(
             f"{target.address} closes the connection when {target.user} logs in",

@@ -9,6 +9,7 @@ import pytest
 
 from dlws.config import Config, from_text
 from dlws.nodes import inventory
+from dlws.secrets.redaction import revealed
 from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import Target
 from tests.support.invocations import unrecorded
@@ -108,6 +109,21 @@ def test_those_behind_one_jump_host_share_the_connection_to_it(tmp_path: Path) -
     assert ways["i1"].target.idle_timeout == 0, "what runs through it may be silent"
     assert ways["i1"].target.machine == ""
     assert ways["w3"] and str(ways["w3"].target) == "dlwsadmin@gate:22"
+
+
+def test_a_jump_host_has_a_way_in_of_its_own_and_none_of_the_nodes(tmp_path: Path) -> None:
+    """It was sent the passwords of all nodes behind it."""
+    machines = MACHINES.replace("key: ~/k", "key: ~/k, password: w1s")
+    ssh = "password: all, key: keys/own, keepalive: 3, jump_host:"
+    found = connections(tmp_path, f"ssh: {{{ssh} gate}}\n", machines)
+    via = found["w1"].via
+    assert via and found["w1"].target.password and via.target.password is None
+    assert via.target.key == tmp_path / "keys/own" and via.target.keepalive == 3
+    found = connections(
+        tmp_path, f"ssh: {{{ssh} {{host: gate, password: its, key: k}}}}\n", machines
+    )
+    via = found["w1"].via
+    assert via and revealed(via.target.password) == "its" and via.target.key == tmp_path / "k"
 
 
 def test_without_a_jump_host_the_way_is_direct(tmp_path: Path) -> None:

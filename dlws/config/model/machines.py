@@ -30,6 +30,9 @@ class JumpHost(Section):
     user: Text = Field(default="", description="User there; empty: the same as on the nodes.")
     port: Port = Field(default=22, description="SSH port.")
     key: Text = Field(default="", description="Private key for it; empty: the cluster's.")
+    password: SecretText | None = Field(
+        default=None, description="Password to log in there with; those of nodes never go there."
+    )
     host_key: HostKey = Field(
         default="", description="Its host key, pinned: SHA256:... or the public key."
     )
