@@ -55,6 +55,7 @@ class Target:
     password: SecretStr | str | None = field(default=None, repr=False)
     host_key: str = ""
     machine: str = ""
+    legacy_algorithms: bool = False
     connect_timeout: float = 10
     banner_timeout: float = 15
     auth_timeout: float = 30
@@ -131,6 +132,8 @@ def _print(transport: Transport) -> str:
 def _exchange_keys(target: Target, dial: Dial, kinds: Sequence[str]) -> Transport:
     transport = Transport(dial(), packetizer_class=HearingPacketizer)
     transport.banner_timeout = target.banner_timeout + 60  # start_client's limit comes first
+    if target.legacy_algorithms:
+        transport.offer_legacy_algorithms()
     try:
         transport.get_security_options().key_types = tuple(kinds)
         transport.start_client(timeout=target.banner_timeout)
@@ -156,6 +159,12 @@ def _login_refused(target: Target) -> LoginRefused:
         return LoginRefused(words, f"run: {PROGRAM} sshkey install")
     cure = "give jump_host a key or password of its own in config.yaml: those of nodes stay here"
     return JumpHostRefused(words, cure)
+
+
+_LEGACY_CURE = (
+    "bring its SSH server up to date; ssh.legacy_algorithms: true in config.yaml offers the weak "
+    "ciphers and MACs of old ones as well"
+)
 
 
 @contextlib.contextmanager
@@ -189,7 +198,8 @@ def translated(target: Target) -> Iterator[None]:
         if "Timeout opening channel" in str(error):
             raise ConnectionFailed(f"{target.address} no longer answers", AWAY) from error
         words = str(error) or "it closed the connection"
-        raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
+        cure = _LEGACY_CURE if isinstance(error, IncompatiblePeer) else _HANDSHAKE_CURE
+        raise ConnectionFailed(f"no SSH with {target.address}: {words}", cure) from error
     except OSError as error:
         words = error.strerror or str(error)
         raise ConnectionFailed(f"no connection with {target.address}: {words}") from error

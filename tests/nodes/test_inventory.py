@@ -57,6 +57,12 @@ def test_times_are_those_of_the_section_ssh() -> None:
     assert (*times, found.idle_timeout, found.keepalive, found.retries) == (1, 2, 3, 4, 5, 6)
 
 
+def test_weak_algorithms_are_for_nodes_and_jump_hosts_alike(tmp_path: Path) -> None:
+    assert not target("i1").legacy_algorithms
+    found = connections(tmp_path, "ssh: {legacy_algorithms: true, jump_host: gate}\n")["i1"]
+    assert found.target.legacy_algorithms and found.via and found.via.target.legacy_algorithms
+
+
 @pytest.mark.parametrize(("there", "configured", "key"), [
     ([], "", "deploy/sshkey/id_ed25519"),
     (["id_ed25519", "id_rsa"], "", "deploy/sshkey/id_ed25519"),

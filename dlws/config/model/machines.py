@@ -157,3 +157,7 @@ class Ssh(Section):
     shared_host_keys: bool = Field(
         default=False, description="Whether machines may have one host key; copies have."
     )
+    legacy_algorithms: bool = Field(
+        default=False,
+        description="Offer weak ciphers and MACs (CBC, MD5, SHA-1) as well, for old SSH servers.",
+    )
