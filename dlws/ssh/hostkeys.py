@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlws.core.errors import DeployError, UsageError
-from dlws.core.localfiles import private_directory, write
+from dlws.core.localfiles import MIB, private_directory, read, write
 from dlws.core.program import PROGRAM
 
 RENEW = "sudo rm /etc/ssh/ssh_host_*; sudo ssh-keygen -A; sudo systemctl restart ssh"
@@ -151,7 +151,7 @@ class HostKeys:
         version = self._stat()
         if version == self._version:
             return
-        text = self._path.read_bytes().decode(errors="replace") if version else ""
+        text = read(self._path, 16 * MIB).decode(errors="replace") if version else ""
         self._known, self._version = parse(text, str(self._path)), version
         self._names = {}
         for name, keys in self._known.items():
