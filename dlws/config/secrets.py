@@ -58,7 +58,7 @@ def check_secrets(config: Config, sources: Sources) -> None:
                 path,
                 f"{secret.path} is not in the cluster's directory, and its content goes wherever "
                 "this configuration says",
-                "Use it only if you know who wrote this configuration; or copy the file to deploy/.",
+                "Use it only if you know who wrote config.yaml; or copy the file to deploy/.",
             )
 
 

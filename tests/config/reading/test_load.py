@@ -53,8 +53,13 @@ def test_what_cannot_be_read_to_its_end_is_no_configuration(tmp_path: Path, name
 
 
 def test_of_many_unknown_keys_few_are_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(shape, "closest", lambda word, known: asked.append(word) or "")
+    asked = list[str]()
+
+    def closest(word: str, known: object) -> str:
+        asked.append(word)
+        return ""
+
+    monkeypatch.setattr(shape, "closest", closest)
     found = look(minimal("".join(f"unknown_{n}: x\n" for n in range(20_000))))
     assert len(asked) == 50
     assert len([p for p in found.problems if "nothing knows this key" in p.message]) == 20_000
