@@ -230,6 +230,20 @@ def test_diff_shows_lines_of_a_real_run_too(deploy: Deploy, box: Path, source: P
     assert (box / "conf").read_text() == "one\nthree\n"
 
 
+def test_a_link_to_a_private_file_is_not_shown_or_kept(
+    deploy: Deploy, box: Path, source: Path, tmp_path: Path
+) -> None:
+    (box / "shadow").write_text("root:c4nary\n")
+    (box / "shadow").chmod(0o600)
+    (box / "app.conf").symlink_to(box / "shadow")
+    words = ("copytoall", str(source), f"{box}/app.conf")
+    told = [deploy(*ONE, "--dry-run", "--diff", *words)]
+    told += [deploy(*ONE, "plan", *words, "-o", f"{tmp_path}/plan")]
+    assert "a link is there now" in told[0].stderr
+    shown = [one.stdout + one.stderr for one in told] + [(tmp_path / "plan").read_text()]
+    assert not [text for text in shown if "c4nary" in text]
+
+
 def test_a_private_file_is_not_shown(deploy: Deploy, box: Path, source: Path) -> None:
     source.chmod(0o600)
     told = deploy(*ONE, "--dry-run", "--diff", "copytoall", str(source), f"{box}/conf").stderr
