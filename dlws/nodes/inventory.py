@@ -107,7 +107,7 @@ def nodes(config: Config, run: Run) -> list[Node]:
         at = target(config, machine, directory, hosts, run.options.public)
         jump = machine.jump_host or config.ssh.jump_host
         via = joined(_jump_target(jump, at, config, directory)) if jump else None
-        login = Login(at.user, config.ssh.sudo_password)
+        login = Login(at.user, machine.sudo_password or config.ssh.sudo_password)
         return Node(machine, at.address, connect(at, via=via), login, run)
 
     return [made(machine) for machine in config.machines.values()]

@@ -57,6 +57,15 @@ def test_times_are_those_of_the_section_ssh() -> None:
     assert (*times, found.idle_timeout, found.keepalive, found.retries) == (1, 2, 3, 4, 5, 6)
 
 
+def test_a_machine_may_have_a_sudo_password_of_its_own(tmp_path: Path) -> None:
+    machines = MACHINES.replace("w2: {role: worker", "w2: {role: worker, sudo_password: own")
+    config = config_of("ssh: {sudo_password: all}\n", machines)
+    nodes = inventory.nodes(config, unrecorded(directory=tmp_path))
+    passwords = [revealed(node._login.sudo_password) for node in nodes]
+    assert passwords == ["all", "all", "own"] and config.sudo_passwords
+    assert config_of("", machines).sudo_passwords and not config_of().sudo_passwords
+
+
 def test_weak_algorithms_are_for_nodes_and_jump_hosts_alike(tmp_path: Path) -> None:
     assert not target("i1").legacy_algorithms
     found = connections(tmp_path, "ssh: {legacy_algorithms: true, jump_host: gate}\n")["i1"]

@@ -105,6 +105,9 @@ class Machine(Section):
     password: SecretText | None = Field(
         default=None, description="SSH password; default ssh.password."
     )
+    sudo_password: SecretText | None = Field(
+        default=None, description="Password for sudo there; default ssh.sudo_password."
+    )
     jump_host: Jump | None = Field(default=None, description="Jump host; default ssh.jump_host.")
     host_key: HostKey = Field(
         default="", description="Its host key, pinned: SHA256:... or the public key."
@@ -139,7 +142,7 @@ class Ssh(Section):
     agent: bool = Field(default=False, description="Try the keys of ssh-agent, too.")
     password: SecretText | None = Field(default=None, description="Password to log in with.")
     sudo_password: SecretText | None = Field(
-        default=None, description="Password for sudo on the nodes."
+        default=None, description="Password for sudo on the nodes that have none of their own."
     )
     connect_timeout: Seconds = Field(default=10, description="Seconds for the TCP connection.")
     banner_timeout: Seconds = Field(default=15, description="Seconds for the SSH banner.")
