@@ -186,4 +186,12 @@ class Session:
         if self._run:
             self._run.release()
         if self._cluster:
+            self._tell_learned(self._cluster)
             self._cluster.close()
+
+    def _tell_learned(self, cluster: Cluster) -> None:
+        """Say which host keys were taken on trust: nobody was asked, for no password was sent."""
+        from dlws.nodes.firstcontact import learned
+
+        for line in learned(cluster.nodes, self.options.line("hosts", "trust")):
+            self.console.say(line)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 from dlws.nodes.directory import KEY
+from dlws.nodes.firstcontact import introduce
 from dlws.nodes.node import Login, Node
 from dlws.runs.plan import Action, Planned, run
 from dlws.shell.quoting import script
@@ -119,6 +120,7 @@ def install(
         return []
     if not cluster.run.gate.admit(*(_action(node, keys) for node in closed)):
         return []
+    introduce(closed, always=True)
     user, password = root_login(cluster.run.vault, ask)
     cluster.run.console.redactor.add([password])
     outcomes = cluster.change_all(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlws.config.addresses import address_of, hosts_file
 from dlws.nodes.directory import KEY
+from dlws.nodes.firstcontact import FirstContact
 from dlws.nodes.node import Login, Node
 from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import Target
@@ -43,14 +44,16 @@ def target(
     """Where and how to log in to a machine: its own values, else those under `ssh`."""
     ssh = config.ssh
     address = (public and machine.public_ip) or address_of(machine, dict(hosts)) or machine.fqdn
+    user = machine.user or ssh.user or config.admin_username
     return Target(
         address=address,
         port=machine.port or ssh.port,
-        user=machine.user or ssh.user or config.admin_username,
+        user=user,
         key=private_key(directory, machine.key or ssh.key),
         password=machine.password or ssh.password,
         host_key=machine.host_key,
         machine=machine.name,
+        sends_passwords=user != "root" and bool(machine.sudo_password or ssh.sudo_password),
         legacy_algorithms=ssh.legacy_algorithms,
         connect_timeout=ssh.connect_timeout,
         banner_timeout=ssh.banner_timeout,
@@ -100,7 +103,9 @@ def nodes(config: Config, run: Run) -> list[Node]:
     directory = run.options.directory
     hosts = hosts_file(directory)
     keys, known = Keys(run.vault), HostKeys(known_hosts(directory), machines(config, hosts))
-    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=run.halt)
+    meet = FirstContact(known, run, config.ssh.accept_new).meet
+    agent = config.ssh.agent
+    connect = partial(Ssh, known=known, keys=keys, agent=agent, halt=run.halt, meet=meet)
     joined = cache(connect)  # the connection to a jump host is the same for all behind it
 
     def made(machine: Machine) -> Node:

@@ -45,7 +45,8 @@ class LeftAtLogin(EOFError):
 class Target:
     """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
 
-    `machine` is the one of the configuration that is there; a jump host is none.
+    `machine` is the one of the configuration that is there; a jump host is none. `sends_passwords`:
+    whoever is there is told one, be it of this login or of sudo.
     """
 
     address: str
@@ -55,6 +56,7 @@ class Target:
     password: SecretStr | str | None = field(default=None, repr=False)
     host_key: str = ""
     machine: str = ""
+    sends_passwords: bool = False
     legacy_algorithms: bool = False
     connect_timeout: float = 10
     banner_timeout: float = 15

@@ -115,7 +115,7 @@ def test_what_a_node_prints_of_it_is_not_seen_either(filled: Deploy) -> None:
     shown.write_text("\n".join(lines) + "\n")
     (filled.directory / "s.sh").write_text(f"cat {shown}; cat {shown} >&2; exit 3\n")
     hidden = {path: value for path, value in CANARIES.items() if path != ("secrets_key",)}
-    done = filled("-v", "--nodes", "w1", "runscriptonall", str(filled.directory / "s.sh"), code=1)
+    done = filled("-yv", "--nodes", "w1", "runscriptonall", str(filled.directory / "s.sh"), code=1)
     told = [done.stdout, done.stderr]
     for words in (("show",), ("show", "--output", "json"), ("tail", "w1"), ("why", "w1"),
                   ("report",), ("report", "--junit")):  # fmt: skip

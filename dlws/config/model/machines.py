@@ -160,6 +160,10 @@ class Ssh(Section):
     shared_host_keys: bool = Field(
         default=False, description="Whether machines may have one host key; copies have."
     )
+    accept_new: bool = Field(
+        default=False,
+        description="Accept new host keys unasked, also where passwords are sent over them.",
+    )
     legacy_algorithms: bool = Field(
         default=False,
         description="Offer weak ciphers and MACs (CBC, MD5, SHA-1) as well, for old SSH servers.",
