@@ -31,14 +31,20 @@ class FirstContact:
     def __init__(self, known: HostKeys, run: Run, accept_new: bool) -> None:
         self._known, self._run, self._accept_new = known, run, accept_new
         self._lock = threading.RLock()
+        self._looking = threading.local()
 
     def meet(self, connections: Sequence[Ssh]) -> None:
-        """Have the keys of these machines accepted where they are new; raises Refused."""
+        """Have the keys of these machines accepted where they are new; raises Refused.
+
+        Nobody is asked from within a thread: a machine that comes up late fails for itself.
+        """
+        if getattr(self._looking, "now", False):
+            return  # on the way to a key behind a jump host, whose own was asked about before
         with self._lock:
             jumps = {id(one.via): one.via for one in connections if one.via}
             for group in ([one for one in jumps.values() if one.sends_passwords], connections):
-                if offered := self._offered([one for one in group if self._new(one)]):
-                    self._ask(offered)
+                offered = self._offered([one for one in group if self._new(one)])
+                if offered and self._accepted(offered):
                     self._known.accept({where: key for where, (_, key) in offered.items()})
 
     def _new(self, one: Ssh) -> bool:
@@ -50,7 +56,7 @@ class FirstContact:
         if not connections:
             return {}
         with ThreadPoolExecutor(min(self._run.options.parallel, len(connections))) as pool:
-            keys = list(pool.map(_shown, connections))
+            keys = list(pool.map(self._shown, connections))
         found: Offered = {}
         for one, key in zip(connections, keys, strict=True):
             address, port = one.target.address, one.target.port
@@ -60,15 +66,24 @@ class FirstContact:
                 found[place(address, port)] = name, key
         return found
 
-    def _ask(self, offered: Offered) -> None:
+    def _shown(self, one: Ssh) -> bytes:
+        self._looking.now = True
+        try:
+            return one.host_key()
+        except DeployError:
+            return b""
+
+    def _accepted(self, offered: Offered) -> bool:
         console, options = self._run.console, self._run.options
+        unasked = options.yes or self._accept_new
+        if not unasked and threading.current_thread() is not threading.main_thread():
+            return False
         names = fold(name for name, _ in offered.values())
         console.say(f"passwords go to machines whose host keys nobody has accepted: {names}")
         for where, (name, key) in offered.items():
             console.say(f"  {name} {where} {algorithm(key)} {fingerprint(key)}")
-        if options.yes or self._accept_new:
-            why = "-y" if options.yes else "ssh.accept_new"
-            console.say(f"accepted: {why} says so")
+        if unasked:
+            console.say(f"accepted: {'-y' if options.yes else 'ssh.accept_new'} says so")
         elif not (sys.stdin.isatty() and _agreed(len(offered))):
             raise Refused(
                 f"nobody has accepted the host keys of {names}: no password was sent",
@@ -76,6 +91,7 @@ class FirstContact:
                 f"machine, then: {PROGRAM} -y hosts trust; -y before this command, or "
                 "ssh.accept_new: true in config.yaml, accepts them unseen",
             )
+        return True
 
 
 def _agreed(many: int) -> bool:
@@ -83,13 +99,6 @@ def _agreed(many: int) -> bool:
 
     these = "this key" if many == 1 else f"these {many} keys"
     return click.confirm(f"Trust {these}, and send passwords there?", err=True)
-
-
-def _shown(one: Ssh) -> bytes:
-    try:
-        return one.host_key()
-    except DeployError:
-        return b""
 
 
 def connections(nodes: Sequence[Node]) -> list[Ssh]:

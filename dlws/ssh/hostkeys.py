@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlws.core.errors import DeployError, Refused, UsageError
+from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import MIB, private_directory, read, write
 from dlws.core.program import PROGRAM
 
@@ -29,7 +29,7 @@ class HostKeyShared(DeployError):
     """A machine showed the host key of another one; nothing was sent to it."""
 
 
-class HostKeyUnconfirmed(Refused):
+class HostKeyUnconfirmed(DeployError):
     """A password would have gone over a key that nobody has accepted; nothing was sent."""
 
 
