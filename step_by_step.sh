@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Installs a cluster from nothing: what this machine needs first, then every step of `deploy.py up`.
 #
-# usage: ./step_by_step.sh azure|onpremise|sandbox [--dir DIR] [--from STEP] [--only STEP]...
+# usage: ./step_by_step.sh azure|onpremise|sandbox [-y] [--dir DIR] [--from STEP] [--only STEP]...
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 usage() {
     sed -n 's/^# usage: /usage: /p' "${BASH_SOURCE[0]}" >&2
     printf '  %s\n' "azure      machines on Azure" "onpremise  machines of your own, named in config.yaml" \
-        "sandbox    a rehearsal: local nodes on this machine (root)" >&2
+        "sandbox    a rehearsal: local nodes on this machine (root)" \
+        "-y         answers yes to questions: accepts new host keys, which are shown" >&2
     exit 2
 }
 

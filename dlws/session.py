@@ -24,18 +24,29 @@ PASSPHRASE = "DLWS_SECRETS_KEY"
 """The environment variable with the passphrase of deploy/."""
 
 
-def confirm(name: str, question: str, what: str, given: str | None) -> None:
-    """Have the cluster's name typed, unless `given` says it; raises Refused for another one."""
+def confirm(session: Session, question: str, what: str, given: str | None) -> None:
+    """Have the cluster's name typed, unless `given` says it; raises Refused for another one.
+
+    What is given on a line that was written down, by a run or a plan, does not count.
+    """
     import click
 
+    name, options = session.config.cluster_name, session.options
+    cure = f"type it when asked, or add --yes-{what} {name}"
+    if options.resume or options.applied_plan:
+        given, cure = (
+            None,
+            f"type it when asked, or run the command itself with --yes-{what} {name}",
+        )
     if given is None:
         asked = f"{question}\nType the cluster's name to go on"
-        given = click.prompt(asked, default="", show_default=False, err=True)
+        try:
+            given = click.prompt(asked, default="", show_default=False, err=True)
+        except click.Abort:
+            if sys.stdin.isatty():
+                raise
     if given != name:
-        raise Refused(
-            f"the cluster's name is {name}; nothing was changed",
-            f"type it when asked, or add --yes-{what} {name}",
-        )
+        raise Refused(f"the cluster's name is {name}; nothing was changed", cure)
 
 
 class Session:
@@ -175,4 +186,12 @@ class Session:
         if self._run:
             self._run.release()
         if self._cluster:
+            self._tell_learned(self._cluster)
             self._cluster.close()
+
+    def _tell_learned(self, cluster: Cluster) -> None:
+        """Say which host keys were taken on trust: nobody was asked, for no password was sent."""
+        from dlws.nodes.firstcontact import learned
+
+        for line in learned(cluster.nodes, self.options.line("hosts", "trust")):
+            self.console.say(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,8 +83,20 @@ def test_a_secret_is_read_from_standard_input_where_there_is_no_terminal(
 
 
 @pytest.mark.parametrize("given", ["", "T", "t ", "another"])
-def test_another_name_than_the_clusters_is_refused(given: str) -> None:
+def test_another_name_than_the_clusters_is_refused(session: Session, given: str) -> None:
     with pytest.raises(Refused, match="the cluster's name is t; nothing was changed") as caught:
-        confirm("t", "All is lost.", "reset", given)
+        confirm(session, "All is lost.", "reset", given)
     assert "--yes-reset t" in caught.value.cure
-    confirm("t", "All is lost.", "reset", "t")
+    confirm(session, "All is lost.", "reset", "t")
+
+
+def test_a_name_on_a_line_that_was_written_down_does_not_count(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A made-up journal, or a plan of somebody else's, may say it."""
+    session.options = replace(session.options, resume="run-1")
+    with pytest.raises(Refused, match="nothing was changed") as caught:
+        confirm(session, "All is lost.", "reset", "t")
+    assert "run the command itself with --yes-reset t" in caught.value.cure
+    monkeypatch.setattr("sys.stdin", io.StringIO("t\n"))
+    confirm(session, "All is lost.", "reset", "other")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 from dlws.nodes.directory import KEY
+from dlws.nodes.firstcontact import introduce
 from dlws.nodes.node import Login, Node
 from dlws.runs.plan import Action, Planned, run
 from dlws.shell.quoting import script
 from dlws.ssh.client import Ssh
-from dlws.ssh.handshake import LoginRefused
+from dlws.ssh.handshake import JumpHostRefused, LoginRefused
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
@@ -119,6 +120,7 @@ def install(
         return []
     if not cluster.run.gate.admit(*(_action(node, keys) for node in closed)):
         return []
+    introduce(closed, always=True)
     user, password = root_login(cluster.run.vault, ask)
     cluster.run.console.redactor.add([password])
     outcomes = cluster.change_all(
@@ -154,6 +156,8 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
         result = as_root.run(
             command, stdin=keys, sudo=True, title="install the key", planned=Planned(follows=True)
         )
+    except JumpHostRefused:
+        raise
     except LoginRefused as error:
         raise LoginRefused(
             f"{node.address} does not let {user} in with this password",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, Refused
@@ -39,6 +39,8 @@ class OfferedKey:
     known: frozenset[bytes] = frozenset()
     pinned: str = ""
     others: tuple[str, ...] = ()
+    learned: bool = False
+    """Whether it is known from a first contact alone: nobody has accepted it."""
 
     @property
     def verdict(self) -> str:
@@ -61,11 +63,13 @@ class OfferedKey:
             "verdict": self.verdict,
             "known": sorted(map(fingerprint, self.known)),
             "pinned": self.pinned,
+            "learned": self.learned,
             "shared_with": list(self.others),
         }
 
     def __str__(self) -> str:
         word = WORDS[self.verdict] + (f" {fold(self.others)}" if self.verdict == "shared" else "")
+        word += ", and accepted by nobody yet" if self.learned else ""
         lines = [f"{self.name} {self.place} {algorithm(self.key)} {fingerprint(self.key)}: {word}"]
         if self.verdict == "changed":
             lines += [f"  known: {print}" for print in sorted(map(fingerprint, self.known))]
@@ -75,7 +79,7 @@ class OfferedKey:
 
 
 Agree = Callable[[Sequence[OfferedKey]], Sequence[OfferedKey]]
-"""Gets what was seen; gives back the new and changed keys that are accepted."""
+"""Gets what was seen; gives back the new, learned and changed keys that are accepted."""
 
 
 @dataclass
@@ -124,7 +128,7 @@ def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> TrustResult:
         def look(node: Node, way: Mapping[Node, Ssh] = way) -> bytes:
             return way[node].host_key()
 
-        outcomes = cluster.try_all(list(way), look, "host keys")
+        outcomes = cluster.try_all(list(way), look, "host keys", logs_in=False)
         seen = _compared([(o.node, way[o.node], o.value) for o in outcomes if o.value])
         agreed = list(agree(seen))
         found.taken += agreed
@@ -174,5 +178,7 @@ def _shown(
     if not target.machine or at.known.may_share:
         others = []
     known = frozenset(at.known.of(target.address, target.port))
+    accepted = at.known.accepted(target.address, target.port)
     name = node.name if target.machine else f"jump host {target.address}"
-    return OfferedKey(name, where, key, known, target.host_key, tuple(others))
+    found = OfferedKey(name, where, key, known, target.host_key, tuple(others))
+    return replace(found, learned=found.verdict == "same" and key not in accepted)

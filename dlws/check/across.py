@@ -105,6 +105,17 @@ def identity(all: Sequence[Facts], config: Config) -> list[Finding]:
     return found
 
 
+def shared_password(all: Sequence[Facts], config: Config) -> str:
+    """A note where nodes are sent one sudo password: each of them could use it on the others."""
+    sharing = [f.node for f in all if not config.machines[f.node].sudo_password]
+    if config.ssh.sudo_password is None or len(sharing) < 2:
+        return ""
+    return (
+        f"note: {fold(sharing)} have one sudo password, which each of them is told; "
+        "sudo_password of a machine gives it another"
+    )
+
+
 def _for(nodes: Iterable[str], what: str, cure: str) -> list[Finding]:
     return [Finding("failure", node, what, cure) for node in nodes]
 

@@ -54,7 +54,8 @@ def sudo(facts: Facts, config: Config) -> list[Finding]:
     """The login user may become root."""
     if not facts.sudo_error:
         return []
-    cure = f"set ssh.sudo_password in config.yaml, or run: {PROGRAM} sshkey install"
+    own = "set ssh.sudo_password in config.yaml (or that machine's own)"
+    cure = f"{own}, or run: {PROGRAM} sshkey install"
     return failure(facts, facts.sudo_error, cure)
 
 

@@ -163,6 +163,8 @@ def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> Non
         found = rows(all, findings)
         table = [(a, hide(b), hide(c), hide(d), hide(e)) for a, b, c, d, e in found]
         show(table, sys.stdout.isatty())
+        if note := across.shared_password(all, cluster.config):
+            cluster.run.console.say(note)
     if failed := failures(findings):
         told = f"{len(failed)} failure{'' if len(failed) == 1 else 's'}"
         raise NodesUnfit(f"{told}: {fold(one.node for one in failed)}", failed)

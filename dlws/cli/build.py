@@ -95,7 +95,7 @@ def trust(session: Session, nodes: tuple[str, ...], changed: bool, output: str) 
 def _agreed(session: Session, seen: Sequence[OfferedKey], changed: bool) -> list[OfferedKey]:
     """Those to accept: by the options, else by a person's answers."""
     options = session.options
-    new = [one for one in seen if one.verdict == "new"]
+    new = [one for one in seen if one.verdict == "new" or one.learned]
     moved = [one for one in seen if one.verdict == "changed"]
     asks = sys.stdin.isatty() and not options.dry_run
     if new and not options.yes:

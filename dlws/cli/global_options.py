@@ -82,6 +82,17 @@ def split(
     return tuple(found), tuple(queue)
 
 
+def value_of(root: click.Group, argv: Sequence[str], name: str) -> str:
+    """The value that a command line gives an option of the root; empty where it gives none."""
+    given, _ = split(root, global_options_first(root, argv))
+    values = [
+        group[1] if len(group) > 1 else group[0].partition("=")[2]
+        for group in given
+        if group[0].partition("=")[0] == name
+    ]
+    return values[-1] if values else ""
+
+
 def _cluster(word: str, known: Taking) -> bool:
     """Whether an argument is several flags in one, like -yv."""
     letters = [f"-{letter}" for letter in word[1:]]

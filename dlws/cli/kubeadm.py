@@ -66,5 +66,5 @@ def reset(session: Session, nodes: tuple[str, ...], yes_reset: str | None) -> No
     chosen = cluster.select(nodes)
     if not cluster.run.options.dry_run:
         question = actions.confirmation(cluster, chosen)
-        confirm(cluster.config.cluster_name, question, "reset", yes_reset)
+        confirm(session, question, "reset", yes_reset)
     actions.reset(cluster, chosen)

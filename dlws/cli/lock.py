@@ -54,6 +54,6 @@ def break_lock(session: Session, yes_break: str | None) -> None:
     elif options.dry_run:
         session.console.say(f"would break: {node.name}: {seen.words}")
     else:
-        confirm(session.config.cluster_name, f"{node.name}: {seen.words}", "break", yes_break)
+        confirm(session, f"{node.name}: {seen.words}", "break", yes_break)
         nodelock.break_it(node, seen, options)
         session.console.changed(f"the lock of {seen.who.get('run')} is broken", node.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dlws.cli.global_options import AS_TYPED, split
+from dlws.cli.global_options import AS_TYPED, split, value_of
 from dlws.core.program import PROGRAM
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output
     click.echo(made.dump() if output == "json" else plans.table(made))
     if file:
         write(file.resolve(), made.dump().encode())
-        line = shlex.join([session.options.argv[0], "apply", str(file)])
+        line = session.options.line("apply", str(file))
         session.console.say(f"apply exactly this: {line}")
 
 
@@ -71,9 +70,12 @@ def apply(ctx: click.Context, file: Path) -> None:
     """
     from dlws.runs import journal
     from dlws.runs import plan as plans
+    from dlws.runs.recorded import check_ours
 
     session: Session = ctx.obj
+    check_ours(file)
     found, options = plans.load(file), session.options
+    _of_this_directory(found, options, file)
     kept = {"argv": options.argv, "home": options.home}
     given = {**kept, "resume": options.resume, "seed": found.seed}
     with journal.at(found.cwd, f"{file}, a plan"):
@@ -81,6 +83,16 @@ def apply(ctx: click.Context, file: Path) -> None:
             _refuse_moved(session, found)
         code, _ = nested(found.words, applied_plan=found, **given)
     ctx.exit(code)
+
+
+def _of_this_directory(found: Plan, options: Options, file: Path) -> None:
+    """Raise Refused where a plan is of another cluster's directory than the one at hand."""
+    from dlws.cli.root import cli
+    from dlws.runs.recorded import Recorded
+
+    line = replace(options, directory=Path(found.directory)).line("apply", str(file))
+    given = value_of(cli, found.words, "--dir")
+    Recorded(f"{file}, a plan,", found.cwd, given, line).check_place(options)
 
 
 def nested(words: Sequence[str], **given: Any) -> tuple[int, Session]:

@@ -112,13 +112,18 @@ def resume(ctx: click.Context, run: str) -> None:
     gives its outcome without being run again, one that still runs is waited for. Of the options
     before the command, --dry-run, --verbose, --yes and --lock-wait are added to those of the run.
     """
+    from dlws.cli.global_options import value_of
     from dlws.cli.plan import nested
+    from dlws.cli.root import cli
     from dlws.nodes import resume as resuming
     from dlws.runs import journal
+    from dlws.runs.recorded import Recorded
 
     session: Session = ctx.obj
     more = _passed_on(session.options)
     found = resuming.resumable(session.options.directory, run, session.options.force)
+    given = value_of(cli, found.argv[1:], "--dir")
+    Recorded(found.id, found.cwd, given).check_place(session.options)
     _warn_of_unreadable(session, session.options.directory / "deploy/runs" / found.id)
     session.console.say(f"resuming {found.id}: {' '.join(found.argv)}")
     with journal.at(found.cwd, found.id):

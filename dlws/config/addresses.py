@@ -7,6 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.core.localfiles import MIB, read
+
 if TYPE_CHECKING:
     from dlws.config.model.machines import Machine
 
@@ -16,7 +18,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 def hosts_file(directory: Path) -> dict[str, str]:
     """Name → address from deploy/etc/hosts, where there is one."""
     path = directory / "deploy/etc/hosts"
-    return parse_hosts(path.read_text(errors="replace")) if path.exists() else {}
+    return parse_hosts(read(path, 16 * MIB).decode(errors="replace")) if path.exists() else {}
 
 
 def address_of(machine: Machine, hosts: dict[str, str]) -> str | None:

@@ -53,6 +53,13 @@ def check_secrets(config: Config, sources: Sources) -> None:
             kind(path, complaint, "Provide the secret before the command that needs it.")
         elif not secret.reference:
             _written_out(path, secret, sources)
+        elif secret.outside:
+            sources.warn(
+                path,
+                f"{secret.path} is not in the cluster's directory, and its content goes wherever "
+                "this configuration says",
+                "Use it only if you know who wrote config.yaml; or copy the file to deploy/.",
+            )
 
 
 def _written_out(path: Path, secret: Secret, sources: Sources) -> None:

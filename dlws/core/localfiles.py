@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+MIB = 1024 * 1024
 
 
 def private_directory(path: Path) -> None:
@@ -11,6 +18,32 @@ def private_directory(path: Path) -> None:
     for place in (*reversed(path.parents), path):
         if not place.exists():
             place.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open a regular file to read it; OSError for all else, some of which would keep us waiting."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        yield file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def read(path: Path, limit: int = MIB) -> bytes:
+    """The content of a regular file; OSError where it has more than `limit` bytes."""
+    with open_regular(path) as file:
+        return read_all(file, limit)
+
+
+def read_all(file: BinaryIO, limit: int = MIB) -> bytes:
+    content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it has more than {limit // 1024} KiB", str(file.name))
+    return content
 
 
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:

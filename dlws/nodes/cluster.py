@@ -12,6 +12,7 @@ from dlws.config.model.roles import ROLE_WORDS, words_for
 from dlws.core import nodeset
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
+from dlws.nodes.firstcontact import introduce
 from dlws.nodes.node import Node
 from dlws.nodes.outcomes import NotTried, Outcome, raise_failures
 from dlws.nodes.parallel import FailureBudget, WorkQueue
@@ -140,8 +141,11 @@ class Cluster:
         action: Callable[[Node], T],
         title: str = "",
         protect_quorum: bool = False,
+        logs_in: bool = True,
     ) -> list[Outcome[T]]:
         """Like change_all(), but failures stay in the outcomes."""
+        if logs_in:
+            self._introduce(nodes)
         spare = protect_quorum and not self.run.options.dry_run and self.made
         protected = {node.name for node in self.infra} if spare else set[str]()
         return self._fan_out(nodes, action, title, self.budget, protected)
@@ -150,10 +154,15 @@ class Cluster:
         self, nodes: Sequence[Node], action: Callable[[Node], T], title: str = ""
     ) -> list[Outcome[T]]:
         """Like try_all(), for what changes nothing: no limit applies."""
-        self.budget.asked |= {
-            node.name for node in nodes
-        }  # a share of --max-failures is of these, too
+        self._introduce(nodes)
+        # A share of --max-failures is of these, too.
+        self.budget.asked |= {node.name for node in nodes}
         return self._fan_out(nodes, action, title, FailureBudget(), set())
+
+    def _introduce(self, nodes: Sequence[Node]) -> None:
+        """Ask about new host keys now: nobody can be asked for all of them from within a thread."""
+        lock = self.infra[:1] if self.run.guarded else []
+        introduce(list(filter(self._takes_part, [*nodes, *lock])))
 
     def _fan_out(
         self,

@@ -30,7 +30,7 @@ def without_sudo(words: tuple[str, ...]) -> tuple[str, ...]:
 def everywhere(cluster: Cluster, words: tuple[str, ...], show: bool) -> None:
     """Run words on the selected nodes; a summary says how many did it."""
     options, stripped = cluster.run.options, words
-    if cluster.config.ssh.sudo_password:
+    if cluster.config.sudo_passwords:
         stripped = without_sudo(words)
     sudo = options.sudo or stripped != words
     command = line(stripped)

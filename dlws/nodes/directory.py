@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import UsageError
-from dlws.core.localfiles import private_directory, write
+from dlws.core.localfiles import private_directory, read, write
 from dlws.runs.plan import local
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def owner(directory: Path) -> str:
     path = directory / _IDENTITY
     if not path.exists():
         return ""
-    text = path.read_text(errors="replace")
+    text = read(path).decode(errors="replace")
     match = re.search(r"^cluster_name: *\"?([^\"\n]*)\"?$", text, re.MULTILINE)
     return match.group(1) if match else ""
 

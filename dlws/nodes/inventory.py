@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.config.addresses import address_of, hosts_file
 from dlws.nodes.directory import KEY
+from dlws.nodes.firstcontact import FirstContact
 from dlws.nodes.node import Login, Node
 from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import Target
@@ -44,14 +44,17 @@ def target(
     """Where and how to log in to a machine: its own values, else those under `ssh`."""
     ssh = config.ssh
     address = (public and machine.public_ip) or address_of(machine, dict(hosts)) or machine.fqdn
+    user = machine.user or ssh.user or config.admin_username
     return Target(
         address=address,
         port=machine.port or ssh.port,
-        user=machine.user or ssh.user or config.admin_username,
+        user=user,
         key=private_key(directory, machine.key or ssh.key),
         password=machine.password or ssh.password,
         host_key=machine.host_key,
         machine=machine.name,
+        sends_passwords=user != "root" and bool(machine.sudo_password or ssh.sudo_password),
+        legacy_algorithms=ssh.legacy_algorithms,
         connect_timeout=ssh.connect_timeout,
         banner_timeout=ssh.banner_timeout,
         auth_timeout=ssh.auth_timeout,
@@ -61,16 +64,22 @@ def target(
     )
 
 
-def _jump_target(jump: JumpHost, inside: Target, directory: Path) -> Target:
-    return replace(
-        inside,
+def _jump_target(jump: JumpHost, inside: Target, config: Config, directory: Path) -> Target:
+    """Where and how to log in to a jump host: it gets no key or password of the node behind it."""
+    ssh = config.ssh
+    return Target(
         address=jump.host,
         port=jump.port,
         user=jump.user or inside.user,
-        key=directory / Path(jump.key).expanduser() if jump.key else inside.key,
+        key=private_key(directory, jump.key or ssh.key),
+        password=jump.password,
         host_key=jump.host_key,
-        machine="",
-        idle_timeout=0,
+        legacy_algorithms=ssh.legacy_algorithms,
+        connect_timeout=ssh.connect_timeout,
+        banner_timeout=ssh.banner_timeout,
+        auth_timeout=ssh.auth_timeout,
+        keepalive=ssh.keepalive,
+        retries=ssh.retries,
     )
 
 
@@ -94,29 +103,16 @@ def nodes(config: Config, run: Run) -> list[Node]:
     directory = run.options.directory
     hosts = hosts_file(directory)
     keys, known = Keys(run.vault), HostKeys(known_hosts(directory), machines(config, hosts))
-    connect = partial(Ssh, known=known, keys=keys, agent=config.ssh.agent, halt=run.halt)
-    jumps: dict[Target, Ssh] = {}
+    meet = FirstContact(known, run, config.ssh.accept_new).meet
+    agent = config.ssh.agent
+    connect = partial(Ssh, known=known, keys=keys, agent=agent, halt=run.halt, meet=meet)
+    joined = cache(connect)  # the connection to a jump host is the same for all behind it
 
     def made(machine: Machine) -> Node:
         at = target(config, machine, directory, hosts, run.options.public)
-        via = _via(machine.jump_host or config.ssh.jump_host, at, directory, jumps, connect)
-        login = Login(at.user, config.ssh.sudo_password)
+        jump = machine.jump_host or config.ssh.jump_host
+        via = joined(_jump_target(jump, at, config, directory)) if jump else None
+        login = Login(at.user, machine.sudo_password or config.ssh.sudo_password)
         return Node(machine, at.address, connect(at, via=via), login, run)
 
     return [made(machine) for machine in config.machines.values()]
-
-
-def _via(
-    jump: JumpHost | None,
-    inside: Target,
-    directory: Path,
-    jumps: dict[Target, Ssh],
-    connect: Callable[[Target], Ssh],
-) -> Ssh | None:
-    """The connection to the jump host, where there is one: the same for all behind it."""
-    if not jump:
-        return None
-    before = _jump_target(jump, inside, directory)
-    if before not in jumps:
-        jumps[before] = connect(before)
-    return jumps[before]

@@ -285,5 +285,6 @@ class SudoRefused(DeployError):
         says = result.complaint.splitlines()[-1:] or ["no words"]
         super().__init__(
             f"sudo refuses {user}: {says[0]}",
-            f"set ssh.sudo_password in config.yaml, or run: {PROGRAM} sshkey install",
+            "set ssh.sudo_password in config.yaml (or that machine's own), "
+            f"or run: {PROGRAM} sshkey install",
         )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dlws.core.connection import Echo
 from dlws.core.errors import Refused, UsageError
 from dlws.core.program import PROGRAM
-from dlws.runs import journal, lock
+from dlws.runs import journal, lock, records
 from dlws.runs.journal import Journal, Run
+from dlws.runs.recorded import check_ours
 from dlws.shell import recorder
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 def resumable(directory: Path, run: str, force: bool) -> Run:
     """The run to carry on; raises UsageError where there is nothing to, Refused if it is unsafe."""
-    found = journal.read(journal.find(directory / "deploy", run))
+    place = journal.find(directory / "deploy", run)
+    check_ours(place, place / records.NAME)
+    found = journal.read(place)
     journal.ended(found)
     if found.command in lock.SHARED:
         raise UsageError(

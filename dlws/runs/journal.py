@@ -17,9 +17,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlws.core import localfiles
 from dlws.core.connection import Outlet, Result
 from dlws.core.errors import UsageError
-from dlws.core.localfiles import private_directory
+from dlws.core.localfiles import MIB, private_directory
 from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
 from dlws.runs import history, records
@@ -155,7 +156,7 @@ def config_hash(directory: Path) -> str:
     digest = hashlib.sha256()
     for name in ("config.yaml", "cluster.yaml"):
         path = directory / name
-        digest.update(path.read_bytes() if path.exists() else b"")
+        digest.update(localfiles.read(path, 64 * MIB) if path.exists() else b"")
     return digest.hexdigest()
 
 

@@ -56,6 +56,11 @@ class Run:
         return self.options.dry_run
 
     @property
+    def guarded(self) -> bool:
+        """Whether a change of a node takes a lock on the first infra node."""
+        return self._guard is not None
+
+    @property
     def seed(self) -> str:
         """What chance is made from, so that a resumed run and an applied plan choose the same."""
         return self.options.seed or self.id

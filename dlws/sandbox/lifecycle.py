@@ -15,6 +15,7 @@ from dlws.core.errors import DeployError, Refused
 from dlws.core.localfiles import write
 from dlws.core.program import PROGRAM
 from dlws.core.text import since
+from dlws.nodes.inventory import known_hosts
 from dlws.runs.console import Console
 from dlws.runs.plan import local
 from dlws.sandbox import (
@@ -31,6 +32,7 @@ from dlws.sandbox import (
 )
 from dlws.sandbox.state import Sandbox, SandboxNode
 from dlws.secrets.vault import Vault
+from dlws.ssh.hostkeys import HostKeys
 
 if TYPE_CHECKING:
     from dlws.session import Session
@@ -76,6 +78,7 @@ def up(directory: Path, wish: Request, console: Console, vault: Vault | None = N
         if network.up(sandbox, _inside(plan.read(directory / "config.yaml"))):
             console.changed(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
         started = _start(sandbox, _password(vault or Vault(directory), sandbox), console)
+        nodes.know(sandbox, HostKeys(known_hosts(directory)))
         if not started and not written:
             console.say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
         return sandbox

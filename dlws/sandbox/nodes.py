@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from dlws.core import ownership, resources
 from dlws.core.connection import Local, banner
 from dlws.core.errors import DeployError
+from dlws.core.localfiles import read
 from dlws.core.program import PROGRAM
 from dlws.sandbox import cgroups, network, rootfs
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Sandbox, SandboxNode
 from dlws.shell.quoting import script, sh
+from dlws.ssh.hostkeys import HostKeys, place, written
 
 BOOT = 120.0
 """Seconds a node may take from its start to an SSH banner, on a busy machine."""
@@ -66,6 +69,25 @@ def set_password(sandbox: Sandbox, node: SandboxNode, password: str) -> None:
         change = sh("chroot", sandbox.folder(node) / "root", "chpasswd")
         secret = f"root:{password}\n".encode()
         run(change, stdin=secret, doing=f"setting the root password of {node.name}")
+
+
+def know(sandbox: Sandbox, known: HostKeys) -> None:
+    """Know the nodes by their host keys: they were made here, nobody has to compare them."""
+    keys: dict[str, bytes] = {}
+    for node in sandbox.nodes:
+        address = sandbox.address(node)
+        own = written(_host_key(sandbox.folder(node) / "root"))
+        if own and known.accepted(address, 22) != own:
+            keys[place(address, 22)] = own.pop()
+    if keys:
+        known.accept(keys)
+
+
+def _host_key(root: Path) -> str:
+    """A node's public host key; nothing where root there has put something else in its place."""
+    with suppress(OSError):
+        return read(root / "etc/ssh/ssh_host_ed25519_key.pub").decode(errors="replace")
+    return ""
 
 
 def files(sandbox: Sandbox, node: SandboxNode) -> dict[str, tuple[str, int]]:

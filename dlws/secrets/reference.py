@@ -10,8 +10,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.localfiles import open_regular, read, read_all
 from dlws.secrets.vault import sealed
 
+LIMIT = 64 * 1024
+"""Bytes of a secret in a file."""
 KINDS = ("env:", "file:", "cmd:")
 
 
@@ -24,7 +27,7 @@ class Secret(SecretStr):
         self.directory = directory
         self.key = "a secret"
         """Where it stands in the configuration."""
-        self._read: Callable[[Path], bytes] = Path.read_bytes
+        self._read: Callable[[Path], bytes] = read
         self._tell: Callable[[list[str]], None] = lambda values: None
 
     def __eq__(self, other: object) -> bool:
@@ -54,7 +57,13 @@ class Secret(SecretStr):
         """Whether it is not read before it is needed."""
         if self.path is None:
             return self.reference.startswith("cmd:")
-        return not _file_complaint(self.path) and sealed(self.path.read_bytes())
+        return not _file_complaint(self.path) and sealed(read(self.path, LIMIT))
+
+    @property
+    def outside(self) -> bool:
+        """Whether it lies in a file that is none of the cluster's directory."""
+        inside = self.directory.resolve()
+        return self.path is not None and not self.path.resolve().is_relative_to(inside)
 
     def serve(self, read: Callable[[Path], bytes], tell: Callable[[list[str]], None]) -> None:
         """Read files in this way, and tell of each value that is read late."""
@@ -90,13 +99,15 @@ class Secret(SecretStr):
 
 
 def _file_complaint(path: Path) -> str:
+    """What is wrong with a secret's file: looked at before it is read, and as what was opened."""
     try:
-        mode = path.stat().st_mode & 0o777
-        path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        with open_regular(path) as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            if mode & 0o077:
+                return f"{path} can be read by others (mode {mode:03o}); run `chmod 600 {path}`"
+            read_all(file, LIMIT).decode()
+    except (OSError, ValueError) as error:
         return f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}"
-    if mode & 0o077:
-        return f"{path} can be read by others (mode {mode:03o}); run `chmod 600 {path}`"
     return ""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dlws.core.errors import DeployError, UsageError
-from dlws.core.localfiles import write
+from dlws.core.localfiles import read, write
 
 _HEAD = b"dlws-secret-1 "
 _COST = 2**15
@@ -80,7 +80,7 @@ class Vault:
 
     def read(self, path: Path) -> bytes:
         """The content of a secret file, decrypted if need be."""
-        data = path.read_bytes()
+        data = read(path)
         if sealed(data):
             return self._unsealed(data, path, self.passphrase)
         return self.open_key(path) if _locked(data) else data
@@ -100,7 +100,7 @@ class Vault:
 
     def is_encrypted(self, path: Path) -> bool:
         """Whether a file is encrypted."""
-        data = path.read_bytes()
+        data = read(path)
         return sealed(data) or _locked(data)
 
     def enable(self) -> None:

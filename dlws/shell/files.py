@@ -13,37 +13,76 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from dlws.core.errors import DeployError, UsageError
+from dlws.shell.enter import ENTER
 from dlws.shell.quoting import STARTED, script
 
 _CHUNK = 1 << 20
 
-# For each path given, on standard input or as a word: its sha256, mode and owner; of what is no
-# file, dashes and whether it is a directory.
-_STATE = """{ [ $# = 0 ] && cat || printf '%s\\n' "$@"; } | while IFS= read -r path; do
-  if [ -f "$path" ] && sum=$(sha256sum <"$path"); then
-    printf '%s %s\\n' "${sum%% *}" "$(stat -c '%a %U:%G' "$path")"
-  elif [ -d "$path" ]; then echo '- - directory'
-  else echo '- - -'; fi
+
+def _each(work: str) -> str:
+    """A script that does some work for each path on standard input.
+
+    `there` goes to its directory, as `enter` does ($found is how that ended). A `plain` file is
+    then opened once, and looked at as $FILE: its name may be another's by then.
+    """
+    return f"""{ENTER}last=
+there() {{
+  name=./${{path##*/}}
+  [ "${{path%/*}}/" = "$last" ] || {{ found=0; enter "${{path%/*}}" 2>/dev/null || found=$?; }}
+  last=${{path%/*}}/
+  [ "$found" = 0 ]
+}}
+plain() {{ there && [ ! -L "$name" ] && [ -f "$name" ]; }}
+FILE=/proc/self/fd/8
+while IFS= read -r path; do
+  {work}
 done"""
+
+
+# For each path given, on standard input or as a word: its sha256, mode and owner; of what is no
+# file, dashes and whether it is a directory, a link, or behind a link that is not root's.
+_STATE = (
+    """state() {
+  [ -f "$FILE" ] && sum=$(sha256sum <&8) &&
+    printf '%s %s\\n' "${sum%% *}" "$(stat -L -c '%a %U:%G' "$FILE")"
+}
+{ [ $# = 0 ] && cat || printf '%s\\n' "$@"; } | {
+"""
+    + _each(
+        """if plain && state 8<"$name"; then :
+  elif [ "$found" = 2 ]; then echo '- - unsafe'
+  elif [ "$found" = 0 ] && [ -d "$name" ]; then echo '- - directory'
+  elif [ "$found" = 0 ] && [ -L "$name" ]; then echo '- - link'
+  else echo '- - -'; fi"""
+    )
+    + "\n}"
+)
 _WORDS = 4096
 """Bytes of paths that go on the command line: OpenSSH takes standard input a round trip later."""
 
 _SHOWN = 64 * 1024
 """Larger files are not shown line by line."""
 
-# For each path on standard input: its beginning in base64, an empty line where there is none.
+# For each path on standard input: its beginning in base64; an empty line where there is none that
+# anybody may read.
 CONTENT = script(
-    'while IFS= read -r path; do head -c "$1" "$path" 2>/dev/null | base64 -w0; echo; done',
+    """content() {
+  [ -f "$FILE" ] && case $(stat -L -c %a "$FILE") in *[4567]) head -c "$1" <&8 | base64 -w0 ;; esac
+}
+"""
+    + _each('! plain || content "$1" 8<"$name"; echo'),
     _SHOWN + 1,
 )
 
 
 # Makes $work, a directory that is its process's own by its name: what is left of those that were
 # killed, or ended with the machine, goes away now.
-WORK = f"""place=${{TMPDIR:-/var/tmp}}
+WORK = f"""place=${{TMPDIR:-/var/tmp}} many=0
 {STARTED}
 for old in "$place"/dlws.[0-9]*.*.*; do
-  [ -e "$old" ] || continue
+  # Only what is our own: in /var/tmp everybody may make such names, and large trees below them.
+  [ -d "$old" ] && [ ! -L "$old" ] && [ -O "$old" ] || continue
+  [ $((many += 1)) -le 100 ] || break
   pid=${{old##*/dlws.}}; start=${{pid#*.}}; pid=${{pid%%.*}}
   started "$pid" && [ "$began" = "${{start%%.*}}" ] || rm -rf "$old"
 done
@@ -53,19 +92,22 @@ work=$(mktemp -d "$place/dlws.$$.$began.XXXXXXXX") || exit 1
 
 # Unpacks a tar of files named 0, 1, ... and `list` (mode owner name path), then moves each into
 # place: mode and owner are right before the content is visible, and nothing is ever half-written.
+# It follows nobody's links but root's to get there.
 PLACE = script(
-    f"set -e; umask 077; {WORK}"
-    """trap 'rm -rf "$work"' EXIT
+    f"set -e; umask 077; {WORK}{ENTER}last="
+    """
+trap 'rm -rf "$work"' EXIT
 tar -xf - -C "$work" --no-same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
 # Another may be at work still, for a run that was killed: one at a time from here on.
 exec 9>/run/dlws-files.lock; flock 9
 while IFS=' ' read -r mode owner name path; do
-  path=${path%.}; new=$path.dlws-new
-  [ ! -d "$path" ] || { echo "$path is a directory" >&2; exit 1; }
-  directory=$(dirname "$path")
-  [ -d "$directory" ] || (umask 022; mkdir -p "$directory")
+  path=${path%.}; file=./${path##*/}; new=$file.dlws-new
+  [ "${path%/*}/" = "$last" ] || enter "${path%/*}" make ||
+    { echo "$path cannot be placed" >&2; exit 1; }
+  last=${path%/*}/
+  [ ! -d "$file" ] || { echo "$path is a directory" >&2; exit 1; }
   chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"
-  { mv -fT "$work/$name" "$new" && mv -fT "$new" "$path"; } || { rm -f "$new"; exit 1; }
+  { mv -fT "$work/$name" "$new" && mv -fT "$new" "$file"; } || { rm -f "$new"; exit 1; }
 done <"$work/list" """
 )
 
@@ -119,6 +161,7 @@ def question(files: Iterable[File]) -> tuple[str, bytes]:
 
 DIRECTORY = "- - directory"
 """The state of a directory."""
+_LINK, _UNSAFE = "- - link", "- - unsafe"
 
 
 def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
@@ -127,6 +170,12 @@ def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
     lines = states.splitlines()
     if len(lines) != len(files):
         raise DeployError(f"asked for the state of {len(files)} files, got {len(lines)} answers")
+    unsafe = [file.path for file, line in zip(files, lines, strict=True) if line == _UNSAFE]
+    if unsafe:
+        raise DeployError(
+            f"{unsafe[0]}: a part of its path is a link that others than root made or can change",
+            "give the path that the link stands for, if that is the place you mean",
+        )
     return [(file, line) for file, line in zip(files, lines, strict=True) if line != file.state]
 
 
@@ -139,7 +188,9 @@ def difference(file: File, state: str, old: bytes) -> tuple[str, ...]:
     """The lines that differ, for people; of what is private, large or no text, a word about it."""
     _, mode, owner = state.split()
     lines = (
-        []
+        ["a link is there now"]
+        if state == _LINK
+        else []
         if mode == "-" or (mode, owner) == (f"{file.mode:o}", _owner(file))
         else [f"mode and owner: {mode} {owner} -> {file.mode:o} {_owner(file)}"]
     )

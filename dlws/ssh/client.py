@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,8 @@ from dlws.ssh.transport import (
     start,
 )
 
+Meet = Callable[[Sequence["Ssh"]], None]
+
 
 class Ssh:
     """One machine's connection, opened at first use and kept."""
@@ -43,8 +45,10 @@ class Ssh:
         via: Ssh | None = None,
         agent: bool = False,
         halt: Halt | None = None,
+        meet: Meet | None = None,
     ) -> None:
-        self.target = target
+        """`meet` is asked to have new host keys accepted before passwords are sent."""
+        self.target, self.meet = target, meet
         self._halt = halt or Halt()
         self.known, self.via = known, via
         self._keys, self._agent = keys, agent
@@ -118,12 +122,16 @@ class Ssh:
     def as_user(self, user: str, password: str) -> Ssh:
         """A connection of its own to the same machine, with another user's password."""
         target = replace(self.target, user=user, password=password, key=None)
-        return Ssh(target, self.known, self._keys, self.via, halt=self._halt)
+        return Ssh(target, self.known, self._keys, self.via, halt=self._halt, meet=self.meet)
 
     def by_key(self) -> Ssh:
         """A connection of its own to the same machine, by nothing but the key file."""
-        target = replace(self.target, password=None)
+        target = replace(self.target, password=None, sends_passwords=False)
         return Ssh(target, self.known, self._keys, self.via, halt=self._halt)
+
+    @property
+    def sends_passwords(self) -> bool:
+        return self.target.sends_passwords or self.target.password is not None
 
     @property
     def only_by_key(self) -> bool:
@@ -169,6 +177,8 @@ class Ssh:
 
     def _connect(self) -> Transport:
         """A logged-in transport; failures that may pass are retried within connect_timeout."""
+        if self.sends_passwords and self.meet:
+            self.meet([self])
         deadline = time.monotonic() + self.target.connect_timeout
         for attempt in range(self.target.retries + 1):
             pause = 0.25 * 2**attempt
@@ -196,7 +206,7 @@ class Ssh:
         target, transport = self.target, self._shown(deadline)
         try:
             key, place = key_of(transport), (target.address, target.port)
-            self.known.check(*place, key, target.host_key, target.machine)
+            self.known.check(*place, key, target.host_key, target.machine, self.sends_passwords)
         except BaseException:
             close(transport)
             raise

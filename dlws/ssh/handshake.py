@@ -33,6 +33,10 @@ class LoginRefused(ConnectionFailed):
     """A machine answered, and accepts none of our keys and passwords."""
 
 
+class JumpHostRefused(LoginRefused):
+    """The same of a jump host: the machine behind it was not asked."""
+
+
 class LeftAtLogin(EOFError):
     """A machine closed the connection in place of an answer to the first way to log in."""
 
@@ -41,7 +45,8 @@ class LeftAtLogin(EOFError):
 class Target:
     """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
 
-    `machine` is the one of the configuration that is there; a jump host is none.
+    `machine` is the one of the configuration that is there; a jump host is none. `sends_passwords`:
+    whoever is there is told one, be it of this login or of sudo.
     """
 
     address: str
@@ -51,6 +56,8 @@ class Target:
     password: SecretStr | str | None = field(default=None, repr=False)
     host_key: str = ""
     machine: str = ""
+    sends_passwords: bool = False
+    legacy_algorithms: bool = False
     connect_timeout: float = 10
     banner_timeout: float = 15
     auth_timeout: float = 30
@@ -127,6 +134,8 @@ def _print(transport: Transport) -> str:
 def _exchange_keys(target: Target, dial: Dial, kinds: Sequence[str]) -> Transport:
     transport = Transport(dial(), packetizer_class=HearingPacketizer)
     transport.banner_timeout = target.banner_timeout + 60  # start_client's limit comes first
+    if target.legacy_algorithms:
+        transport.offer_legacy_algorithms()
     try:
         transport.get_security_options().key_types = tuple(kinds)
         transport.start_client(timeout=target.banner_timeout)
@@ -146,6 +155,20 @@ AWAY = "is it overloaded, or cut off?"
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
 
 
+def _login_refused(target: Target) -> LoginRefused:
+    words = f"{target.address} does not let {target.user} in"
+    if target.machine:
+        return LoginRefused(words, f"run: {PROGRAM} sshkey install")
+    cure = "give jump_host a key or password of its own in config.yaml: those of nodes stay here"
+    return JumpHostRefused(words, cure)
+
+
+_LEGACY_CURE = (
+    "bring its SSH server up to date; ssh.legacy_algorithms: true in config.yaml offers the weak "
+    "ciphers and MACs of old ones as well"
+)
+
+
 @contextlib.contextmanager
 def translated(target: Target) -> Iterator[None]:
     """Turn what sockets and Paramiko raise into ConnectionFailed, cause kept."""
@@ -163,9 +186,7 @@ def translated(target: Target) -> Iterator[None]:
             f"{target.address} refuses connections on port {target.port}", "is sshd running there?"
         ) from error
     except paramiko.AuthenticationException as error:
-        raise LoginRefused(
-            f"{target.address} does not let {target.user} in", f"run: {PROGRAM} sshkey install"
-        ) from error
+        raise _login_refused(target) from error
     except LeftAtLogin as error:
         raise ConnectionFailed(
             f"{target.address} closes the connection when {target.user} logs in",
@@ -179,7 +200,8 @@ def translated(target: Target) -> Iterator[None]:
         if "Timeout opening channel" in str(error):
             raise ConnectionFailed(f"{target.address} no longer answers", AWAY) from error
         words = str(error) or "it closed the connection"
-        raise ConnectionFailed(f"no SSH with {target.address}: {words}", _HANDSHAKE_CURE) from error
+        cure = _LEGACY_CURE if isinstance(error, IncompatiblePeer) else _HANDSHAKE_CURE
+        raise ConnectionFailed(f"no SSH with {target.address}: {words}", cure) from error
     except OSError as error:
         words = error.strerror or str(error)
         raise ConnectionFailed(f"no connection with {target.address}: {words}") from error

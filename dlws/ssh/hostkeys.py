@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlws.core.errors import DeployError, UsageError
-from dlws.core.localfiles import private_directory, write
+from dlws.core.localfiles import MIB, private_directory, read, write
 from dlws.core.program import PROGRAM
 
 RENEW = "sudo rm /etc/ssh/ssh_host_*; sudo ssh-keygen -A; sudo systemctl restart ssh"
@@ -27,6 +27,10 @@ class HostKeyChanged(DeployError):
 
 class HostKeyShared(DeployError):
     """A machine showed the host key of another one; nothing was sent to it."""
+
+
+class HostKeyUnconfirmed(DeployError):
+    """A password would have gone over a key that nobody has accepted; nothing was sent."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,18 @@ def _stands_for(name: str, places: Collection[str]) -> bool:
     return name in places or hashed
 
 
-def _line(place: str, key: bytes) -> str:
-    return f"{place} {algorithm(key)} {base64.b64encode(key).decode()}\n"
+LEARNED = "learned"
+"""What is written behind a key that was met at a first contact, and that nobody has accepted."""
+
+
+def _line(place: str, key: bytes, *comment: str) -> str:
+    words = (place, algorithm(key), base64.b64encode(key).decode(), *comment)
+    return f"{' '.join(words)}\n"
+
+
+def _accepted(text: str) -> str:
+    """A known_hosts text without the keys that nobody has accepted."""
+    return "\n".join(line for line in text.split("\n") if line.split()[3:] != [LEARNED])
 
 
 class HostKeys:
@@ -142,6 +156,8 @@ class HostKeys:
         self._owners: dict[bytes, str] = {}
         self._version: tuple[int, int, int] | None = None
         self._known: dict[str, set[bytes]] = {}
+        self._accepted: dict[str, set[bytes]] = {}
+        self._learned: dict[str, tuple[str, bytes]] = {}
         self._names: dict[bytes, list[str]] = {}
         self._hashed: list[str] = []
         self._read()
@@ -151,8 +167,9 @@ class HostKeys:
         version = self._stat()
         if version == self._version:
             return
-        text = self._path.read_bytes().decode(errors="replace") if version else ""
+        text = read(self._path, 16 * MIB).decode(errors="replace") if version else ""
         self._known, self._version = parse(text, str(self._path)), version
+        self._accepted = parse(_accepted(text), str(self._path))
         self._names = {}
         for name, keys in self._known.items():
             for key in keys:
@@ -182,18 +199,36 @@ class HostKeys:
     def may_share(self) -> bool:
         return self._machines.may_share
 
+    @property
+    def learned(self) -> dict[str, bytes]:
+        """The keys that were learned since the file was opened, and not accepted, by machine."""
+        at = self._learned.items()
+        return {name: key for where, (name, key) in at if key not in self._accepted.get(where, ())}
+
     def of(self, address: str, port: int) -> set[bytes]:
-        where = place(address, port)
+        return self._at(self._known, place(address, port))
+
+    def accepted(self, address: str, port: int) -> set[bytes]:
+        """The keys of a place that somebody has accepted, or written down: not just learned."""
+        return self._at(self._accepted, place(address, port))
+
+    def _at(self, known: Mapping[str, set[bytes]], where: str) -> set[bytes]:
         names = [where, *(name for name in self._hashed if _hashed(name, where))]
-        return set().union(*(self._known.get(name, ()) for name in names))
+        return set().union(*(known.get(name, ()) for name in names))
 
     def check(
-        self, address: str, port: int, key: bytes, pinned: str = "", machine: str = ""
+        self,
+        address: str,
+        port: int,
+        key: bytes,
+        pinned: str = "",
+        machine: str = "",
+        secret: bool = False,
     ) -> None:
-        """Accept a place's key; the key of a new place is learned.
+        """Accept a place's key; the key of a new place is learned, but for `secret` connections.
 
         `machine` is the one of the configuration that is there; a jump host is none. Raises
-        HostKeyChanged, HostKeyShared.
+        HostKeyChanged, HostKeyShared, HostKeyUnconfirmed.
         """
         seen = fingerprint(key)
         if pinned and seen != pin(pinned):
@@ -203,6 +238,8 @@ class HostKeys:
             )
         with self._lock:
             known = self.of(address, port)
+            if secret and not pinned and (not known or key in known):
+                self._confirmed(address, port, key, machine)
             if not known and not pinned:
                 self._learn(address, port, key, machine)
                 return
@@ -248,10 +285,19 @@ class HostKeys:
                 _unchanged(address, known, key, machine)
             self._claim(where, key, machine)
             if not known:
-                self._append(_line(where, key))
+                self._append(_line(where, key, LEARNED))
+                self._learned[where] = machine or address, key
                 self._known.setdefault(where, set()).add(key)
                 self._names.setdefault(key, []).append(where)
                 self._version = self._stat()  # not to be read anew for every key that is learned
+
+    def _confirmed(self, address: str, port: int, key: bytes, machine: str) -> None:
+        if key not in self.accepted(address, port):
+            raise HostKeyUnconfirmed(
+                f"nobody has accepted the host key of {machine or address}, {fingerprint(key)}: "
+                "no password is sent over it",
+                f"compare it with that of the machine, then: {PROGRAM} -y hosts trust {machine}",
+            )
 
     def _append(self, line: str) -> None:
         handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)

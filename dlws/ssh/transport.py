@@ -76,6 +76,14 @@ def _on_request(channel: Any, message: paramiko.Message) -> None:
 # Paramiko compares message digests byte by byte in Python; a cipher that authenticates by itself
 # spares that, a fifth of the work of a short connection.
 _AUTHENTICATING = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+_KNOWN: Any = paramiko.Transport
+LEGACY_CIPHERS = tuple(name for name in _KNOWN._preferred_ciphers if "cbc" in name)
+LEGACY_MACS = tuple(
+    name
+    for name in _KNOWN._preferred_macs
+    if name.endswith("-96") or "md5" in name or "sha1" in name
+)
+"""What is too weak to be offered unless the configuration asks for it."""
 
 
 class EagerAuth(AuthHandler):
@@ -105,10 +113,9 @@ class Transport(paramiko.Transport):
     # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
     _active_check_timeout = 2.0
     _preferred_ciphers = _AUTHENTICATING + tuple(
-        name
-        for name in paramiko.Transport._preferred_ciphers  # type: ignore[attr-defined]
-        if name not in _AUTHENTICATING
+        name for name in _KNOWN._preferred_ciphers if name not in _AUTHENTICATING + LEGACY_CIPHERS
     )
+    _preferred_macs = tuple(name for name in _KNOWN._preferred_macs if name not in LEGACY_MACS)
     _channel_handler_table = {  # noqa: RUF012
         **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
         MSG_CHANNEL_REQUEST: _on_request,
@@ -116,6 +123,12 @@ class Transport(paramiko.Transport):
     _ahead: PendingChannel | None = None
     _refuses_more = False
     _broken = False
+
+    def offer_legacy_algorithms(self) -> None:
+        """Offer ciphers and MACs that are too weak to be offered unasked, behind all others."""
+        options = self.get_security_options()
+        options.ciphers = (*options.ciphers, *LEGACY_CIPHERS)
+        options.digests = (*options.digests, *LEGACY_MACS)
 
     def _send_message(self, data: Any) -> None:
         """Drop what is about a channel that is closed by now. Paramiko decides on a message first

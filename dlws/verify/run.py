@@ -115,7 +115,7 @@ def knowledge(cluster: Cluster) -> ClusterFacts:
 def _keys(cluster: Cluster) -> bytes:
     """The keys that sshkey installs; nothing where others look after how we get in."""
     config = cluster.config
-    if config.platform == "azure" or config.ssh.key or config.ssh.sudo_password:
+    if config.platform == "azure" or config.ssh.key or config.sudo_passwords:
         return b""
     if not any((cluster.directory / "deploy/sshkey").glob("id_*.pub")):
         return b""  # we get in by a password, or by keys of another kind

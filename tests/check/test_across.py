@@ -9,7 +9,7 @@ import pytest
 from dlws.check import across, rules
 from dlws.check.facts import Facts, Port
 from dlws.config import Config
-from tests.support.facts import ALL, INFRA, WORKER, F, W, told
+from tests.support.facts import ALL, INFRA, TEXT, WORKER, F, W, config_of, told
 
 
 def test_facts_that_are_missing_are_not_judged(config: Config) -> None:
@@ -53,6 +53,23 @@ def test_who_wants_one_host_key_for_all_is_not_told_of_it(config: Config) -> Non
         update={"ssh": config.ssh.model_copy(update={"shared_host_keys": True})}
     )
     assert together(shared, {"host_keys": WORKER.host_keys}) == set()
+
+
+@pytest.mark.parametrize(("ssh", "own", "note"), [
+    ("{}", "", ""),
+    ("{sudo_password: a}", "", "infra01,worker[01-02]"),
+    ("{sudo_password: a}", "worker01", "infra01,worker02"),
+    ("{sudo_password: a}", "worker", ""),
+])  # fmt: skip
+def test_one_sudo_password_for_many_is_noted(tmp_path: Path, ssh: str, own: str, note: str) -> None:
+    text = f"ssh: {ssh}\n{TEXT}"
+    for name in ("worker01", "worker02"):
+        if own and name.startswith(own):
+            text = text.replace(f"{name}: {{", f"{name}: {{sudo_password: b, ")
+    said = across.shared_password(ALL, config_of(tmp_path, text))
+    assert said.startswith(f"note: {note} have one sudo password" if note else "") and bool(
+        said
+    ) == bool(note)
 
 
 def test_one_machine_twice_is_told_once(config: Config) -> None:

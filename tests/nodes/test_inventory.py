@@ -9,6 +9,7 @@ import pytest
 
 from dlws.config import Config, from_text
 from dlws.nodes import inventory
+from dlws.secrets.redaction import revealed
 from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import Target
 from tests.support.invocations import unrecorded
@@ -54,6 +55,21 @@ def test_times_are_those_of_the_section_ssh() -> None:
     found = target("i1", f"{text} keepalive: 5, retries: 6}}\n")
     times = (found.connect_timeout, found.banner_timeout, found.auth_timeout)
     assert (*times, found.idle_timeout, found.keepalive, found.retries) == (1, 2, 3, 4, 5, 6)
+
+
+def test_a_machine_may_have_a_sudo_password_of_its_own(tmp_path: Path) -> None:
+    machines = MACHINES.replace("w2: {role: worker", "w2: {role: worker, sudo_password: own")
+    config = config_of("ssh: {sudo_password: all}\n", machines)
+    nodes = inventory.nodes(config, unrecorded(directory=tmp_path))
+    passwords = [revealed(node._login.sudo_password) for node in nodes]
+    assert passwords == ["all", "all", "own"] and config.sudo_passwords
+    assert config_of("", machines).sudo_passwords and not config_of().sudo_passwords
+
+
+def test_weak_algorithms_are_for_nodes_and_jump_hosts_alike(tmp_path: Path) -> None:
+    assert not target("i1").legacy_algorithms
+    found = connections(tmp_path, "ssh: {legacy_algorithms: true, jump_host: gate}\n")["i1"]
+    assert found.target.legacy_algorithms and found.via and found.via.target.legacy_algorithms
 
 
 @pytest.mark.parametrize(("there", "configured", "key"), [
@@ -108,6 +124,21 @@ def test_those_behind_one_jump_host_share_the_connection_to_it(tmp_path: Path) -
     assert ways["i1"].target.idle_timeout == 0, "what runs through it may be silent"
     assert ways["i1"].target.machine == ""
     assert ways["w3"] and str(ways["w3"].target) == "dlwsadmin@gate:22"
+
+
+def test_a_jump_host_has_a_way_in_of_its_own_and_none_of_the_nodes(tmp_path: Path) -> None:
+    """It was sent the passwords of all nodes behind it."""
+    machines = MACHINES.replace("key: ~/k", "key: ~/k, password: w1s")
+    ssh = "password: all, key: keys/own, keepalive: 3, jump_host:"
+    found = connections(tmp_path, f"ssh: {{{ssh} gate}}\n", machines)
+    via = found["w1"].via
+    assert via and found["w1"].target.password and via.target.password is None
+    assert via.target.key == tmp_path / "keys/own" and via.target.keepalive == 3
+    found = connections(
+        tmp_path, f"ssh: {{{ssh} {{host: gate, password: its, key: k}}}}\n", machines
+    )
+    via = found["w1"].via
+    assert via and revealed(via.target.password) == "its" and via.target.key == tmp_path / "k"
 
 
 def test_without_a_jump_host_the_way_is_direct(tmp_path: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlws.sandbox import nodes
+import pytest
+
+from dlws.sandbox import nodes, state
+from dlws.ssh.hostkeys import HostKeys
 from tests.support.sandboxes import BOX
+from tests.support.sshd import write_key
 
 
 def test_mounts_come_deepest_first_and_of_this_folder_only() -> None:
@@ -16,6 +20,30 @@ def test_mounts_come_deepest_first_and_of_this_folder_only() -> None:
 
 def test_hosts_names_each_node_fully_and_shortly() -> None:
     assert "10.77.4.14 a.example.org a\n" in nodes.hosts(BOX)
+
+
+def test_nodes_are_known_by_the_keys_that_were_made_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that nobody is asked about them, whatever passwords are sent, and after each `up`."""
+    monkeypatch.setattr(state, "REGISTRY", tmp_path)
+    keys = BOX.folder(BOX.nodes[0]) / "root/etc/ssh"
+    keys.mkdir(parents=True)
+    known = tmp_path / "known_hosts"
+    known.write_text("10.77.4.13 ssh-ed25519 AAAA\nother ssh-ed25519 AAAA\n")
+    for name in ("one", "two"):
+        write_key(tmp_path / name)
+        public = (tmp_path / f"{name}.pub").read_text()
+        (keys / "ssh_host_ed25519_key.pub").write_text(public)
+        nodes.know(BOX, HostKeys(known))
+        line = " ".join(public.split()[:2])
+        assert known.read_text().splitlines()[1:] == [
+            "other ssh-ed25519 AAAA",
+            f"10.77.4.14 {line}",
+        ]
+        before = known.stat().st_ino
+        nodes.know(BOX, HostKeys(known))
+        assert known.stat().st_ino == before
 
 
 def test_write_never_goes_through_a_link(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
 
 from dlws.config import load
+from dlws.config.reading.load import inspect
 from dlws.config.secrets import serve_secrets
 from dlws.core.errors import DeployError, UsageError
 from dlws.secrets.redaction import Redactor
@@ -99,16 +102,16 @@ def runs(deploy: Deploy) -> int:
 
 
 def test_a_command_does_not_run_where_nothing_needs_it(counted: Deploy) -> None:
+    counted("-y", "hosts", "trust")
     for words in (["checkconfig"], ["hosts"], ["display"], ["build"], ["execonall", "true"]):
         counted(*words)
-    counted("-y", "hosts", "trust")
     assert runs(counted) == 0
 
 
 def test_a_command_runs_once_for_all_nodes(counted: Deploy) -> None:
     config = counted.directory / "config.yaml"
     config.write_text(config.read_text().replace("key: ", "key: none, sudo_password: x, user: "))
-    done = counted("execonall", "true", code=1)
+    done = counted("-y", "execonall", "true", code=1)
     assert "does not let" in done.stderr
     assert runs(counted) == 1
 
@@ -117,10 +120,52 @@ def test_a_command_that_fails_runs_once_and_is_no_traceback(counted: Deploy) -> 
     config = counted.directory / "config.yaml"
     text = config.read_text().replace("echo p4ssword-of-all", "exit 9").replace("key: ", "user: ")
     config.write_text(text)
-    done = counted("execonall", "true", code=1)
+    done = counted("-y", "execonall", "true", code=1)
     assert "ssh.password cannot be read: its command ended with exit status 9" in done.stderr
     assert runs(counted) == 1
     counted("checkconfig")
+
+
+@pytest.mark.parametrize(("name", "says"), [
+    ("/dev/zero", "not a regular file"),
+    ("pipe", "not a regular file"),
+    ("large", "more than 64 KiB"),
+    ("open", r"can be read by others \(mode 644\)"),  # its mode comes before its content
+])  # fmt: skip
+def test_a_file_is_looked_at_before_it_is_read(name: str, says: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for path, size, mode in (("large", 65537, 0o600), ("open", 65537, 0o644)):
+        (tmp_path / path).write_bytes(b"x" * size)
+        (tmp_path / path).chmod(mode)
+    (tmp_path / "config.yaml").write_text(minimal(f"mysql_password: file:{name}"))
+    found = inspect(tmp_path)
+    (problem,) = found.problems
+    assert re.search(says, problem.message)
+    assert found.config and found.config.mysql_password
+    with pytest.raises(UsageError, match=says):
+        found.config.mysql_password.get_secret_value()
+
+
+def test_a_file_elsewhere_is_warned_of(tmp_path: Path) -> None:
+    """A configuration of somebody else's may name ~/.netrc, and send it to a machine of theirs."""
+    place, mine = tmp_path / "cluster", tmp_path / "mine"
+    place.mkdir()
+    for path in (mine, place / "own"):
+        path.touch(0o600)
+        path.write_text("x")
+    (place / "link").symlink_to(mine)
+    for name, warned in {
+        "own": 0,
+        "../mine": 1,
+        "link": 1,
+        str(mine): 1,
+        f"{place}/own": 0,
+    }.items():
+        (place / "config.yaml").write_text(minimal(f"mysql_password: 'file:{name}'"))
+        problems = inspect(place).problems
+        assert ["is not in the cluster's directory" in p.message for p in problems] == [
+            True
+        ] * warned
 
 
 def test_a_file_that_is_missing_names_its_key(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import which
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -156,6 +157,21 @@ def test_what_others_left_goes_away_by_their_process(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([mine, other])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+def test_what_others_made_under_such_a_name_is_left_alone(tmp_path: Path) -> None:
+    """In /var/tmp everybody can: a huge tree there would delay every command."""
+    for number in range(120):
+        (tmp_path / f"dlws.{number}.1.x").mkdir()
+        os.chown(tmp_path / f"dlws.{number}.1.x", 65534, 65534)
+    (tmp_path / "dlws.200.1.x").symlink_to(tmp_path)
+    assert place([], f"export TMPDIR={tmp_path}; ").ok
+    assert len(list(tmp_path.iterdir())) == 121
+    for path in tmp_path.iterdir():
+        os.chown(path, 0, 0, follow_symlinks=False)
+    assert place([], f"export TMPDIR={tmp_path}; ").ok
+    assert len(list(tmp_path.iterdir())) == 21  # a hundred at a time
+
+
 def test_one_at_a_time_places_files(tmp_path: Path) -> None:
     lock = Path("/run/dlws-files.lock")
     assert place([]).ok
@@ -229,6 +245,97 @@ def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
     assert place(wanted).ok
     assert not (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "mine"
     assert state(wanted) == []
+
+
+OTHER = 65534
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+SHELLS = [shell for shell in ("dash", "bash") if which(shell)]
+
+
+def link(at: Path, to: str | Path, owner: int = 0) -> Path:
+    at.symlink_to(to)
+    os.chown(at, owner, -1, follow_symlinks=False)
+    return at
+
+
+@AS_ROOT
+@pytest.mark.parametrize("way", ["others", "in theirs", "open", "group", "behind", "loop", "deep"])
+def test_a_link_that_others_made_or_can_change_is_not_followed(tmp_path: Path, way: str) -> None:
+    """alice's ~/drop, a link to /etc/cron.d, was where root's files went."""
+    home, etc = tmp_path / "home", tmp_path / "etc"
+    home.mkdir()
+    etc.mkdir()
+    drop = link(home / "drop", etc, OTHER if way in ("others", "behind") else 0)
+    if way in ("others", "in theirs", "behind"):
+        os.chown(home, OTHER, OTHER)
+    if way == "open":
+        home.chmod(0o777)
+    if way == "group":
+        os.chown(home, 0, OTHER)
+        home.chmod(0o775)
+    if way == "behind":  # root's own link leads through theirs
+        drop = link(tmp_path / "way", "home/drop")
+    if way == "loop":
+        drop = link(tmp_path / "loop", "loop")
+    if way == "deep":
+        os.chown(home, OTHER, OTHER)
+        os.chown(drop, OTHER, -1, follow_symlinks=False)
+        (etc / "sub").mkdir()
+        drop = drop / "sub"
+    wanted = [File(f"{drop}/job", b"x")]
+    done = place(wanted)
+    assert not done.ok and "is a link to" in done.complaint and f"{drop}/job" in done.complaint
+    assert not list(etc.rglob("job"))
+    with pytest.raises(DeployError, match="a part of its path is a link"):
+        state(wanted)
+    (etc / "job").write_text("content")
+    assert files.contents(Local().run(files.CONTENT, f"{drop}/job\n".encode()).text + "\n") == [b""]
+
+
+@AS_ROOT
+@pytest.mark.parametrize("shell", SHELLS)
+def test_links_of_root_are_a_part_of_the_system(tmp_path: Path, shell: str) -> None:
+    """/var/run, /lib, and what is in a directory like /tmp, where nobody can change them."""
+    real, sticky = tmp_path / "usr/lib/real", tmp_path / "tmp"
+    real.mkdir(parents=True)
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    link(tmp_path / "lib", "usr/lib")
+    link(tmp_path / "usr/back", "../lib/.//real/../real")
+    link(sticky / "run", tmp_path / "usr/back")
+    wanted = [File(f"{sticky}/run/new dir/-n", b"x"), File(f"{tmp_path}/lib/real/../b", b"y")]
+    words = [shell, "-c", f"exec {files.PLACE}".replace("exec sh ", f"exec {shell} ", 1)]
+    data = b"".join(files.stream(wanted))
+    subprocess.run(words, input=data, check=True, cwd="/")
+    assert (real / "new dir/-n").read_bytes() == b"x"
+    assert (tmp_path / "usr/lib/b").read_bytes() == b"y"
+    assert state(wanted) == []
+
+
+@AS_ROOT
+def test_in_a_directory_of_others_files_are_placed_and_made(tmp_path: Path) -> None:
+    os.chown(tmp_path, OTHER, OTHER)
+    wanted = [File(f"{tmp_path}/new/file", b"x", owner="daemon"), File(f"{tmp_path}/other", b"y")]
+    assert place(wanted).ok and state(wanted) == []
+
+
+def test_a_link_in_place_of_a_file_is_that_and_nothing_of_its_target(tmp_path: Path) -> None:
+    """Of a link mode 777 was seen, so that what it led to, such as /etc/shadow, was shown."""
+    (tmp_path / "shadow").write_text("c4nary")
+    (tmp_path / "shadow").chmod(0o600)
+    (tmp_path / "public").write_text("public")
+    (tmp_path / "directory").mkdir()
+    for name in ("shadow", "public", "none", "directory"):
+        (tmp_path / f"to {name}").symlink_to(tmp_path / name)
+    names = ["to shadow", "to public", "to none", "to directory", "shadow", "public"]
+    wanted = [File(f"{tmp_path}/{name}", b"new") for name in names]
+    states = Local().run(*files.question(wanted)).text.splitlines()
+    assert states[:4] == ["- - link"] * 3 + [files.DIRECTORY]
+    assert [line.split()[1] for line in states[4:]] == ["600", "644"]
+    asked = os.fsencode("".join(f"{file.path}\n" for file in wanted))
+    answer = Local().run(files.CONTENT, asked).out.decode()
+    assert files.contents(answer) == [b"", b"", b"", b"", b"", b"public"]
+    assert difference(wanted[0], states[0], b"")[0] == "a link is there now"
 
 
 def test_nothing_is_placed_when_the_transfer_breaks_off(tmp_path: Path) -> None:

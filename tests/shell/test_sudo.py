@@ -10,6 +10,7 @@ import pytest
 
 from dlws.shell.sudo import as_root, refused, root_stdin
 
+USUAL = "PATH=/usr/local/sbin:"
 AWKWARD = ["a'b\"c $x \\ ü", "$(touch /tmp/no)", "`x`; true", "-n", " spaces ", "%s\\n"]
 
 SUDO = """#!/bin/sh
@@ -42,9 +43,10 @@ def run(
     place: Path, command: str, given: str | None, password: str, rule: str, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     """As a user's login shell would run it on a node whose sudo knows `password`."""
-    env = {**os.environ, "PATH": f"{place}:{os.environ['PATH']}", "RULE": rule}
+    env = {**os.environ, "RULE": rule}
     env |= {"PASSWORD": password, "SEEN": str(place / "seen"), "LC_ALL": "C.UTF-8"}
-    line = as_root(command, "admin", given)
+    # No other place than the usual ones is looked in: the stand-in is put in front of them.
+    line = as_root(command, "admin", given).replace(USUAL, f"PATH={place}:/usr/local/sbin:")
     data = root_stdin(stdin, "admin", given)
     assert isinstance(data, bytes)
     return subprocess.run(["sh", "-c", line], input=data, env=env, capture_output=True, check=False)
@@ -56,15 +58,40 @@ def test_root_needs_no_sudo() -> None:
     assert root_stdin(b"x", "admin", None) == b"x"
 
 
+@pytest.mark.parametrize("given", ["secret", None])
+def test_what_the_users_own_files_put_first_is_told_nothing(place: Path, given: str | None) -> None:
+    """A .bashrc that put a directory with another sudo first had the password of all nodes."""
+    theirs, seen = place / "theirs", place / "theirs-seen"
+    theirs.mkdir()
+    for name in ("sudo", "sh", "env"):
+        (theirs / name).write_text(f"#!/bin/sh\n{{ echo {name}; cat; }} >>{seen}\n")
+        (theirs / name).chmod(0o755)
+    line = as_root("cat", "admin", given).replace(USUAL, f"PATH={place}:/usr/local/sbin:")
+    data = root_stdin(b"input", "admin", given)
+    assert isinstance(data, bytes)
+    functions = "sh() { cat >&2; }; sudo() { cat >&2; }; env() { cat >&2; }\n"
+    done = subprocess.run(
+        ["bash", "-c", f"PATH={theirs}:$PATH; {functions}{line}"],
+        input=data,
+        env={**os.environ, "RULE": "password" if given else "none", "PASSWORD": "secret"}
+        | {"SEEN": str(place / "seen")},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"input", b"")
+    assert not seen.exists()
+
+
 PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH"
+ASK_NOT = f'LANGUAGE=C; export LANGUAGE; {PATH}; exec sudo -n -- sh -c "$1"'
 
 
 @pytest.mark.parametrize(("command", "user", "line"), [
     ("id", "root", f"sh -c '{PATH}; id'"),
     ("echo $HOME", "root", f"sh -c '{PATH}; echo $HOME'"),
-    ("id", "eve", f"env LANGUAGE=C sudo -n -- sh -c '{PATH}; id'"),
+    ("id", "eve", f"/bin/sh -c '{ASK_NOT}' dlws '{PATH}; id'"),
     ("ls 'a b'", "eve",
-     f"env LANGUAGE=C sudo -n -- sh -c '{PATH}; ls '\"'\"'a b'\"'\"''"),
+     f"/bin/sh -c '{ASK_NOT}' dlws '{PATH}; ls '\"'\"'a b'\"'\"''"),
 ])  # fmt: skip
 def test_as_root_without_a_password(command: str, user: str, line: str) -> None:
     assert as_root(command, user, None) == line

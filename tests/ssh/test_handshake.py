@@ -12,7 +12,7 @@ from dlws.ssh.hostkeys import HostKeyChanged, HostKeys
 from dlws.ssh.keys import Keys
 from tests.support.farm.faults import Fault, Wrong
 from tests.support.farm.fixtures import StartFarm
-from tests.support.sshd import Server
+from tests.support.sshd import ADDRESSES, Server, serving
 
 
 def test_an_unknown_host_key_is_learned_and_a_changed_one_refused(
@@ -64,6 +64,20 @@ def test_a_closed_port_is_refused_and_a_wrong_name_unknown(sshd: Server) -> None
         sshd.connect(port=1, retries=1).run("true")
     with pytest.raises(DeployError, match="has no address"):
         sshd.connect(address="no-such-name.invalid").run("true")
+
+
+@pytest.mark.parametrize(("more", "missing"), [
+    ("Ciphers 3des-cbc,aes128-cbc\n", "ciphers"),
+    ("Ciphers aes128-ctr\nMACs hmac-md5,hmac-sha1-96,hmac-sha1\n", "macs"),
+])  # fmt: skip
+def test_weak_algorithms_are_offered_where_the_configuration_says_so(
+    more: str, missing: str, tmp_path: Path
+) -> None:
+    with serving(tmp_path, more=more, addresses=ADDRESSES[:1]) as old:
+        with pytest.raises(ConnectionFailed, match=f"no acceptable {missing}") as caught:
+            old.connect().run("true")
+        assert "ssh.legacy_algorithms: true" in caught.value.cure
+        assert old.connect(legacy_algorithms=True).run("echo in").text == "in"
 
 
 def test_a_busy_sshd_that_closes_is_asked_again(start_farm: StartFarm, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from dlws.ssh.hostkeys import (
     HostKeyChanged,
     HostKeys,
     HostKeyShared,
+    HostKeyUnconfirmed,
     Machines,
     fingerprint,
     parse,
@@ -67,12 +68,40 @@ def test_names_hashed_by_openssh_are_known(tmp_path: Path) -> None:
 def test_keys_are_learned_in_a_file_of_our_own(tmp_path: Path) -> None:
     path = tmp_path / "deploy/sshkey/known_hosts"
     HostKeys(path).check("w1", 22, KEY)
-    assert path.read_text() == f"w1 ssh-ed25519 {TEXT}\n"
+    assert path.read_text() == f"w1 ssh-ed25519 {TEXT} learned\n"
     assert path.stat().st_mode & 0o777 == 0o600
     assert {p.stat().st_mode & 0o777 for p in (path.parent, path.parent.parent)} == {0o700}
     again = HostKeys(path)
     again.check("w1", 22, KEY)
     assert path.read_text().count("\n") == 1
+
+
+def test_over_a_key_that_was_only_learned_no_password_goes(tmp_path: Path) -> None:
+    """A machine that takes any key, and so is learned, would have had the password of sudo next."""
+    path = tmp_path / "known"
+    for known in (HostKeys(path), HostKeys(path)):
+        with pytest.raises(
+            HostKeyUnconfirmed, match="nobody has accepted the host key of one"
+        ) as e:
+            known.check("w1", 22, KEY, machine="one", secret=True)
+        assert e.value.cure.endswith("deploy.py -y hosts trust one")
+        known.check("w1", 22, KEY, machine="one")
+        assert known.of("w1", 22) == {KEY} and known.accepted("w1", 22) == set()
+    known.check("w1", 22, KEY, fingerprint(KEY), "one", secret=True)  # pinned
+    known.accept({"w1": KEY})
+    assert known.accepted("w1", 22) == {KEY} and known.learned == {}
+    for again in (known, HostKeys(path)):
+        again.check("w1", 22, KEY, machine="one", secret=True)
+        with pytest.raises(HostKeyChanged):
+            again.check("w1", 22, OTHER, machine="one", secret=True)
+
+
+def test_what_is_learned_is_kept_to_be_told(tmp_path: Path) -> None:
+    known = HostKeys(tmp_path / "known")
+    known.check("10.0.0.1", 22, KEY, machine="one")
+    known.check("gate", 2222, OTHER)
+    assert known.learned == {"one": KEY, "gate": OTHER}
+    assert HostKeys(tmp_path / "known").learned == {}
 
 
 def test_a_last_line_without_end_is_not_spoilt(tmp_path: Path) -> None:

@@ -29,7 +29,10 @@ SANDBOXES = Path("/var/lib/dlws/sandbox")
 def filled(deploy: Deploy) -> Deploy:
     """The cluster of four nodes with a canary in each slot."""
     path = deploy.directory / "config.yaml"
-    config = canaries.filled(yaml.safe_load(path.read_text()), "w1", keep=("secrets_key",))
+    config = yaml.safe_load(path.read_text())
+    for place in (config["ssh"], config["machines"]["w1"]):  # a jump host is one with a host
+        place["jump_host"] = {"host": "127.0.0.5", "port": config["ssh"]["port"]}
+    canaries.filled(config, "w1", keep=("secrets_key",))
     path.write_text(yaml.safe_dump(config, allow_unicode=True))
     return deploy
 
@@ -38,6 +41,7 @@ def test_the_slots_are_those_that_a_configuration_has(filled: Deploy) -> None:
     named = {".".join(map(str, path)) for path in CANARIES}
     for slot in (
         "machines.NAME.password", "ssh.password", "ssh.sudo_password", "mysql_password",
+        "machines.NAME.sudo_password", "machines.NAME.jump_host.password", "ssh.jump_host.password",
         "jwt.secret_key", "registry_credential.NAME.password", "mountpoints.NAME.accesskey",
         "repair-manager.some-password", "Authentications.NAME.some-password", "secrets_key",
     ):  # fmt: skip
@@ -115,7 +119,7 @@ def test_what_a_node_prints_of_it_is_not_seen_either(filled: Deploy) -> None:
     shown.write_text("\n".join(lines) + "\n")
     (filled.directory / "s.sh").write_text(f"cat {shown}; cat {shown} >&2; exit 3\n")
     hidden = {path: value for path, value in CANARIES.items() if path != ("secrets_key",)}
-    done = filled("-v", "--nodes", "w1", "runscriptonall", str(filled.directory / "s.sh"), code=1)
+    done = filled("-yv", "--nodes", "w1", "runscriptonall", str(filled.directory / "s.sh"), code=1)
     told = [done.stdout, done.stderr]
     for words in (("show",), ("show", "--output", "json"), ("tail", "w1"), ("why", "w1"),
                   ("report",), ("report", "--junit")):  # fmt: skip

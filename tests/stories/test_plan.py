@@ -90,6 +90,23 @@ def test_another_source_or_configuration_is_refused(
     assert (box / "conf").read_text() == "one\ntwo\n"
 
 
+def test_a_plan_is_of_one_directory_and_of_nobody_else(
+    deploy: Deploy, box: Path, source: Path, tmp_path: Path
+) -> None:
+    plan, other = tmp_path / "plan", tmp_path / "other"
+    other.mkdir()
+    (other / "config.yaml").write_text((deploy.directory / "config.yaml").read_text())
+    told = deploy(*ONE, "plan", "copytoall", str(source), f"{box}/conf", "-o", str(plan)).stderr
+    line = f"--dir {deploy.directory} apply {plan}"
+    assert line in told
+    done = Deploy(other)("apply", str(plan), code=4)
+    assert f"is of the directory {deploy.directory}, not of {other}" in done.stderr
+    assert line in done.stderr
+    plan.chmod(0o622)
+    assert "can be written by others" in deploy("apply", str(plan), code=4).stderr
+    assert (box / "conf").read_text() == "one\ntwo\n"
+
+
 def test_an_edited_plan_is_refused(deploy: Deploy, box: Path, source: Path, tmp_path: Path) -> None:
     deploy(*ONE, "plan", "copytoall", str(source), f"{box}/conf", "-o", f"{tmp_path}/plan")
     found = json.loads((tmp_path / "plan").read_text())
@@ -211,6 +228,20 @@ def test_diff_shows_lines_of_a_real_run_too(deploy: Deploy, box: Path, source: P
     told = deploy(*ONE, "--diff", "copytoall", str(source), f"{box}/conf").stderr
     assert "-two" in told and "+three" in told
     assert (box / "conf").read_text() == "one\nthree\n"
+
+
+def test_a_link_to_a_private_file_is_not_shown_or_kept(
+    deploy: Deploy, box: Path, source: Path, tmp_path: Path
+) -> None:
+    (box / "shadow").write_text("root:c4nary\n")
+    (box / "shadow").chmod(0o600)
+    (box / "app.conf").symlink_to(box / "shadow")
+    words = ("copytoall", str(source), f"{box}/app.conf")
+    told = [deploy(*ONE, "--dry-run", "--diff", *words)]
+    told += [deploy(*ONE, "plan", *words, "-o", f"{tmp_path}/plan")]
+    assert "a link is there now" in told[0].stderr
+    shown = [one.stdout + one.stderr for one in told] + [(tmp_path / "plan").read_text()]
+    assert not [text for text in shown if "c4nary" in text]
 
 
 def test_a_private_file_is_not_shown(deploy: Deploy, box: Path, source: Path) -> None:

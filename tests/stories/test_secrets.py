@@ -56,7 +56,9 @@ def configure(made: Made, user: str, sudo: str) -> None:
     canaries.filled(config, next(iter(config["machines"])))
     config.pop("secrets_key")
     for machine in config["machines"].values():
-        machine.pop("password", None)  # it would be used instead of the one for all
+        for own in ("password", "sudo_password", "jump_host"):
+            machine.pop(own, None)  # it would be used instead of the one for all
+    config["ssh"].pop("jump_host")  # there is none
     config["ssh"] |= {"user": user, "password": CANARIES["login"], "sudo_password": sudo}
     made.config.write_text(yaml.safe_dump(config, allow_unicode=True))
 

@@ -56,7 +56,9 @@ ADDRESSES = tuple(f"127.0.0.{number}" for number in range(1, 6))
 
 
 @contextmanager
-def serving(place: Path, max_sessions: int = 200, more: str = "") -> Iterator[Server]:
+def serving(
+    place: Path, max_sessions: int = 200, more: str = "", addresses: Sequence[str] = ADDRESSES
+) -> Iterator[Server]:
     """Five machines as far as SSH goes: one port at five addresses, a host key for each."""
     write_key(place / "user")
     (place / "authorized").write_bytes((place / "user.pub").read_bytes())
@@ -64,10 +66,10 @@ def serving(place: Path, max_sessions: int = 200, more: str = "") -> Iterator[Se
     port = free_port()
     processes = [
         start_sshd(place, address, port, max_sessions=max_sessions, more=more)
-        for address in ADDRESSES
+        for address in addresses
     ]
     try:
-        for address, process in zip(ADDRESSES, processes, strict=True):
+        for address, process in zip(addresses, processes, strict=True):
             wait_for_sshd(address, port, process)
         server = Server(port, place / "user", place / "known_hosts", state_of(place))
         yield server

@@ -189,6 +189,12 @@ class Config(Section):
         return [machine for machine in self.machines.values() if {*roles} & {*machine.roles}]
 
     @property
+    def sudo_passwords(self) -> bool:
+        """Whether sudo asks for a password on any machine, as far as this says."""
+        own = any(machine.sudo_password for machine in self.machines.values())
+        return own or self.ssh.sudo_password is not None
+
+    @property
     def domain(self) -> str:
         return self.network.domain
 

@@ -30,6 +30,9 @@ class JumpHost(Section):
     user: Text = Field(default="", description="User there; empty: the same as on the nodes.")
     port: Port = Field(default=22, description="SSH port.")
     key: Text = Field(default="", description="Private key for it; empty: the cluster's.")
+    password: SecretText | None = Field(
+        default=None, description="Password to log in there with; those of nodes never go there."
+    )
     host_key: HostKey = Field(
         default="", description="Its host key, pinned: SHA256:... or the public key."
     )
@@ -102,6 +105,9 @@ class Machine(Section):
     password: SecretText | None = Field(
         default=None, description="SSH password; default ssh.password."
     )
+    sudo_password: SecretText | None = Field(
+        default=None, description="Password for sudo there; default ssh.sudo_password."
+    )
     jump_host: Jump | None = Field(default=None, description="Jump host; default ssh.jump_host.")
     host_key: HostKey = Field(
         default="", description="Its host key, pinned: SHA256:... or the public key."
@@ -136,7 +142,7 @@ class Ssh(Section):
     agent: bool = Field(default=False, description="Try the keys of ssh-agent, too.")
     password: SecretText | None = Field(default=None, description="Password to log in with.")
     sudo_password: SecretText | None = Field(
-        default=None, description="Password for sudo on the nodes."
+        default=None, description="Password for sudo on the nodes that have none of their own."
     )
     connect_timeout: Seconds = Field(default=10, description="Seconds for the TCP connection.")
     banner_timeout: Seconds = Field(default=15, description="Seconds for the SSH banner.")
@@ -153,4 +159,12 @@ class Ssh(Section):
     )
     shared_host_keys: bool = Field(
         default=False, description="Whether machines may have one host key; copies have."
+    )
+    accept_new: bool = Field(
+        default=False,
+        description="Accept new host keys unasked, also where passwords are sent over them.",
+    )
+    legacy_algorithms: bool = Field(
+        default=False,
+        description="Offer weak ciphers and MACs (CBC, MD5, SHA-1) as well, for old SSH servers.",
     )

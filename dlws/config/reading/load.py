@@ -17,6 +17,7 @@ from dlws.config.reading.sources import Sources
 from dlws.config.reading.wording import explain_error, mended
 from dlws.config.rules import check_config
 from dlws.core.errors import UsageError
+from dlws.core.localfiles import MIB, read
 from dlws.core.program import PROGRAM
 
 FILES = ("config.yaml", "cluster.yaml")
@@ -100,7 +101,7 @@ def _model(data: dict[str, Any], directory: Path) -> tuple[Config | None, list[A
 def _read(directory: Path, name: str) -> Document | None:
     path = directory / name
     try:
-        return parse(path.read_bytes(), name)
+        return parse(read(path, 64 * MIB), name)
     except FileNotFoundError:
         if name == FILES[0]:
             raise UsageError(

@@ -14,6 +14,8 @@ from dlws.config.reading.sources import Sources
 from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
 from dlws.core.program import PROGRAM
 
+_GUESSED = 50
+"""Of more unknown keys than this nobody is told what they were meant to be: it takes too long."""
 _DERIVED = {Machine: {"name", "fqdn", "scale_up"}, Config: {"other"}}
 _MACHINE_EXTRAS = {
     "vm_size",
@@ -70,6 +72,7 @@ class Shaper:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self.markers: set[str] = set()
+        self._unknown_keys = 0
 
     def shape(self, data: dict[str, Any]) -> dict[str, Any]:
         self.markers = _markers(data)
@@ -205,7 +208,8 @@ class Shaper:
         return False
 
     def _unknown(self, path: Path, known: list[str]) -> None:
-        near = closest(str(path[-1]), known)
+        self._unknown_keys += 1
+        near = closest(str(path[-1]), known) if self._unknown_keys <= _GUESSED else ""
         cure = f"Did you mean {near}?" if near else f"Remove it, or see `{PROGRAM} config explain`."
         self.sources.warn(path, "nothing knows this key", cure, key=True)
 

@@ -56,11 +56,14 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
     assert wanted, thing.what
     has, want = states[thing.what].split(" "), thing.wanted.split(" ")
     if has[0] == "-":
-        yield differs(thing, "is missing")
+        yield differs(thing, _NO_FILE.get(has[2], "is missing"))
     elif has[0] != want[0]:
         yield differs(thing, "has other content")
     elif has != want:
         yield differs(thing, f"has mode and owner {' '.join(has[1:])}, not {' '.join(want[1:])}")
+
+
+_NO_FILE = {"directory": "is a directory", "link": "is a link", "unsafe": "is behind a link"}
 
 
 def _paths(seen: Comparison) -> list[str]:

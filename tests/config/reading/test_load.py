@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import yaml
 from dlws.config import Config, ConfigError, from_text, load
 from dlws.config.addresses import address_of, parse_hosts
 from dlws.config.problems import hide_secrets
+from dlws.config.reading import shape
 from dlws.core.errors import UsageError
 from tests.support.configs import look, minimal
 
@@ -35,6 +37,33 @@ def test_a_directory_in_its_place_is_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").mkdir()
     with pytest.raises(UsageError, match="cannot be read: Is a directory"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "cluster.yaml"])
+def test_what_cannot_be_read_to_its_end_is_no_configuration(tmp_path: Path, name: str) -> None:
+    write(tmp_path, minimal(""))
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match=f"{name} cannot be read: it is not a regular file"):
+        load(tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(UsageError, match="not a regular file"):
+        load(tmp_path)
+
+
+def test_of_many_unknown_keys_few_are_guessed_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def closest(word: str, known: object) -> str:
+        asked.append(word)
+        return ""
+
+    monkeypatch.setattr(shape, "closest", closest)
+    found = look(minimal("".join(f"unknown_{n}: x\n" for n in range(20_000))))
+    assert len(asked) == 50
+    assert len([p for p in found.problems if "nothing knows this key" in p.message]) == 20_000
+    assert found.problems[-1].line - found.problems[0].line == 19_999
 
 
 def test_maps_are_merged_and_config_yaml_wins(tmp_path: Path) -> None:

@@ -116,6 +116,12 @@ class Farm:
             if host in {"", line["host"]}
         ]
 
+    def passwords(self, host: str = "") -> list[tuple[str, str, str]]:
+        """What passwords a host was sent, or all of them: (host, user, password)."""
+        path = self.directory / "passwords.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(at, user, word) for at, user, word in map(json.loads, lines) if host in {"", at}]
+
     def become(self, faults: Mapping[int, Wrong], fresh: bool = False) -> None:
         """Have these faults and no others; `fresh`: with machines that were never used, too."""
         rows = {n: {**asdict(wrong), "fault": wrong.fault.value} for n, wrong in faults.items()}

@@ -13,6 +13,7 @@ class Recorder:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", buffering=1)
+        self._passwords = path.with_name("passwords.jsonl")
 
     def command(
         self, host: str, user: str, command: bytes, stdin: bytes, code: int | None, fault: str
@@ -28,9 +29,15 @@ class Recorder:
             fault=fault,
         )
 
+    def password(self, host: str, user: str, password: str) -> None:
+        """A password that a host was sent, right or wrong."""
+        with self._passwords.open("a") as file:
+            file.write(json.dumps([host, user, password]) + "\n")
+
     def clear(self) -> None:
         """Forget it all."""
         self._file.truncate(0)
+        self._passwords.unlink(missing_ok=True)
 
     def _write(self, **values: Any) -> None:
         self._file.write(json.dumps(values) + "\n")

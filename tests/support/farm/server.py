@@ -56,6 +56,7 @@ class Server(asyncssh.SSHServer):
         return known and self._host.wrong.fault is not Fault.AUTH
 
     def validate_password(self, username: str, password: str) -> bool:
+        self._host.recorder.password(self._host.name, username, password)
         return password == self._host.password and self._host.wrong.fault is not Fault.AUTH
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
