@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.nodes.directory import KEY
 from dlws.nodes.node import Login, Node
 from dlws.runs.plan import Action, Planned, run
@@ -69,7 +70,7 @@ def again(node: Node, keys: bytes) -> None:
     result = node.run(
         script(_INSTALL, node.user), stdin=keys, sudo=True, title="install the key again"
     )
-    for line in result.text.splitlines():
+    for line in split_lines(result.text):
         node.changed(line)
 
 
@@ -163,7 +164,7 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     finally:
         connection.close()
         node.connection.close()  # opened before the key was in
-    for line in result.text.splitlines():
+    for line in split_lines(result.text):
         node.changed(line)
     node.read("true", sudo=True)
     return bool(result.text)

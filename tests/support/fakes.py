@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlws.config import Config, load
 from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
+from dlws.core.limits import Bounds
 from dlws.nodes.cluster import Cluster
 from tests.support.commands import runs
 
@@ -44,7 +45,12 @@ class Fake:
     asked: list[tuple[str, bytes]] = field(default_factory=list)
 
     def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+        self,
+        command: str,
+        stdin: Stdin = b"",
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
     ) -> Result:
         given = b"".join(pieces(stdin))
         self.asked.append((command, given))
