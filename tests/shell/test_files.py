@@ -186,6 +186,38 @@ def test_an_answer_that_is_cut_off_is_not_taken_for_a_state(tmp_path: Path) -> N
         files.states("- - -\n", len(wanted))
 
 
+@pytest.mark.parametrize("line", ["", "- -", "x 644 root:root", f"{64 * 'a'} 9 root:root", "- - x"])
+def test_what_is_no_state(line: str) -> None:
+    with pytest.raises(DeployError, match="asked for the state of files, got '"):
+        files.states(f"- - -\n{line}x\n" if line else "- - -\nx\n", 2)
+    with pytest.raises(DeployError, match="is no state of a file"):
+        files.difference(File("/a", b""), line, b"")
+
+
+def test_an_owner_may_have_spaces() -> None:
+    state = f"{64 * 'a'} 640 HOME\\bob:HOME\\domain users"
+    assert files.states(f"{state}\n", 1) == [state]
+    assert files.difference(File("/a", b""), state, b"")[0] == (
+        "mode and owner: 640 HOME\\bob:HOME\\domain users -> 644 root:root"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [("QQ==\n", "2 files, got 1"), ("QQ\nQQ==\n", "no base64"), ("!\n\n", "no base64")],
+)
+def test_what_is_no_content(answer: str, says: str) -> None:
+    with pytest.raises(DeployError, match=says):
+        files.contents(answer, 2)
+
+
+def test_files_of_many_lines_are_not_compared() -> None:
+    old, file = b"a\n" * 3000 + b"b\n" * 3000, File("/a", b"x\n")
+    assert files.difference(file, f"{64 * 'a'} 644 root:root", old) == (
+        "content not shown: 1 lines",
+    )
+
+
 def test_owner_and_mode_are_right_before_the_name_shows(tmp_path: Path) -> None:
     """mv is replaced by one that notes what it is given."""
     programs = tmp_path / "bin"

@@ -43,6 +43,7 @@ class Fake:
     name: str = ""
     rules: list[Answer] = field(default_factory=list)
     asked: list[tuple[str, bytes]] = field(default_factory=list)
+    bounds: list[Bounds | None] = field(default_factory=list)
 
     def run(
         self,
@@ -54,6 +55,7 @@ class Fake:
     ) -> Result:
         given = b"".join(pieces(stdin))
         self.asked.append((command, given))
+        self.bounds.append(bounds)
         for rule in self.rules:
             if (answer := rule(command, given)) is not None:
                 if echo and answer.out:
