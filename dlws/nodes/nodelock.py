@@ -76,6 +76,13 @@ show) if [ -e "$lock" ]; then says held; else echo none; fi ;;
 esac"""
 
 
+class LockUnreadable(DeployError):
+    """What a node says of its lock makes no sense."""
+
+    lost = True
+    """As where no answer came, the lock may be ours all the same."""
+
+
 @dataclass(frozen=True)
 class LockState:
     """A lock as it was found on its node; `who` is empty where there was none."""
@@ -139,7 +146,7 @@ def parse(text: str) -> LockState:
         now, touched, taken = (int(found[group]) for group in (1, 2, 4))
         return LockState(verdict, _who(found[3]), max(0, now - touched), max(0, now - taken))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DeployError(
+        raise LockUnreadable(
             f"the lock on the node cannot be read: {text[:200]!r}",
             _LOOK,
         ) from error
