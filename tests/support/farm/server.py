@@ -158,6 +158,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             times = FLOOD_BYTES // (len(line) * 500)
             for _ in range(times) if fault is Fault.FLOOD else itertools.count():
                 await self._write(line * 500, False)
+                await asyncio.sleep(0)  # it may be over, if nobody listens any more
         self._finish(0)
 
     async def _run(self, host: Host) -> None:
