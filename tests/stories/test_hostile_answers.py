@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -28,7 +29,7 @@ from dlws.shell import files, recorder
 from dlws.shell.files import File
 from tests.support.facts import GPU, INFRA, SECOND, TEXT, WORKER
 from tests.support.fakes import CONFIG, Fake, World
-from tests.support.hostile import BREAKS, answers
+from tests.support.hostile import BREAKS, answers, each_replaced
 from tests.support.invocations import unrecorded
 from tests.support.judge import UNITS, Judge, known_of
 from tests.support.locks import who
@@ -55,9 +56,8 @@ CHECKED = from_text(TEXT)
 
 def node_of(answer: str) -> Node:
     """A node that answers so whatever it is asked."""
-    config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
     said = Fake(rules=[lambda *_: Result(0, answer.encode())])
-    return Node(config.machines["i1"], "10.0.0.1", said, Login(), unrecorded())
+    return Node(CHECKED.machines["infra01"], "10.1.0.1", said, Login(), unrecorded())
 
 
 def settle(text: str) -> None:
@@ -137,6 +137,14 @@ def test_what_reads_an_answer_raises_nothing_but_words(name: str, data: st.DataO
         read(data.draw(answers(*good)))
     except DeployError as error:
         assert error.message and len(error.message) < 20_000
+
+
+@pytest.mark.parametrize("name", [name for name in PARSERS if name != "check"])  # see test_facts
+def test_any_line_and_word_may_be_another(name: str) -> None:
+    good, read = PARSERS[name]
+    for text in each_replaced(good[0]):
+        with contextlib.suppress(DeployError):
+            read(text)
 
 
 @pytest.mark.parametrize("name", list(PARSERS))

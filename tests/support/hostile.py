@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 from hypothesis import strategies as st
 
 BREAKS = ("\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
@@ -34,6 +37,14 @@ def _bent(draw: st.DrawFn, good: str) -> str:
 
 
 @st.composite
+def _replaced(draw: st.DrawFn, good: str, parts: str) -> str:
+    """One part of it (a line, or a word) is another one."""
+    spans = [found.span() for found in re.finditer(parts, good)]
+    start, end = draw(st.sampled_from(spans or [(0, 0)]))
+    return good[:start] + draw(st.sampled_from(WORDS) | st.text(max_size=5)) + good[end:]
+
+
+@st.composite
 def _shuffled(draw: st.DrawFn, good: str) -> str:
     """Its lines and others in any order, any of them more than once, ended by anything."""
     lines = st.sampled_from([*good.split("\n"), *WORDS])
@@ -41,7 +52,22 @@ def _shuffled(draw: st.DrawFn, good: str) -> str:
     return "".join(draw(lines) + draw(ends) for _ in range(draw(st.integers(0, 12))))
 
 
+def each_replaced(good: str) -> Iterator[str]:
+    """Each of its lines and words once by each odd word."""
+    for parts in (r"[^\n]+", r"[^\s|=]+"):
+        for found in re.finditer(parts, good):
+            start, end = found.span()
+            yield from (good[:start] + word + good[end:] for word in WORDS)
+
+
 def answers(*good: str) -> st.SearchStrategy[str]:
     """Anything at all, and what is nearly one of these good answers."""
-    near = [strategy for one in good for strategy in (_bent(one), _shuffled(one), st.just(one))]
+    near = [
+        strategy
+        for one in good
+        for strategy in (
+            *(_bent(one), _shuffled(one), st.just(one)),
+            *(_replaced(one, r"[^\n]+"), _replaced(one, r"[^\s|=]+")),
+        )
+    ]
     return st.one_of(*near, st.sampled_from(WORDS), st.text())
