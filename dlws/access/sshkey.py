@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import UsageError
+from dlws.core.limits import REPORTS
 from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.nodes.directory import KEY
 from dlws.nodes.firstcontact import introduce
 from dlws.nodes.node import Login, Node
@@ -70,7 +72,7 @@ def again(node: Node, keys: bytes) -> None:
     result = node.run(
         script(_INSTALL, node.user), stdin=keys, sudo=True, title="install the key again"
     )
-    for line in result.text.splitlines():
+    for line in split_lines(result.text)[:REPORTS]:
         node.changed(line)
 
 
@@ -167,7 +169,7 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     finally:
         connection.close()
         node.connection.close()  # opened before the key was in
-    for line in result.text.splitlines():
+    for line in split_lines(result.text)[:REPORTS]:
         node.changed(line)
     node.read("true", sudo=True)
     return bool(result.text)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from dlws.bundle import manifest as manifests
 from dlws.bundle.manifest import NAME, Entry, Manifest
 from dlws.core.errors import CheckFailed, DeployError
+from dlws.core.limits import PATIENT
 from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.shell.files import File
 from dlws.shell.quoting import script
 
@@ -75,8 +77,8 @@ def _same(file: File, entry: Entry) -> bool:
 
 def _remove_surplus(node: Node, paths: Sequence[str]) -> list[str]:
     # Files of an earlier bundle would be found and installed by their names.
-    have = node.read(script(_HAVE, PLACE), sudo=True).text.splitlines()
-    surplus = sorted(set(have) - {*paths, NAME, SUMS})
+    have = node.read(script(_HAVE, PLACE), sudo=True).text
+    surplus = sorted(set(split_lines(have)) - {*paths, NAME, SUMS})
     if surplus:
         lines = "".join(f"{path}\n" for path in surplus)
         title = f"remove from its bundle: {', '.join(surplus)}"
@@ -86,7 +88,7 @@ def _remove_surplus(node: Node, paths: Sequence[str]) -> list[str]:
 
 def _check(node: Node) -> None:
     """Hash everything on the node once more: what arrived is what counts."""
-    answer = node.read(script(_CHECK, PLACE, SUMS), sudo=True, check=False)
+    answer = node.read(script(_CHECK, PLACE, SUMS), sudo=True, check=False, bounds=PATIENT)
     if not answer.ok:
         raise CheckFailed(
             f"the bundle on the node is damaged: {answer.complaint}",

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from dlws.core.architecture import architecture
+from dlws.core.text import split_lines
 from dlws.ssh.hostkeys import fingerprint
 
 T = TypeVar("T")
+
+_LONGEST = 2048
+"""Characters of a value that count: the longest are the public halves of RSA keys."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,9 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self._values: dict[str, list[str]] = {}
-        for line in text.splitlines():
+        for line in split_lines(text):
             if match := re.fullmatch(r"([a-z_]+)=(.*)", line):
-                self._values.setdefault(match[1], []).append(match[2].strip())
+                self._values.setdefault(match[1], []).append(match[2].strip()[:_LONGEST])
 
     def all(self, key: str) -> tuple[str, ...]:
         return tuple(value for value in self._values.get(key, ()) if value)

@@ -13,9 +13,14 @@ from dataclasses import dataclass
 from typing import IO, Protocol
 
 from dlws.core.errors import DeployError
+from dlws.core.limits import Bounds
+from dlws.core.text import split_lines
 
 KEEP = 8 * 1024 * 1024
 """Bytes of each stream that a result keeps; of longer output, the end."""
+
+_QUOTED = 16 * 1024
+"""Characters of a complaint that are quoted; of a longer one, the end."""
 
 Echo = Callable[[str, bytes], None]
 """Gets ("out" or "err", bytes) as output arrives, from one thread at a time."""
@@ -47,14 +52,27 @@ class Result:
     @property
     def complaint(self) -> str:
         """What the command said went wrong: standard error, else standard output."""
-        return (self.err.strip() or self.out.strip()).decode(errors="replace")
+        return (self.err.strip() or self.out.strip()).decode(errors="replace")[-_QUOTED:]
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its complaint."""
+        return split_lines(self.complaint)[-1] if self.complaint else ""
 
 
 class Connection(Protocol):
-    """A way to run command lines on one machine. Raises ConnectionFailed, never on exit status."""
+    """A way to run command lines on one machine.
+
+    Raises ConnectionFailed, and Unanswered beyond the bounds; never on exit status.
+    """
 
     def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+        self,
+        command: str,
+        stdin: Stdin = b"",
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
     ) -> Result: ...
 
     def close(self) -> None: ...
@@ -102,10 +120,15 @@ def pieces(stdin: Stdin) -> Iterable[bytes]:
 
 
 class Local:
-    """Runs command lines on this machine, by /bin/sh."""
+    """Runs command lines on this machine, by /bin/sh. What it says has no bounds: it is ours."""
 
     def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+        self,
+        command: str,
+        stdin: Stdin = b"",
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
     ) -> Result:
         process = subprocess.Popen(
             ["/bin/sh", "-c", command],

@@ -26,16 +26,38 @@ class Defect(DeployError):
     """An error that nobody foresaw: a fault of ours, with the way that led to it."""
 
     def __init__(self, error: Exception) -> None:
-        from traceback import extract_tb
-
-        frames = [f for f in extract_tb(error.__traceback__) if f.filename.startswith(_PACKAGE)]
-        way = " < ".join(f"{f.filename.removeprefix(_PACKAGE)}:{f.lineno}" for f in frames[::-1])
         super().__init__(
-            f"{type(error).__name__}: {error} (at {way})",
+            _told(error),
             f"this is a defect of dlws {__version__}: please report it with these lines",
         )
 
 
+class NotUnderstood(DeployError):
+    """An error that nobody foresaw in the work on one node: what it says makes no sense to us."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"its answer cannot be understood: {_told(error)}",
+            "look at what that node prints; where that is as it should be, this is a defect of "
+            f"dlws {__version__}: please report it with these lines",
+        )
+
+
+def _told(error: Exception) -> str:
+    """An error with the way to it; its words may quote a node, which may be long-winded."""
+    from traceback import extract_tb
+
+    words = " ".join(str(error).split())
+    shown = words if len(words) <= _QUOTED else f"{words[:_QUOTED]}..."
+    frames = [f for f in extract_tb(error.__traceback__) if f.filename.startswith(_PACKAGE)]
+    way = " < ".join(
+        f"{f.filename.removeprefix(_PACKAGE)}:{f.lineno}" for f in frames[: -_FRAMES - 1 : -1]
+    )
+    return f"{type(error).__name__}: {shown} (at {way})"
+
+
+_QUOTED, _FRAMES = 300, 8
+"""Characters of an error's own words that are shown, and places on the way to it."""
 _PACKAGE = __file__.removesuffix("core/errors.py")
 
 

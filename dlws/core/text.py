@@ -5,6 +5,12 @@ from __future__ import annotations
 import time
 
 
+def split_lines(text: str) -> list[str]:
+    """The lines of what a machine printed. Nothing but a newline ends one: str.splitlines() also
+    splits at U+2028 and other characters that may stand within a value."""
+    return text.removesuffix("\n").split("\n") if text else []
+
+
 def took(seconds: float) -> str:
     """A duration for people: 0.4 s, 12 s, 3 min 20 s."""
     if seconds < 10:

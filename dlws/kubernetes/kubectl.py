@@ -101,13 +101,13 @@ def _through(node: Node, words: Sequence[str]) -> int:
     command = sh(*kubeconfig.KUBECTL, *words)
     stdin = _input() if reads_stdin(words) else b""
     with outlets(passed_on()) as show:
-        code = node.read(command, stdin=stdin, sudo=True, check=False, echo=show).code
-    if code == _NOT_FOUND:
+        done = node.read(command, stdin=stdin, sudo=True, check=False, echo=show, bounds=None)
+    if done.code == _NOT_FOUND:
         raise DeployError(
             f"neither this machine nor {node.name} has kubectl",
             f"run: {PROGRAM} runscriptonroles infra worker ./scripts/install_kubeadm.sh",
         )
-    return code
+    return done.code
 
 
 def reads_stdin(words: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from dlws.core.architecture import architecture
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.nodeset import fold
 from dlws.core.terminal_text import visible
+from dlws.core.text import split_lines
 from dlws.kubernetes import api, kubeconfig
 from dlws.shell.quoting import script
 
@@ -52,7 +54,7 @@ class Row:
 
 def parse(row: Row, text: str, wanted: str = "") -> Row:
     """The row filled from what templates/kubernetes/status.sh printed; `wanted`: gpu, npu or ""."""
-    pairs = [line.partition("=")[::2] for line in text.splitlines()]
+    pairs = [line[:_LONGEST].partition("=")[::2] for line in split_lines(text)]
     values: dict[str, list[str]] = {}
     for key, value in pairs:
         values.setdefault(key, []).append(value)
@@ -63,7 +65,7 @@ def parse(row: Row, text: str, wanted: str = "") -> Row:
         problems.append("kubelet failed")
     if wanted in ("gpu", "npu") and wanted not in values:
         problems.append(f"no {wanted} device")
-    jobs = tuple(Background(*item.split("|")) for item in values.get("background", ()))
+    jobs = tuple(filter(None, map(_background, values.get("background", ())[:_JOBS])))
     problems += [f"{job.name} in the background: {job.ended}" for job in jobs if _bad(job)]
     return replace(
         row,
@@ -75,6 +77,17 @@ def parse(row: Row, text: str, wanted: str = "") -> Row:
         problems=tuple(problems),
         background=jobs,
     )
+
+
+_JOB = re.compile(r"([A-Za-z0-9._-]+)\|([0-9]{1,10})\|([0-9]{1,3}|lost|)\|(/[^|]+)")
+_JOBS, _LONGEST = 100, 500
+"""Scripts in the background, and characters of a line, that count: tables have to stay readable."""
+
+
+def _background(value: str) -> Background | None:
+    """The script that a value tells of; None where it makes no sense."""
+    found = _JOB.fullmatch(value)
+    return Background(*found.groups()) if found else None
 
 
 def _bad(job: Background) -> bool:
@@ -97,7 +110,7 @@ def collect(cluster: Cluster, nodes: Sequence[Node], wait: float = 0) -> list[Ro
 
     def look(node: Node) -> Row:
         row = Row(node.name, tuple(node.roles), node.address)
-        return parse(row, node.read(script(text), sudo=True).text, node.machine.type)
+        return parse(row, node.read(script(text, node.user), sudo=True).text, node.machine.type)
 
     live, says = _live(cluster, nodes, wait)
     rows = []
@@ -141,7 +154,7 @@ def with_kubernetes(row: Row, live: Mapping[str, api.KubeNode] | None, says: str
     if not in_cluster(row.roles):
         return row
     if live is None:
-        return replace(row, kubernetes="unknown", problems=(*row.problems, says.splitlines()[0]))
+        return replace(row, kubernetes="unknown", problems=(*row.problems, *split_lines(says)[:1]))
     node = live.get(row.node)
     if node is None:
         return replace(row, kubernetes="not joined", problems=(*row.problems, "not joined"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import Result
 from dlws.core.errors import UsageError
+from dlws.core.limits import PATIENT
 from dlws.core.nodeset import fold
 from dlws.nodes.node import File, Node
 from dlws.shell import files
@@ -85,6 +86,6 @@ def copy(cluster: Cluster, source: Path, destination: str) -> int:
 def _put_file(node: Node, whole: list[File], within: list[File]) -> list[str]:
     """Place one file: within what it is to be called, where that is a directory on the node."""
     command, paths = files.question([*whole, *within])
-    state, inner = node.read(command, stdin=paths, sudo=True).text.splitlines()
+    state, inner = files.states(node.read(command, stdin=paths, sudo=True, bounds=PATIENT).text, 2)
     chosen, found = (within, inner) if state == files.DIRECTORY else (whole, state)
-    return node.put_tree(chosen) if files.differing(chosen, found) else []
+    return node.put_tree(chosen) if files.differing(chosen, [found]) else []

@@ -59,6 +59,7 @@ def target(
         banner_timeout=ssh.banner_timeout,
         auth_timeout=ssh.auth_timeout,
         idle_timeout=ssh.idle_timeout,
+        answer_timeout=ssh.answer_timeout,
         keepalive=ssh.keepalive,
         retries=ssh.retries,
     )

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.core.errors import DeployError
+from dlws.core.limits import ANSWER, FILES_AT_ONCE, PATIENT, REPORTS, Bounds
 from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.runs import plan
 from dlws.runs.console import outlets
 from dlws.runs.plan import AS_IT_IS, Planned
@@ -34,7 +36,7 @@ class CommandFailed(DeployError):
     """A command on a node ended with a status other than 0."""
 
     def __init__(self, title: str, result: Result) -> None:
-        lines = result.complaint.splitlines()[-5:]
+        lines = split_lines(result.complaint)[-5:]
         last = "".join(f"\n    {line}" for line in lines)
         super().__init__(f"exit {result.code} from: {title}{last}")
         self.result = result
@@ -179,13 +181,15 @@ class Node:
         check: bool = True,
         echo: Echo | None = None,
         title: str = "",
+        bounds: Bounds | None = ANSWER,
     ) -> Result:
         """Run a command that changes nothing, in dry runs too; `echo` gets its output.
 
-        `title` are the words for it where it fails.
+        `title` are the words for it where it fails. Beyond the bounds the node has failed;
+        PATIENT are those of what may take long, None of what a person sees as it comes.
         """
         call = Call(command, stdin, sudo, title)
-        result = self._execute(call, echo)
+        result = self._execute(call, echo, bounds=bounds)
         return call.checked(result) if check else result
 
     def put(
@@ -201,8 +205,8 @@ class Node:
         if not wanted:
             return []
         command, paths = files.question(wanted)
-        states = self.read(command, stdin=paths, sudo=True).text
-        changed = files.differing(wanted, states)
+        answer = self.read(command, stdin=paths, sudo=True, bounds=PATIENT).text
+        changed = files.differing(wanted, files.states(answer, len(wanted)))
         if changed and self.gate.admit(*self._writes(changed)):
             self._place([file for file, _ in changed])
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -221,8 +225,13 @@ class Node:
             yield plan.write(self.name, file, state, lines)
 
     def _contents(self, paths: Sequence[str]) -> list[bytes]:
-        names = os.fsencode("".join(f"{path}\n" for path in paths))
-        return files.contents(self.read(files.CONTENT, stdin=names, sudo=True).out.decode())
+        found: list[bytes] = []
+        for first in range(0, len(paths), FILES_AT_ONCE):
+            some = paths[first : first + FILES_AT_ONCE]
+            names = os.fsencode("".join(f"{path}\n" for path in some))
+            answer = self.read(files.CONTENT, stdin=names, sudo=True, bounds=PATIENT).out
+            found += files.contents(answer.decode(errors="replace"), len(some))
+        return found
 
     def _place(self, changed: list[File]) -> None:
         journal = self._run.journal(changes_node=True)
@@ -248,21 +257,27 @@ class Node:
 
     def count_changes(self, output: bytes) -> None:
         """Count the lines of a script's output by which it reports changes."""
-        lines = output.decode(errors="replace").splitlines()
-        for line in lines:
-            if line.startswith("changed: "):
-                self._console.count_change(line.removeprefix("changed: "), self.name)
+        lines = split_lines(output.decode(errors="replace"))
+        reports = [line for line in lines if line.startswith("changed: ")]
+        for line in reports[:REPORTS]:
+            self._console.count_change(line.removeprefix("changed: "), self.name)
 
     def close(self) -> None:
         self.connection.close()
 
-    def _execute(self, call: Call, echo: Echo | None = None, keep: int = KEEP) -> Result:
+    def _execute(
+        self,
+        call: Call,
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
+    ) -> Result:
         line, stdin = call.command, call.stdin
         if call.sudo:
             password = None if self.user == "root" else revealed(self._login.sudo_password)
             line = as_root(line, self.user, password)
             stdin = root_stdin(stdin, self.user, password)
-        result = self.connection.run(line, stdin, echo, keep)
+        result = self.connection.run(line, stdin, echo, keep, bounds)
         if call.sudo and refused(result.code, result.complaint):
             raise SudoRefused(self.user, result)
         return result
@@ -282,9 +297,8 @@ class SudoRefused(DeployError):
     """The login user may not become root on a node."""
 
     def __init__(self, user: str, result: Result) -> None:
-        says = result.complaint.splitlines()[-1:] or ["no words"]
         super().__init__(
-            f"sudo refuses {user}: {says[0]}",
+            f"sudo refuses {user}: {result.last_words or 'no words'}",
             "set ssh.sudo_password in config.yaml (or that machine's own), "
             f"or run: {PROGRAM} sshkey install",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import secrets
 import threading
 import time
@@ -38,16 +39,21 @@ _POLL = 1.0
 
 Content = Mapping[str, Any]
 
-# $1 is what to do, $2 the token of the lock it is about, $3 the directory whose lock may be taken
-# over, standard input the new content. Each runs alone (flock). Prints a verdict, then times and
-# content of the lock as it was found: JSON, and in a second line when it was taken.
-_LOCK = """umask 077; token=$2 place=$3 base=/var/lib/dlws lock=/var/lib/dlws/lock
+# $1 is what to do, $2 the directory whose lock may be taken over. Standard input is the token of
+# the lock it is about, which no list of processes is to show, and from its second line on the new
+# content. Each runs alone (flock). Prints a verdict, then times and content of the lock as it was
+# found: JSON, and in a second line when it was taken.
+_LOCK = """umask 077; place=$2 base=/var/lib/dlws lock=/var/lib/dlws/lock
+IFS= read -r token
 if [ ! -d "$base" ]; then
   [ "$1" = take ] || { echo none; exit; }
   mkdir -m 755 "$base" || [ -d "$base" ] || exit 1
 fi
 exec 9<"$base" && flock -w 20 9 || exit 1
-has() { grep -qsF "\\"$1\\": \\"$2" "$lock"; }
+has() {
+  IFS= read -r content 2>/dev/null <"$lock" || return 1
+  case $content in *"\\"$1\\": \\"$2"*) ;; *) return 1 ;; esac
+}
 says() {
   echo "$1"; [ -e "$lock" ] || return 0
   echo "$(date +%s) $(stat -c %Y "$lock")"; cat "$lock"
@@ -68,6 +74,13 @@ release) if has token "$token" || has broken "$token"; then rm -f "$lock"; fi; e
 break) if has token "$token"; then says broken; write; else says changed; fi ;;
 show) if [ -e "$lock" ]; then says held; else echo none; fi ;;
 esac"""
+
+
+class LockUnreadable(DeployError):
+    """What a node says of its lock makes no sense."""
+
+    lost = True
+    """As where no answer came, the lock may be ours all the same."""
 
 
 @dataclass(frozen=True)
@@ -116,22 +129,37 @@ class LockState:
         return {"node": node, "state": state, **times, **who}
 
 
+_VERDICTS = {"taken", "held", "kept", "lost", "released", "broken", "changed", "none"}
+_TIMES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})\n([^\n]{2,4096})\n([0-9]{1,12})")
+_WORD = str | int | float | None
+
+
 def parse(text: str) -> LockState:
-    """What the script on the node printed."""
-    lines = text.splitlines()
+    """What the script on the node printed; raises DeployError where it is nothing of the kind."""
+    verdict, _, lock_there = text.partition("\n")
+    found = _TIMES.fullmatch(lock_there)
     try:
-        if len(lines) < 2:
-            return LockState(lines[0])
-        now, touched = map(int, lines[1].split())
-        who = json.loads(lines[2])
-        if "token" in who:
-            lock.words(who, 0)
-        return LockState(lines[0], who, max(0, now - touched), max(0, now - int(lines[3])))
-    except (ValueError, IndexError, KeyError, TypeError) as error:
-        raise DeployError(
+        if verdict not in _VERDICTS or bool(lock_there) != bool(found):
+            raise ValueError(verdict)
+        if not found:
+            return LockState(verdict)
+        now, touched, taken = (int(found[group]) for group in (1, 2, 4))
+        return LockState(verdict, _who(found[3]), max(0, now - touched), max(0, now - taken))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise LockUnreadable(
             f"the lock on the node cannot be read: {text[:200]!r}",
             _LOOK,
         ) from error
+
+
+def _who(text: str) -> Content:
+    """Who holds the lock: a table of words."""
+    who = json.loads(text)
+    if not isinstance(who, dict) or not all(isinstance(word, _WORD) for word in who.values()):
+        raise TypeError(text)
+    if "token" in who:
+        lock.words(who, 0)
+    return who
 
 
 def ask(
@@ -143,12 +171,12 @@ def ask(
 ) -> LockState:
     """Take, keep, release, break or look at the lock on a node."""
     # A read, since it is no change that the run was asked for: it is neither recorded nor resumed.
-    data = json.dumps(content).encode() if content else b""
-    line = script(_LOCK, what, token, place)
+    data = f"{token}\n{json.dumps(content) if content else ''}".encode()
+    line = script(_LOCK, what, place)
     result = node.read(line, stdin=data, sudo=True, check=False)
     if not result.ok:
-        says = result.complaint.splitlines()[-1:] or ["no words"]
-        raise DeployError(f"its lock cannot be had: exit {result.code}, {says[0]}", _LOOK)
+        says = result.last_words or "no words"
+        raise DeployError(f"its lock cannot be had: exit {result.code}, {says}", _LOOK)
     return parse(result.text)
 
 

@@ -8,8 +8,10 @@ from collections import deque
 from collections.abc import Callable, Sequence, Set
 from typing import Generic, TypeVar
 
+import click
+
 from dlws.core import nodeset
-from dlws.core.errors import DeployError, Refused
+from dlws.core.errors import DeployError, EndOfPlan, NotUnderstood, ReaderGone, Refused
 from dlws.core.text import since
 from dlws.nodes.node import Node
 from dlws.nodes.outcomes import NotTried, Outcome
@@ -134,9 +136,19 @@ class WorkQueue(Generic[T]):
 
 
 def _attempt(action: Callable[[Node], T], node: Node) -> Outcome[T]:
+    """What came of it. Whatever goes wrong is this node's failure: it ends no other one's work."""
     try:
         return Outcome(node, value=action(node))
-    except Refused:
-        raise  # not of this node: the whole run is refused
+    except (Refused, *_OF_THE_RUN):
+        raise
     except DeployError as error:
         return Outcome(node, error=error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return Outcome(node, error=DeployError(f"{where}{error.strerror or error}"))
+    except Exception as error:
+        return Outcome(node, error=NotUnderstood(error))
+
+
+_OF_THE_RUN = (EndOfPlan, ReaderGone, BrokenPipeError, click.Abort)
+"""What ends the whole run: no node has a part in it. Refused does, too."""

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.connection import Echo
-from dlws.core.errors import Refused, UsageError
+from dlws.core.errors import DeployError, Refused, UsageError
+from dlws.core.limits import PATIENT
 from dlws.core.program import PROGRAM
 from dlws.runs import journal, lock, records
 from dlws.runs.journal import Journal, Run
 from dlws.runs.recorded import check_ours
 from dlws.shell import recorder
+
+_LONGEST = 4096
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
@@ -71,21 +74,28 @@ def _reconcile(node: Node, record: Journal, begun: list[dict[str, Any]]) -> None
         if not operations:
             continue
         line = recorder.waiting_line(operations, node.is_root(root))
-        answer = node.read(line, sudo=root, echo=_waiting(node, titles))
-        for found in recorder.outcomes(answer.text):
-            record.settled(node.name, titles[found.operation], found)
+        answer = node.read(line, sudo=root, echo=_waiting(node, titles), bounds=PATIENT)
+        found = recorder.outcomes(answer.text)
+        if {one.operation for one in found} - set(operations):
+            raise DeployError("it speaks of commands that it was not asked about", _ANEW)
+        for one in found:
+            record.settled(node.name, titles[one.operation], one)
+
+
+_ANEW = "look at /var/lib/dlws/ops on that node; or run the command anew"
 
 
 def _waiting(node: Node, titles: dict[str, str]) -> Echo:
-    """Says of what is still at work that it is waited for."""
-    rest = b""
+    """Says of what is still at work that it is waited for, of each once."""
+    rest, waited_for = b"", dict(titles)
 
     def receive(name: str, data: bytes) -> None:
         nonlocal rest
         *lines, rest = (rest + data if name == "out" else rest).split(b"\n")
+        rest = rest[:_LONGEST]  # no line of ours is longer
         for line in lines:
             operation, _, word = line.decode(errors="replace").partition(" ")
-            if word == "runs":
-                node.say(f"waiting for what still runs: {titles.get(operation, operation)}")
+            if word == "runs" and (title := waited_for.pop(operation, "")):
+                node.say(f"waiting for what still runs: {title}")
 
     return receive

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BEGIN, END = "# dlws: begin", "# dlws: end"
 _READ = "stat -c '%a %U:%G' /etc/hosts && cat /etc/hosts"
 _STATE = "644 root:root"
-_OLD_BLOCK = re.compile(r"(?ms)^# dlws api server: begin$.*?^# dlws api server: end$\n?")
+_OLD_BEGIN, _OLD_END = "# dlws api server: begin", "# dlws api server: end"
 _LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
@@ -52,7 +52,7 @@ def merged(old: str, ours: list[str]) -> str:
     shared = Counter(name for line in ours for name in line.split()[1:])
     api = {name for name, addresses in shared.items() if addresses > 1}
     block = "\n".join([BEGIN, *ours, END]) + "\n"
-    text = _OLD_BLOCK.sub("", old) or _LOCAL
+    text = _without_old_block(old) or _LOCAL
     if not text.endswith("\n"):
         text += "\n"
     head, begin, rest = text.partition(BEGIN + "\n")
@@ -62,8 +62,26 @@ def merged(old: str, ours: list[str]) -> str:
     return head + block + (tail if end else rest) if begin else head + block
 
 
+def _rows(text: str) -> list[str]:
+    """The lines with the newlines at their ends."""
+    return re.split(r"(?<=\n)", text)
+
+
+def _without_old_block(text: str) -> str:
+    """The text without the block of an older dlws, where that has an end."""
+    kept, inside, rows = list[str](), False, _rows(text)
+    ends = [number for number, row in enumerate(rows) if row.rstrip("\n") == _OLD_END]
+    for number, row in enumerate(rows):
+        begins = row.rstrip("\n") == _OLD_BEGIN and ends and number < ends[-1]
+        inside = inside or bool(begins)
+        if not inside:
+            kept.append(row)
+        inside = inside and row.rstrip("\n") != _OLD_END
+    return "".join(kept)
+
+
 def _without(text: str, names: set[str]) -> str:
-    rows = text.splitlines(keepends=True)
+    rows = _rows(text)
     return "".join(row for row in rows if not names & set(row.split("#")[0].split()[1:]))
 
 

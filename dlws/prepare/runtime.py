@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from dlws.config.model.machines import MAKERS
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.merge import merged
 from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.shell.files import File
 from dlws.shell.quoting import chain, script, sh
 
@@ -230,7 +232,24 @@ def parse(kind: str, content: bytes) -> Tree:
     tree = tomllib.loads(text) if kind == "containerd" else json.loads(text)
     if not isinstance(tree, dict):
         raise ValueError("it is not a table of settings")
+    if _deeper(tree, _DEEPEST):
+        raise ValueError(f"its tables are nested more than {_DEEPEST} deep")
     return tree
+
+
+_DEEPEST = 50
+
+
+def _deeper(tree: object, levels: int) -> bool:
+    """Whether tables or lists are nested deeper than so many levels."""
+    level: list[object] = [tree]
+    for _ in range(levels):
+        level = [child for one in level for child in _children(one)]
+    return bool(level)
+
+
+def _children(tree: object) -> Iterable[object]:
+    return tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
 
 
 def format(kind: str, tree: Tree) -> bytes:
@@ -312,10 +331,14 @@ def parse_present(kind: str, name: str, result: Result) -> Present:
             f"{PROGRAM} connect {name}",
         )
     head, _, text = result.out.partition(b"\n\n")
-    facts = dict(line.split("=", 1) for line in head.decode().splitlines())
+    rows = [line.partition("=") for line in split_lines(head.decode(errors="replace"))]
+    facts = {key: value for key, _, value in rows}
+    mode = facts.get("mode") or "644"
     names = ("present", "device", "kept", "restart")
+    if not {"mode", *names} <= set(facts) or not re.fullmatch("[0-7]{1,4}", mode):
+        raise DeployError(f"{PATHS[kind]} on {name} cannot be read: {head[:200]!r}")
     present, has_device, kept, restart = (facts[name] == "yes" for name in names)
-    return Present(text, present, int(facts["mode"] or "644", 8), has_device, kept, restart)
+    return Present(text, present, int(mode, 8), has_device, kept, restart)
 
 
 def _merged(

@@ -9,7 +9,7 @@ import secrets
 import shlex
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +24,8 @@ from dlws.core.localfiles import MIB, private_directory
 from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
 from dlws.runs import history, records
-from dlws.runs.appendlog import AppendLog, JournalUnwritable, write_all
+from dlws.runs.appendlog import AppendLog, JournalUnwritable
+from dlws.runs.nodelog import LogSpace, NodeLog
 from dlws.secrets.redaction import Redactor
 from dlws.shell import recorder
 from dlws.shell.recorder import OperationOutcome
@@ -55,6 +56,8 @@ class Journal:
         self._spent, self.placed = history.failed(found), history.placed(found)
         self.in_flight = history.in_flight(found)
         private_directory(directory)
+        self._space = LogSpace(directory)
+        self._writing = defaultdict[str, threading.Lock](threading.Lock)
         self._log = AppendLog(directory / records.NAME)
 
     def write(self, kind: str, **fields: Any) -> None:
@@ -114,16 +117,19 @@ class Journal:
         self.write("placing", node=node, files=rows)
 
     def log(self, node: str) -> Outlet:
-        """A receiver that appends a node's output to NODE.log, and what to call at its end."""
+        """A receiver that appends a node's output to NODE.log, and what to call at its end.
+
+        Of more than core.limits allows, the beginning and the end are kept.
+        """
         path = self.directory / f"{node}.log"
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with self._lock:
+            lock = self._writing[node]
+        with self._kept(path):
+            log = NodeLog(path, self._space, lock)
 
         def write(_: str, data: bytes) -> None:
-            try:
-                write_all(handle, data)
-            except OSError as error:
-                self._log.stop(error)
-                raise JournalUnwritable(path, error) from error
+            with self._kept(path):
+                log.write(data)
 
         receive, flush = self._redactor.stream(write)
 
@@ -131,9 +137,18 @@ class Journal:
             try:
                 flush()
             finally:
-                os.close(handle)
+                log.close()
 
         return receive, finish
+
+    @contextmanager
+    def _kept(self, path: Path) -> Iterator[None]:
+        """The block writes what belongs to the record: where it cannot, the run ends."""
+        try:
+            yield
+        except OSError as error:
+            self._log.stop(error)
+            raise JournalUnwritable(path, error) from error
 
     def close(self, outcome: str) -> None:
         """The end of the run, on disk when this returns."""

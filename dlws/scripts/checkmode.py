@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from dlws.core import resources
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
+from dlws.core.text import split_lines
 from dlws.runs.plan import NOTHING
 from dlws.scripts.script import environment
 from dlws.shell import files
@@ -38,14 +40,14 @@ def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]
     result = answers(node, archive, [found.name])[found.name]
     lines = [f"{kind} {what}: {words}" for kind, what, words in said(result)]
     if result.code not in (0, _DIFFERS):
-        why = result.complaint.splitlines()[-1:] or [f"exit {result.code}"]
-        return [*lines, f"what else it would change is not known: {why[0]}"]
+        why = result.last_words or f"exit {result.code}"
+        return [*lines, f"what else it would change is not known: {why}"]
     return lines or NOTHING
 
 
 def said(result: Result) -> list[tuple[str, str, str]]:
     """The lines by which a script in check mode names differences: kind, what, words."""
-    lines = [line.removeprefix("differs: ").split("\t") for line in result.text.splitlines()]
+    lines = [line.removeprefix("differs: ").split("\t") for line in split_lines(result.text)]
     return [(row[0], row[1], row[2]) for row in lines if len(row) == 3]
 
 
@@ -81,12 +83,21 @@ def answers(node: Node, data: bytes, names: Sequence[str]) -> Answers:
 
 def parse(text: str, names: Sequence[str]) -> Answers:
     """What state.sh printed, by the names of the questions."""
-    lines = text.splitlines()
+    lines = split_lines(text)
     if len(lines) != len(names):
         raise DeployError(f"asked {len(names)} questions, got {len(lines)} answers")
-    return {name: _answer(line) for name, line in zip(names, lines, strict=True)}
+    return {name: _answer(number, lines[number]) for number, name in enumerate(names)}
 
 
-def _answer(line: str) -> Result:
-    _, status, out, err = line.split(" ")
-    return Result(int(status), base64.b64decode(out), base64.b64decode(err))
+_ANSWER = re.compile(r"([0-9]{1,6}) ([0-9]{1,3}) ([A-Za-z0-9+/=]*) ([A-Za-z0-9+/=]*)")
+
+
+def _answer(number: int, line: str) -> Result:
+    found = _ANSWER.fullmatch(line)
+    try:
+        if not found or int(found[1]) != number:
+            raise ValueError(line)
+        out, err = (base64.b64decode(found[group], validate=True) for group in (3, 4))
+    except ValueError as error:
+        raise DeployError(f"asked question {number}, got no answer: {line[:200]!r}") from error
+    return Result(int(found[2]), out, err)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from dlws.core.errors import DeployError
+from dlws.core.limits import PATIENT
 from dlws.nodes.node import Node
 from dlws.runs.plan import Planned
 
@@ -45,7 +46,7 @@ def _returned(node: Node, before: str) -> bool:
         if _boot_id(node) == before:
             node.close()
             return False
-        node.read("systemctl is-system-running --wait", check=False)
+        node.read("systemctl is-system-running --wait", check=False, bounds=PATIENT)
     except ConnectionFailed:
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.connection import Result
@@ -87,8 +88,9 @@ def _run_once(
 def start(node: Node, config: Config, found: Script, sudo: bool = False) -> Result:
     """Start a script that outlives the connection; its log and exit status stay on the node."""
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
+    place = re.sub(r"[^A-Za-z0-9._-]", "_", found.name)  # `status` takes no other names for ours
     return node.run(
-        f"{_START} {sh(found.name, 'env', *variables, *found.words(found.args))}",
+        f"{_START} {sh(place, 'env', *variables, *found.words(found.args))}",
         stdin=found.archive,
         sudo=sudo or "root" in found.needs,
         title=f"start {sh(found.name, *found.args)} in the background",

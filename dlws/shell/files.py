@@ -6,13 +6,15 @@ import base64
 import difflib
 import hashlib
 import os
+import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.text import split_lines
 from dlws.shell.enter import ENTER
 from dlws.shell.quoting import STARTED, script
 
@@ -62,6 +64,8 @@ _WORDS = 4096
 
 _SHOWN = 64 * 1024
 """Larger files are not shown line by line."""
+_COMPARED = 4000
+"""Nor are those of more lines: comparing takes the square of their number at worst."""
 
 # For each path on standard input: its beginning in base64; an empty line where there is none that
 # anybody may read.
@@ -164,29 +168,54 @@ DIRECTORY = "- - directory"
 _LINK, _UNSAFE = "- - link", "- - unsafe"
 
 
-def differing(files: Iterable[File], states: str) -> list[tuple[File, str]]:
-    """The files whose line in what question() prints is not what it should be, with that line."""
+_ANSWER = re.compile(r"(-) (-) (-|directory|link|unsafe)|([0-9a-f]{64}) ([0-7]{1,4}) (.+)")
+
+
+def states(answer: str, count: int) -> list[str]:
+    """The states of so many files, in the words of question()."""
+    found = split_lines(answer)
+    if len(found) != count:
+        raise DeployError(f"asked for the state of {count} files, got {len(found)} answers")
+    if wrong := next((line for line in found if not _ANSWER.fullmatch(line)), ""):
+        raise DeployError(f"asked for the state of files, got {wrong[:200]!r}")
+    return found
+
+
+def parts(state: str) -> tuple[str, str, str]:
+    """Hash, mode and owner in a state. The names of some domains' users and groups have spaces."""
+    found = _ANSWER.fullmatch(state)
+    if not found:
+        raise DeployError(f"{state[:200]!r} is no state of a file")
+    digest, mode, owner = filter(None, found.groups())
+    return digest, mode, owner
+
+
+def differing(files: Iterable[File], states: Sequence[str]) -> list[tuple[File, str]]:
+    """The files whose state is not what it should be, with that state."""
     files = list(files)
-    lines = states.splitlines()
-    if len(lines) != len(files):
-        raise DeployError(f"asked for the state of {len(files)} files, got {len(lines)} answers")
-    unsafe = [file.path for file, line in zip(files, lines, strict=True) if line == _UNSAFE]
+    unsafe = [file.path for file, has in zip(files, states, strict=True) if has == _UNSAFE]
     if unsafe:
         raise DeployError(
             f"{unsafe[0]}: a part of its path is a link that others than root made or can change",
             "give the path that the link stands for, if that is the place you mean",
         )
-    return [(file, line) for file, line in zip(files, lines, strict=True) if line != file.state]
+    return [(file, has) for file, has in zip(files, states, strict=True) if has != file.state]
 
 
-def contents(answer: str) -> list[bytes]:
-    """What CONTENT printed, a file each."""
-    return [base64.b64decode(line) for line in answer.splitlines()]
+def contents(answer: str, count: int) -> list[bytes]:
+    """What CONTENT printed of so many files."""
+    found = split_lines(answer)
+    if len(found) != count:
+        raise DeployError(f"asked for the content of {count} files, got {len(found)} answers")
+    try:
+        return [base64.b64decode(line, validate=True) for line in found]
+    except ValueError as error:
+        raise DeployError(f"asked for the content of files, got no base64: {error}") from error
 
 
 def difference(file: File, state: str, old: bytes) -> tuple[str, ...]:
     """The lines that differ, for people; of what is private, large or no text, a word about it."""
-    _, mode, owner = state.split()
+    _, mode, owner = parts(state)
     lines = (
         ["a link is there now"]
         if state == _LINK
@@ -203,8 +232,11 @@ def difference(file: File, state: str, old: bytes) -> tuple[str, ...]:
         before, after = old.decode(), b"".join(chunks(file.content)).decode()
     except UnicodeDecodeError:
         return (*lines, "content not shown: not text")
+    old_lines, new_lines = split_lines(before), split_lines(after)
+    if max(len(old_lines), len(new_lines)) > _COMPARED:
+        return (*lines, f"content not shown: {len(new_lines)} lines")
     names = ("there now" if mode != "-" else "not there", file.path)
-    made = difflib.unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    made = difflib.unified_diff(old_lines, new_lines, *names, lineterm="")
     return (*lines, *made)
 
 

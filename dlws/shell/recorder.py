@@ -119,7 +119,7 @@ for op; do
   fi
 done"""
 
-_ANSWER = re.compile(r"^([0-9a-f]+) (\d+|died|never)$", re.MULTILINE)
+_ANSWER = re.compile(r"^([0-9a-f]{1,64}) ([0-9]{1,3}|died|never)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

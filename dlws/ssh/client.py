@@ -15,6 +15,7 @@ import paramiko
 
 from dlws.core.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.limits import Bounds, Unanswered
 from dlws.core.program import PROGRAM
 from dlws.secrets.redaction import revealed
 from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
@@ -23,7 +24,6 @@ from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, public
 from dlws.ssh.transport import (
     OutputReader,
-    PendingChannel,
     StdinWriter,
     Transport,
     Wakeup,
@@ -57,15 +57,22 @@ class Ssh:
         self._failure: tuple[float, DeployError] | None = None
 
     def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+        self,
+        command: str,
+        stdin: Stdin = b"",
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
     ) -> Result:
         try:
-            return self._run(command, stdin, echo, keep)
+            return self._run(command, stdin, echo, keep, bounds)
         except ConnectionFailed:
             self._halt.check()  # it may be why the connection is gone
             raise
 
-    def _run(self, command: str, stdin: Stdin, echo: Echo | None, keep: int) -> Result:
+    def _run(
+        self, command: str, stdin: Stdin, echo: Echo | None, keep: int, bounds: Bounds | None
+    ) -> Result:
         channel = self.session()
         bell = Wakeup()
         channel.in_buffer.set_event(bell)
@@ -75,25 +82,24 @@ class Ssh:
         with after, translated(self.target), contextlib.closing(channel):
             self._halt.check()
             ahead = channel.get_transport().ask_ahead()
+            sink = OutputReader(channel, out, err, echo, bounds.size if bounds else 0)
+            liveness = Liveness(
+                self.target, channel.get_transport(), ahead, bool(bounds and bounds.timely)
+            )
             start(channel, command)
             after.callback(StdinWriter(channel, stdin).join)
             try:
-                self._listen(channel, bell, OutputReader(channel, out, err, echo), ahead)
-            except ConnectionFailed as error:
+                self._listen(channel, bell, sink, liveness)
+            except (ConnectionFailed, Unanswered) as error:
                 if error.lost:
-                    self.close()  # nothing more goes over a link that hangs
+                    self.close()  # nothing more goes over a link that hangs, or is flooded
                 raise
         return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
 
     def _listen(
-        self,
-        channel: paramiko.Channel,
-        bell: Wakeup,
-        sink: OutputReader,
-        ahead: PendingChannel | None,
+        self, channel: paramiko.Channel, bell: Wakeup, sink: OutputReader, liveness: Liveness
     ) -> None:
         """Take what arrives until the command has ended."""
-        liveness = Liveness(self.target, channel.get_transport(), ahead)
         while True:
             liveness.wait(bell)
             done = channel.closed or (channel.eof_received and channel.status_event.is_set())

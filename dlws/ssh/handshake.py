@@ -13,6 +13,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from dlws.core.errors import DeployError
+from dlws.core.limits import ANSWER_SECONDS
 from dlws.core.program import PROGRAM
 from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, pin, written
 from dlws.ssh.transport import HearingPacketizer, Transport, close
@@ -43,7 +44,7 @@ class LeftAtLogin(EOFError):
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how to log in. Times in seconds; 0 switches idle_timeout and keepalive off.
+    """Where and how to log in. Times in seconds; 0 switches those off that end or watch a command.
 
     `machine` is the one of the configuration that is there; a jump host is none. `sends_passwords`:
     whoever is there is told one, be it of this login or of sudo.
@@ -62,6 +63,7 @@ class Target:
     banner_timeout: float = 15
     auth_timeout: float = 30
     idle_timeout: float = 0
+    answer_timeout: float = ANSWER_SECONDS
     keepalive: float = 15
     retries: int = 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from dlws.core.limits import Unanswered
 from dlws.ssh.handshake import AWAY, ConnectionFailed, Target
 from dlws.ssh.transport import PendingChannel, Wakeup
 
@@ -16,23 +17,28 @@ class Liveness:
     """Raises ConnectionFailed (`lost`) where a machine has gone, or a command is silent too long.
 
     `ahead` is the channel that was asked for with the command: its answer tells that anyone is
-    there, long before a keepalive does.
+    there, long before a keepalive does. Of a `timely` command the end comes within answer_timeout.
     """
 
-    def __init__(self, target: Target, transport: Any, ahead: PendingChannel | None) -> None:
+    def __init__(
+        self, target: Target, transport: Any, ahead: PendingChannel | None, timely: bool = False
+    ) -> None:
         self._target, self._transport, self._ahead = target, transport, ahead
+        self._answer_timeout = target.answer_timeout if timely else 0
         self._begun = self._active = self._pinged = time.monotonic()
 
     def wait(self, bell: Wakeup) -> None:
         """Wait until something arrives, or it is time to look()."""
         limit = self._target.connect_timeout if self._unanswered else 0
-        waits = (self._target.keepalive, self._target.idle_timeout, limit)
+        waits = (self._target.keepalive, self._target.idle_timeout, limit, self._answer_timeout)
         bell.wait(min(filter(None, waits), default=None))
         bell.quiet()
 
     def look(self, now: float, some: bool) -> None:
         """Judge what is known, and ask where nothing is; `some` output has arrived by `now`."""
         target = self._target
+        if self._answer_timeout and now - self._begun >= self._answer_timeout:
+            raise Unanswered.late(self._answer_timeout)
         if some:
             self._active = now
         if self._unanswered and now - self._begun >= target.connect_timeout:

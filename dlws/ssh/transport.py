@@ -28,6 +28,7 @@ from paramiko.common import (
 from paramiko.packet import Packetizer
 
 from dlws.core.connection import Echo, Stdin, Tail, pieces
+from dlws.core.limits import Unanswered
 
 # Paramiko's threads print tracebacks of their own through logging; we report each failure once.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -271,10 +272,20 @@ _NOISE = 64 * 1024
 
 
 class OutputReader:
-    """Takes what arrives from a command to where it goes, without what came before the mark."""
+    """Takes what arrives from a command to where it goes, without what came before the mark.
 
-    def __init__(self, channel: paramiko.Channel, out: Tail, err: Tail, echo: Echo | None) -> None:
-        self._echo = echo
+    Raises Unanswered once that is more than `limit` bytes (0: never).
+    """
+
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        out: Tail,
+        err: Tail,
+        echo: Echo | None,
+        limit: int = 0,
+    ) -> None:
+        self._echo, self._limit, self._taken = echo, limit, 0
         self._streams = (
             ("out", out, AfterMark(), channel.recv_ready, channel.recv),
             ("err", err, AfterMark(), channel.recv_stderr_ready, channel.recv_stderr),
@@ -296,6 +307,9 @@ class OutputReader:
 
     def _move(self, name: str, tail: Tail, data: bytes) -> None:
         tail.write(data)
+        self._taken += len(data)
+        if self._limit and self._taken > self._limit:
+            raise Unanswered.endless(self._limit)
         if self._echo and data:
             self._echo(name, data)
 

@@ -11,6 +11,7 @@ from dlws.access import sshkey
 from dlws.config.reading.load import inspect
 from dlws.core.errors import CheckFailed, DeployError, Refused
 from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.kubeadm import members
 from dlws.kubernetes import kubeconfig
 from dlws.nodes.node import Node, SudoRefused
@@ -123,8 +124,8 @@ def _keys(cluster: Cluster) -> bytes:
 
 
 def _verdict(outcome: Outcome[Verdict]) -> Verdict:
-    error = outcome.error.message.splitlines()[0] if outcome.error else "no answer"
-    return outcome.value or Verdict(outcome.node.name, error=error)
+    error = split_lines(outcome.error.message)[:1] if outcome.error else []
+    return outcome.value or Verdict(outcome.node.name, error="".join(error) or "no answer")
 
 
 def mended(session: Session, findings: Sequence[Finding]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dlws.config.problems import Path
+from dlws.core.text import split_lines
 from dlws.kubeadm.survey import Member
 from dlws.scripts.checkmode import Answers
 
@@ -107,7 +108,7 @@ class Comparison:
 
     def lines(self, name: str, key: str) -> list[str]:
         """The values of a key in an answer of lines KEY=VALUE."""
-        pairs = [line.partition("=") for line in self.answers[name].text.splitlines()]
+        pairs = [line.partition("=") for line in split_lines(self.answers[name].text)]
         return [value for found, _, value in pairs if found == key]
 
 

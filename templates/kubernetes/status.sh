@@ -1,5 +1,6 @@
 #!/bin/sh
-# What a node is and has, as lines KEY=VALUE; changes nothing.
+# What a node is and has, as lines KEY=VALUE; changes nothing. $1: the login user.
+user=${1:-root} top=${DLWS_ROOT-}
 (
     # shellcheck disable=SC1091
     . /etc/os-release 2>/dev/null
@@ -20,16 +21,29 @@ cat /sys/bus/pci/devices/*/uevent 2>/dev/null |
     awk -F= '/^PCI_CLASS=/ {class=$2} /^PCI_ID=/ {
         if ($2 ~ /^10DE:/ && (class ~ /^30[02]/)) print "pci_gpu=" $2
         if ($2 ~ /^19E5:D[18]0/) print "pci_npu=" $2 }'
-# Scripts left running by --background: name, pid, whether it runs, its exit status, its log.
-for work in /var/lib/dlws/background/*/ /root/.dlws/background/*/ /home/*/.dlws/background/*/; do
-    [ -s "${work}pid" ] || continue
-    pid=$(cat "${work}pid")
-    ended=
-    if [ -s "${work}exit" ]; then
-        ended=$(cat "${work}exit")
-    elif ! kill -0 "$pid" 2>/dev/null; then
-        ended=lost
-    fi
-    printf 'background=%s|%s|%s|%slog\n' "$(basename "$work")" "$pid" "$ended" "$work"
+# Scripts left running by --background: name, pid, its exit status where it has ended, its log.
+# Users write what they like below their homes, and this is root who looks there: only what root or
+# the login user owns counts, and no links.
+owned() { # PATH DEPTH TYPE: the paths of that type at and below PATH, by owners and names that count
+    LC_ALL=C find "$1" -maxdepth "$2" ! \( -user root -o -user "$user" \) -prune -o \
+        -type "$3" ! -name '*[!A-Za-z0-9._-]*' -print 2>/dev/null
+}
+number() { # FILE: the number in it, in $value
+    value=
+    [ -z "$(owned "$1" 0 f)" ] || value=$(head -c 12 "$1")
+    case $value in *[!0-9]*) value= ;; esac
+}
+for base in "$top"/var/lib/dlws/background "$top"/root/.dlws/background "$top"/home/*/.dlws/background; do
+    if [ ! -d "$base" ] || [ -L "$base" ] || [ -L "${base%/*}" ]; then continue; fi
+    owned "$base" 1 d | while IFS= read -r work; do
+        [ "$work" != "$base" ] || continue
+        number "$work/pid"
+        pid=$value
+        [ -n "$pid" ] || continue
+        number "$work/exit"
+        ended=$value
+        [ -n "$ended" ] || kill -0 "$pid" 2>/dev/null || ended=lost
+        printf 'background=%s|%s|%s|%s/log\n' "${work##*/}" "$pid" "$ended" "$work"
+    done
 done
 exit 0

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -12,9 +15,10 @@ from dlws.cli import cli
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
 from dlws.core.resources import templates
+from dlws.core.text import split_lines
 from dlws.kubernetes import api, status
 from dlws.kubernetes.status import Background, Row
-from dlws.shell.quoting import script
+from dlws.shell.quoting import script, sh
 from tests.support.fakes import CONFIG, World, config_of
 
 ROW = Row("worker01", ("worker",), "10.1.0.11")
@@ -106,10 +110,97 @@ def test_the_script_runs_here() -> None:
     assert "os=" in result.text and "architecture=" in result.text
 
 
-def test_display_shows_nodes_by_role(tmp_path: object) -> None:
-    from pathlib import Path
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """A machine's files: the login user is `games`, others are `news` and `mail`."""
+    if os.getuid():
+        pytest.skip("files of other users take root")
+    return tmp_path
 
-    assert isinstance(tmp_path, Path)
+
+def left(place: Path, name: str, pid: str = "1", ended: str = "", user: str = "root") -> Path:
+    """A script in the background of a user's."""
+    work = place / name
+    work.mkdir(parents=True)
+    (work / "pid").write_text(f"{pid}\n")
+    if ended:
+        (work / "exit").write_text(f"{ended}\n")
+    for path in (place, work, *work.iterdir()):
+        shutil.chown(path, user)
+    return work
+
+
+def background(root: Path) -> list[str]:
+    text = (templates() / "kubernetes/status.sh").read_text()
+    result = Local().run(f"DLWS_ROOT={sh(root)} {script(text, 'games')}")
+    assert result.ok and not result.err
+    lines = split_lines(result.text.replace(str(root), ""))
+    assert not any(line.startswith("forged=") for line in lines)
+    return sorted(line.removeprefix("background=") for line in lines if line[:5] == "backg")
+
+
+def test_scripts_of_root_and_of_the_login_user_are_seen(kept: Path) -> None:
+    left(kept / "var/lib/dlws/background", "a.sh")
+    left(kept / "root/.dlws/background", "b", "999999999", "0")
+    left(kept / "home/games/.dlws/background", "c_1-2", "999999999", user="games")
+    assert background(kept) == [
+        "a.sh|1||/var/lib/dlws/background/a.sh/log",
+        "b|999999999|0|/root/.dlws/background/b/log",
+        "c_1-2|999999999|lost|/home/games/.dlws/background/c_1-2/log",
+    ]
+
+
+def test_what_another_user_writes_is_left_out(kept: Path) -> None:
+    """Neither names nor contents nor links have a part in what root says of the machine."""
+    others, own = kept / "home/news/.dlws/background", kept / "home/games/.dlws/background"
+    left(others, "theirs", user="news")
+    left(others, "of_root")
+    shutil.chown(others, "news")
+    left(own, "mine", user="games")
+    for home, link, target in (
+        ("mail", ".dlws", kept / "home/games/.dlws"),
+        ("list", ".dlws/background", own),
+    ):
+        path = kept / "home" / home / link
+        path.parent.mkdir(parents=True)
+        path.symlink_to(target)
+    assert background(kept) == ["mine|1||/home/games/.dlws/background/mine/log"]
+
+
+def test_of_the_login_users_own_nothing_odd_counts(kept: Path) -> None:
+    own = kept / "home/games/.dlws/background"
+    for name in ("a|b", "c\nforged=1", "d e", "ü"):
+        left(own, name, user="games")
+    for name, pid in (("several", "1\nforged=1"), ("words", "forged"), ("none", "")):
+        left(own, name, pid, user="games")
+    (kept / "secret").write_text("7\n")
+    linked = left(own, "linked", user="games") / "pid"
+    linked.unlink()
+    linked.symlink_to(kept / "secret")
+    shutil.chown(left(own, "foreign", user="games") / "pid", "news")
+    left(own, "ended", "1", "0|x", user="games")
+    assert background(kept) == ["ended|1||/home/games/.dlws/background/ended/log"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["a|b|1||/l", "a|1|0", "a|x|0|/l", "a|1|0|/a|b", "a b|1|0|/l", "a|1|0|l", "|||", "a|1|no|/l"],
+)
+def test_a_background_script_that_makes_no_sense_is_left_out(value: str) -> None:
+    row = status.parse(ROW, f"background={value}\n{TOLD}")
+    assert [job.name for job in row.background] == ["npu_info_gen.py"] and row.problems == ()
+
+
+def test_no_value_blows_up_the_table() -> None:
+    row = status.parse(ROW, f"os={'x' * 1_000_000}\n" + "background=a|1||/x\n" * 1000)
+    assert len(status.plain([row])) < 2000 and len(row.background) == 100
+
+
+def test_an_error_without_words_is_no_line() -> None:
+    assert status.with_kubernetes(ROW, None, "").problems == ()
+
+
+def test_display_shows_nodes_by_role(tmp_path: Path) -> None:
     config_of(tmp_path, CONFIG)
     result = CliRunner().invoke(cli, ["--dir", str(tmp_path), "display", "--output", "json"])
     told = json.loads(result.stdout)

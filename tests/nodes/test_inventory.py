@@ -52,9 +52,11 @@ def test_a_machine_without_an_address_is_asked_for_by_its_full_name() -> None:
 
 def test_times_are_those_of_the_section_ssh() -> None:
     text = "ssh: {connect_timeout: 1, banner_timeout: 2, auth_timeout: 3, idle_timeout: 4,"
+    text += " answer_timeout: 7,"
     found = target("i1", f"{text} keepalive: 5, retries: 6}}\n")
     times = (found.connect_timeout, found.banner_timeout, found.auth_timeout)
     assert (*times, found.idle_timeout, found.keepalive, found.retries) == (1, 2, 3, 4, 5, 6)
+    assert found.answer_timeout == 7 and target("i1", "").answer_timeout == 300
 
 
 def test_a_machine_may_have_a_sudo_password_of_its_own(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from dlws.config import from_text
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
+from dlws.core.limits import ANSWER, PATIENT
 from dlws.nodes.node import CommandFailed, Login, Node, NotKept, SudoRefused
 from dlws.shell import files
 from dlws.shell.files import File
@@ -154,3 +155,43 @@ def test_lines_of_a_script_that_report_changes_are_counted() -> None:
 ])  # fmt: skip
 def test_who_runs_a_command(user: str, sudo: bool, root: bool) -> None:
     assert node_of(Fake(), Login(user)).is_root(sudo) is root
+
+
+def test_a_question_has_bounds_and_what_a_person_sees_has_none() -> None:
+    fake = Fake()
+    node = node_of(fake)
+    node.read("x")
+    node.read("x", bounds=PATIENT)
+    node.read("x", bounds=None)
+    node.execute("x")
+    node.run("x")
+    states = f"{64 * '0'} 644 root:root\n"
+    fake.rules.append(lambda command, _: Result(0, states.encode()))
+    node.put("x", "/x")
+    assert fake.bounds == [ANSWER, PATIENT, None, None, None, PATIENT, None]
+
+
+def test_a_command_reports_so_many_changes_and_no_more() -> None:
+    node = node_of(Fake())
+    node.count_changes(b"changed: x\n" * 100_000 + b"changed: y\x0bchanged: z\n")
+    assert len(node._console.changes) == 1000
+    node.count_changes(b"changed: y\x0bchanged: z\n")
+    assert node._console.changes[-1] == "i1: y\x0bchanged: z"
+
+
+def test_what_a_failure_quotes_is_bounded() -> None:
+    node = node_of(Fake(rules=[lambda *_: Result(3, b"", b"x" * 1_000_000)]))
+    with pytest.raises(CommandFailed) as caught:
+        node.read("false")
+    assert len(caught.value.message) < 20_000
+
+
+def test_the_content_of_many_files_is_asked_for_in_several_goes() -> None:
+    box = SimulatedNode("i1")
+    for number in range(150):
+        box.files[f"/{number}"] = (b"old %d\n" % number, 0o644, "root:root")
+    node = node_of(box, dry_run=True, diff=True)
+    node.put_tree([File(f"/{number}", b"new\n") for number in range(150)])
+    assert box.questions == 1 + 3
+    details = [action.details for action in node.gate.actions]
+    assert all(f"-old {number}" in lines for number, lines in enumerate(details))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from dlws.nodes.node import Login, Node
 from dlws.nodes.nodelock import LockState
 from tests.support.invocations import unrecorded
 from tests.support.locks import who
-from tests.support.private import Fresh, possible
+from tests.support.private import Fresh, Inside, possible
 
 pytestmark = pytest.mark.skipif(not possible(), reason="a /var/lib/dlws of its own takes root")
 
@@ -111,6 +112,38 @@ def test_of_racers_exactly_one_takes_it(node: Node) -> None:
         winner = names[verdicts.index("taken")]
         assert nodelock.ask(node, "show").token == winner
         nodelock.ask(node, "release", winner)
+
+
+def test_no_list_of_processes_shows_a_token(node: Node) -> None:
+    box = node.connection
+    assert isinstance(box, Inside)
+    for what in ("take", "beat", "show", "release", "break"):
+        nodelock.ask(node, what, "0123456789abcdef", "here", who("0123456789abcdef", "here"))
+    assert len(box.asked) == 5 and "0123456789abcdef" not in "".join(box.asked)
+    # Nor does the script hand it to a program: it tells locks apart by words of the shell.
+    uses = re.findall(r'(\S+ \S+) "\$token"', nodelock._LOCK)
+    assert set(uses) == {"has token", "has broken"} and "grep" not in nodelock._LOCK
+
+
+HOSTILE = [
+    *("[1]", '"token"', "[" * 3000, '{"token": "a", "user": []}', '{"since": NaN, "token": "aa"}'),
+    *('{"token": {}}', "{" * 5000, json.dumps({**who("aa"), "user": "x" * 5000})),
+]
+
+
+@pytest.mark.parametrize("content", HOSTILE, ids=range(len(HOSTILE)))
+def test_what_is_no_lock(content: str) -> None:
+    with pytest.raises(DeployError, match="cannot be read") as caught:
+        nodelock.parse(f"held\n1000 995\n{content}\n925")
+    assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize(
+    "text", ["mine", "held\x0b1 1", "held\n1 1\n{}", "held\n1 -1\n{}\n1", "none\n1 1\n{}\n1\n1"]
+)
+def test_what_no_lock_says(text: str) -> None:
+    with pytest.raises(DeployError, match="cannot be read"):
+        nodelock.parse(text)
 
 
 @pytest.mark.parametrize("text", ["", "held\nx y\n{}\n1", "held\n1 1\n{", "held\n1 1\n{}",

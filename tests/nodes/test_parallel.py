@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import click
 import pytest
 
 from dlws.config import from_text
-from dlws.core.errors import DeployError, SomeNodesFailed
+from dlws.core.errors import DeployError, EndOfPlan, ReaderGone, Refused, SomeNodesFailed
 from dlws.nodes.cluster import Cluster
 from dlws.nodes.node import Login, Node
 from dlws.runs.limits import MaxFailures
@@ -208,9 +209,39 @@ def test_one_at_a_time_where_asked() -> None:
     assert most == [True] * 4
 
 
-def test_a_defect_is_no_nodes_failure() -> None:
-    def action(node: Node) -> None:
-        raise ZeroDivisionError
+@pytest.mark.parametrize(
+    "error",
+    [ZeroDivisionError("by\nzero"), ValueError("x" * 9999), RecursionError(), KeyError("k")],
+)
+def test_what_nobody_foresaw_on_one_node_leaves_the_others_their_outcome(error: Exception) -> None:
+    def action(node: Node) -> int:
+        if node is made.nodes[1]:
+            raise error
+        return 5
 
-    with pytest.raises(ZeroDivisionError):
+    made = cluster_of()
+    first, second, *others = made.try_all(made.nodes, action)
+    assert {outcome.value for outcome in (first, *others)} == {5}
+    assert second.error and second.error.code == 1
+    says = second.error.message
+    assert says.startswith(f"its answer cannot be understood: {type(error).__name__}: ")
+    assert "(at nodes/" in says and len(says) < 500 and "\n" not in says
+    assert "defect of dlws" in second.error.cure
+
+
+def test_a_file_that_cannot_be_read_is_told_by_its_name(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    cluster = cluster_of()
+    outcomes = cluster.try_all(cluster.nodes, lambda node: gone.read_bytes())
+    assert {str(outcome.error) for outcome in outcomes} == {f"{gone}: No such file or directory"}
+
+
+@pytest.mark.parametrize(
+    "error", [Refused("no"), EndOfPlan("here"), ReaderGone(), BrokenPipeError(), click.Abort()]
+)
+def test_what_ends_the_run_is_no_nodes_failure(error: Exception) -> None:
+    def action(node: Node) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
         cluster_of().try_all(cluster_of().nodes, action)

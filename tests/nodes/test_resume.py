@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dlws.config import from_text
+from dlws.core.connection import Result
 from dlws.core.errors import Refused, UsageError
 from dlws.nodes import resume
 from dlws.nodes.cluster import Cluster
@@ -21,6 +22,7 @@ from dlws.runs.journal import Journal, config_hash
 from dlws.secrets.redaction import Redactor
 from dlws.shell import recorder
 from dlws.shell.files import File
+from tests.support.fakes import Fake
 from tests.support.invocations import unrecorded
 from tests.support.private import Inside, possible
 from tests.support.waiting import wait_until
@@ -169,6 +171,25 @@ def test_what_is_waited_for_is_said(world: World, capsys: pytest.CaptureFixture[
     assert world.settled()[0] == ("i1", "a", 0, "ended")
 
 
+def test_an_answer_about_other_commands_settles_nothing(world: World) -> None:
+    world.leave("i1", OPERATIONS[0], 0)
+    settled = f"{OPERATIONS[0]} 0\n{OPERATIONS[5]} 0\n".encode()
+    said = Fake(rules=[lambda *_: Result(0, settled)])
+    world.cluster.nodes[0].connection = said
+    assert world.settled() == []
+    assert len(said.asked) == 1
+
+
+def test_a_node_says_of_nothing_but_what_was_asked_for_that_it_runs(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = resume._waiting(world.cluster.nodes[0], {OPERATIONS[0]: "do a"})
+    said("out", f"{OPERATIONS[0]} runs\n{OPERATIONS[0]} runs\nthe end is near runs\n".encode())
+    said("out", b"x" * 100_000)
+    said("out", f"\n{OPERATIONS[1]} runs\n".encode())
+    assert capsys.readouterr().err == "i1: waiting for what still runs: do a\n"
+
+
 def test_each_users_operations_are_asked_for_by_that_user(world: World) -> None:
     world.leave("i1", OPERATIONS[0], 0, root=True)
     world.leave("i1", OPERATIONS[1], 4, root=False)
@@ -205,5 +226,4 @@ def test_what_still_runs_is_said_to_be_waited_for(
         hear(name, data)
     assert [line.split(": ", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
         "waiting for what still runs: do it",
-        "waiting for what still runs: b",
     ]

@@ -48,3 +48,16 @@ def test_the_order_of_the_api_servers_counts() -> None:
     turned = [*THREE_API[1:], THREE_API[0]]
     text = merged(merged("", THREE_API), turned)
     assert [line for line in text.splitlines() if "atlas" in line] == turned
+
+
+def test_a_block_of_an_older_dlws_goes_where_it_has_an_end() -> None:
+    begin, end = "# dlws api server: begin\n", "# dlws api server: end\n"
+    gone = merged(f"1.1.1.1 a\n{begin}x\n{begin}y\n{end}2.2.2.2 b\n{end}{begin}3.3.3.3 c\n", [])
+    assert gone == f"1.1.1.1 a\n2.2.2.2 b\n{end}{begin}3.3.3.3 c\n{BEGIN}\n{END}\n"
+    many = begin * 300_000  # what takes the square of it would not come to an end here
+    assert merged(many, []).startswith(many)
+
+
+def test_a_line_ends_at_nothing_but_a_newline() -> None:
+    line = "10.9.9.9 mine \u2028 10.1.0.9 \x0b x\n"
+    assert merged(line, THREE_API).startswith(line)

@@ -293,3 +293,21 @@ def test_awkward_values_come_back_as_they_went(kind: str) -> None:
 def test_json_is_readable() -> None:
     assert json.loads(runtime.format("docker", {"ü": 1})) == {"ü": 1}
     assert "ü".encode() in runtime.format("docker", {"ü": 1})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "present=yes\n\n", "present=yes\nmode=9\ndevice=no\nkept=no\nrestart=no\n\n", "x\n\n"],
+)
+def test_an_answer_that_is_none(answer: str) -> None:
+    with pytest.raises(DeployError, match="on w cannot be read"):
+        runtime.parse_present("docker", "w", Result(0, answer.encode()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("docker", '{"a":' * 60 + "1" + "}" * 60), ("containerd", f"x.{'a.' * 60}a = 1")],
+)
+def test_tables_that_are_nested_without_measure(kind: str, text: str) -> None:
+    with pytest.raises(ValueError, match="more than 50 deep"):
+        runtime.parse(kind, text.encode())

@@ -14,6 +14,7 @@ import pytest
 
 from dlws.core.connection import Result
 from dlws.runs import journal as journals
+from dlws.runs import nodelog
 from dlws.runs.appendlog import JournalUnwritable
 from dlws.runs.journal import Journal
 from dlws.runs.records import records
@@ -254,7 +255,7 @@ def test_a_log_that_cannot_be_written_ends_the_record(
     before = len(os.listdir("/proc/self/fd"))
     journal = begin(tmp_path)
     receive, finish = journal.log("w1")
-    monkeypatch.setattr(journals, "write_all", full)
+    monkeypatch.setattr(nodelog, "write_all", full)
     with pytest.raises(JournalUnwritable, match=r"w1\.log: No space left"):
         receive("out", 100_000 * b"x\n")
     finish()

@@ -35,7 +35,7 @@ def state(wanted: list[File]) -> list[File]:
     assert paths == b"" and on_input.endswith(b"such\n")
     found = Local().run(command, paths).text
     assert Local().run(longer, on_input).text.splitlines() == [*found.splitlines(), "- - -"]
-    return [file for file, _ in files.differing(wanted, found)]
+    return [file for file, _ in files.differing(wanted, files.states(found, len(wanted)))]
 
 
 def place(wanted: list[File], prefix: str = "") -> Result:
@@ -117,7 +117,7 @@ def test_the_beginning_of_each_file_is_read(tmp_path: Path) -> None:
     done = Local().run(files.CONTENT, names)
     assert done.err == b""
     answer = done.out.decode()
-    assert files.contents(answer) == [b"\x00\xff\n", b"", 65537 * b"x"]
+    assert files.contents(answer, 3) == [b"\x00\xff\n", b"", 65537 * b"x"]
 
 
 def test_what_is_no_file_is_told_apart_and_not_read(tmp_path: Path) -> None:
@@ -199,7 +199,39 @@ def test_directories_that_are_made_may_be_read_by_all(tmp_path: Path) -> None:
 def test_an_answer_that_is_cut_off_is_not_taken_for_a_state(tmp_path: Path) -> None:
     wanted = [File("/a", b""), File("/b", b"")]
     with pytest.raises(DeployError, match="2 files, got 1 answers"):
-        files.differing(wanted, "- - -\n")
+        files.states("- - -\n", len(wanted))
+
+
+@pytest.mark.parametrize("line", ["", "- -", "x 644 root:root", f"{64 * 'a'} 9 root:root", "- - x"])
+def test_what_is_no_state(line: str) -> None:
+    with pytest.raises(DeployError, match="asked for the state of files, got '"):
+        files.states(f"- - -\n{line}x\n" if line else "- - -\nx\n", 2)
+    with pytest.raises(DeployError, match="is no state of a file"):
+        files.difference(File("/a", b""), line, b"")
+
+
+def test_an_owner_may_have_spaces() -> None:
+    state = f"{64 * 'a'} 640 HOME\\bob:HOME\\domain users"
+    assert files.states(f"{state}\n", 1) == [state]
+    assert files.difference(File("/a", b""), state, b"")[0] == (
+        "mode and owner: 640 HOME\\bob:HOME\\domain users -> 644 root:root"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [("QQ==\n", "2 files, got 1"), ("QQ\nQQ==\n", "no base64"), ("!\n\n", "no base64")],
+)
+def test_what_is_no_content(answer: str, says: str) -> None:
+    with pytest.raises(DeployError, match=says):
+        files.contents(answer, 2)
+
+
+def test_files_of_many_lines_are_not_compared() -> None:
+    old, file = b"a\n" * 3000 + b"b\n" * 3000, File("/a", b"x\n")
+    assert files.difference(file, f"{64 * 'a'} 644 root:root", old) == (
+        "content not shown: 1 lines",
+    )
 
 
 def test_owner_and_mode_are_right_before_the_name_shows(tmp_path: Path) -> None:
@@ -289,7 +321,7 @@ def test_a_link_that_others_made_or_can_change_is_not_followed(tmp_path: Path, w
     with pytest.raises(DeployError, match="a part of its path is a link"):
         state(wanted)
     (etc / "job").write_text("content")
-    assert files.contents(Local().run(files.CONTENT, f"{drop}/job\n".encode()).text + "\n") == [b""]
+    assert files.contents(Local().run(files.CONTENT, f"{drop}/job\n".encode()).text + "\n", 1) == [b""]
 
 
 @AS_ROOT
@@ -334,7 +366,7 @@ def test_a_link_in_place_of_a_file_is_that_and_nothing_of_its_target(tmp_path: P
     assert [line.split()[1] for line in states[4:]] == ["600", "644"]
     asked = os.fsencode("".join(f"{file.path}\n" for file in wanted))
     answer = Local().run(files.CONTENT, asked).out.decode()
-    assert files.contents(answer) == [b"", b"", b"", b"", b"", b"public"]
+    assert files.contents(answer, len(wanted)) == [b"", b"", b"", b"", b"", b"public"]
     assert difference(wanted[0], states[0], b"")[0] == "a link is there now"
 
 

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from dlws.core.limits import ANSWER_BYTES, Bounds, Unanswered
 from dlws.ssh.handshake import ConnectionFailed
 from tests.support.sshd import Server
 
@@ -44,3 +45,34 @@ def test_a_machine_that_hangs_between_two_commands_is_noticed(sshd: Server) -> N
     finally:
         os.kill(server, signal.SIGCONT)
     assert caught.value.lost
+
+
+@pytest.mark.parametrize("command", ["yes", "yes >&2", "yes $(yes | head -c 90000 | tr -d '\\n')"])
+def test_an_answer_without_an_end_is_none(sshd: Server, command: str) -> None:
+    connection = sshd.connect()
+    with pytest.raises(Unanswered, match="its answer has more than 8 MiB") as caught:
+        connection.run(command, bounds=Bounds(timely=False))
+    assert caught.value.lost
+    assert connection.run("echo well", bounds=Bounds()).text == "well"
+
+
+def test_an_answer_may_be_as_long_as_its_limit(sshd: Server) -> None:
+    command = f"head -c {ANSWER_BYTES} /dev/zero"
+    assert len(sshd.connect().run(command, bounds=Bounds()).out) == ANSWER_BYTES
+    with pytest.raises(Unanswered):
+        sshd.connect().run(f"{command}; echo more >&2", bounds=Bounds())
+
+
+@pytest.mark.parametrize("command", ["sleep 60", "while echo x; do sleep 0.05; done"])
+def test_an_answer_that_takes_too_long_is_none(sshd: Server, command: str) -> None:
+    connection = sshd.connect(answer_timeout=0.5)
+    with pytest.raises(Unanswered, match=r"did not come to an end within 0\.5 s") as caught:
+        connection.run(command, bounds=Bounds())
+    assert "ssh.answer_timeout" in caught.value.cure and caught.value.lost
+
+
+def test_what_is_no_question_may_take_its_time(sshd: Server) -> None:
+    connection = sshd.connect(answer_timeout=0.2)
+    for bounds in (None, Bounds(timely=False)):
+        assert connection.run("sleep 0.6; echo done", bounds=bounds).text == "done"
+    assert sshd.connect(answer_timeout=0).run("sleep 0.6; echo x", bounds=Bounds()).text == "x"

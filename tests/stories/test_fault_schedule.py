@@ -77,6 +77,8 @@ TWO = (Node("a", "infrastructure"), Node("b", "worker"))
         (Fault.REBOOT_AFTER, [Strike(Fault.REBOOT_AFTER, True)], True, 1, 2),
         (Fault.EFFECT_EXIT, [Strike(Fault.EFFECT_EXIT, True)], True, 1, 2),
         (Fault.LATE, [Strike(Fault.LATE, True)], False, 1, 1),
+        (Fault.FORGED, [Strike(Fault.FORGED, True)], False, 1, 1),
+        (Fault.ENDLESS, [Strike(Fault.ENDLESS, False)], False, 1, 1),
     ],
 )
 def test_the_oracle(

@@ -6,6 +6,7 @@ from pathlib import Path
 from dlws.bundle import delivery
 from dlws.bundle.manifest import NAME, Manifest, describe
 from dlws.core.connection import Local, Result
+from dlws.core.limits import Bounds
 from dlws.shell.files import File
 
 CONTENT = {
@@ -42,7 +43,13 @@ class FakeNode:
         self.spoil = ""
 
     def read(
-        self, command: str, *, stdin: bytes = b"", sudo: bool = False, check: bool = True
+        self,
+        command: str,
+        *,
+        stdin: bytes = b"",
+        sudo: bool = False,
+        check: bool = True,
+        bounds: Bounds | None = None,
     ) -> Result:
         if command == delivery.KIND_OF_NODE:
             return Result(0, self.kind.encode())

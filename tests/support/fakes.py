@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlws.config import Config, load
 from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
+from dlws.core.limits import Bounds
 from dlws.nodes.cluster import Cluster
 from tests.support.commands import runs
 
@@ -42,12 +43,19 @@ class Fake:
     name: str = ""
     rules: list[Answer] = field(default_factory=list)
     asked: list[tuple[str, bytes]] = field(default_factory=list)
+    bounds: list[Bounds | None] = field(default_factory=list)
 
     def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+        self,
+        command: str,
+        stdin: Stdin = b"",
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
     ) -> Result:
         given = b"".join(pieces(stdin))
         self.asked.append((command, given))
+        self.bounds.append(bounds)
         for rule in self.rules:
             if (answer := rule(command, given)) is not None:
                 if echo and answer.out:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from dlws.core.connection import KEEP, Echo, Local, Result, Stdin
+from dlws.core.limits import Bounds
 from dlws.shell.quoting import sh
 from dlws.ssh.handshake import ConnectionFailed
 from tests.support.commands import plain
@@ -48,7 +49,12 @@ class Inside(Local):
         self.gone = self.lost = False
 
     def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+        self,
+        command: str,
+        stdin: Stdin = b"",
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
     ) -> Result:
         self.asked.append(command)
         if self.gone:

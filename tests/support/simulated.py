@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
+from dlws.core.limits import Bounds
 from dlws.kubernetes import kubeconfig
 from dlws.nodes import nodelock
 from dlws.prepare import hosts, runtime
@@ -94,7 +95,12 @@ class SimulatedNode:
         }
 
     def run(
-        self, command: str, stdin: Stdin = b"", echo: Echo | None = None, keep: int = KEEP
+        self,
+        command: str,
+        stdin: Stdin = b"",
+        echo: Echo | None = None,
+        keep: int = KEEP,
+        bounds: Bounds | None = None,
     ) -> Result:
         given = b"".join(pieces(stdin))
         script, words = read(command)

@@ -99,6 +99,21 @@ def test_a_certificate(judge: Make, seconds: int, says: str) -> None:
     assert all("kubeadm certs renew" in one.cure and not one.fix for one in found)
 
 
+@pytest.mark.parametrize("end", ["soon", "-1", "9" * 30, "\u0663", "1e9"])
+def test_a_certificate_that_ends_at_no_time(judge: Make, end: str) -> None:
+    found = judge()(kubernetes=Result(0, f"{UNITS}certificate={end} /etc/x.crt\n".encode()))
+    assert words(found) == ["certificate /etc/x.crt cannot be read"]
+
+
+@pytest.mark.parametrize("line", ["unit=kubelet.service\n", "unit=\n", ""])
+def test_a_unit_that_the_node_is_silent_about(judge: Make, line: str) -> None:
+    text = UNITS.replace("unit=kubelet.service enabled active\n", line)
+    found = judge()(kubernetes=Result(0, text.encode()))
+    assert [(one.kind, one.what, one.words) for one in found] == [
+        ("unit", "kubelet.service", "is unknown, not enabled and active")
+    ]
+
+
 def test_a_certificate_that_is_none(judge: Make) -> None:
     found = judge()(kubernetes=Result(0, f"{UNITS}certificate= /etc/x.crt\n".encode()))
     assert words(found) == ["certificate /etc/x.crt cannot be read"]

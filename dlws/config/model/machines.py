@@ -18,6 +18,7 @@ from dlws.config.model.types import (
     Texts,
     wrong,
 )
+from dlws.core.limits import ANSWER_SECONDS
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
@@ -149,6 +150,10 @@ class Ssh(Section):
     auth_timeout: Seconds = Field(default=30, description="Seconds for authentication.")
     idle_timeout: Seconds = Field(
         default=0, description="Seconds without output before giving up; 0: off."
+    )
+    answer_timeout: Seconds = Field(
+        default=ANSWER_SECONDS,
+        description="Seconds that a node has to answer a question, as status asks; 0: off.",
     )
     keepalive: Seconds = Field(default=15, description="Seconds between keepalives; 0: off.")
     retries: int = Field(

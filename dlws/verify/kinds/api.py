@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.verify.kinds.kind import Kind
 from dlws.verify.things import (
     ClusterFacts,
@@ -27,7 +28,7 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
-    yield differs(thing, f"does not answer: {thing.wanted.splitlines()[0]}", f"{PROGRAM} status")
+    yield differs(thing, f"does not answer: {split_lines(thing.wanted)[0]}", f"{PROGRAM} status")
 
 
 KIND = Kind("api", _expect, _compare)

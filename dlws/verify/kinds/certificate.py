@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 
+_SECONDS = re.compile(r"[0-9]{1,11}")
 WARN_DAYS = 30
 """Certificates that end within so many days are told."""
 
@@ -49,7 +51,7 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
     )
     for row in seen.lines("kubernetes", "certificate"):
         end, _, path = row.partition(" ")
-        if not end:
+        if not _SECONDS.fullmatch(end):
             yield Difference("certificate", path, "cannot be read", thing.origin)
             continue
         days = int((int(end) - seen.known.now) // 86400)

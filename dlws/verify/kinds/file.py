@@ -51,10 +51,9 @@ def _ask(
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
-    wanted = [file for file in _paths(seen) if file == thing.what]
-    states = dict(zip(_paths(seen), seen.answers["files"].text.splitlines(), strict=True))
-    assert wanted, thing.what
-    has, want = states[thing.what].split(" "), thing.wanted.split(" ")
+    paths = _paths(seen)
+    states = files.states(seen.answers["files"].text, len(paths))
+    has, want = files.parts(states[paths.index(thing.what)]), files.parts(thing.wanted)
     if has[0] == "-":
         yield differs(thing, _NO_FILE.get(has[2], "is missing"))
     elif has[0] != want[0]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from dlws.core.text import split_lines
 from dlws.nodes import endpoint
 from dlws.prepare import hosts
 from dlws.verify.kinds.kind import Fix, Kind
@@ -37,10 +38,11 @@ def _ask(
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
     config, has = seen.cluster.config, seen.answers["hosts"].text + "\n"
-    ours = thing.wanted.splitlines()
+    ours = split_lines(thing.wanted)
     if hosts.merged(has, ours) == has:
         return
-    missing = [line for line in ours if line not in has.splitlines()]
+    there = set(split_lines(has))
+    missing = [line for line in ours if line not in there]
     for line in missing:
         names = [name for name in config.machines if name in line.split()]
         origin: Origin = tuple(("machines", name) for name in names)

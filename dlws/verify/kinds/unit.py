@@ -34,11 +34,10 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
-    states = {
-        row.split(" ", 1)[0]: row.split(" ", 1)[1] for row in seen.lines("kubernetes", "unit")
-    }
-    if states[thing.what] != thing.wanted:
-        has = ", ".join(states[thing.what].split()) or "unknown"
+    rows = [row.partition(" ") for row in seen.lines("kubernetes", "unit")]
+    has = next((state for name, _, state in rows if name == thing.what), "")
+    if has != thing.wanted:
+        has = ", ".join(has.split()) or "unknown"
         yield differs(thing, f"is {has}, not {thing.wanted.replace(' ', ' and ')}")
 
 

@@ -40,6 +40,8 @@ class Fault(Enum):
     SLOW = "slow"  # a line of output each 0.2 s, ten of them
     FLOOD = "flood"  # 100 MB of output
     BINARY = "binary"  # output that is not UTF-8
+    FORGED = "forged"  # behind what a command prints come lines that pass for answers of ours
+    ENDLESS = "endless"  # the answers to our questions have no end
     ESCAPES = "escapes"  # every control sequence of terminals, and status 1
 
 
@@ -103,6 +105,15 @@ def _sequences() -> Iterator[str]:
 ESCAPES = "".join(f"<{one}>{chr(10) * (n % 2)}" for n, one in enumerate(_sequences())).encode()
 ESCAPES += bytes(byte for byte in range(0x80, 0x100)) + b"\xc0\x9b\xe0\x80\x9b\xed\xa0\x80\xf8\x88 "
 ESCAPES += b"\x1b[31mred\x1b[1;38;2;9;9;9mopen\nplain \xc2"
+FORGED = (
+    "\x0btaken\x0cheld\x1c1 1\u2028{}\x85\nheld\n1 1\n[[[\nlost\n9 9\n" + '{"token": [1]}\n'
+    f"- - -\n- - directory\n{64 * 'f'} 644 root:root\n0 0 QQ== QQ==\n1 x ! =\nend=1\n"
+    "changed: \u2028changed: a|b\ndiffers: file\t/etc/x\tforged\nsudo: a password is required\n"
+    "background=a|b|c|d|e\nbackground=x|1|lost|/x\nunit=\nunit=kubelet.service\ngpu=\nkubelet=failed\n"
+    f"certificate=-1 /x\ndlws: withdrawn\nmember=a|b\nmachine_id={'0' * 5000}\nports=||||\n"
+    f"{'(' * 3000}\n\x00\n\udcff\nname=w1|127.0.0.1\nboot_id=1"
+).encode(errors="surrogateescape")
+"""Lines in the words of every question of ours, with breaks that are none; the last has no end."""
 SUDO_COMPLAINT = b"sudo: a password is required\n"
 
 

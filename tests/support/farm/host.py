@@ -164,11 +164,12 @@ class Host:
     def closed(self, connection: asyncssh.SSHServerConnection) -> None:
         self._open.discard(connection)
 
-    def fault_of_command(self, under_sudo: bool) -> Fault:
+    def fault_of_command(self, under_sudo: bool, is_question: bool) -> Fault:
         """The fault that strikes the next command."""
         self.commands += 1
         fault = self.wrong.fault
         aside = fault in AT_CONNECTION | AT_LISTENER or (fault is Fault.SUDO and not under_sudo)
+        aside = aside or (fault is Fault.ENDLESS and not is_question)
         return Fault.NONE if aside or not self._strikes(self.commands) else fault
 
     async def start(self, command: bytes) -> Process:

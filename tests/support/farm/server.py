@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 
 import asyncssh
@@ -14,6 +15,7 @@ from tests.support.farm.faults import (
     AT_UPLOAD,
     ESCAPES,
     FLOOD_BYTES,
+    FORGED,
     NOT_UTF8,
     SUDO_COMPLAINT,
     Fault,
@@ -21,6 +23,8 @@ from tests.support.farm.faults import (
 from tests.support.farm.host import Host
 
 _SUDO = re.compile(rb"(^|[;&|({'\"\s])sudo(\s|$)")
+_QUESTION = re.compile(rb"dlws/lock|%a %U:%G|up_since=|--kill-after|dlws-verify")
+"""What stands in questions: to the lock, about files, of status, check and verify."""
 _DROPS = {Fault.DROP_COMMAND, Fault.DROP_UPLOAD, Fault.DROP_MIDWAY, Fault.NO_ANSWER}
 _FREEZES = {Fault.FREEZE, Fault.FREEZE_MIDWAY}
 _REBOOTS = {Fault.REBOOT_BEFORE, Fault.REBOOT_AFTER, Fault.REBOOT_UPLOAD}
@@ -90,7 +94,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         return True
 
     def session_started(self) -> None:
-        fault = self._fault = self._host.fault_of_command(bool(_SUDO.search(self._command)))
+        fault = self._fault = self._host.fault_of_command(
+            bool(_SUDO.search(self._command)), bool(_QUESTION.search(self._command))
+        )
         if fault not in AT_UPLOAD | set(AT_EFFECT) | {Fault.NONE}:
             self._struck = self._host.struck = True
         if fault is Fault.SUDO:
@@ -103,7 +109,7 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._finish(0, NOT_UTF8)
         elif fault is Fault.ESCAPES:
             self._finish(1, ESCAPES, ESCAPES)
-        elif fault in {Fault.SLOW, Fault.FLOOD}:
+        elif fault in {Fault.SLOW, Fault.FLOOD, Fault.ENDLESS}:
             self._work = asyncio.create_task(self._talk(fault))
         elif self._host.programs:
             self._work = asyncio.create_task(self._run(self._host))
@@ -150,8 +156,10 @@ class Session(asyncssh.SSHServerSession[bytes]):
                 await asyncio.sleep(0.2)
         else:
             line = b"0123456789abcdef" * 6 + b"xyz\n"
-            for _ in range(FLOOD_BYTES // (len(line) * 500)):
+            times = FLOOD_BYTES // (len(line) * 500)
+            for _ in range(times) if fault is Fault.FLOOD else itertools.count():
                 await self._write(line * 500, False)
+                await asyncio.sleep(0)  # it may be over, if nobody listens any more
         self._finish(0)
 
     async def _run(self, host: Host) -> None:
@@ -195,8 +203,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
             self._strike()
             return
         self._mark()
-        self._channel.write(out)
-        self._channel.write_stderr(err)
+        forged = FORGED if self._fault is Fault.FORGED else b""
+        self._channel.write(out + forged)
+        self._channel.write_stderr(err + forged)
         self._channel.exit(code)
 
     async def _break_upload(self) -> None:

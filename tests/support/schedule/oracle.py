@@ -88,6 +88,8 @@ def _node(job: Job, wrong: Wrong, strikes: Sequence[Strike], state: State) -> tu
         return (False, _done(job, state)) if enough else (True, state)
     # A job without sudo is not hurt by sudo that is refused, and the lock's is no one's job.
     harmless = {Fault.LATE} if job.sudo or job.files else {Fault.LATE, Fault.SUDO}
+    # Nor is a job that asks nothing hurt by answers that make no sense or have no end.
+    harmless |= set() if job.files else {Fault.FORGED, Fault.ENDLESS}
     real = [strike for strike in strikes if strike.fault not in harmless]
     for strike in real:
         state = _broken(job, strike, state)

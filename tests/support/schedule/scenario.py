@@ -93,6 +93,8 @@ _EVERYWHERE = (
     Fault.FREEZE,
     Fault.DISK_FULL,
     Fault.LATE,
+    Fault.FORGED,
+    Fault.ENDLESS,
 )
 _HANGS = {
     "connect_timeout": {Fault.DEAD},
