@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dlws.runs.console import Console
     from dlws.runs.gate import Gate
 
-NAMES = ("id_ed25519", "id_rsa", "rootpasswd", "admin.conf", "kubectl.conf")
+NAMES = ("id_ed25519", "id_rsa", "rootpasswd", "admin.conf", "kubectl.conf", "encryption.yaml")
 """What this program keeps in deploy/sshkey, or looks for there."""
 
 

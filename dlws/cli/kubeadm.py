@@ -68,3 +68,16 @@ def reset(session: Session, nodes: tuple[str, ...], yes_reset: str | None) -> No
         question = actions.confirmation(cluster, chosen)
         confirm(session, question, "reset", yes_reset)
     actions.reset(cluster, chosen)
+
+
+@kubeadm.command()
+@click.pass_obj
+def encrypt(session: Session) -> None:
+    """Encrypt the Secrets of a running cluster in etcd: those that are there, and new ones.
+
+    A new cluster does so from the beginning (kubernetes.encrypt_secrets). All infra nodes get the
+    same key, which deploy/sshkey keeps; API servers restart twice, one after another.
+    """
+    from dlws.kubeadm import configure
+
+    configure.seal(session.cluster)

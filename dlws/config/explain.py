@@ -75,7 +75,7 @@ def all_keys() -> Iterator[str]:
 def _keys(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[str]:
     for key, (kind, inner) in keys_of(model).items():
         yield dotted((*path, key))
-        if inner is not None:
+        if inner is not None and kind != "list":
             yield from _keys(inner, (*path, key, "NAME") if kind == "map" else (*path, key))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from dlws.core import resources
 from dlws.core.errors import DeployError
-from dlws.kubeadm import documents
+from dlws.kubeadm import documents, encryption
 from dlws.kubernetes.kubeconfig import KUBECTL
 from dlws.nodes import endpoint
 from dlws.runs.plan import Planned
@@ -35,6 +35,7 @@ class Admission:
     token: str = field(repr=False)
     ca_hash: str = ""
     key: str = field(default="", repr=False)
+    encryption: bytes = field(default=b"", repr=False)
 
 
 @contextmanager
@@ -48,12 +49,13 @@ def admitting(cluster: Cluster, live: Node, ca: bytes, masters: bool) -> Iterato
     ca_hash = on(cluster, live, lambda _: documents.ca_hash(ca), "certificate of the CA")
     try:
         on(cluster, live, lambda node: _create_token(node, chosen), "token")
-        key = ""
+        key, sealing = "", b""
         if masters:
+            sealing = on(cluster, live, lambda node: encryption.of(cluster, node), "encryption")
             key = on(
                 cluster, live, lambda node: _upload_certificates(cluster, node), "certificates"
             )
-        yield Admission(chosen, ca_hash, key)
+        yield Admission(chosen, ca_hash, key, sealing)
     except Exception:
         withdraw(cluster, live, chosen, masters)
         raise

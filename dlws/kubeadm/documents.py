@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.config.addresses import is_address
 from dlws.core.errors import DeployError
 from dlws.core.merge import merged
-from dlws.core.version import Version
+from dlws.kubeadm import controlplane
 from dlws.kubernetes import versions
 from dlws.nodes.endpoint import Endpoint
 
@@ -25,13 +25,14 @@ Document = dict[str, Any]
 def init_documents(
     config: Config, endpoint: Endpoint, names: Sequence[str], node: str, address: str, token: str
 ) -> list[Document]:
-    """What `kubeadm init --config` reads on the first infra node."""
+    """What `kubeadm init --config` reads; without a token, for single phases of it."""
     api = versions.feature("kubeadm", config.kubernetes.version)
+    # Without one kubeadm makes a token that lives for a day.
+    admission = {"token": token, "ttl": "15m0s", "description": "dlws kubeadm init"}
     init = {
         "apiVersion": api,
         "kind": "InitConfiguration",
-        # Without one kubeadm makes a token that lives for a day.
-        "bootstrapTokens": [{"token": token, "ttl": "15m0s", "description": "dlws kubeadm init"}],
+        **({"bootstrapTokens": [admission]} if token else {}),
         "localAPIEndpoint": _local_endpoint(config, address),
         "nodeRegistration": registration(config, node, address),
     }
@@ -50,13 +51,9 @@ def cluster_configuration(config: Config, endpoint: Endpoint, names: Sequence[st
             "podSubnet": str(kubernetes.pod_cidr),
             "serviceSubnet": str(kubernetes.service_cidr),
         },
-        "apiServer": {
-            "certSANs": list(names),
-            "extraArgs": arguments(
-                kubernetes.version, {"service-node-port-range": kubernetes.node_port_range}
-            ),
-        },
+        **controlplane.sections(config),
     }
+    document["apiServer"] = {"certSANs": list(names), **document["apiServer"]}
     if kubernetes.image_repository:
         document["imageRepository"] = kubernetes.image_repository
     return document
@@ -64,7 +61,8 @@ def cluster_configuration(config: Config, endpoint: Endpoint, names: Sequence[st
 
 def kubelet(config: Config) -> Document:
     head = {"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration"}
-    return merged({**head, "cgroupDriver": "systemd"}, config.kubernetes.kubelet)
+    ours = {**head, "cgroupDriver": "systemd", **controlplane.kubelet(config)}
+    return merged(ours, config.kubernetes.kubelet)
 
 
 def proxy(config: Config) -> Document:
@@ -116,7 +114,7 @@ def registration(config: Config, node: str, address: str) -> Document:
         or versions.cri_socket(config.runtime, kubernetes.version),
     }
     if is_address(address):
-        document["kubeletExtraArgs"] = arguments(kubernetes.version, {"node-ip": address})
+        document["kubeletExtraArgs"] = controlplane.listed(kubernetes.version, {"node-ip": address})
     ignored = list(kubernetes.ignore_preflight_errors)
     if "addon/coredns" in kubernetes.skip_phases and "ImagePull" not in ignored:
         ignored.append("ImagePull")  # kubeadm wants CoreDNS's image even where it is left out
@@ -128,13 +126,6 @@ def registration(config: Config, node: str, address: str) -> Document:
 def _local_endpoint(config: Config, address: str) -> Document:
     port = {"bindPort": config.kubernetes.api_port}
     return {"advertiseAddress": address, **port} if is_address(address) else port
-
-
-def arguments(version: Version, values: Mapping[str, str]) -> Any:
-    """Extra arguments: a mapping, from v1beta4 a list of name and value."""
-    if versions.feature("kubeadm", version).endswith("v1beta4"):
-        return [{"name": name, "value": value} for name, value in values.items()]
-    return dict(values)
 
 
 def token_secret(token: str, expires: datetime) -> Document:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dlws.core.errors import RENEW_MACHINE_ID, DeployError
 from dlws.core.nodeset import fold
 from dlws.core.version import Version
-from dlws.kubeadm import documents, podnetwork
+from dlws.kubeadm import controlplane, documents, encryption, podnetwork, serving
 from dlws.kubeadm.admission import Admission, admitting, kubeadm, on, token, withdraw
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
@@ -44,6 +44,7 @@ def init(cluster: Cluster) -> None:
         _join(cluster, seen, others)
     else:
         podnetwork.update(cluster, seen, new=made)
+    serving.approve(cluster, [node for node in there if node not in others])
     cluster.raise_failures(seen.outcomes(cluster.infra))
 
 
@@ -89,7 +90,7 @@ def _first(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Node:
 def _init_first(cluster: Cluster, node: Node, seen: ClusterState) -> None:
     config, state = cluster.config, _state(seen, node)
     _check(config, node, seen)
-    prepare(cluster, node, state)
+    prepare(cluster, node, state, encryption.make(cluster, node))
     if not state.init_started:
         podnetwork.begin(cluster, node)
     names, address = endpoint.certificate_names(cluster), endpoint.inner_address(node)
@@ -116,10 +117,15 @@ def leftovers(config: Config) -> list[str]:
     return [*(f"Port-{port}" for port in ports), *files, "DirAvailable--var-lib-etcd"]
 
 
-def prepare(cluster: Cluster, node: Node, state: State) -> None:
-    """What a node needs before kubeadm: its runtime, the API server's name, the pod network."""
+def prepare(cluster: Cluster, node: Node, state: State, sealing: bytes) -> None:
+    """What a node needs before kubeadm: its runtime, the API server's name, the pod network.
+
+    An API server also needs what it reads; `sealing` is how it keeps Secrets.
+    """
     runtime.configure(node, cluster.config)
     files = podnetwork.first_files(cluster)
+    if node.machine.is_infra:
+        files += [*controlplane.files(cluster.config), *encryption.file(sealing)]
     if endpoint.host_lines(cluster, node):
         wanted = hosts.merged(state.hosts, hosts.lines(cluster, node))
         if wanted != state.hosts:
@@ -134,6 +140,7 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
     if not missing:
         names = fold(node.name for node in asked)
         cluster.run.console.say(f"nothing to join: {names or 'no node'} in the cluster already")
+        serving.approve(cluster, asked)
         return []
     podnetwork.check(cluster, seen)
     masters = [node for node in missing if node.machine.is_infra]
@@ -156,6 +163,7 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
         )
     else:
         podnetwork.update(cluster, survey(cluster, []))
+    serving.approve(cluster, [*masters, *(one.node for one in outcomes if not one.error)])
     cluster.raise_failures(outcomes)
     return missing
 
@@ -206,7 +214,7 @@ def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admissio
     state = _state(seen, node)
     _check(cluster.config, node, seen)
     _may_enter(node, seen)
-    prepare(cluster, node, state)
+    prepare(cluster, node, state, admission.encryption)
     document = documents.join_document(
         cluster.config,
         endpoint.api_endpoint(cluster),

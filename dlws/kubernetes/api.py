@@ -75,10 +75,12 @@ def _one_line(text: str) -> str:
 class Api:
     """The few calls that this tool makes."""
 
+    _core: Any
+
     def __init__(self, client: Any, server: str) -> None:
         from kubernetes.client import CoreV1Api
 
-        self._core: Any = CoreV1Api(client)
+        self._client, self._core = client, CoreV1Api(client)
         self._server = server
 
     def nodes(self) -> dict[str, KubeNode]:
@@ -101,6 +103,40 @@ class Api:
 
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             list(pool.map(apply, patches))
+
+    def signing_requests(self, signer: str) -> list[dict[str, Any]]:
+        """The requests for certificates that are for one signer."""
+        answer = self._call(
+            self._certificates.list_certificate_signing_request,
+            field_selector=f"spec.signerName={signer}",
+            _preload_content=False,
+            _request_timeout=_TIMEOUT,
+        )
+        found: list[dict[str, Any]] = json.loads(answer.data)["items"]
+        return found
+
+    def approve(self, request: Mapping[str, Any]) -> None:
+        """Let a certificate be made; refused where the request has changed since it was read."""
+        words = {"type": "Approved", "status": "True", "reason": "DlwsVerified"}
+        about = request["metadata"]
+        version = {"op": "test", "path": "/metadata/resourceVersion"}
+        patch = [
+            {**version, "value": about["resourceVersion"]},
+            {"op": "add", "path": "/status/conditions", "value": [words]},
+        ]
+        self._call(
+            self._certificates.patch_certificate_signing_request_approval,
+            about["name"],
+            patch,
+            _preload_content=False,
+            _request_timeout=_TIMEOUT,
+        )
+
+    @property
+    def _certificates(self) -> Any:
+        from kubernetes.client import CertificatesV1Api
+
+        return CertificatesV1Api(self._client)
 
     def watch(self, seconds: float) -> Iterator[KubeNode]:
         """Nodes as they are, and again whenever one changes, for so many seconds."""

@@ -16,6 +16,11 @@ _TABLE: dict[str, dict[int, str]] = {
     "control_plane_taints": {18: _MASTER, 24: f"{_MASTER} {_CONTROL_PLANE}", 25: _CONTROL_PLANE},
     "drain_emptydir": {18: "--delete-local-data", 20: "--delete-emptydir-data"},
     "etcd_joins_as": {18: "member", 29: "learner"},
+    "pod_security": {
+        18: "",
+        23: "pod-security.admission.config.k8s.io/v1beta1",
+        25: "pod-security.admission.config.k8s.io/v1",
+    },
     "socket_scheme": {18: "", 24: "unix://"},
 }
 TAINTS = (_MASTER, _CONTROL_PLANE)

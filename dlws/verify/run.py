@@ -25,6 +25,7 @@ from dlws.verify.things import ClusterFacts, Comparison, Difference, known_membe
 
 if TYPE_CHECKING:
     from dlws.config.reading.sources import Sources
+    from dlws.kubernetes.api import Api
     from dlws.nodes.cluster import Cluster
     from dlws.session import Session
 
@@ -106,11 +107,22 @@ def knowledge(cluster: Cluster) -> ClusterFacts:
     try:
         with api.connect(cluster) as connected:
             live = connected.nodes()
+            waiting = _waiting(cluster, connected)
     except DeployError as error:
         return replace(known, silent=error.message)
     found = known_members(live)
     trusted, doubts = members.sound(cluster, found), members.doubts(cluster, found)
-    return replace(known, live=live, members=trusted, doubts=doubts)
+    return replace(known, live=live, members=trusted, doubts=doubts, waiting=waiting)
+
+
+def _waiting(cluster: Cluster, connected: Api) -> dict[str, str]:
+    """The nodes whose request for a serving certificate waits, with its fault."""
+    if not cluster.config.kubernetes.kubelet_serving_certificates:
+        return {}
+    from dlws.kubeadm import serving
+
+    found = serving.waiting(connected.signing_requests(serving.SIGNER), serving.names(cluster))
+    return {one.node: one.fault for one in found}
 
 
 def _keys(cluster: Cluster) -> bytes:

@@ -49,6 +49,8 @@ class ClusterFacts:
     """Our lines of /etc/hosts that are the same for every node."""
     doubts: Mapping[str, str] = field(default_factory=dict)
     """What speaks against members that are not in `members`."""
+    waiting: Mapping[str, str] = field(default_factory=dict)
+    """Nodes whose kubelet waits for its serving certificate, with the fault of its request."""
 
     def joined(self, node: Node) -> bool:
         """Whether a node is part of the cluster, or nobody can tell."""

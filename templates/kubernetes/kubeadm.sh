@@ -19,6 +19,11 @@ run() {
     return "$(cat "$dir/status")"
 }
 mkdir -p "$stamps"
+# What an API server reads and logs is nobody else's business; kubelet would make the directory for all to read.
+if [ -d /etc/kubernetes/dlws ]; then
+    mkdir -p /var/log/kubernetes
+    chmod 700 /etc/kubernetes/dlws /var/log/kubernetes
+fi
 # One kubeadm at a time: a run that was cut off may still be at work here when it is resumed.
 exec 9>/run/dlws-kubeadm.lock
 flock 9

@@ -25,7 +25,7 @@ fi
 rm -rf /etc/cni/net.d/10-dlws.conflist /etc/cni/net.d/10-flannel.conflist \
     /etc/cni/net.d/10-calico.conflist /etc/cni/net.d/calico-kubeconfig \
     /var/lib/cni /run/flannel /var/lib/calico \
-    /etc/dlws/pod-network "$pod_network" /etc/systemd/system/dlws-pod-network.service \
+    /etc/kubernetes/dlws /etc/dlws/pod-network "$pod_network" /etc/systemd/system/dlws-pod-network.service \
     /var/lib/dlws/kubeadm /var/lib/etcd/member /etc/kubernetes/tmp
 systemctl daemon-reload
 for link in cni0 flannel.1 kube-ipvs0 vxlan.calico; do

@@ -13,7 +13,8 @@ ends() { # NAME FILE
     end=$(openssl x509 -noout -enddate -in "$2" 2>/dev/null) && end=$(date -d "${end#notAfter=}" +%s) || end=
     echo "certificate=$end $1"
 }
-for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /var/lib/kubelet/pki/kubelet-client-current.pem; do
+for file in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /var/lib/kubelet/pki/kubelet-client-current.pem \
+    /var/lib/kubelet/pki/kubelet-server-current.pem; do
     [ ! -e "$file" ] || ends "$file" "$file"
 done
 for file in /etc/kubernetes/*.conf; do

@@ -27,6 +27,7 @@ SECRETS = {
     "rootpasswd": b"c4nary-root\n",
     "admin.conf": ADMIN,
     "kubectl.conf": ADMIN,
+    "encryption.yaml": b"kind: EncryptionConfiguration  # c4nary-key\n",
 }
 
 
@@ -53,7 +54,7 @@ def states(cluster: Deploy, code: int = 0) -> dict[str, str]:
     return {Path(p).name: state for p, state in json.loads(done.stdout)["files"].items()}
 
 
-NAMES = {"id_ed25519", "rootpasswd", "admin.conf", "kubectl.conf", "mysql"}
+NAMES = {"id_ed25519", "rootpasswd", "mysql", *SECRETS}
 
 
 def test_nothing_is_plain_once_it_is_encrypted_and_all_of_it_works(cluster: Deploy) -> None:

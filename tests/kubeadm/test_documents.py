@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError
-from dlws.core.version import Version
-from dlws.kubeadm import documents
+from dlws.kubeadm import controlplane, documents
 from dlws.nodes.endpoint import Endpoint
 from tests.support.fakes import CONFIG, config_of
 
@@ -54,9 +53,10 @@ def test_cluster_configuration(tmp_path: Path) -> None:
         "kubernetesVersion": "v1.20.2",
         "controlPlaneEndpoint": "10.1.0.1:6443",
         "networking": {"podSubnet": "10.244.0.0/16", "serviceSubnet": "10.96.0.0/12"},
+        **controlplane.sections(config_of(tmp_path)),
         "apiServer": {
             "certSANs": ["atlas-api", "10.1.0.1"],
-            "extraArgs": {"service-node-port-range": "30000-49999"},
+            **controlplane.sections(config_of(tmp_path))["apiServer"],
         },
     }
 
@@ -64,9 +64,8 @@ def test_cluster_configuration(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["1.31.0", "1.34.1"])
 def test_arguments_are_a_list_from_v1beta4(tmp_path: Path, version: str) -> None:
     made = init(tmp_path, CONFIG.replace("1.20.2", version))
-    assert made["ClusterConfiguration"]["apiServer"]["extraArgs"] == [
-        {"name": "service-node-port-range", "value": "30000-49999"}
-    ]
+    arguments = made["ClusterConfiguration"]["apiServer"]["extraArgs"]
+    assert {"name": "service-node-port-range", "value": "30000-49999"} in arguments
     assert made["InitConfiguration"]["nodeRegistration"]["kubeletExtraArgs"] == [
         {"name": "node-ip", "value": "10.1.0.1"}
     ]
@@ -76,7 +75,7 @@ def test_arguments_are_a_list_from_v1beta4(tmp_path: Path, version: str) -> None
 def test_arguments_are_a_mapping_before_v1beta4(tmp_path: Path, version: str) -> None:
     made = init(tmp_path, CONFIG.replace("1.20.2", version))
     arguments = made["ClusterConfiguration"]["apiServer"]["extraArgs"]
-    assert arguments == {"service-node-port-range": "30000-49999"}
+    assert arguments["service-node-port-range"] == "30000-49999"
 
 
 def test_own_settings_are_merged(tmp_path: Path) -> None:
@@ -91,6 +90,7 @@ def test_own_settings_are_merged(tmp_path: Path) -> None:
     assert made["KubeletConfiguration"] == {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
+        **controlplane.kubelet(config_of(tmp_path, text)),
         "cgroupDriver": "cgroupfs",
         "evictionHard": {"a": "0%"},
     }
@@ -100,6 +100,11 @@ def test_own_settings_are_merged(tmp_path: Path) -> None:
     assert registration["criSocket"] == "/run/other.sock"
     assert registration["ignorePreflightErrors"] == ["Mem", "SystemVerification"]
     assert "31000-32000" in made["ClusterConfiguration"]["apiServer"]["extraArgs"].values()
+
+
+def test_a_single_phase_makes_no_token(tmp_path: Path) -> None:
+    made = documents.init_documents(config_of(tmp_path), END, [], "infra01", "10.1.0.1", "")
+    assert made[0].keys() == {"apiVersion", "kind", "localAPIEndpoint", "nodeRegistration"}
 
 
 def test_join_of_a_worker(tmp_path: Path) -> None:
@@ -130,16 +135,6 @@ def test_a_name_is_no_advertise_address(tmp_path: Path) -> None:
     config = config_of(tmp_path, CONFIG)
     document = documents.join_document(config, END, "worker01", "worker01.example.org", TOKEN, "h")
     assert document["nodeRegistration"].keys() == {"name", "criSocket"}
-
-
-@pytest.mark.parametrize(("version", "values", "made"), [
-    ("1.30.0", {}, {}),
-    ("1.30.0", {"a": "1", "b": "2"}, {"a": "1", "b": "2"}),
-    ("1.31.0", {}, []),
-    ("1.31.0", {"b": "2", "a": "1"}, [{"name": "b", "value": "2"}, {"name": "a", "value": "1"}]),
-])  # fmt: skip
-def test_arguments(version: str, values: dict[str, str], made: object) -> None:
-    assert documents.arguments(Version.parse(version), values) == made
 
 
 @pytest.mark.parametrize(("settings", "address", "made"), [

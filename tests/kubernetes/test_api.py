@@ -47,6 +47,8 @@ class Server(ThreadingHTTPServer):
         self.nodes = {"a": node("a", worker="active"), "b": node("b", ready=False)}
         self.later: list[dict[str, Any]] = []
         self.patches: dict[str, tuple[str, Any]] = {}
+        self.requests = [{"metadata": {"name": "csr-a", "resourceVersion": "7"}}]
+        self.paths: list[str] = []
         self.refusal: tuple[int, bytes] | None = None
 
     @property
@@ -71,6 +73,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.refusal:
             self.answer(self.server.refusal[1], self.server.refusal[0])
             return
+        if "certificatesigningrequests" in self.path:
+            self.answer(json.dumps({"items": self.server.requests}).encode())
+            return
         known = list(self.server.nodes.values())
         if "watch=" in self.path:
             events = [{"type": "ADDED", "object": item} for item in known]
@@ -80,6 +85,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(json.dumps({"kind": "NodeList", "items": known}).encode())
 
     def do_PATCH(self) -> None:
+        self.server.paths.append(self.path)
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.patches[self.path.split("/")[-1]] = (self.headers["Content-Type"], body)
         self.answer(json.dumps(node("a")).encode())
@@ -167,6 +173,18 @@ def test_one_json_patch_per_node(api: Api, server: Server) -> None:
     patch = [{"op": "add", "path": "/metadata/labels/x", "value": "ü $(x)"}]
     api.patch({"a": patch, "b": patch})
     assert server.patches == dict.fromkeys("ab", ("application/json-patch+json", patch))
+
+
+def test_a_request_is_approved_as_it_was_read(api: Api, server: Server) -> None:
+    (request,) = api.signing_requests("kubernetes.io/kubelet-serving")
+    api.approve(request)
+    assert server.paths == [
+        "/apis/certificates.k8s.io/v1/certificatesigningrequests/csr-a/approval"
+    ]
+    kind, (test, add) = server.patches["approval"]
+    assert kind == "application/json-patch+json"
+    assert test == {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
+    assert add["value"][0]["type"] == "Approved"
 
 
 def test_watch_sees_a_node_become_ready(api: Api, server: Server) -> None:

@@ -321,7 +321,8 @@ def test_a_link_that_others_made_or_can_change_is_not_followed(tmp_path: Path, w
     with pytest.raises(DeployError, match="a part of its path is a link"):
         state(wanted)
     (etc / "job").write_text("content")
-    assert files.contents(Local().run(files.CONTENT, f"{drop}/job\n".encode()).text + "\n", 1) == [b""]
+    answer = Local().run(files.CONTENT, f"{drop}/job\n".encode()).text
+    assert files.contents(f"{answer}\n", 1) == [b""]
 
 
 @AS_ROOT

@@ -70,6 +70,15 @@ class Real:
         config = yaml.safe_load((self.directory / "config.yaml").read_text())
         return str(config["machines"][name]["private-ip"])
 
+    def set(self, line: str) -> None:
+        """Put one more setting of Kubernetes into config.yaml."""
+        path = self.directory / "config.yaml"
+        path.write_text(path.read_text().replace("\nkubernetes:\n", f"\nkubernetes:\n  {line}\n"))
+
+    def on(self, name: str, command: str) -> str:
+        """What a command of root's prints on a node."""
+        return Made(self.directory, lifecycle.sandbox_of(self.directory)).run(name, command)
+
     def kubectl(self, *words: str, stdin: str = "") -> str:
         return self("kubectl", *words, stdin=stdin).text
 
@@ -88,6 +97,8 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     made = Real(tmp_path_factory.mktemp("cluster"))
     try:
         made("sandbox", "up", "--infra", "3", "--workers", "2")
+        made.set("kubelet_serving_certificates: true")
+        made.set("encrypt_secrets: false")
         made("build")
         made("sshkey", "install")
         made("up", "sandbox", "--only", "hosts")
@@ -266,6 +277,98 @@ def test_a_pod_on_each_worker_answers_at_every_node(real: Real) -> None:
         real("--nodes", "infra", "execonall", "curl", "-s", "-m", "5", "-o", "/dev/null", url)
 
 
+def test_logs_and_exec_with_serving_certificates_that_are_verified(real: Real) -> None:
+    for name in NAMES:
+        real.on(name, "test -e /var/lib/kubelet/pki/kubelet-server-current.pem")
+    flags = real.on("infra1", "tr '\\0' '\\n' </proc/$(pgrep -x kube-apiserver)/cmdline")
+    assert "--kubelet-certificate-authority=/etc/kubernetes/pki/ca.crt" in flags.split()
+    for pod in real.kubectl("get", "pods", "-l", "app=hello", "-o", "name").split():
+        real.kubectl("logs", pod)
+        told = real("kubectl", "exec", pod, "--", "/hello", code=1)
+        assert "address already in use" in told.err.decode()  # so it ran, beside the first one
+
+
+def test_a_kubelet_with_a_certificate_of_its_own_is_not_believed(real: Real) -> None:
+    pki, names = "/var/lib/kubelet/pki", f"DNS:worker1,IP:{real.address('worker1')}"
+    words = f"-newkey rsa:2048 -nodes -days 5 -subj /CN=worker1 -addext subjectAltName={names}"
+    forged = f"openssl req -x509 {words} -keyout /root/k -out /root/c"
+    link = f"{pki}/kubelet-server-current.pem"
+    swap = f"cp -P {link} /root/link && cat /root/c /root/k >{pki}/forged.pem"
+    swap += f" && ln -sfn {pki}/forged.pem {link}"
+    real.on("worker1", f"{forged} 2>/dev/null && {swap} && systemctl restart kubelet")
+    try:
+        where = ("--field-selector", "spec.nodeName=worker1", "-o", "name")
+        pod = real.kubectl("get", "pods", "-l", "app=hello", *where)
+        deadline = time.monotonic() + 60
+        while "unknown authority" not in (
+            told := real("kubectl", "logs", pod, code=None).complaint
+        ):
+            assert time.monotonic() < deadline, f"the API server believed it: {told}"
+            time.sleep(1)
+    finally:
+        back = f"cp -P /root/link {link} && rm {pki}/forged.pem /root/[kc] /root/link"
+        real.on("worker1", f"rm {link}; {back}; systemctl restart kubelet")
+
+
+SECRET = "{{apiVersion: v1, kind: Secret, metadata: {{name: {}}}, stringData: {{a: {}}}}}"
+IN_ETCD = "grep -r -a -l -F -e {} /var/lib/etcd/member | wc -l"
+
+
+def test_a_cluster_made_without_a_key_is_told_and_sealed_later(real: Real) -> None:
+    real.kubectl("create", "-f", "-", stdin=SECRET.format("plain", "plain-to-see"))
+    assert real.on("infra1", IN_ETCD.format("plain-to-see")) != "0", "else nothing is proven"
+    path = real.directory / "config.yaml"
+    path.write_text(path.read_text().replace("  encrypt_secrets: false\n", ""))
+    told = drift(real)
+    assert ("argument", "kube-apiserver --encryption-provider-config") in told
+    real("kubeadm", "encrypt")
+    assert "nothing to do" in real("kubeadm", "encrypt").err.decode()
+    data = real.kubectl("get", "secret", "plain", "-o", "jsonpath={.data.a}")
+    assert base64.b64decode(data) == b"plain-to-see"
+    assert (real.directory / "deploy/sshkey/encryption.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_secrets_are_sealed_in_etcd_and_every_api_server_reads_them(real: Real) -> None:
+    value = "a-value-that-nobody-else-has"
+    real.kubectl("create", "-f", "-", stdin=SECRET.format("sealed", value))
+    found = IN_ETCD
+    for name in NAMES[:3]:
+        assert real.on(name, found.format(value)) == "0"
+        assert real.on(name, found.format("k8s:enc:secretbox:v1:key1:")) != "0"
+        server = f"--server https://{real.address(name)}:6443"
+        get = f"kubectl --kubeconfig /etc/kubernetes/admin.conf {server} get secret sealed"
+        data = real.on(name, f"{get} -o jsonpath='{{.data.a}}'")
+        assert base64.b64decode(data).decode() == value
+    keys = {real.on(name, "sha256sum /etc/kubernetes/dlws/encryption.yaml") for name in NAMES[:3]}
+    assert len(keys) == 1
+    assert real.on("worker1", "ls /etc/kubernetes") == "kubelet.conf\nmanifests\npki"
+
+
+def test_the_audit_log_names_secrets_and_holds_none(real: Real) -> None:
+    log = "/var/log/kubernetes"
+    value = base64.b64encode(b"a-value-that-nobody-else-has").decode()
+    written = 0
+    for name in NAMES[:3]:
+        assert real.on(name, f"stat -c '%a %U' {log}") == "700 root"
+        lines = real.on(name, f'grep -h \'"secrets".*"sealed"\' {log}/audit.log || true')
+        written += sum(json.loads(line)["verb"] == "create" for line in lines.splitlines())
+        held = f"grep -rhc -e {value} -e a-value-that-nobody {log} || true"
+        assert set(real.on(name, held).split()) == {"0"}
+    assert written == 1
+
+
+def test_nobody_profiles_the_control_plane(real: Real) -> None:
+    real("kubectl", "get", "--raw", "/debug/pprof/", code=1)
+    for pod in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        assert "--profiling=false" in real.on("infra2", f"cat /etc/kubernetes/manifests/{pod}.yaml")
+
+
+def test_the_cis_points_that_are_not_met_are_those_of_the_docs(real: Real) -> None:
+    points = json.loads(real("check", "--cis", "--output", "json", code=5).out)["points"]
+    assert {one["node"] for one in points} == set(NAMES)
+    assert {one["id"] for one in points if not one["met"]} == {"5.2.1"}  # from 1.23
+
+
 def test_kubectl_passes_on_its_exit_status(real: Real) -> None:
     assert b"nosuch" in real("kubectl", "get", "nosuch", code=1).err
 
@@ -347,6 +450,23 @@ def test_drift_is_found_traced_and_healed(real: Real) -> None:
         ("label", "worker"): "machines.worker1.role",
     }
     real("-y", "verify", "--fix")
+    assert drift(real, code=0) == {}
+
+
+def test_an_argument_that_is_new_is_told_and_taken_up(real: Real) -> None:
+    before = (real.directory / "config.yaml").read_text()
+    real.set("scheduler: {extra_args: {v: 3}}")
+    key = "kubernetes.scheduler.extra_args.v"
+    try:
+        assert drift(real) == {("argument", "kube-scheduler --v"): key}
+        real("verify", "infra3", "--fix")
+        assert "--v=3" in real.on(
+            "infra3", "tr '\\0' ' ' </proc/$(pgrep -x kube-scheduler)/cmdline"
+        )
+        report = json.loads(real("verify", "--output", "json", code=5).out)["nodes"]
+        assert [one["node"] for one in report if one["differences"]] == ["infra1", "infra2"]
+    finally:
+        (real.directory / "config.yaml").write_text(before)
     assert drift(real, code=0) == {}
 
 
@@ -439,6 +559,8 @@ def test_a_worker_leaves_and_comes_back(real: Real) -> None:
 def requests(real: Real, name: str) -> int:
     """How often a node has asked to be taken in."""
     found = json.loads(real.kubectl("get", "csr", "-o", "json"))["items"]
+    signer = "kubernetes.io/kube-apiserver-client-kubelet"  # the other one is for serving
+    found = [one for one in found if one["spec"]["signerName"] == signer]
     asked = [base64.b64decode(one["spec"]["request"]) for one in found]
     names = [x509.load_pem_x509_csr(one).subject.rfc4514_string() for one in asked]
     return sum(f"CN=system:node:{name}" in one.split(",") for one in names)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import base64
+from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from dlws.config import Config
 from dlws.core.connection import Result
 from dlws.core.merge import merged
+from dlws.kubeadm import controlplane, documents
 from dlws.kubernetes.api import KubeNode
 from dlws.prepare import hosts
 from dlws.shell import files
@@ -26,6 +30,16 @@ UNITS = (
 )
 
 LABELS = {"worker01": {"archType": "amd64", "gpu": "active", "nvidia": "active"}}
+
+
+def manifest(config: Config, pod: str, given: Mapping[str, str | None]) -> dict[str, Any]:
+    """A static pod of these arguments, and of the volumes that config.yaml wants."""
+    seen = controlplane.volumes(config).get(controlplane.COMPONENTS[pod], [])
+    words = [f"--{name}={value}" for name, value in given.items() if value is not None]
+    mounts = [{"name": one["name"], "mountPath": one["mountPath"]} for one in seen]
+    volumes = [{"name": one["name"], "hostPath": {"path": one["hostPath"]}} for one in seen]
+    container = {"command": [pod, *words], "volumeMounts": mounts}
+    return {"spec": {"containers": [container], "volumes": volumes}}
 
 
 def live(name: str, number: int, **changes: Any) -> KubeNode:
@@ -77,7 +91,18 @@ class Judge:
             "files": Result(0, "".join(f"{state}\n" for state in states).encode()),
             "runtime": self.runtime(),
             "kubernetes": Result(0, UNITS.encode()),
+            "controlplane": self.started(),
         }
+
+    def started(self) -> Result:
+        """What tells how Kubernetes is started, as config.yaml says."""
+        config, rows = self.world.cluster.config, dict[str, Any]()
+        for pod, section in controlplane.COMPONENTS.items() if self.node.machine.is_infra else ():
+            rows[pod] = manifest(config, pod, controlplane.arguments(config)[section])
+        rows["kubelet"] = documents.kubelet(config)
+        texts = {name: controlplane.encoded(row) for name, row in rows.items()}
+        lines = [f"{name}={base64.b64encode(text).decode()}" for name, text in texts.items()]
+        return Result(0, "\n".join(lines).encode())
 
     def runtime(self, **changes: Any) -> Result:
         from dlws.prepare import runtime

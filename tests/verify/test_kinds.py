@@ -47,7 +47,7 @@ def test_the_key_where_dlws_installs_it(world: World) -> None:
 def test_in_a_cluster(world: World) -> None:
     found = things(world, known_of(world))
     assert kinds(found) == {
-        *("hosts", "script", "runtime", "unit", "certificate", "file"),
+        *("hosts", "script", "runtime", "unit", "certificate", "file", "argument"),
         *("version", "label", "taint", "device"),
     }
     assert "install_kubeadm.sh" in [thing.what for thing in found]

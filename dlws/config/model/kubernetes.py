@@ -8,8 +8,10 @@ from pydantic import AfterValidator, Field
 from dlws.config.model.labels import KUBELABELS
 from dlws.config.model.machines import Port
 from dlws.config.model.types import (
+    Arguments,
     Fingerprints,
     Network,
+    NodePath,
     PortRange,
     Release,
     Section,
@@ -19,6 +21,46 @@ from dlws.config.model.types import (
     Texts,
 )
 from dlws.core.version import NEWEST, OLDEST, Version
+
+PathType = Literal[
+    "",
+    "DirectoryOrCreate",
+    "Directory",
+    "FileOrCreate",
+    "File",
+    "Socket",
+    "CharDevice",
+    "BlockDevice",
+]
+
+
+class HostPath(Section):
+    """A path of the node that a component of the control plane sees, as kubeadm writes it."""
+
+    name: Text = Field(description="Name of the volume.")
+    host_path: NodePath = Field(alias="hostPath", description="Path on the node.")
+    mount_path: NodePath = Field(alias="mountPath", description="Path that the component sees.")
+    read_only: bool = Field(
+        default=False, alias="readOnly", description="Whether it may only be read."
+    )
+    path_type: PathType = Field(
+        default="", alias="pathType", description="What is there, or is made where it is missing."
+    )
+
+
+class Etcd(Section):
+    """What etcd is started with."""
+
+    extra_args: Arguments = Field(default={}, description="Arguments, added to ours or instead.")
+
+
+class Component(Section):
+    """What a component of the control plane is started with."""
+
+    extra_args: Arguments = Field(default={}, description="Arguments, added to ours or instead.")
+    extra_volumes: list[HostPath] = Field(
+        default=[], description="Paths of the node that it sees: kubeadm's extraVolumes."
+    )
 
 
 class Kubernetes(Section):
@@ -57,6 +99,29 @@ class Kubernetes(Section):
     )
     image_repository: Text = Field(
         default="", description="Registry for the control plane's images."
+    )
+    api_server: Component = Field(default=Component(), description="The API server.")
+    controller_manager: Component = Field(
+        default=Component(), description="The controller manager."
+    )
+    scheduler: Component = Field(default=Component(), description="The scheduler.")
+    etcd: Etcd = Field(default=Etcd(), description="The control plane's etcd.")
+    audit: bool = Field(
+        default=True, description="Whether API servers log who did what, never what Secrets hold."
+    )
+    encrypt_secrets: bool = Field(
+        default=True, description="Whether a new cluster keeps its Secrets encrypted in etcd."
+    )
+    pod_security: Literal["privileged", "baseline", "restricted"] = Field(
+        default="baseline",
+        description="What pods may do where their namespace does not say; from 1.23.",
+    )
+    pod_security_exempt: Texts = Field(
+        default=[], description="Namespaces in which pods may do anything, besides kube-system."
+    )
+    kubelet_serving_certificates: bool = Field(
+        default=False,
+        description="Whether API servers check kubelets' certificates, which we then approve.",
     )
     kubelet: Settings = Field(
         repr=False, default={}, description="Merged into KubeletConfiguration."

@@ -35,6 +35,7 @@ _CLUSTER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}|[0-9A-F]{64}")
+_FLAG = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _HOST_KEY = re.compile(
     r"SHA256:[A-Za-z0-9+/]{43}|(ssh-|ecdsa-|sk-)[\w@.-]+ AAAA[A-Za-z0-9+/]+=*( .*)?"
 )
@@ -57,6 +58,18 @@ def _text(value: Any) -> Any:
         raise wrong("YAML reads this word as true or false", "Put the value in quotes.")
     if isinstance(value, (int, float)):
         return getattr(value, "text", None) or str(value)
+    return value
+
+
+def _argument(value: Any) -> Any:
+    """A value of a command line: YAML's true and 5 are the texts true and 5 there."""
+    return str(value).lower() if isinstance(value, bool) else _text(value)
+
+
+def _flag(value: str) -> str:
+    if not _FLAG.fullmatch(value):
+        bare = value.lstrip("-").partition("=")[0]
+        raise wrong(f'"{value}" is not the name of an argument', f"Write {bare or 'profiling'}.")
     return value
 
 
@@ -278,4 +291,8 @@ PortRange = Annotated[str, BeforeValidator(_text), AfterValidator(_port_range)]
 Architecture = BeforeValidator(_architecture)
 Url = Annotated[str, BeforeValidator(_text), AfterValidator(_unescaped)]
 Freeform = Annotated[dict[str, Any], AfterValidator(_hide)]
+Arguments = Annotated[
+    dict[Annotated[str, AfterValidator(_flag)], Annotated[str, BeforeValidator(_argument)]],
+    Kind("map of argument to value"),
+]
 Settings = Annotated[dict[str, Any], AfterValidator(_settings)]

@@ -44,7 +44,10 @@ _MACHINE_EXTRAS = {
 
 @cache
 def keys_of(model: type[BaseModel]) -> dict[str, tuple[str, type[BaseModel] | None]]:
-    """Key → how it nests (`one`, `map` or plain) and the model inside, for keys one may write."""
+    """Key → how it nests (`one`, `map`, `list` or plain), and the model inside.
+
+    Keys that nobody writes are left out.
+    """
     keys: dict[str, tuple[str, type[BaseModel] | None]] = {}
     for name, info in model.model_fields.items():
         if name not in _DERIVED.get(model, ()):
@@ -59,6 +62,9 @@ def _nesting(annotation: Any) -> tuple[str, type[BaseModel] | None]:
     if get_origin(annotation) is dict:
         kind, inner = _nesting(arguments[1])
         return ("map", inner) if kind == "one" else ("", None)
+    if get_origin(annotation) is list:
+        kind, inner = _nesting(arguments[0])
+        return ("list", inner) if kind == "one" else ("", None)
     for argument in arguments:
         kind, inner = _nesting(argument)
         if inner is not None:
@@ -187,7 +193,10 @@ class Shaper:
 
     def _value(self, nesting: tuple[str, type[BaseModel] | None], value: Any, path: Path) -> Any:
         kind, model = nesting
-        if model is None or not isinstance(value, dict):
+        if kind == "list" and isinstance(value, list):
+            one = ("one", model)
+            return [self._value(one, item, (*path, place)) for place, item in enumerate(value)]
+        if model is None or kind == "list" or not isinstance(value, dict):
             return value
         if kind == "one":
             return self._inside(model, value, path)

@@ -8,6 +8,7 @@ from dlws.config.model.config import Config
 from dlws.config.reading.sources import Sources
 from dlws.config.rules import (
     addresses,
+    controlplane,
     devices,
     kubernetes,
     machines,
@@ -31,6 +32,10 @@ _RULES: tuple[Rule, ...] = (
     networks.clear_of_machines,
     networks.sizes,
     kubernetes.runtime,
+    controlplane.arguments,
+    controlplane.paths,
+    controlplane.kubelet,
+    controlplane.pod_security,
     storage.mountpoints,
     paths.absolute,
     paths.shares,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dlws.verify.kinds import (
     api,
+    argument,
     certificate,
     device,
     file,
@@ -25,6 +26,7 @@ KINDS: tuple[Kind, ...] = (
     runtime.KIND,
     unit.KIND,
     certificate.KIND,
+    argument.KIND,
     file.KIND,
     version.KIND,
     label.KIND,

@@ -7,25 +7,30 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from dlws.core.program import PROGRAM
 from dlws.kubeadm import podnetwork
 from dlws.scripts.checkmode import template
 from dlws.shell.quoting import script
-from dlws.verify.kinds.kind import Kind
+from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (
     ClusterFacts,
     Comparison,
     Difference,
     Expectation,
     Found,
+    Origin,
     Question,
+    differs,
 )
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
+    from dlws.session import Session
 
 
 _SECONDS = re.compile(r"[0-9]{1,11}")
+SERVING = "of the kubelet's server"
 WARN_DAYS = 30
 """Certificates that end within so many days are told."""
 
@@ -34,6 +39,10 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
     if node.machine.in_cluster and known.joined(node):
         origin = (("kubernetes", "version"), ("machines", node.name))
         yield Expectation("certificate", "all", str(WARN_DAYS), origin)
+        if node.name in known.waiting:
+            asked: Origin = (("kubernetes", "kubelet_serving_certificates"), *origin)
+            fault = known.waiting[node.name]
+            yield Expectation("certificate", SERVING, fault, asked, "" if fault else "serving")
 
 
 def _ask(
@@ -46,6 +55,11 @@ def _ask(
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
+    if thing.what == SERVING:
+        cure = f"see: {PROGRAM} kubectl get csr; give the node its address in config.yaml"
+        words = f"is not approved: the request {thing.wanted}" if thing.wanted else "is asked for"
+        yield differs(thing, words, cure if thing.wanted else "")
+        return
     cure = (
         "on that node: kubeadm certs renew all (1.19: kubeadm alpha certs renew all), then reboot"
     )
@@ -61,4 +75,10 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
             yield Difference("certificate", path, words, thing.origin, "", cure)
 
 
-KIND = Kind("certificate", _expect, _compare, _ask)
+def _fix(session: Session, nodes: list[Node], _: str) -> None:
+    from dlws.kubeadm import serving
+
+    serving.approve(session.cluster, nodes)
+
+
+KIND = Kind("certificate", _expect, _compare, _ask, {"serving": Fix(11, _fix)})

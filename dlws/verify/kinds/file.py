@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dlws.kubeadm import podnetwork
+from dlws.kubeadm import controlplane, encryption, podnetwork
 from dlws.shell import files
 from dlws.shell.files import File
 from dlws.verify.kinds.kind import Fix, Kind
@@ -24,8 +24,30 @@ if TYPE_CHECKING:
     from dlws.session import Session
 
 
+_KEYS = {
+    podnetwork.CONFLIST: "pod_cidr",
+    podnetwork.ROUTES: "pod_cidr",
+    controlplane.AUDIT_POLICY: "audit",
+    controlplane.ADMISSION: "pod_security",
+    controlplane.ENCRYPTION: "encrypt_secrets",
+}
+
+
 def placed(cluster: Cluster, node: Node, known: ClusterFacts) -> list[File]:
     """The files that put_tree() places."""
+    return [*_network(cluster, node, known), *_control_plane(cluster, node)]
+
+
+def _control_plane(cluster: Cluster, node: Node) -> list[File]:
+    """What API servers read; the key of Secrets where there is one, for all the same."""
+    if not node.machine.is_infra:
+        return []
+    config = cluster.config
+    sealing = encryption.kept(cluster) if config.kubernetes.encrypt_secrets else b""
+    return [*controlplane.files(config), *encryption.file(sealing)]
+
+
+def _network(cluster: Cluster, node: Node, known: ClusterFacts) -> list[File]:
     first = podnetwork.first_files(cluster)
     own = known.members.get(node.name)
     if not first or own is None or not own.pod_cidr:
@@ -37,10 +59,13 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
     if not (node.machine.in_cluster and known.joined(node)):
         return
     own = ("machines", node.name)
-    keys = {podnetwork.CONFLIST: "pod_cidr", podnetwork.ROUTES: "pod_cidr"}
-    for file in placed(cluster, node, known):
-        origin = (("kubernetes", keys.get(file.path, "network")), ("kubernetes", "network"), own)
+    for file in _network(cluster, node, known):
+        key = _KEYS.get(file.path, "network")
+        origin = (("kubernetes", key), ("kubernetes", "network"), own)
         yield Expectation("file", file.path, file.state, origin, "network")
+    for file in _control_plane(cluster, node):
+        origin = (("kubernetes", _KEYS[file.path]), ("kubernetes", "version"), own)
+        yield Expectation("file", file.path, file.state, origin, "controlplane")
 
 
 def _ask(

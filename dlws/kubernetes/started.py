@@ -1,0 +1,50 @@
+"""How a node's Kubernetes is started: the kubelet's settings, and static pods' arguments. Pure."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from dlws.core.errors import DeployError
+
+LIMIT = 64 * 1024
+"""Bytes of a file of a node that count; what templates/kubernetes/started.sh is told."""
+PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+
+
+@lru_cache(maxsize=64)
+def read(name: str, text: str) -> Mapping[str, Any]:
+    """What a file of a node holds, from base64; raises DeployError where it is no map."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        found = yaml.load(base64.b64decode(text), loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DeployError(f"the configuration of {name} cannot be read") from error
+    if not isinstance(found, dict):
+        raise DeployError(f"the configuration of {name} cannot be read")
+    return found
+
+
+def flags(name: str, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The arguments in the manifest of a static pod."""
+    try:
+        words = [str(word) for word in manifest["spec"]["containers"][0]["command"]]
+    except (KeyError, IndexError, TypeError) as error:
+        raise DeployError(f"the manifest of {name} has no command") from error
+    pairs = [word.removeprefix("--").partition("=") for word in words if word.startswith("--")]
+    return {flag: value for flag, _, value in pairs}
+
+
+def volumes(name: str, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The paths of the node that a static pod sees, as `PATH at MOUNT`, by the volumes' names."""
+    try:
+        spec = manifest["spec"]
+        paths = {one["name"]: one["hostPath"]["path"] for one in spec.get("volumes") or ()}
+        mounts = spec["containers"][0].get("volumeMounts") or ()
+        return {one["name"]: f"{paths.get(one['name'])} at {one['mountPath']}" for one in mounts}
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise DeployError(f"the manifest of {name} has volumes of another kind") from error
