@@ -7,8 +7,9 @@ from html import escape
 from pathlib import Path
 
 from dlws.core.nodeset import counted
-from dlws.runs import journal, timeline
+from dlws.runs import journal
 from dlws.runs.records import records
+from dlws.runs.report import timeline
 
 LEFT, WIDTH, ROW, TOP = 230, 860, 30, 58
 COLOURS = {"ok": "#2a8a4a", "failed": "#c0392b"}

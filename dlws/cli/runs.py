@@ -93,8 +93,8 @@ def why(session: Session, node: str, run: str) -> None:
 def report(session: Session, run: str, file: TextIO, junit: bool) -> None:
     """Write RUN (default: the last one) as one HTML page: timeline, changes, failures."""
     from dlws.runs import journal
-    from dlws.runs import report as pages
     from dlws.runs.records import records
+    from dlws.runs.report import page as pages
 
     place = journal.find(session.options.directory / "deploy", run)
     make = pages.junit if junit else pages.html

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dlws.runs import journal, report, timeline
+from dlws.runs import journal
 from dlws.runs.records import records
+from dlws.runs.report import page, timeline
 from tests.support.deploy import Deploy
 
 AWKWARD = "<script>alert(1)</script> & \"quotes\" 'and' ü"
@@ -74,7 +75,7 @@ def test_junit_has_a_case_for_each_node(deploy: Deploy) -> None:
 
 
 def test_what_xml_cannot_say_is_replaced() -> None:
-    assert report.printable("a\x00\x1b[1mb\n") == "a\ufffd\ufffd[1mb\n"
+    assert page.printable("a\x00\x1b[1mb\n") == "a\ufffd\ufffd[1mb\n"
 
 
 def test_the_page_says_what_changed_and_of_what_versions(deploy: Deploy) -> None:
@@ -100,7 +101,7 @@ def test_a_page_of_500_nodes_that_all_differ_is_small() -> None:
                      | {**about, "last": last})  # fmt: skip
         found.append({"kind": "changed", "node": f"n{i:03}", "what": f"file {i} {number}"}
                      | {"time": at(number)})  # fmt: skip
-    assert len(report.html(run, found).encode()) < 2_000_000
+    assert len(page.html(run, found).encode()) < 2_000_000
 
 
 def test_nodes_that_did_the_same_are_one_lane_from_first_to_last() -> None:

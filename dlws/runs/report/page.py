@@ -11,9 +11,9 @@ from dlws import __version__
 from dlws.core.nodeset import counted
 from dlws.core.templates import render
 from dlws.core.terminal_text import visible
-from dlws.runs import timeline
 from dlws.runs.journal import Run
-from dlws.runs.timeline import Lane
+from dlws.runs.report import timeline
+from dlws.runs.report.timeline import Lane
 
 Record = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""A run as a page with a timeline, and as JUnit."""
