@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from dlws.core.errors import UsageError
-from dlws.runs import history, journal, report
+from dlws.runs import history, journal
 from dlws.runs.records import NAME, begun, parsed, records, unreadable
+from dlws.runs.report import page
 from tests.support.recordings import KINDS, TIME
 
 ROWS = [{"time": TIME, "kind": kind, **fields} for kind, fields in KINDS.items()]
@@ -110,4 +111,4 @@ def test_no_reader_stumbles_over_what_is_let_through(tmp_path: Path) -> None:
         journal.why(place, "w1")
         if any(record["kind"] == "run" for record in found):
             run = journal.read(place)
-            assert run.line() and report.html(run, found) and report.junit(run, found)
+            assert run.line() and page.html(run, found) and page.junit(run, found)
