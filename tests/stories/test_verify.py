@@ -12,8 +12,8 @@ import pytest
 
 from dlws.core import resources
 from dlws.core.connection import Local, Result
+from dlws.nodes.questions import parse
 from dlws.runs.options import Options
-from dlws.scripts.checkmode import parse
 from dlws.session import Session
 from dlws.shell.quoting import script, sh
 from dlws.verify import collect

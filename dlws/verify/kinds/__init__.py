@@ -10,6 +10,7 @@ from dlws.verify.kinds import (
     hosts,
     label,
     member,
+    role,
     runtime,
     script,
     taint,
@@ -30,6 +31,7 @@ KINDS: tuple[Kind, ...] = (
     label.KIND,
     taint.KIND,
     device.KIND,
+    role.KIND,
     script.KIND,
 )
 """In the order of who looks closest: what two of them find is said once, by the first."""

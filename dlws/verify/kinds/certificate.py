@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dlws.kubeadm import podnetwork
-from dlws.scripts.checkmode import template
+from dlws.nodes.questions import template
 from dlws.shell.quoting import script
 from dlws.verify.kinds.kind import Kind
 from dlws.verify.things import (

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dlws.core.connection import Result
-from dlws.scripts.checkmode import said
+from dlws.nodes.questions import said
 
 
 def test_lines_of_check_mode_are_told_from_others() -> None:
