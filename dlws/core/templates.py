@@ -31,6 +31,7 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_no_secret,
     )
     # A value goes into another language only through its quoting.
     environment.filters["sh"] = lambda value: shlex.quote(str(value))
@@ -41,6 +42,13 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
         .removesuffix("\n...")
     )
     return environment
+
+
+def _no_secret(value: Any) -> Any:
+    """What goes into the text: a secret only by a function that takes note of it."""
+    if hasattr(value, "get_secret_value"):
+        raise TypeError("this is a secret: write secret(...) around it")
+    return value
 
 
 class CannotRender(DeployError):

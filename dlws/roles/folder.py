@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from dlws.config.model.roles import ROLE_WORDS, ROLES
+from dlws.config.model.roles import NODE_ROLES, ROLE_WORDS, ROLES
 from dlws.config.problems import closest
 from dlws.config.reading import strict
 from dlws.config.reading.sources import Sources
@@ -16,7 +16,7 @@ from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 from dlws.roles.model import RoleFile
 
-KIND, YAML, ALL = "nodes", "role.yaml", "all"
+YAML, ALL = "role.yaml", "all"
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class Role:
 
 def names(directory: Path) -> list[str]:
     """The roles that there are."""
-    found = resources.folders(KIND, directory)
+    found = resources.folders(NODE_ROLES, directory)
     return [name for name, layers in found.items() if YAML in resources.files(layers)]
 
 
 def load(directory: Path, name: str) -> Role:
     """A role; UsageError where there is none, WrongFile where its role.yaml has errors."""
-    layers = resources.folders(KIND, directory).get(name, ())
+    layers = resources.folders(NODE_ROLES, directory).get(name, ())
     found = resources.files(layers)
     if YAML not in found:
         near = closest(name, names(directory))

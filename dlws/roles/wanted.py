@@ -147,6 +147,9 @@ def _directories(role: Role, values: Values) -> Iterator[Directory]:
 def _files(role: Role, values: Values) -> Iterator[File]:
     for path, source in role.files.items():
         content, secret = fill.content(role, path, values)
+        if not path.isprintable():
+            why = f"the name of the file {path!r} has characters that no name should have"
+            raise fill.wrong(role, ("files",), why, "Rename it in the role's folder.")
         mode = 0o600 if secret else 0o755 if source.stat().st_mode & 0o111 else 0o644
         owner = "root:root"
         for pattern, text in role.says.files.items():

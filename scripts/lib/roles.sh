@@ -100,17 +100,17 @@ is_like() { is_among "$2 $3" "$(stat -L -c '%a %U:%G' "$1")" "$(stat -L -c '%a %
 
 # role_directory PATH MODE OWNER: what lies in it stays as it is.
 role_directory() {
-    local path=$DLWS_ROOT$1 has
+    local path=$DLWS_ROOT$1
     if [ ! -d "$path" ]; then
-        [ ! -e "$path" ] || die "$path is no directory" "move it away on this node"
-        ! differs directory "$path" "is missing" || return 0
-        (umask 022 && mkdir -p "$path") || die "$path cannot be made" "read the lines above"
+        [ ! -e "$path" ] || die "$1 is no directory" "move it away on this node"
+        ! differs directory "$1" "is missing" || return 0
+        (umask 022 && mkdir -p "$path") || die "$1 cannot be made" "read the lines above"
     else
         ! is_like "$path" "$2" "$3" || return 0
-        ! differs directory "$path" "has $(stat -L -c '%a %U:%G' "$path"), not $2 $3" || return 0
+        ! differs directory "$1" "has $(stat -L -c '%a %U:%G' "$path"), not $2 $3" || return 0
     fi
-    { chown "$3" "$path" && chmod "$2" "$path"; } || die "$path cannot be given to $3" "is there such a user?"
-    changed "made the directory $path ($2 $3)"
+    { chown "$3" "$path" && chmod "$2" "$path"; } || die "$1 cannot be given to $3" "is there such a user?"
+    changed "made the directory $1 ($2 $3)"
 }
 
 # role_file MEMBER PATH MODE OWNER SHA256 CHECK DUE...: MEMBER is the file's name here, CHECK the command
@@ -120,20 +120,20 @@ role_file() {
     if [ -L "$path" ]; then
         has="is a link"
     elif [ -d "$path" ]; then
-        die "$path is a directory" "move it away on this node"
+        die "$2 is a directory" "move it away on this node"
     elif [ ! -e "$path" ]; then
         has="is missing"
     elif [ "$(sha256sum <"$path" | cut -d ' ' -f 1)" != "$5" ]; then
         has="has other content"
     elif is_like "$path" "$3" "$4"; then
-        ROLE_SAME+=("$path")
+        ROLE_SAME+=("$2")
         return 0
     else
         has="has $(stat -c '%a %U:%G' "$path"), not $3 $4"
     fi
-    ! differs file "$path" "$has" || return 0
-    [ -f "$1" ] || die "$path was changed by somebody else just now" "run the command again"
-    ROLE_FILES+=("$1" "$path" "$3" "$4" "$6" "${*:7}")
+    ! differs file "$2" "$has" || return 0
+    [ -f "$1" ] || die "$2 was changed by somebody else just now" "run the command again"
+    ROLE_FILES+=("$1" "$2" "$3" "$4" "$6" "${*:7}")
 }
 
 # role_place: the files that differ are checked, then all of them put in place.
@@ -164,7 +164,7 @@ stage_file() {
 check_staged() {
     local path said
     for path in "${ROLE_SAME[@]}"; do
-        [ -e "$1$path" ] || { mkdir -p "$(dirname "$1$path")" && cp -p "$path" "$1$path"; }
+        [ -e "$1$path" ] || { mkdir -p "$(dirname "$1$path")" && cp -p "$DLWS_ROOT$path" "$1$path"; }
     done
     said=$(bash "$3" "$1$2" 2>&1 </dev/null 8>&-) || {
         printf '%s\n' "${said//$1/}" >&2
@@ -175,30 +175,30 @@ check_staged() {
 
 # place_staged STAGE PATH DUE...: what is due is noted before the file is there, so that nothing is lost.
 place_staged() {
-    local key path=$2 own=${2#"$DLWS_ROOT"} foreign=$ROLE_PLACE/before${2#"$DLWS_ROOT"}
+    local key path=$DLWS_ROOT$2 foreign=$ROLE_PLACE/before$2
     # A list of words without spaces.
     # shellcheck disable=SC2086
     for key in $3; do : >"$ROLE_PLACE/due/$key"; done
     [ -d "$(dirname "$path")" ] || (umask 022 && mkdir -p "$(dirname "$path")")
-    if [ -e "$path" ] && [ ! -e "$foreign" ] && ! is_among "file $own" "${ROLE_HAD[@]}"; then
+    if [ -e "$path" ] && [ ! -e "$foreign" ] && ! is_among "file $2" "${ROLE_HAD[@]}"; then
         (umask 077 && mkdir -p "$(dirname "$foreign")")
         cp -a "$path" "$foreign"
     fi
-    mv -fT "$1$path" "$path.dlws-new"
+    mv -fT "$1$2" "$path.dlws-new"
     mv -fT "$path.dlws-new" "$path"
-    changed "wrote $path"
+    changed "wrote $2"
 }
 
 # role_link PATH TARGET
 role_link() {
     local path=$DLWS_ROOT$1
     if [ -L "$path" ] && [ "$(readlink "$path")" = "$2" ]; then return 0; fi
-    [ -L "$path" ] || [ ! -e "$path" ] || die "$path is there and is no link" "move it away on this node"
-    ! differs link "$path" "does not lead to $2" || return 0
+    [ -L "$path" ] || [ ! -e "$path" ] || die "$1 is there and is no link" "move it away on this node"
+    ! differs link "$1" "does not lead to $2" || return 0
     (umask 022 && mkdir -p "$(dirname "$path")")
-    ln -sfn "$2" "$path.dlws-new"
+    ln -sfn -- "$2" "$path.dlws-new"
     mv -fT "$path.dlws-new" "$path"
-    changed "linked $path to $2"
+    changed "linked $1 to $2"
 }
 
 # role_prune: what an earlier version of the role placed here, and this one does not, goes.
@@ -214,26 +214,26 @@ role_prune() {
 drop() {
     local what=${1#* }
     case ${1%% *} in
-        file) drop_file "$DLWS_ROOT$what" "$2" ;;
+        file) drop_file "$what" "$2" ;;
         link)
             [ -L "$DLWS_ROOT$what" ] || return 0
-            ! differs link "$DLWS_ROOT$what" "$2" || return 0
+            ! differs link "$what" "$2" || return 0
             rm -f "$DLWS_ROOT$what"
-            changed "removed the link $DLWS_ROOT$what"
+            changed "removed the link $what"
             ;;
         unit) drop_unit "$what" "$2" ;;
     esac
 }
 
 drop_file() {
-    local before=$ROLE_PLACE/before${1#"$DLWS_ROOT"}
+    local before=$ROLE_PLACE/before$1 path=$DLWS_ROOT$1
     if [ -e "$before" ]; then
         ! differs file "$1" "$2" || return 0
-        mv -fT "$before" "$1"
+        mv -fT "$before" "$path"
         changed "put back $1 as it was before the role"
-    elif [ -e "$1" ] || [ -L "$1" ]; then
+    elif [ -e "$path" ] || [ -L "$path" ]; then
         ! differs file "$1" "$2" || return 0
-        rm -f "$1"
+        rm -f "$path"
         changed "removed $1"
     else
         return 0
@@ -331,9 +331,10 @@ listening() {
     local port state=0A
     port=$(printf ':%04X' "$1")
     [ "$2" = tcp ] || state=07
-    awk -v port="$port" -v state="$state" \
-        'substr($2, length($2) - 4) == port && $4 == state { found = 1 } END { exit !found }' \
-        "$DLWS_ROOT/proc/net/$2" "$DLWS_ROOT/proc/net/${2}6" 2>/dev/null
+    # Without IPv6 there is no second file.
+    { cat "$DLWS_ROOT/proc/net/$2" "$DLWS_ROOT/proc/net/${2}6" 2>/dev/null || true; } |
+        awk -v port="$port" -v state="$state" \
+            'substr($2, length($2) - 4) == port && $4 == state { found = 1 } END { exit !found }'
 }
 
 # role_listens PORT tcp|udp
