@@ -9,16 +9,7 @@ import pytest
 
 from dlws.roles.carry import Carriers
 from tests.support.fakes import World
-
-MakeRole = Callable[..., Path]
-CONFIG = """
-cluster_name: atlas
-mysql_password: hunter'2 $x
-machines:
-  infra01: {role: infrastructure, private-ip: 10.1.0.1}
-  gpu01: {role: worker, private-ip: 10.1.0.11, type: gpu, rack: r1}
-  npu01: {role: [worker, toy], private-ip: 10.1.0.12, archtype: arm64, type: npu}
-"""
+from tests.support.toyrole import CONFIG, MakeRole
 
 
 @pytest.fixture

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dlws.roles import builder
+from collections.abc import Callable
+
+import pytest
+
+from dlws.core.connection import Local
+from dlws.roles import builder, folder
 from dlws.roles.builder import key
+from dlws.roles.carry import Carriers
 from dlws.roles.model import Remove, User
 from dlws.roles.wanted import Directory, Due, Wanted
+from dlws.roles.wanted import wanted as wishes
 from dlws.shell.files import File
+from tests.support import ROOT
+from tests.support.fakes import World
 
+EXAMPLE = ROOT / "config.yaml.example"
 AWKWARD = """it's "$x"; `y` é"""
 FILE = File(f"/etc/{AWKWARD}", b"secret words", 0o640, "root:adm")
 
@@ -95,3 +105,16 @@ def test_removal_goes_by_the_record() -> None:
     ]
     kept = builder.removal("x", Remove(), {"debian": ["p"]})["role-x/x.sh"][0]
     assert b"remove_packages" not in kept
+
+
+@pytest.mark.parametrize("name", folder.names(ROOT))
+def test_each_role_of_ours_makes_a_script_for_a_node_that_carries_it(
+    make: Callable[..., World], name: str
+) -> None:
+    carriers = Carriers(make(EXAMPLE.read_text()).cluster)
+    nodes = carriers.nodes(name)
+    assert nodes, f"no machine of config.yaml.example carries {name}"
+    for node in nodes:
+        wanted = wishes(carriers.role(name), carriers.values(node))
+        script = builder.members(wanted)[f"role-{name}/{name}.sh"][0]
+        assert Local().run("bash -n", script).ok

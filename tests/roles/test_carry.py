@@ -9,7 +9,7 @@ import pytest
 from dlws.core.errors import UsageError
 from dlws.roles import carry
 from dlws.roles.carry import Carriers
-from tests.roles.conftest import MakeRole
+from tests.support.toyrole import MakeRole
 
 Read = Callable[[], Carriers]
 

@@ -10,7 +10,7 @@ from dlws.config.reading.strict import WrongFile
 from dlws.core import resources
 from dlws.core.errors import UsageError
 from dlws.roles import folder
-from tests.roles.conftest import MakeRole
+from tests.support.toyrole import MakeRole
 
 
 def test_a_role_is_its_files_by_their_path_on_the_node(make_role: MakeRole, tmp_path: Path) -> None:

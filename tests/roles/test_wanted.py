@@ -11,7 +11,7 @@ from dlws.roles.carry import Carriers
 from dlws.roles.values import with_vars
 from dlws.roles.wanted import Directory, Due, Wanted, packages, removal, wanted
 from dlws.shell.files import File
-from tests.roles.conftest import MakeRole
+from tests.support.toyrole import MakeRole
 
 Read = Callable[[], Carriers]
 
