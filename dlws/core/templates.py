@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from dlws.core import resources
 from dlws.core.errors import DeployError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 
 _TEXT = "text"
@@ -72,7 +72,7 @@ def render_in(places: tuple[Path, ...], template: str, values: Mapping[str, Any]
 
 def render_text(text: str, values: Mapping[str, Any]) -> str:
     """A template that is a text and no file."""
-    return str(_tried(_TEXT, lambda: _environment().from_string(text).render(values)))
+    return str(_tried(_TEXT, lambda: _compiled(text).render(values)))
 
 
 def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
@@ -80,13 +80,23 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
     from jinja2 import Undefined
 
     def value() -> Any:
-        compiled = _environment().compile_expression(expression, undefined_to_none=False)
-        found = compiled(values)
+        found = _expression(expression)(values)
         if isinstance(found, Undefined):
             str(found)  # says what it is that nobody gave
         return found
 
     return _tried(_TEXT, value)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> Template:
+    """A text is filled in for many nodes, and compiled once."""
+    return _environment().from_string(text)
+
+
+@lru_cache(maxsize=1024)
+def _expression(text: str) -> Callable[[Mapping[str, Any]], Any]:
+    return _environment().compile_expression(text, undefined_to_none=False)
 
 
 def _tried(name: str, action: Callable[[], Any]) -> Any:
