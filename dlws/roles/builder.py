@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dlws.roles.model import Remove
     from dlws.roles.wanted import Due, Wanted
 
-_LIBRARY = ("lib/common.sh", "lib/packages.sh", "lib/roles.sh")
+_LIBRARY = ("lib/common.sh", "lib/packages.sh", "lib/roles.sh", "lib/roleunits.sh")
 _HEAD = "\n".join(["set -euo pipefail", *(f". ./{name}" for name in _LIBRARY), ""])
 
 

@@ -24,8 +24,8 @@ FILE = File(f"/etc/{AWKWARD}", b"secret words", 0o640, "root:adm")
 
 def lines(wanted: Wanted) -> list[str]:
     text = builder.members(wanted)[f"role-{wanted.role}/{wanted.role}.sh"][0].decode()
-    head, _, rest = text.partition("\n. ./lib/roles.sh\n")
-    assert head == "set -euo pipefail\n. ./lib/common.sh\n. ./lib/packages.sh"
+    head, _, rest = text.partition("\n. ./lib/roleunits.sh\n")
+    assert head == "set -euo pipefail\n. ./lib/common.sh\n. ./lib/packages.sh\n. ./lib/roles.sh"
     return rest.splitlines()
 
 
@@ -95,7 +95,7 @@ def test_only_what_differs_is_sent_and_nothing_on_the_command_line() -> None:
 
 def test_removal_goes_by_the_record() -> None:
     made = builder.removal("x", Remove(before=["a"], after=["b"], packages=True), {"debian": ["p"]})
-    assert made["role-x/x.sh"][0].decode().splitlines()[4:] == [
+    assert made["role-x/x.sh"][0].decode().splitlines()[5:] == [
         "begin_role x",
         "remove_run role-x/commands/0.sh a",
         "remove_kinds unit link file",

@@ -43,6 +43,7 @@ def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any)
             "disks",
             "resolver",
             "roles",
+            "roleunits",
         )
     )
     facts = {"DLWS_ROOT": str(root), "DLWS_CONTAINER": "yes" if container else "no", **env}
