@@ -58,11 +58,11 @@ def clients(config: Config, hosts: Mapping[str, str]) -> tuple[str, ...]:
     """Who may mount shares: the networks of nfs_client_CIDR, else the machines alone."""
     given = [config.nfs_client_cidr.get(key) or [] for key in _NETWORKS]
     said = [one for value in given for one in ([value] if isinstance(value, str) else value)]
+    if said:
+        return tuple(dict.fromkeys(map(_network, said)))
     machines = config.machines.values()
-    found = (
-        map(_network, said) if said else (address_of(m, dict(hosts)) or m.fqdn for m in machines)
-    )
-    return tuple(dict.fromkeys(found))
+    found = [name for m in machines for name in (address_of(m, dict(hosts)) or m.fqdn, m.ib_ip)]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _network(text: Any) -> str:

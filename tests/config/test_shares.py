@@ -16,9 +16,9 @@ network: {domain: example.org}
 machines:
   infra01: {role: infrastructure, private-ip: 10.1.0.1}
   nfs1: {role: nfs, private-ip: 10.1.0.2}
-  w1: {role: worker}
+  w1: {role: worker, ib_ip: 10.2.0.3}
 """
-ALL = ("10.1.0.1", "10.1.0.2", "w1.example.org")
+ALL = ("10.1.0.1", "10.1.0.2", "w1.example.org", "10.2.0.3")
 
 
 def share(more: str, name: str = "nfs1") -> Share | None:
