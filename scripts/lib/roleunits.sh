@@ -80,6 +80,9 @@ role_run() {
     bash "$1" </dev/null 8>&- || die "this failed: $2" "read the lines above"
 }
 
+# may_work: whether to ask if the role works. While something differs, that it does not is no news.
+may_work() { [ -z "$ROLE_LACKS" ] && { ! checking || [ "$DLWS_CHANGES" -eq 0 ]; }; }
+
 # listening PORT tcp|udp
 listening() {
     local port state=0A
@@ -94,7 +97,7 @@ listening() {
 # role_listens PORT tcp|udp
 role_listens() {
     local end=$((SECONDS + ROLE_WAIT))
-    [ -z "$ROLE_LACKS" ] || return 0
+    may_work || return 0
     until listening "$1" "$2"; do
         ! differs port "$1/$2" "is one on which nothing listens" || return 0
         [ "$SECONDS" -lt "$end" ] || die "nothing listens on port $1/$2 after $ROLE_WAIT s" \
@@ -106,7 +109,7 @@ role_listens() {
 # role_true FILE WORDS: a command that succeeds when the role works.
 role_true() {
     local said end=$((SECONDS + ROLE_WAIT))
-    [ -z "$ROLE_LACKS" ] || return 0
+    may_work || return 0
     until said=$(bash "$1" 2>&1 </dev/null 8>&-); do
         said=${said##*$'\n'}
         ! differs state "$2" "fails${said:+: $said}" || return 0

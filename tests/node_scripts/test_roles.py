@@ -188,3 +188,14 @@ def test_packages_are_removed_where_the_role_is_on_record(machine: Path) -> None
     (place / "record").write_text("")
     assert run(line, machine, check=True).stdout == "differs: package\tb\tis of the role toy\n"
     assert run(line, machine).stdout == "removed b\nchanged: removed the packages b\n"
+
+
+def test_whether_it_works_is_asked_where_nothing_else_differs(machine: Path) -> None:
+    text = "role_listens 80 tcp\nrole_true /nonexistent 'is it'\n"
+    assert run(text, machine, check=True).stdout == (
+        "differs: port\t80/tcp\tis one on which nothing listens\n"
+    )
+    (machine / "proc/net").mkdir()
+    (machine / "proc/net/tcp6").write_text(f"0: {'0' * 32}:0050 {'0' * 32}:0000 0A\n")
+    assert run(text, machine, check=True).stdout.startswith("differs: state\tis it\tfails: ")
+    assert "state" not in run(f"role_directory /x 755 0:0\n{text}", machine, check=True).stdout
