@@ -54,7 +54,9 @@ class Carriers:
         """The roles that a node carries, those that others need before these."""
         known = self.values(node)
         named = [r.name for r in self.roles.values() if carries(r, node.machine, known)]
-        return [self.roles[name] for name in ordered(named, self.roles)]
+        found = [self.roles[name] for name in ordered(named, self.roles)]
+        _no_file_twice(node, found)
+        return found
 
     def nodes(self, role: str) -> list[Node]:
         """The nodes that carry a role, whether for its own sake or since another needs it."""
@@ -72,6 +74,20 @@ class Carriers:
             cure = f"it is carried by {fold(node.name for node in carriers)}; {cure}"
         hint = self.role(role).says.hint if not carriers else ""
         raise UsageError(f"no machine carries the role {role}{words}", hint or cure)
+
+
+def _no_file_twice(node: Node, roles: Sequence[Role]) -> None:
+    """Two roles that place one file would undo each other's for ever."""
+    whose: dict[str, str] = {}
+    for role in roles:
+        for path in role.files:
+            if path in whose:
+                raise UsageError(
+                    f"{node.name} carries the roles {whose[path]} and {role.name}, "
+                    f"which both place {path}",
+                    "take the file out of one of them, or the machine out of one",
+                )
+            whose[path] = role.name
 
 
 def carries(role: Role, machine: Machine, values: Values) -> bool:

@@ -49,6 +49,13 @@ def test_needs_that_cannot_be(make_role: MakeRole, carriers: Read) -> None:
         carriers().nodes("toy")
 
 
+def test_two_roles_on_a_machine_that_place_one_file(make_role: MakeRole, carriers: Read) -> None:
+    make_role("needs: [other]", {"etc/x": ""})
+    make_role("", {"etc/x.j2": "", "etc/y": ""}, name="other")
+    with pytest.raises(UsageError, match="npu01 carries the roles other and toy, which both place"):
+        carriers().nodes("toy")
+
+
 def test_those_asked_for(make_role: MakeRole, carriers: Read) -> None:
     make_role()
     found = carriers()
