@@ -40,7 +40,8 @@ def machine(root: Path) -> Path:
 
 def run(text: str, machine: Path, check: bool = False, **env: Any) -> Done:
     """The snippet; in check mode the stand-ins of what would change something say so."""
-    return bash(STAND_INS + text, machine, **({"DLWS_CHECK": "1"} if check else {}), **env)
+    env |= {"DLWS_CHECK": "1"} if check else {}
+    return bash(STAND_INS + text, machine, **env)
 
 
 @pytest.mark.parametrize(("line", "did"), [
