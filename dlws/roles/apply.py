@@ -32,10 +32,6 @@ def apply(cluster: Cluster, role: str, patterns: Sequence[str] = ()) -> None:
 def bring(carriers: Carriers, nodes: Sequence[Node], roles: Sequence[Role]) -> None:
     """Bring roles to nodes in their order, many nodes at once."""
     cluster = carriers.cluster
-    if cluster.config.kubernetes.source == "bundle" and any(r.says.packages for r in roles):
-        from dlws import bundle
-
-        bundle.ensure(cluster, list(nodes))
     title = f"role {' '.join(role.name for role in roles)}"
 
     def one(node: Node) -> int:
