@@ -113,7 +113,7 @@ def _refused(_ctx: click.Context, _option: click.Parameter, text: str | None) ->
     type=click.Path(file_okay=False),
     default=".",
     metavar="DIR",
-    help="The cluster's directory: config.yaml, deploy/, hooks/.",
+    help="The cluster's directory: config.yaml, deploy/, hooks/, templates/.",
 )
 @click.option(
     "--nodes",

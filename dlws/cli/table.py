@@ -50,6 +50,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "scripts",
         "Run a local SCRIPT with ARGS on one infra node, chosen at random among those that answer",
     ),
+    "role": ("role", "List roles and who carries them; apply, verify and remove them"),
+    "nfs-server": ("nfs", "Serve the cluster's shared directories over NFS"),
     "bundle": (
         "bundle",
         "Kubernetes, its images and packages in one directory, for nodes without network",

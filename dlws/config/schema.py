@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dlws.config.model.config import Config
-from dlws.config.model.roles import ROLE_WORDS
+from dlws.config.model.roles import NODE_ROLES, ROLE_WORDS
 from dlws.config.reading.spelling import MISSPELLED, MOVED, OLD
+from dlws.core import resources
 
 _MACHINE_KEYS = ("name", "fqdn", "scale_up")
 
@@ -43,5 +44,6 @@ def schema() -> dict[str, Any]:
 
 
 def _role() -> dict[str, Any]:
-    one = {"type": "string", "enum": [*ROLE_WORDS]}
+    ours = resources.folders(NODE_ROLES, resources.root())
+    one = {"type": "string", "enum": [*ROLE_WORDS, *ours]}
     return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}

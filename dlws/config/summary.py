@@ -44,7 +44,8 @@ def cluster(config: Config) -> dict[str, Any]:
 
 
 def nodes_by_role(config: Config) -> dict[str, list[str]]:
-    table = {role: [m.name for m in config.with_role(role)] for role in ROLES}
+    named = (role for machine in config.machines.values() for role in machine.roles)
+    table = {role: [m.name for m in config.with_role(role)] for role in (*ROLES, *named)}
     return {role: names for role, names in table.items() if names}
 
 

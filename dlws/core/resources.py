@@ -1,10 +1,16 @@
-"""Where templates and scripts live: beside the package in a checkout, inside it when installed."""
+"""Where templates and scripts live: beside the package in a checkout, inside it when installed.
+
+A cluster's directory may have templates/ of its own, which lie over ours file by file.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_LEFT_BEHIND = ("~", ".swp", ".pyc", ".DS_Store", ".gitkeep")
+"""Endings of what editors and others leave in folders: no files of anybody's."""
 
 
 def root() -> Path:
@@ -19,3 +25,30 @@ def templates() -> Path:
 
 def scripts() -> Path:
     return root() / "scripts"
+
+
+def places(directory: Path) -> tuple[Path, ...]:
+    """The folders with templates: the cluster's own, if it has any, then ours."""
+    own, ours = (directory / "templates").resolve(), templates()
+    return (own, ours) if own.is_dir() and own != ours.resolve() else (ours,)
+
+
+def folders(kind: str, directory: Path) -> dict[str, tuple[Path, ...]]:
+    """The folders templates/KIND/NAME by name, sorted, each with the places where it lies."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for place in places(directory):
+        for folder in (place / kind).glob("[!._]*"):
+            if folder.is_dir():
+                found[folder.name] = (*found.get(folder.name, ()), folder)
+    return dict(sorted(found.items()))
+
+
+def files(layers: Sequence[Path]) -> dict[str, Path]:
+    """Files of folders that lie over each other, by their path in them: the first one counts."""
+    return {name: path for layer in reversed(layers) for name, path in _files(layer)}
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted(folder.rglob("*")):
+        if not path.is_dir() and not path.name.endswith(_LEFT_BEHIND):
+            yield path.relative_to(folder).as_posix(), path

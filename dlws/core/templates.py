@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.core import resources
 from dlws.core.errors import DeployError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
+
+
+_TEXT = "text"
 
 
 @cache
-def _environment() -> Environment:
+def _environment(places: tuple[Path, ...] = ()) -> Environment:
     import json
     import shlex
 
@@ -21,11 +26,12 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(resources.templates()),
+        loader=FileSystemLoader(places or resources.templates()),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_no_secret,
     )
     # A value goes into another language only through its quoting.
     environment.filters["sh"] = lambda value: shlex.quote(str(value))
@@ -38,20 +44,82 @@ def _environment() -> Environment:
     return environment
 
 
+def _no_secret(value: Any) -> Any:
+    """What goes into the text: a secret only by a function that takes note of it."""
+    if hasattr(value, "get_secret_value"):
+        raise TypeError("this is a secret: write secret(...) around it")
+    return value
+
+
+class CannotRender(DeployError):
+    """A template, or an expression, that has no value; `why` says it without the place."""
+
+    def __init__(self, name: str, line: int | None, why: str) -> None:
+        super().__init__(f"template {name}{f':{line}' if line else ''}: {why}")
+        self.name, self.line, self.why = name, line, why
+
+
 def render(template: str, **values: Any) -> str:
     """The text of templates/`template` with these values."""
-    return _rendered(template, lambda: _environment().get_template(template).render(values))
+    return render_in((), template, values)
 
 
-def _rendered(name: str, render: Any) -> str:
-    from jinja2 import TemplateError
+def render_in(places: tuple[Path, ...], template: str, values: Mapping[str, Any]) -> str:
+    """The text of a template in the first of these folders that has it (none: templates/)."""
+    environment = _environment(places)
+    return str(_tried(template, lambda: environment.get_template(template).render(values)))
+
+
+def render_text(text: str, values: Mapping[str, Any]) -> str:
+    """A template that is a text and no file."""
+    return str(_tried(_TEXT, lambda: _compiled(text).render(values)))
+
+
+def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
+    """The value of an expression, as it stands between {{ and }}."""
+    from jinja2 import Undefined
+
+    def value() -> Any:
+        found = _expression(expression)(values)
+        if isinstance(found, Undefined):
+            str(found)  # says what it is that nobody gave
+        return found
+
+    return _tried(_TEXT, value)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> Template:
+    """A text is filled in for many nodes, and compiled once."""
+    return _environment().from_string(text)
+
+
+@lru_cache(maxsize=1024)
+def _expression(text: str) -> Callable[[Mapping[str, Any]], Any]:
+    return _environment().compile_expression(text, undefined_to_none=False)
+
+
+def _tried(name: str, action: Callable[[], Any]) -> Any:
+    from jinja2 import TemplateError, TemplateNotFound, TemplateSyntaxError
 
     try:
-        return str(render())
+        return action()
+    except TemplateSyntaxError as error:
+        raise CannotRender(error.name or name, error.lineno, str(error.message)) from error
+    except TemplateNotFound as error:
+        raise CannotRender(name, _line(error), f"there is no template {error.name}") from error
     except TemplateError as error:
-        line = getattr(error, "lineno", None)
-        raise DeployError(
-            f"template {name}{f':{line}' if line else ''}: {error.message}"
-        ) from error
+        raise CannotRender(name, _line(error), str(error.message)) from error
     except Exception as error:  # whatever an expression in it does, such as a division by zero
-        raise DeployError(f"template {name}: {type(error).__name__}: {error}") from error
+        why = f"{type(error).__name__}: {error}"
+        raise CannotRender(name, _line(error), why) from error
+
+
+def _line(error: BaseException) -> int | None:
+    """The line of the template where it went wrong: Jinja writes it into the traceback."""
+    at, first = error.__traceback__, None
+    while at and not first:
+        # The first of them: from a template that it includes, too, its own line leads there.
+        first = at.tb_lineno if "__jinja_exception__" in at.tb_frame.f_globals else None
+        at = at.tb_next
+    return first

@@ -85,7 +85,9 @@ class Cluster:
 
     def knows(self, word: str) -> bool:
         """Whether a word is a role that config.yaml may use, or a node's name."""
-        return word in ROLE_WORDS or any(word in (node.name, node.fqdn) for node in self.nodes)
+        return word in ROLE_WORDS or any(
+            word in (node.name, node.fqdn, *node.roles) for node in self.nodes
+        )
 
     def pick(self, role: str, which: str) -> Node:
         """One node of a role: the one at an index (from 0), or of a name."""

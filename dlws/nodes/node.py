@@ -224,6 +224,14 @@ class Node:
             lines = files.difference(file, state, olds[number]) if olds else ()
             yield plan.write(self.name, file, state, lines)
 
+    def difference(self, tree: Sequence[File]) -> list[str]:
+        """The lines in which these files differ from what is there, for people."""
+        if not tree:
+            return []
+        command, paths = files.question(tree)
+        changed = files.differing(tree, self.read(command, stdin=paths, sudo=True).text)
+        return [line for action in self._writes(changed) for line in action.details]
+
     def _contents(self, paths: Sequence[str]) -> list[bytes]:
         found: list[bytes] = []
         for first in range(0, len(paths), FILES_AT_ONCE):

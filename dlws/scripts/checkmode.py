@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import re
-import tarfile
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlws.core import resources
-from dlws.core.connection import Result
-from dlws.core.errors import DeployError
-from dlws.core.text import split_lines
+from dlws.nodes.questions import answers, packed, would_change
 from dlws.runs.plan import NOTHING
 from dlws.scripts.script import environment
-from dlws.shell import files
-from dlws.shell.quoting import script, sh
+from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.nodes.node import Node
     from dlws.scripts.script import Script
-
-_DIFFERS = 5
-"""Exit status of a check that could not go on, since something has to be changed first."""
-
-Answers = Mapping[str, Result]
-Members = dict[str, tuple[bytes, int]]
-"""Names in an archive, with content and mode."""
 
 
 def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]) -> Sequence[str]:
@@ -37,18 +21,7 @@ def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]
     line = checking(config, node, found.name, *args)
     question = {"0.sh": (line.encode(), 0o600), "0.in": (b"", 0o600)}
     archive = packed(question | found.contents)
-    result = answers(node, archive, [found.name])[found.name]
-    lines = [f"{kind} {what}: {words}" for kind, what, words in said(result)]
-    if result.code not in (0, _DIFFERS):
-        why = result.last_words or f"exit {result.code}"
-        return [*lines, f"what else it would change is not known: {why}"]
-    return lines or NOTHING
-
-
-def said(result: Result) -> list[tuple[str, str, str]]:
-    """The lines by which a script in check mode names differences: kind, what, words."""
-    lines = [line.removeprefix("differs: ").split("\t") for line in split_lines(result.text)]
-    return [(row[0], row[1], row[2]) for row in lines if len(row) == 3]
+    return would_change(answers(node, archive, [found.name])[found.name]) or NOTHING
 
 
 def checking(config: Config, node: Node, name: str, *args: str) -> str:
@@ -57,47 +30,3 @@ def checking(config: Config, node: Node, name: str, *args: str) -> str:
     words = [f"{key}={value}" for key, value in facts.items()]
     # By its interpreter: memory may be mounted such that nothing in it can be executed.
     return sh("env", "DLWS_CHECK=1", *words, "bash", f"./{name}", *args)
-
-
-def packed(members: Members) -> bytes:
-    """Files as templates/verify/state.sh reads them: a compressed tar."""
-    return gzip.compress(tar(members) + bytes(2 * tarfile.BLOCKSIZE))
-
-
-def tar(members: Members) -> bytes:
-    """The beginning of a tar with these files."""
-    return b"".join(files.tar((name, *row) for name, row in members.items()))
-
-
-@cache
-def template(name: str) -> str:
-    """The text of a template, read once."""
-    return (resources.templates() / name).read_text()
-
-
-def answers(node: Node, data: bytes, names: Sequence[str]) -> Answers:
-    """What state.sh answers to an archive, by the names of its questions."""
-    result = node.read(script(template("verify/state.sh")), stdin=data, sudo=True)
-    return parse(result.text, names)
-
-
-def parse(text: str, names: Sequence[str]) -> Answers:
-    """What state.sh printed, by the names of the questions."""
-    lines = split_lines(text)
-    if len(lines) != len(names):
-        raise DeployError(f"asked {len(names)} questions, got {len(lines)} answers")
-    return {name: _answer(number, lines[number]) for number, name in enumerate(names)}
-
-
-_ANSWER = re.compile(r"([0-9]{1,6}) ([0-9]{1,3}) ([A-Za-z0-9+/=]*) ([A-Za-z0-9+/=]*)")
-
-
-def _answer(number: int, line: str) -> Result:
-    found = _ANSWER.fullmatch(line)
-    try:
-        if not found or int(found[1]) != number:
-            raise ValueError(line)
-        out, err = (base64.b64decode(found[group], validate=True) for group in (3, 4))
-    except ValueError as error:
-        raise DeployError(f"asked question {number}, got no answer: {line[:200]!r}") from error
-    return Result(int(found[2]), out, err)

@@ -21,14 +21,7 @@ if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.nodes.cluster import Cluster
 
-# Unpacks standard input into a directory of its own and runs the command given as $1... there.
-_RUN = script(
-    f"{files.WORK}"
-    """trap 'rm -rf "$work"' EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
-tar -xf - -C "$work" && cd "$work" && "$@" </dev/null"""
-)
-
-# The same, but left running: $1 is its name, then the command. Log, pid and exit status stay.
+# Like files.RUN, but left running: $1 is its name, then the command. Log, pid and status stay.
 _START = script(
     """set -e; mask=$(umask); umask 077; name=$1; shift
 if [ "$(id -u)" = 0 ]; then base=/var/lib/dlws/background; else base=$HOME/.dlws/background; fi
@@ -73,7 +66,7 @@ def _run_once(
     preview = differences(node, config, found, args) if node.dry_run and found.check else ()
     variables = [f"{name}={value}" for name, value in environment(config, node).items()]
     result = node.run(
-        f"{_RUN} {sh('env', *variables, *command)}",
+        f"{files.RUN} {sh('env', *variables, *command)}",
         stdin=found.archive,
         sudo=sudo or "root" in found.needs,
         check=False,

@@ -94,6 +94,13 @@ started $$
 work=$(mktemp -d "$place/dlws.$$.$began.XXXXXXXX") || exit 1
 """
 
+# Unpacks standard input into a directory of its own and runs the command given as $1... there.
+RUN = script(
+    f"{WORK}"
+    """trap 'rm -rf "$work"' EXIT; trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
+tar -xf - -C "$work" && cd "$work" && "$@" </dev/null"""
+)
+
 # Unpacks a tar of files named 0, 1, ... and `list` (mode owner name path), then moves each into
 # place: mode and owner are right before the content is visible, and nothing is ever half-written.
 # It follows nobody's links but root's to get there.

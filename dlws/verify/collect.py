@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dlws.scripts.checkmode import Answers, Members, answers, packed, tar
+from dlws.nodes.questions import Answers, Members, answers, packed, tar
 from dlws.scripts.script import find
 from dlws.verify.kinds import KINDS
 from dlws.verify.things import ClusterFacts, Expectation, Question
@@ -34,6 +34,7 @@ def archive(asked: Sequence[Question]) -> bytes:
     for number, question in enumerate(asked):
         own[f"{number}.sh"] = (question.command.encode(), 0o600)
         own[f"{number}.in"] = (question.stdin, 0o600)
+        own |= question.members
     # What gzip made of two parts, one behind the other, is the whole for whoever unpacks it.
     names = tuple(question.name for question in asked if question.name.endswith(".sh"))
     return _scripts(names) + packed(own)

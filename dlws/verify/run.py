@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,18 @@ from dlws.kubernetes import kubeconfig
 from dlws.nodes.node import Node, SudoRefused
 from dlws.nodes.outcomes import Outcome
 from dlws.prepare import hosts
+from dlws.roles.carry import Carriers
 from dlws.ssh.handshake import LoginRefused
 from dlws.verify import collect, fix, report
 from dlws.verify.compare import compare, expected
 from dlws.verify.report import Finding, Verdict
-from dlws.verify.things import ClusterFacts, Comparison, Difference, known_members
+from dlws.verify.things import (
+    ClusterFacts,
+    Comparison,
+    Difference,
+    Expectation,
+    known_members,
+)
 
 if TYPE_CHECKING:
     from dlws.config.reading.sources import Sources
@@ -30,13 +37,16 @@ if TYPE_CHECKING:
     from dlws.session import Session
 
 _ROUNDS = 2
+Only = Callable[[Expectation], bool]
 
 
-def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None:
-    """Print what differs; raises CheckFailed where anything does."""
+def verify(
+    session: Session, nodes: list[Node], mend: bool, output: str, only: Only | None = None
+) -> None:
+    """Print what differs, `only` of some things; raises CheckFailed where anything does."""
     cluster = session.cluster
     sources = inspect(cluster.directory).sources
-    outcomes = look(cluster, nodes, sources)
+    outcomes = look(cluster, nodes, sources, only)
     verdicts = list(map(_verdict, outcomes))
     done: list[str] = []
     tried: list[Finding] = []
@@ -51,7 +61,7 @@ def verify(session: Session, nodes: list[Node], mend: bool, output: str) -> None
         done += mended(session, new)
         if cluster.run.options.dry_run:
             break
-        outcomes = look(cluster, nodes, sources)
+        outcomes = look(cluster, nodes, sources, only)
         verdicts = list(map(_verdict, outcomes))
     session.console.data(_printed(verdicts, done, output))
     cluster.raise_failures(outcomes)
@@ -72,12 +82,14 @@ def _printed(verdicts: Sequence[Verdict], done: Sequence[str], output: str) -> s
     return report.junit(verdicts) if output == "junit" else report.text(verdicts)
 
 
-def look(cluster: Cluster, nodes: list[Node], sources: Sources) -> list[Outcome[Verdict]]:
+def look(
+    cluster: Cluster, nodes: list[Node], sources: Sources, only: Only | None = None
+) -> list[Outcome[Verdict]]:
     """Every node's verdict: one round trip to each, and one question to the API server."""
-    known = knowledge(cluster)
+    known = ClusterFacts(carriers=Carriers(cluster)) if only else knowledge(cluster)
 
     def one(node: Node) -> Verdict:
-        wanted = expected(cluster, node, known)
+        wanted = [one for one in expected(cluster, node, known) if only is None or only(one)]
         try:
             answers = collect.ask(cluster, node, known, wanted)
         except (SudoRefused, LoginRefused) as error:
@@ -99,7 +111,8 @@ def locked_out(node: Node, error: DeployError) -> Difference:
 
 def knowledge(cluster: Cluster) -> ClusterFacts:
     """What is known of the cluster before its nodes are asked."""
-    known = ClusterFacts(_keys(cluster), now=time.time(), names=tuple(hosts.names(cluster)))
+    names = tuple(hosts.names(cluster))
+    known = ClusterFacts(_keys(cluster), now=time.time(), names=names, carriers=Carriers(cluster))
     if not kubeconfig.path(cluster).exists():
         return known
     from dlws.kubernetes import api

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from dlws.config.problems import Path
 from dlws.core.text import split_lines
 from dlws.kubeadm.survey import Member
-from dlws.scripts.checkmode import Answers
+from dlws.nodes.questions import Answers, Members
 
 if TYPE_CHECKING:
     from dlws.kubernetes.api import KubeNode
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
+    from dlws.roles.carry import Carriers
 
 Origin = tuple[Path, ...]
 """Keys of the configuration that a thing stems from, the closest first."""
@@ -51,6 +52,8 @@ class ClusterFacts:
     """What speaks against members that are not in `members`."""
     waiting: Mapping[str, str] = field(default_factory=dict)
     """Nodes whose kubelet waits for its serving certificate, with the fault of its request."""
+    carriers: Carriers | None = None
+    """Who carries which role; None where roles are not looked at."""
 
     def joined(self, node: Node) -> bool:
         """Whether a node is part of the cluster, or nobody can tell."""
@@ -76,6 +79,8 @@ class Question:
     name: str
     command: str
     stdin: bytes = b""
+    members: Members = field(default_factory=dict)
+    """Files that it needs beside it."""
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ mistake() {
     exit 70
 }
 
-DLWS_CHANGING=(apt-get chgrp chmod chown cp dd debconf-set-selections install ln mkdir
+DLWS_CHANGING=(apt-get chgrp chmod chown cp dd debconf-set-selections dnf groupadd install ln mkdir
     mkfs.ext4 mktemp mount mv resolvconf rm rmdir swapoff tee touch truncate umount update-initramfs
     useradd usermod)
 

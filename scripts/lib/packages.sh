@@ -1,17 +1,34 @@
 # shellcheck shell=bash
 # Installs packages: from the bundle on this node where it has them, else from the node's own apt sources.
 #
-# Needs lib/common.sh. Changes only what is missing: nothing is upgraded or removed, and no question is
-# asked. A name may be a choice, "containerd|containerd.io": any of them counts as installed, the first
+# Needs lib/common.sh. Changes only what is missing: nothing is upgraded, and no question is asked. A name may be a choice, "containerd|containerd.io": any of them counts as installed, the first
 # one that can be had is installed.
 
 DLWS_APT_UPDATED=
+DLWS_FAMILY=
 DLWS_APT_DEADLINE=${DLWS_APT_DEADLINE:-300}
 
 codename() { os_field VERSION_CODENAME; }
 
+# os_family: redhat for what has RPM packages (openEuler, Rocky, ...), else debian.
+os_family() {
+    case " $(os_field ID) $(os_field ID_LIKE) " in
+        *" rhel "* | *" fedora "* | *" centos "* | *" openEuler "* | *" openeuler "* | *" kylin "*) echo redhat ;;
+        *) echo debian ;;
+    esac
+}
+
+has_rpms() {
+    [ -n "$DLWS_FAMILY" ] || DLWS_FAMILY=$(os_family)
+    [ "$DLWS_FAMILY" = redhat ]
+}
+
 package_installed() {
     local status
+    if has_rpms; then
+        rpm -q --quiet "$1" 2>/dev/null
+        return
+    fi
     status=$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) && [ "$status" = installed ]
 }
 
@@ -88,6 +105,10 @@ install_from_bundle() {
 # package_available NAME: the bundle has it or apt knows a version of it.
 package_available() {
     local deb
+    if has_rpms; then
+        dnf -q list --available "$1" >/dev/null 2>&1
+        return
+    fi
     for deb in "${DLWS_BUNDLE:-/var/lib/dlws/bundle}/packages/$(codename)/$1"_*.deb; do
         [ ! -e "$deb" ] || return 0
     done
@@ -125,11 +146,23 @@ install_packages() {
             missing+=("$(pick "$choice")")
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
-    if ! install_from_bundle "${missing[@]}"; then
+    if has_rpms; then
+        dnf -q -y install "${missing[@]}" </dev/null || die "these packages could not be installed: ${missing[*]}" \
+            "read the lines above; the node's repositories must have them"
+    elif ! install_from_bundle "${missing[@]}"; then
         apt_update_once
         apt_get install --no-install-recommends "${missing[@]}" ||
             die "these packages could not be installed: ${missing[*]}" \
                 "read the lines above; the node's apt sources, or the bundle, must have them"
     fi
     changed "installed ${missing[*]}"
+}
+
+# uninstall_packages NAME...: their configuration stays.
+uninstall_packages() {
+    if has_rpms; then
+        dnf -q -y remove "$@" </dev/null
+    else
+        apt_get remove "$@"
+    fi || die "these packages could not be removed: $*" "read the lines above"
 }

@@ -28,9 +28,9 @@ def test_values_are_quoted_for_where_they_go(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (b"{{ config.nothing_such }}", "nothing_such"),
+        (b"ok\n\n{{ config.nothing_such }}", "template t:3: "),
         (b"ok\n{{", "template t:2: "),
-        (b"{{ 1 / 0 }}", "template t: ZeroDivisionError: division by zero"),
+        (b"ok\n{{ 1 / 0 }}", "template t:2: ZeroDivisionError: division by zero"),
         (b"\xff", "template t: UnicodeDecodeError"),
     ],
 )

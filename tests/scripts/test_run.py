@@ -8,13 +8,14 @@ import pytest
 from dlws.core.connection import Local
 from dlws.scripts import run as scripts
 from dlws.scripts.script import Script
+from dlws.shell import files
 from dlws.shell.quoting import sh
 from tests.support.fakes import World
 from tests.support.private import with_state
 from tests.support.waiting import wait_for
 
 
-@pytest.mark.parametrize("line", [f"{scripts._RUN} sh -c", f"{scripts._START} s sh -c"])
+@pytest.mark.parametrize("line", [f"{files.RUN} sh -c", f"{scripts._START} s sh -c"])
 def test_a_script_has_the_umask_of_a_login(tmp_path: Path, line: str) -> None:
     """What it writes is for those to read who could read it if a person had run it."""
     out = tmp_path / "out"

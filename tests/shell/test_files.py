@@ -17,7 +17,6 @@ from hypothesis import strategies as some
 
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError, UsageError
-from dlws.scripts import run as scripts
 from dlws.shell import files
 from dlws.shell.files import File, difference
 from dlws.shell.quoting import script, sh
@@ -471,7 +470,7 @@ def test_an_upload_cut_anywhere_leaves_whole_files_and_no_remains(tmp_path: Path
         place.rmdir()
 
 
-@pytest.mark.parametrize("line", [files.PLACE, f"{scripts._RUN} true"])
+@pytest.mark.parametrize("line", [files.PLACE, f"{files.RUN} true"])
 def test_what_the_killed_left_behind_goes_away(tmp_path: Path, line: str) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     words = ["/bin/sh", "-c", f"exec {line}"]

@@ -21,10 +21,9 @@ from dlws.core.errors import DeployError
 from dlws.core.text import split_lines
 from dlws.kubernetes import status
 from dlws.kubernetes.status import Row
-from dlws.nodes import nodelock, resume
+from dlws.nodes import nodelock, questions, resume
 from dlws.nodes.node import Login, Node
 from dlws.prepare import hosts, runtime
-from dlws.scripts import checkmode
 from dlws.shell import files, recorder
 from dlws.shell.files import File
 from tests.support.facts import GPU, INFRA, SECOND, TEXT, WORKER
@@ -75,9 +74,9 @@ def place(text: str) -> None:
 
 
 def asked_in_check_mode(text: str) -> None:
-    for result in checkmode.parse(text, ["a", "b", "c"]).values():
-        checkmode.said(result)
-    checkmode.said(Result(0, text.encode()))
+    for result in questions.parse(text, ["a", "b", "c"]).values():
+        questions.said(result)
+    questions.said(Result(0, text.encode()))
 
 
 def looked_at(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,15 +13,15 @@ import pytest
 
 from dlws.core import resources
 from dlws.core.connection import Local, Result
+from dlws.nodes.questions import parse
 from dlws.runs.options import Options
-from dlws.scripts.checkmode import parse
 from dlws.session import Session
 from dlws.shell.quoting import script, sh
 from dlws.verify import collect
 from dlws.verify.compare import compare, expected
 from dlws.verify.run import knowledge
 from dlws.verify.things import Comparison, Question
-from tests.support import ROOT
+from tests.support import ROOT, toyrole
 from tests.support.sandboxes import Made, MakeSandbox
 from tests.support.trees import TREE
 
@@ -207,6 +208,25 @@ def test_a_dry_run_only_says_what_would_be_run(box: Box) -> None:
     assert "would run: run prepare_ubuntu.sh" in done.err.decode()
     assert len(box.differences()) == 1
     box("verify", "--fix", "worker1")
+
+
+def test_a_role_that_is_files_alone(box: Box) -> None:
+    folder = toyrole.write(box.made.directory)
+    box.made.config.write_text(f"{box.made.config.read_text()}mysql_password: toy-secret\n")
+    try:
+        found = box.differences()
+        assert {(one["node"], one["fix"]) for one in found} == {("worker1", "role:toy")}
+        box("verify", "--fix")
+        box.made.run("worker1", "echo x >>/etc/toy.conf")
+        assert [(one["kind"], one["what"]) for one in box.differences()] == [
+            ("file", "/etc/toy.conf")
+        ]
+        assert "role:toy on worker1" in box("verify", "--fix").err.decode()
+        assert box.differences(code=0) == []
+        box("role", "remove", "toy")
+    finally:
+        shutil.rmtree(folder)
+    assert box.differences(code=0) == []
 
 
 def test_junit(box: Box) -> None:

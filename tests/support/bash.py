@@ -34,7 +34,17 @@ def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any)
     assert root.is_dir() and root.is_relative_to(tempfile.gettempdir()), root
     head = "set -euo pipefail\n" + "".join(
         f'. "{LIBRARY}/{name}.sh"\n'
-        for name in ("common", "packages", "mirror", "swap", "devices", "disks", "resolver")
+        for name in (
+            "common",
+            "packages",
+            "mirror",
+            "swap",
+            "devices",
+            "disks",
+            "resolver",
+            "roles",
+            "roleunits",
+        )
     )
     facts = {"DLWS_ROOT": str(root), "DLWS_CONTAINER": "yes" if container else "no", **env}
     clean = {key: value for key, value in os.environ.items() if not key.startswith("DLWS_")}

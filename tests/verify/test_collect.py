@@ -15,7 +15,7 @@ from dlws.config.reading.load import inspect
 from dlws.core import resources
 from dlws.core.connection import Result
 from dlws.core.errors import CheckFailed, DeployError
-from dlws.scripts.checkmode import parse
+from dlws.nodes.questions import parse
 from dlws.verify import collect, run
 from dlws.verify.compare import expected
 from dlws.verify.things import Question

@@ -71,7 +71,7 @@ class Machine(Section):
     roles: Roles = Field(
         alias="role",
         description="What it does: infrastructure (or infra, master), worker, nfs, mysqlserver, "
-        "elasticsearch, samba; one, or a list.",
+        "elasticsearch, samba, or a role of templates/nodes; one, or a list.",
     )
     private_ip: Address | None = Field(
         default=None,

@@ -8,6 +8,8 @@ INFRASTRUCTURE, WORKER = "infrastructure", "worker"
 ROLES = (INFRASTRUCTURE, WORKER, "nfs", "mysqlserver", "elasticsearch", "samba")
 SYNONYMS = {"infra": INFRASTRUCTURE, "master": INFRASTRUCTURE}
 ROLE_WORDS = (*ROLES, *SYNONYMS)
+NODE_ROLES = "nodes"
+"""The folder of templates/ whose folders are roles of machines, too."""
 
 
 def in_cluster(roles: Collection[str]) -> bool:

@@ -21,8 +21,9 @@ from pydantic import (
 from pydantic import ValidationInfo as Info
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
-from dlws.config.model.roles import ROLE_WORDS, ROLES, SYNONYMS
+from dlws.config.model.roles import NODE_ROLES, ROLE_WORDS, ROLES, SYNONYMS
 from dlws.config.problems import closest, is_secret_key
+from dlws.core import resources
 from dlws.core.architecture import architecture
 from dlws.core.errors import UsageError
 from dlws.core.version import Version
@@ -84,17 +85,18 @@ def _keep(value: SecretStr, info: Info) -> Secret:
     return Secret(value.get_secret_value(), context.get("directory", Path()))
 
 
-def _roles(value: Any) -> Any:
+def _roles(value: Any, info: Info) -> Any:
     words = _many(value)
     if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
         raise wrong("a role is a word, or a list of words", f"Choose from: {', '.join(ROLES)}.")
-    return tuple(dict.fromkeys(_role(word) for word in words))
+    directory = (info.context or {}).get("directory", Path())
+    return tuple(dict.fromkeys(_role(word, directory) for word in words))
 
 
-def _role(word: str) -> str:
+def _role(word: str, directory: Path) -> str:
     role = SYNONYMS.get(word, word)
-    if role not in ROLES:
-        near = closest(word, ROLE_WORDS)
+    if role not in ROLES and role not in (more := resources.folders(NODE_ROLES, directory)):
+        near = closest(word, [*ROLE_WORDS, *more])
         hint = f"Did you mean {near}? " if near else ""
         raise wrong(f'"{word}" is not a role', f"{hint}The roles are: {', '.join(ROLES)}.")
     return role

@@ -11,6 +11,7 @@ from dlws.verify.kinds import (
     hosts,
     label,
     member,
+    role,
     runtime,
     script,
     taint,
@@ -32,6 +33,7 @@ KINDS: tuple[Kind, ...] = (
     label.KIND,
     taint.KIND,
     device.KIND,
+    role.KIND,
     script.KIND,
 )
 """In the order of who looks closest: what two of them find is said once, by the first."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.core.program import PROGRAM
 from dlws.kubeadm import controlplane, documents
 from dlws.kubernetes import started
-from dlws.scripts.checkmode import template
+from dlws.nodes.questions import template
 from dlws.shell.quoting import script
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (

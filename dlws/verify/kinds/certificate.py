@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.program import PROGRAM
 from dlws.kubeadm import podnetwork
-from dlws.scripts.checkmode import template
+from dlws.nodes.questions import template
 from dlws.shell.quoting import script
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dlws.access import sshkey
 from dlws.core.errors import DeployError
+from dlws.nodes.questions import CHECK_FAILED, said
 from dlws.prepare import scripts
 from dlws.scripts import run
-from dlws.scripts.checkmode import checking, said
+from dlws.scripts.checkmode import checking
 from dlws.scripts.script import find
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
     from dlws.session import Session
-
-
-_CHECK_FAILED = 5
 
 
 def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expectation]:
@@ -54,7 +52,7 @@ def _ask(
 def _compare(thing: Expectation, seen: Comparison) -> Found:
     result, config, name = seen.answers[thing.what], seen.cluster.config, seen.node.name
     rows = said(result)
-    if result.code not in (0, _CHECK_FAILED) or (result.code and not rows):
+    if result.code not in (0, CHECK_FAILED) or (result.code and not rows):
         raise DeployError(f"{thing.what} cannot check this node: {result.complaint}")
     for kind, what, words in rows:
         origin = key_origin(config, name, thing.what, kind, what)

@@ -4,7 +4,7 @@ import pytest
 
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
-from dlws.scripts.checkmode import parse, said
+from dlws.nodes.questions import parse, said
 
 
 def test_lines_of_check_mode_are_told_from_others() -> None:

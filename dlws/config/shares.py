@@ -1,0 +1,77 @@
+"""What a machine serves to the others over NFS, as the configuration says or implies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+from dlws.config.addresses import address_of
+from dlws.config.model.config import Config
+from dlws.config.model.machines import Machine
+from dlws.core.errors import UsageError
+
+KEYS = ("nfs_disk_mnt", "nfs_client_CIDR", "mountpoints")
+"""The keys of config.yaml that say so."""
+_NETWORKS = ("node_range", "samba_range")
+
+
+@dataclass(frozen=True)
+class Share:
+    """The directories that a machine exports, what disk they lie on, and who may mount them."""
+
+    path: str
+    directories: tuple[str, ...]
+    clients: tuple[str, ...]
+
+
+def share_of(config: Config, machine: Machine, hosts: Mapping[str, str]) -> Share | None:
+    """What a machine serves: its part of nfs_disk_mnt, and shares whose server it is."""
+    own = _own(config, machine)
+    path = str(own.get("path") or "")
+    named = own.get("fileshares") or ([path] if path else [])
+    found = [*([named] if isinstance(named, str) else named), *_mounted(config, machine, hosts)]
+    if not found:
+        return None
+    directories = tuple(dict.fromkeys(map(str, found)))
+    return Share(path or directories[0], directories, clients(config, hosts))
+
+
+def _own(config: Config, machine: Machine) -> Mapping[str, Any]:
+    for name in (machine.name, machine.fqdn):
+        if isinstance(own := config.nfs_disk_mnt.get(name), Mapping):
+            return own
+    return {}
+
+
+def _mounted(config: Config, machine: Machine, hosts: Mapping[str, str]) -> list[str]:
+    names = {machine.name, machine.fqdn, address_of(machine, dict(hosts)), machine.public_ip}
+    return [
+        mount.filesharename
+        for mount in config.mountpoints.values()
+        if mount.type == "nfs" and mount.filesharename and names & set(_words(mount.server))
+    ]
+
+
+def clients(config: Config, hosts: Mapping[str, str]) -> tuple[str, ...]:
+    """Who may mount shares: the networks of nfs_client_CIDR, else the machines alone."""
+    given = [config.nfs_client_cidr.get(key) or [] for key in _NETWORKS]
+    said = [one for value in given for one in ([value] if isinstance(value, str) else value)]
+    if said:
+        return tuple(dict.fromkeys(map(_network, said)))
+    machines = config.machines.values()
+    found = [name for m in machines for name in (address_of(m, dict(hosts)) or m.fqdn, m.ib_ip)]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _network(text: Any) -> str:
+    try:
+        return str(ip_network(str(text).strip(), strict=False))
+    except ValueError as error:
+        cure = "write networks under nfs_client_CIDR in config.yaml, such as 192.168.0.0/16"
+        raise UsageError(f"nfs_client_CIDR: {text!r} is not a network", cure) from error
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()

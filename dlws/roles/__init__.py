@@ -1,0 +1,1 @@
+"""Roles: folders of files for nodes, and what belongs to them that is no file."""

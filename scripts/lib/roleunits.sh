@@ -1,0 +1,120 @@
+# shellcheck shell=bash
+# What a role runs on a node: kernel modules, units, what changed files call for; and whether it works.
+#
+# Needs lib/common.sh and lib/roles.sh. In a container whose kernel lacks a module of the role, its units
+# cannot run: they, and what depends on them, are left out with a word.
+
+ROLE_WAIT=${DLWS_ROLE_WAIT:-30}
+ROLE_STARTED=" " ROLE_LACKS=
+
+has_module() {
+    [ -d "$DLWS_ROOT/sys/module/${1//-/_}" ] || grep -qsw "$1" "$DLWS_ROOT/proc/filesystems"
+}
+
+# role_modules NAME...: loads them. Where the kernel around a container lacks one, what needs it is left out.
+role_modules() {
+    local module
+    for module in "$@"; do
+        ! has_module "$module" || continue
+        if modprobe -n "$module" 2>/dev/null; then
+            ! differs module "$module" "is not loaded" || continue
+            ! modprobe "$module" 2>/dev/null || { changed "loaded the module $module" && continue; }
+        fi
+        in_container || die "this kernel has no module $module" "install a kernel that has it"
+        say "the kernel around this container lacks $module: no unit of the role $ROLE is started"
+        ROLE_LACKS=$module
+    done
+}
+
+units_run() { [ -z "$ROLE_LACKS" ] && systemd_runs; }
+
+# role_units UNIT...: enabled and active.
+role_units() {
+    local unit enabled
+    units_run || return 0
+    for unit in "$@"; do
+        enabled=$(systemctl is-enabled "$unit" 2>/dev/null) || true
+        case $enabled in
+            enabled | static | indirect | generated | alias) ! systemctl is-active --quiet "$unit" || continue ;;
+        esac
+        ! differs unit "$unit" "is $(unit_state "$unit"), not enabled and active" || continue
+        enable_unit "$unit" || die "$unit does not start" "look at 'journalctl -u $unit' on this node"
+        changed "$unit is enabled and active"
+    done
+}
+
+# enable_unit UNIT: one that ran before has not read its new files by that. A static one has nothing to enable.
+enable_unit() {
+    systemctl unmask "$1" >/dev/null 2>&1 || true
+    systemctl enable "$1" >/dev/null 2>&1 || [ "$(systemctl is-enabled "$1" 2>/dev/null)" = static ] || return 1
+    ! systemctl is-active --quiet "$1" || return 0
+    systemctl start "$1" || return 1
+    ROLE_STARTED+="$1 "
+}
+
+# role_due KEY KIND WHAT COMMAND: does what changed files call for, once; it stays due until it is done.
+# KIND is restart, reload, daemon-reload, run (before units start) or then (when they have).
+role_due() {
+    local stamp=$ROLE_PLACE/due/$1 told="$2 $3"
+    [ -e "$stamp" ] || return 0
+    case $2 in run | then) told="ran: $3" ;; esac
+    ! differs due "$told" "is due: a file has changed" || return 0
+    case $2 in
+        run) role_run "$4" "$3" ;;
+        then) if [ -z "$ROLE_LACKS" ]; then role_run "$4" "$3"; else told=; fi ;;
+        daemon-reload) ! systemd_runs || systemctl daemon-reload ;;
+        *)
+            if units_run && [[ $ROLE_STARTED != *" $3 "* ]]; then
+                systemctl "$2" "$3" || die "$3 does not $2" "look at 'journalctl -u $3' on this node"
+            else
+                told=
+            fi
+            ;;
+    esac
+    rm -f "$stamp"
+    [ -z "$told" ] || changed "$told"
+}
+
+# role_run FILE WORDS
+role_run() {
+    bash "$1" </dev/null 8>&- || die "this failed: $2" "read the lines above"
+}
+
+# may_work: whether to ask if the role works. While something differs, that it does not is no news.
+may_work() { [ -z "$ROLE_LACKS" ] && { ! checking || [ "$DLWS_CHANGES" -eq 0 ]; }; }
+
+# listening PORT tcp|udp
+listening() {
+    local port state=0A
+    port=$(printf ':%04X' "$1")
+    [ "$2" = tcp ] || state=07
+    # Without IPv6 there is no second file.
+    { cat "$DLWS_ROOT/proc/net/$2" "$DLWS_ROOT/proc/net/${2}6" 2>/dev/null || true; } |
+        awk -v port="$port" -v state="$state" \
+            'substr($2, length($2) - 4) == port && $4 == state { found = 1 } END { exit !found }'
+}
+
+# role_listens PORT tcp|udp
+role_listens() {
+    local end=$((SECONDS + ROLE_WAIT))
+    may_work || return 0
+    until listening "$1" "$2"; do
+        ! differs port "$1/$2" "is one on which nothing listens" || return 0
+        [ "$SECONDS" -lt "$end" ] || die "nothing listens on port $1/$2 after $ROLE_WAIT s" \
+            "look at 'journalctl -e' on this node"
+        sleep 0.2
+    done
+}
+
+# role_true FILE WORDS: a command that succeeds when the role works.
+role_true() {
+    local said end=$((SECONDS + ROLE_WAIT))
+    may_work || return 0
+    until said=$(bash "$1" 2>&1 </dev/null 8>&-); do
+        said=${said##*$'\n'}
+        ! differs state "$2" "fails${said:+: $said}" || return 0
+        [ "$SECONDS" -lt "$end" ] || die "this still fails after $ROLE_WAIT s: $2${said:+: $said}" \
+            "look at 'journalctl -e' on this node"
+        sleep 0.5
+    done
+}

@@ -1,0 +1,60 @@
+"""What a machine serves, and to whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dlws.config import from_text
+from dlws.config.shares import Share, share_of
+from dlws.core.errors import UsageError
+
+BASE = """
+cluster_name: atlas
+network: {domain: example.org}
+machines:
+  infra01: {role: infrastructure, private-ip: 10.1.0.1}
+  nfs1: {role: nfs, private-ip: 10.1.0.2}
+  w1: {role: worker, ib_ip: 10.2.0.3}
+"""
+ALL = ("10.1.0.1", "10.1.0.2", "w1.example.org", "10.2.0.3")
+
+
+def share(more: str, name: str = "nfs1") -> Share | None:
+    config = from_text(BASE + more, Path())
+    return share_of(config, config.machines[name], {})
+
+
+@pytest.mark.parametrize(("more", "path", "directories"), [
+    ("nfs_disk_mnt: {nfs1: {path: /data, fileshares: [/data/a, /data/b]}}", "/data",
+     ("/data/a", "/data/b")),
+    ("nfs_disk_mnt: {nfs1.example.org: {path: /data}}", "/data", ("/data",)),
+    ("nfs_disk_mnt: {nfs1: {fileshares: /data/a}}", "/data/a", ("/data/a",)),
+    ("mountpoints: {s: {server: nfs1, filesharename: /mnt/local}}", "/mnt/local", ("/mnt/local",)),
+    ("mountpoints: {s: {server: 10.1.0.2, filesharename: /mnt/local}}", "/mnt/local",
+     ("/mnt/local",)),
+    ("nfs_disk_mnt: {nfs1: {path: /d, fileshares: [/d/a]}}\n"
+     "mountpoints: {s: {server: 'x,nfs1', filesharename: /d/a}, "
+     "t: {server: nfs1, filesharename: /m}}",
+     "/d", ("/d/a", "/m")),
+])  # fmt: skip
+def test_what_is_served(more: str, path: str, directories: tuple[str, ...]) -> None:
+    assert share(more) == Share(path, directories, ALL)
+    assert share(more, "infra01") is None
+
+
+@pytest.mark.parametrize("more", [
+    "", "mountpoints: {s: {type: glusterfs, server: nfs1, filesharename: /x}}",
+    "mountpoints: {s: {server: nfs1}}",
+])  # fmt: skip
+def test_machines_that_serve_nothing(more: str) -> None:
+    assert share(more) is None
+
+
+def test_to_whom() -> None:
+    served = "nfs_disk_mnt: {nfs1: {path: /data}}\nnfs_client_CIDR: "
+    found = share(f"{served}{{node_range: [10.0.0.0/8, 10.1.2.3/24], samba_range: 10.9.0.0/16}}")
+    assert found and found.clients == ("10.0.0.0/8", "10.1.2.0/24", "10.9.0.0/16")
+    with pytest.raises(UsageError, match="nfs_client_CIDR: '\\*' is not a network"):
+        share(f"{served}{{node_range: ['*']}}")

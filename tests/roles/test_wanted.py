@@ -1,0 +1,132 @@
+"""What a role wants of a node: role.yaml and files, filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dlws.core.errors import UsageError
+from dlws.roles.carry import Carriers
+from dlws.roles.values import with_vars
+from dlws.roles.wanted import Directory, Due, Wanted, packages, removal, wanted
+from dlws.shell.files import File
+from tests.support.toyrole import MakeRole
+
+Read = Callable[[], Carriers]
+
+
+def of(carriers: Carriers, name: str = "gpu01") -> Wanted:
+    node = next(node for node in carriers.cluster.nodes if node.name == name)
+    return wanted(carriers.role("toy"), carriers.values(node))
+
+
+def test_texts_are_templates(make_role: MakeRole, carriers: Read) -> None:
+    make_role(
+        "vars: {name: '{{ machine.rack }}-{{ config.cluster_name }}', both: '{{ nodes }}'}\n"
+        "packages: {ubuntu: ['a|b', '{{ name }}'], openEuler: [c]}\n"
+        "units: ['{{ name }}', x.timer, '{% if machine.type == \"npu\" %}npu{% endif %}']\n"
+        "links: {usr/bin/x: '/opt/{{ name }}/x'}\nlistens: [80, 53/udp, '{{ 80 + 1 }}']\n"
+    )
+    found = of(carriers())
+    assert found.packages == {"debian": ("a|b", "r1-atlas"), "redhat": ("c",)}
+    assert found.units == ("r1-atlas.service", "x.timer")
+    assert found.links == {"/usr/bin/x": "/opt/r1-atlas/x"}
+    assert found.listens == ((80, "tcp"), (53, "udp"), (81, "tcp"))
+
+
+def test_an_item_may_amount_to_several(make_role: MakeRole, carriers: Read) -> None:
+    make_role(
+        "directories:\n- |\n  {% for node in nodes %}\n  /a b/{{ node.name }} 0750 x:1\n"
+        "  {% endfor %}\n- /c 1777 root:root\n"
+    )
+    names = ("infra01", "gpu01", "npu01")
+    assert of(carriers()).directories == (
+        *(Directory(f"/a b/{name}", 0o750, "x:1") for name in names),
+        Directory("/c", 0o1777, "root:root"),
+    )
+
+
+def test_a_var_that_is_one_expression_keeps_its_kind(make_role: MakeRole, carriers: Read) -> None:
+    make_role(
+        "vars: {all: '{{ nodes }}', n: '{{ all | length }}', deep: {x: ['{{ n + 1 }}']}}\n",
+        {"x.j2": "{{ deep.x[0] + 1 }} {{ all[1].address }}"},
+    )
+    assert of(carriers()).files[0].content == b"5 10.1.0.11"
+
+
+def test_modes_by_convention_and_by_role_yaml(make_role: MakeRole, carriers: Read) -> None:
+    made = make_role(
+        "files: {etc/a*: 0640 root:adm, etc/owned: 'x:y'}\n",
+        {"etc/a1": "a", "etc/owned": "", "run": "", "s.j2": "{{ secret(config.mysql_password) }}"},
+    )
+    (made / "run").chmod(0o700)
+    assert of(carriers()).files == (
+        File("/etc/a1", b"a", 0o640, "root:adm"),
+        File("/etc/owned", b"", 0o644, "x:y"),
+        File("/run", b"", 0o755),
+        File("/s", b"hunter'2 $x", 0o600),
+    )
+
+
+def test_what_is_due_once_when_files_change(make_role: MakeRole, carriers: Read) -> None:
+    make_role(
+        "units: [x, y.service]\nbefore_start: {etc/*: make db}\n"
+        "after: {etc/a: [restart x, 'x; y'], etc/b: restart x.service, etc/systemd/*: reload y}\n",
+        {
+            "etc/a": "",
+            "etc/b": "",
+            "etc/systemd/system/x.service": "",
+            "etc/systemd/system/y.service.d/z.conf": "",
+            "lib/systemd/system/z.service": "",
+        },
+    )
+    units = {"/etc/systemd/system/x.service", "/etc/systemd/system/y.service.d/z.conf"}
+    found = of(carriers()).due
+    assert list(found) == [
+        *(Due("daemon-reload", "systemd"), Due("run", "make db"), Due("restart", "x.service")),
+        *(Due("then", "x; y"), Due("reload", "y.service")),
+    ]
+    assert found[Due("daemon-reload", "systemd")] == units | {"/lib/systemd/system/z.service"}
+    assert found[Due("run", "make db")] == units | {"/etc/a", "/etc/b"}
+    # Its own unit file is a reason to restart a unit.
+    assert found[Due("restart", "x.service")] == {"/etc/a", "/etc/b", *units} - {
+        "/etc/systemd/system/y.service.d/z.conf"
+    }
+    assert found[Due("reload", "y.service")] == units
+
+
+@pytest.mark.parametrize(("yaml", "files", "words"), [
+    ("units: ['{{ nope }}']", {}, "role.yaml:1:9: error: units.0: 'nope' is undefined"),
+    ("vars: {x: '{{ config.nope }}'}", {}, "role.yaml:1:11: error: vars.x: "),
+    ("directories: [/x 0755]", {}, "role.yaml:1:15: error: directories.0: '/x 0755' is not"),
+    ("directories: [x 0755 a:b]", {}, "is not a directory, its mode and owner"),
+    ("listens: ['http']", {}, "role.yaml:1:11: error: listens.0: 'http' is not a port"),
+    ("files: {x: 9999}", {"x": ""}, "role.yaml:1:12: error: files.x: '9999' is neither a mode"),
+    ("validate: {x: check}", {"x": ""}, "role.yaml:1:15: error: validate.x: {} is not in it"),
+    ("", {"etc/x.j2": "a\n{{ machine.nope }}\n"}, "/toy/etc/x.j2:2: "),
+    ("", {"etc/x.j2": "a\n{{ machine."}, "/toy/etc/x.j2:2: "),
+    ("", {"x.j2": "{{ config.mysql_password }}"}, "secret("),
+    ("", {"x\ty": ""}, "the name of the file '/x\\ty' has characters"),
+    ("files: {x: 0644}", {"x.j2": "{{ secret(config.mysql_password) }}"},
+     "a secret is in /x, and mode 644 lets everybody read it"),
+])  # fmt: skip
+def test_what_cannot_be_filled_in_has_its_place(
+    make_role: MakeRole, carriers: Read, yaml: str, files: dict[str, str], words: str
+) -> None:
+    make_role(yaml, files)
+    with pytest.raises(UsageError) as caught:
+        of(carriers())
+    assert words in caught.value.message, caught.value.message
+    assert "hunter" not in f"{caught.value.message}{caught.value.cure}"
+
+
+def test_what_is_to_be_removed(make_role: MakeRole, carriers: Read) -> None:
+    make_role(
+        "packages: {debian: ['{{ machine.name }}']}\n"
+        "remove: {before: ['echo {{ machine.name }}'], packages: true}\n"
+    )
+    found = carriers()
+    role, values = found.role("toy"), found.values(found.cluster.nodes[0])
+    assert removal(role, values).before == ["echo infra01"]
+    assert packages(role, with_vars(role, values)) == {"debian": ("infra01",)}
