@@ -140,7 +140,8 @@ def check(seed: int, place: Path, ca: bytes, patch: pytest.MonkeyPatch) -> str:
     moved = case.dice.random() < 0.25
     if moved:
         case.perturb()
-    code, said = case.run("apply", file)
+    patch.setattr(sys, "stdin", io.StringIO("c\n"))  # the cluster's name, where it is asked for
+    code, said = case.run("--dir", str(place), "apply", file)
     unplanned = surplus(case.world.changes, [action.key for action in planned.actions])
     assert not unplanned, f"not in the plan: {unplanned[0]}\n{said}"
     if code == 4:

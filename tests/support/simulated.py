@@ -17,6 +17,7 @@ from pathlib import Path
 
 from dlws.core.connection import KEEP, Echo, Result, Stdin, pieces
 from dlws.core.limits import Bounds
+from dlws.kubeadm import encryption
 from dlws.kubernetes import kubeconfig
 from dlws.nodes import nodelock
 from dlws.prepare import hosts, runtime
@@ -91,6 +92,7 @@ class SimulatedNode:
             STATES: self._states,
             read(files.CONTENT)[0]: self._contents,
             hosts._READ: self._hosts,
+            encryption.READ: lambda words, _: Result(0, self.contents.get(words[0], b"")),
             read(runtime._READ)[0]: self._runtime,
         }
 
