@@ -59,4 +59,4 @@ def _fix(session: Session, nodes: list[Node], name: str) -> None:
     apply.bring(carriers, nodes, [carriers.role(name)])
 
 
-KIND = Kind("role", _expect, _compare, _ask, {"role": Fix(9, _fix)})
+KIND = Kind("role", _expect, _compare, _ask, {"role": Fix(12, _fix)})
