@@ -19,14 +19,15 @@ from tests.support.deploy import Deploy, deploying
 from tests.support.fakes import CONFIG, Fake, World, config_of
 from tests.support.farm.fixtures import farm, start_farm
 from tests.support.invocations import unrecorded
+from tests.support.mariadb import mariadb
 from tests.support.sandboxes import make_sandbox
 from tests.support.sshd import Server, serving
 
-__all__ = ["farm", "make_sandbox", "start_farm"]
+__all__ = ["farm", "make_sandbox", "mariadb", "start_farm"]
 
 
 LONG = ROOT / "tests/stories"
-MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm"}
+MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm", "mariadb": "mariadb"}
 """The mark of each test that uses a fixture; what starts the like by itself is marked there."""
 
 

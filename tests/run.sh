@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks everything: formatting, lint, types, shell scripts, and the tests, on real nodes too.
 #   tests/run.sh [--fast | --local] [PYTEST ARGUMENT...]
-#     --fast               minutes: no SSH server, no farm of them, no real nodes
+#     --fast               minutes: no SSH server, no farm of them, no MariaDB, no real nodes
 #     --local              all but the real nodes and clusters, which need root
 #     tests/run.sh -k ssh  runs the tests whose names match, one at a time
 # Installs what it needs (Python packages into .venv, Debian packages with apt-get).
@@ -39,6 +39,8 @@ install_missing() {
     command -v curl >/dev/null || packages+=(curl)
     command -v openssl >/dev/null || packages+=(openssl)
     [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
+    # The server's program alone: unlike mariadb-server, it starts nothing.
+    [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server-core)
     command -v ssh >/dev/null || packages+=(openssh-client)
     [ ${#packages[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || as_root=(sudo)
@@ -89,7 +91,7 @@ choose() {
     local reason marks="sandbox cluster"
     reason=$(obstacle)
     if [ "$speed" = fast ]; then
-        marks+=" sshd farm"
+        marks+=" sshd farm mariadb"
         export DLWS_TESTS=fast
     fi
     if [ -n "$reason" ]; then

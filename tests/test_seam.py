@@ -18,10 +18,12 @@ SEAM = {
     "ssh/transport.py": {"paramiko", "socket"},
     "kubernetes/api.py": {"kubernetes", "urllib3"},
     "kubernetes/tunnel.py": {"socket"},  # carries the API client's connections through Ssh
+    "database/client.py": {"pymysql", "ssl"},
+    "database/backup.py": {"pymysql"},  # its cursor that streams
     "kubernetes/kubectl.py": {"os.execve"},  # gives way to the operator's own kubectl
 }
 WAYS_OUT = {"asyncio", "http", "kubernetes", "multiprocessing", "paramiko", "pty", "requests"}
-WAYS_OUT |= {"socket", "socketserver", "ssl", "subprocess", "urllib3"}
+WAYS_OUT |= {"pymysql", "socket", "socketserver", "ssl", "subprocess", "urllib3"}
 STARTERS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp", "startfile"}
 
 

@@ -25,7 +25,8 @@ def files(config: Config, directory: Path) -> list[Path]:
     """The secret files in deploy/: its own, and those there that config.yaml names."""
     deploy = (directory / "deploy").resolve()
     own = (directory / "deploy/sshkey" / name for name in NAMES)
-    found = (path for path in (*own, *_named(config, directory)) if path.is_file())
+    saved = sorted((directory / "deploy/backups").glob("*.gz"))
+    found = (path for path in (*own, *saved, *_named(config, directory)) if path.is_file())
     return list(dict.fromkeys(path for path in found if path.resolve().is_relative_to(deploy)))
 
 

@@ -69,6 +69,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "labels",
         "Label nodes with their virtual cluster (vc of the machine, else default)",
     ),
+    "db": ("database", "Make the cluster's database, back it up and restore it, and run SQL in it"),
+    "user": ("database", "Add, list and remove the users of the cluster"),
+    "acl": ("database", "Say who may do what: users and groups are user, collaborator or admin"),
+    "vc": (
+        "database",
+        "Divide the cluster into virtual clusters, each with a quota of devices and its users",
+    ),
     "status": (
         "status",
         "Show whether nodes are reachable, what they are, and whether they are Ready",

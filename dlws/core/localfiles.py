@@ -48,12 +48,23 @@ def read_all(file: BinaryIO, limit: int = MIB) -> bytes:
 
 def write(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file whole or not at all; its mode is set before its content."""
+    with writing(path, mode) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def writing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """A file that is written piece by piece, and is there whole when the block ends well."""
     private_directory(path.parent)
     new = path.with_name(path.name + ".dlws-new")
     new.unlink(missing_ok=True)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise

@@ -1,11 +1,11 @@
-"""Ways from the devbox to an API server: directly, or through a node's SSH connection."""
+"""Ways from the devbox to a server in the cluster: directly, or through a node's SSH connection."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError
 from dlws.nodes import endpoint
@@ -38,16 +38,22 @@ def direct(cluster: Cluster) -> str:
 
 
 class Tunnel:
-    """A port of this machine's own that leads to an infra node's API server, through SSH."""
+    """A port of this machine's own that leads to a port of a node's, through SSH."""
 
     def __init__(self, connection: Ssh, address: str, port: int) -> None:
         self._connection, self._place = connection, (address, port)
+        self.failure: DeployError | None = None
+        """Why the node's port could not be reached, the last time that it could not."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
+    def port(self) -> int:
+        return int(self._listener.getsockname()[1])
+
+    @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"https://127.0.0.1:{self.port}"
 
     def close(self) -> None:
         # Closing alone does not wake the thread that accepts.
@@ -61,17 +67,32 @@ class Tunnel:
                 client, _ = self._listener.accept()
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
+    def _dial(self) -> Any:
+        return self._connection.forward(*self._place)
+
     def _serve(self, client: socket.socket) -> None:
         with client:
             try:
-                channel = self._connection.forward(*self._place)
-            except DeployError:
+                channel = self._dial()
+            except DeployError as error:
+                self.failure = error
                 return  # the client sees its connection close, and says so
             back = threading.Thread(target=_pump, args=(channel, client), daemon=True)
             back.start()
             _pump(client, channel)
             back.join()
             channel.close()
+
+
+class SocketTunnel(Tunnel):
+    """A port of this machine's own that leads to a Unix socket of a node's."""
+
+    def __init__(self, connection: Ssh, path: str) -> None:
+        self._path = path
+        super().__init__(connection, path, 0)
+
+    def _dial(self) -> Any:
+        return self._connection.forward_socket(self._path)
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -23,11 +23,20 @@ _IDENTITY = "deploy/clusterID.yml"
 
 def owner(directory: Path) -> str:
     """The cluster that deploy/ was built for, or an empty string."""
+    return _known(directory, "cluster_name")
+
+
+def cluster_id(directory: Path) -> str:
+    """The cluster's id, or an empty string where `build` has not made it."""
+    return _known(directory, "clusterId")
+
+
+def _known(directory: Path, key: str) -> str:
     path = directory / _IDENTITY
     if not path.exists():
         return ""
     text = read(path).decode(errors="replace")
-    match = re.search(r"^cluster_name: *\"?([^\"\n]*)\"?$", text, re.MULTILINE)
+    match = re.search(rf"^{key}: *\"?([^\"\n]*)\"?$", text, re.MULTILINE)
     return match.group(1) if match else ""
 
 

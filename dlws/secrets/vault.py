@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dlws.core.errors import DeployError, UsageError
-from dlws.core.localfiles import read, write
+from dlws.core.localfiles import MIB, read, write
 
 _HEAD = b"dlws-secret-1 "
 _COST = 2**15
@@ -80,7 +80,7 @@ class Vault:
 
     def read(self, path: Path) -> bytes:
         """The content of a secret file, decrypted if need be."""
-        data = read(path)
+        data = read(path, _limit(path))
         if sealed(data):
             return self._unsealed(data, path, self.passphrase)
         return self.open_key(path) if _locked(data) else data
@@ -100,7 +100,7 @@ class Vault:
 
     def is_encrypted(self, path: Path) -> bool:
         """Whether a file is encrypted."""
-        data = read(path)
+        data = read(path, _limit(path))
         return sealed(data) or _locked(data)
 
     def enable(self) -> None:
@@ -154,6 +154,11 @@ class Vault:
                 made = Scrypt(salt=salt, length=32, n=_COST, r=8, p=1).derive(passphrase.encode())
                 self._keys[salt, passphrase] = made
             return self._keys[salt, passphrase]
+
+
+def _limit(path: Path) -> int:
+    """The bytes that a file may have: a backup of the database has more than a secret."""
+    return 4096 * MIB if path.suffix == ".gz" else MIB
 
 
 def _damaged(path: Path) -> DeployError:

@@ -164,6 +164,18 @@ class Ssh:
                 "is it switched on, and does sshd on the jump host allow forwarding?",
             ) from error
 
+    def forward_socket(self, path: str) -> Any:
+        """A channel to a Unix socket of the machine's."""
+        try:
+            return self._open(lambda t: t.to_socket(path, self.target.connect_timeout))
+        except ConnectionFailed as error:
+            if not isinstance(error.__cause__, paramiko.ChannelException):
+                raise
+            raise ConnectionFailed(
+                f"{self.target.address} has no socket {path} for {self.target.user}",
+                "does it exist, and does sshd there allow forwarding to sockets?",
+            ) from error
+
     def _open(self, opener: Callable[[Transport], Any], patience: float = 0) -> Any:
         """Open a channel, and the connection before where it is not. A failure to connect is
         that of all who ask within `patience` seconds of it: those who waited do not wait anew."""

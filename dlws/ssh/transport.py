@@ -191,6 +191,13 @@ class Transport(paramiko.Transport):
             raise self.get_exception() or paramiko.SSHException("it opens no session")
         return channel
 
+    def to_socket(self, path: str, limit: float) -> paramiko.Channel:
+        """A channel to a Unix socket of the machine's, which Paramiko does not know."""
+        channel = PendingChannel(self, "direct-streamlocal@openssh.com", path, "", 0).wait(limit)
+        if channel is None:
+            raise self.get_exception() or paramiko.ChannelException(2, f"no socket at {path}")
+        return channel
+
     def ping(self) -> None:
         """Ask whether anyone is there: Paramiko's own keepalive asks for no answer."""
         message = paramiko.Message()
@@ -209,9 +216,9 @@ class Transport(paramiko.Transport):
 
 
 class PendingChannel:
-    """A session channel that was asked for. The answer may still be under way."""
+    """A channel that was asked for. The answer may still be under way."""
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, kind: str = "session", *about: str | int) -> None:
         self._transport = transport
         self._channel: Any
         with transport.lock:
@@ -225,9 +232,9 @@ class PendingChannel:
             self._channel._set_window(window, packet)
         message = paramiko.Message()
         message.add_byte(cMSG_CHANNEL_OPEN)
-        message.add_string("session")
-        for value in (number, window, packet):
-            message.add_int(value)
+        message.add_string(kind)
+        for value in (number, window, packet, *about):
+            message.add_string(value) if isinstance(value, str) else message.add_int(value)
         transport._send_user_message(message)
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.core.localfiles import read, write
+from dlws.core.localfiles import read, write, writing
 
 
 def test_a_file_is_never_readable_by_others(tmp_path: Path) -> None:
@@ -32,3 +32,15 @@ def test_what_has_no_end_or_keeps_one_waiting_is_not_read(tmp_path: Path) -> Non
         with pytest.raises(OSError, match=why) as caught:
             read(path, 2048)
         assert caught.value.filename == str(path) and caught.value.strerror
+
+
+def test_a_file_that_fails_on_the_way_leaves_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "file"
+    write(target, b"old")
+    with pytest.raises(ValueError), writing(target) as file:
+        file.write(b"half")
+        raise ValueError
+    assert (target.read_bytes(), os.listdir(target.parent)) == (b"old", ["file"])
+    with writing(target) as file:
+        file.write(b"whole")
+    assert target.read_bytes() == b"whole" and target.stat().st_mode & 0o777 == 0o600

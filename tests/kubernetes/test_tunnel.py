@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dlws.core.errors import DeployError
 from dlws.kubernetes import tunnel as reach
 from tests.support.fakes import CONFIG, Make
 
@@ -60,3 +61,15 @@ def test_tunnel_carries_both_ways_and_closes(listener: socket.socket) -> None:
     tunnel.close()
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_tunnel_remembers_why_it_leads_nowhere() -> None:
+    class Nowhere:
+        def forward_socket(self, path: str) -> socket.socket:
+            raise DeployError(f"no socket {path}")
+
+    tunnel = reach.SocketTunnel(Nowhere(), "/run/x.sock")  # type: ignore[arg-type]
+    with socket.create_connection(("127.0.0.1", tunnel.port)) as client:
+        assert client.recv(1) == b""
+    assert tunnel.failure and tunnel.failure.message == "no socket /run/x.sock"
+    tunnel.close()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -119,3 +121,22 @@ def test_through_a_jump_host(sshd: Server, tmp_path: Path) -> None:
     assert inner.run("echo $SSH_CONNECTION").text.startswith("127.0.0.1 ")
     inner.close()
     assert jump.run("echo still open").text == "still open"
+
+
+def test_a_socket_of_the_machine_is_reached(sshd: Server) -> None:
+    with TemporaryDirectory(prefix="dlws-") as place, socket.socket(socket.AF_UNIX) as listener:
+        path = f"{place}/s"
+        listener.bind(path)
+        listener.listen()
+        channel = sshd.connect().forward_socket(path)
+        server, _ = listener.accept()
+        with server:
+            channel.sendall(b"there")
+            server.sendall(server.recv(5) + b" and back")
+        assert channel.makefile("rb").read() == b"there and back"
+        channel.close()
+
+
+def test_a_socket_that_is_not_there_is_named(sshd: Server) -> None:
+    with pytest.raises(ConnectionFailed, match="no socket /nowhere/s"):
+        sshd.connect().forward_socket("/nowhere/s")

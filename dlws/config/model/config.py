@@ -141,6 +141,12 @@ class Config(Section):
     mysql_username: Text = Field(default="root", description="User of the database.")
     mysql_port: Port = Field(default=3306, description="Port of the database.")
     mysql_node: Text = Field(default="", description="Node of the database; empty: by label.")
+    mysql_host: Text = Field(
+        default="", description="Server outside the cluster; empty: on mysql_node."
+    )
+    mysql_ca: Text = Field(
+        default="", description="CA certificate file that the server must prove itself with."
+    )
     mysql_data_path: NodePath = Field(default="/var/lib/mysql", description="Its data directory.")
     webuiport: Port = Field(default=3080, description="Port of the portal.")
     restfulapiport: Port = Field(default=5000, description="Port of the REST API.")

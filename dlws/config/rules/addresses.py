@@ -16,7 +16,7 @@ from dlws.config.rules.walk import at, texts
 # Keys of other machines: servers that nodes reach, and ways by which nodes are reached.
 _ELSEWHERE = (
     *("dns_server/*", "ssh/jump_host/host", "mountpoints/*/server", "nfs_disk_mnt/*/ip"),
-    *("mysql_node", "apt_mirror_url", "dockerregistry", "dockers/hub"),
+    *("mysql_node", "mysql_host", "apt_mirror_url", "dockerregistry", "dockers/hub"),
     *("kubernetes/image_repository", "kubernetes/network_manifest"),
 )
 _INNER = ("private-ip", "ib_ip")

@@ -1,0 +1,1 @@
+"""The cluster's database: its tables, users, permissions, virtual clusters and backups."""

@@ -1,0 +1,22 @@
+"""Jobs, as far as users and virtual clusters have them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dlws.database.client import Database
+
+ENDED = ("finished", "failed", "killed", "error")
+
+
+def unfinished(database: Database, column: Literal["userName", "vcName"], name: str) -> list[str]:
+    """The ids of jobs that have not ended."""
+    marks = ", ".join(["%s"] * len(ENDED))
+    sql = f"SELECT jobId FROM jobs WHERE {column} = %s AND jobStatus NOT IN ({marks}) ORDER BY id"
+    return list(map(str, database.column(sql, name, *ENDED)))
+
+
+def words(ids: list[str]) -> str:
+    """Jobs in words."""
+    some = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
+    return f"{len(ids)} job{'s' if len(ids) > 1 else ''} that did not end: {some}"

@@ -1,0 +1,101 @@
+"""Where the database is, and the ways to it from the devbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dlws.core.errors import DeployError, UsageError
+from dlws.kubernetes.labels import nodes_for
+from dlws.kubernetes.tunnel import SocketTunnel, Tunnel
+from dlws.nodes.endpoint import inner_address
+
+if TYPE_CHECKING:
+    from dlws.config import Config
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
+    from dlws.ssh.client import Ssh
+
+KINDS = ("mysql", "mysqlpool", "mysqldbutilspool")
+"""Values of datasource that mean MySQL or MariaDB."""
+_SERVICES = ("mysql-server", "mysql")
+"""The labels of the database's node, the more special one first."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database server: a host that the devbox reaches by itself, or a node."""
+
+    host: str
+    port: int
+    node: Node | None = None
+
+    def __str__(self) -> str:
+        name = f"{self.node.name}, " if self.node else ""
+        return f"{name}{self.host} port {self.port}"
+
+
+def place(cluster: Cluster) -> Place:
+    """Where the database of this cluster is; raises UsageError where config.yaml does not say."""
+    config = cluster.config
+    if config.datasource.lower() not in KINDS:
+        raise UsageError(
+            f"datasource is {config.datasource}, and these commands know MySQL and MariaDB",
+            "set datasource: MySQL in config.yaml",
+        )
+    if config.mysql_host:
+        return Place(config.mysql_host, config.mysql_port)
+    name = machine_of(config)
+    for node in cluster.nodes:
+        if name in (node.name, node.fqdn):
+            return Place(inner_address(node), config.mysql_port, node)
+    raise UsageError(
+        f"mysql_node is {name}, and no machine has that name"
+        if name
+        else "no machine has a database",
+        "set mysql_node (a machine), or mysql_host (another server), in config.yaml",
+    )
+
+
+def machine_of(config: Config) -> str:
+    """The machine that the database runs on; empty where there is none."""
+    if config.mysql_node:
+        return config.mysql_node
+    carriers = [nodes_for(config, config.kubelabels.get(label, "")) for label in _SERVICES]
+    return next((names[0] for names in carriers if names), "")
+
+
+def sockets(config: Config) -> list[str]:
+    """Where a server on a node, in a container or not, may have its Unix socket."""
+    return [f"{config.mysql_data_path}/mysql.sock", "/run/mysqld/mysqld.sock"]
+
+
+@contextmanager
+def way(where: Place, socket: str = "") -> Iterator[tuple[str, int, Tunnel | None]]:
+    """Host and port that lead to a server, or to a Unix socket on its node; through SSH to a node.
+
+    A port of the pod's would be opened here, too.
+    """
+    if where.node is None:
+        yield where.host, where.port, None
+        return
+    connection = _ssh(where.node)
+    tunnel = (
+        SocketTunnel(connection, socket) if socket else Tunnel(connection, where.host, where.port)
+    )
+    try:
+        yield "127.0.0.1", tunnel.port, tunnel
+    finally:
+        tunnel.close()
+
+
+def _ssh(node: Node) -> Ssh:
+    from dlws.ssh.client import Ssh
+
+    if not isinstance(node.connection, Ssh):
+        raise DeployError(
+            f"{node.name} is not reached over SSH, which the way to its database needs"
+        )
+    return node.connection

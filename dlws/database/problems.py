@@ -1,0 +1,75 @@
+"""What a database server answers with, as errors that name the cure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
+
+if TYPE_CHECKING:
+    from dlws.database.place import Place
+
+_GONE = {2006, 2013, 2014, 2055, 1053, 1927, 1159, 1161}
+_DENIED = {1045, 1130, 1698, 1251, 2059}
+_FULL = {1021, 1114, 3, 28}
+_RIGHTS = {1044, 1142, 1143, 1227, 1370}
+_LACKS = {1049, 1146, 1054}
+
+
+class Unreachable(DeployError):
+    """No database server answers."""
+
+
+class Denied(DeployError):
+    """The database server does not let the user in."""
+
+
+class NotInitialised(DeployError):
+    """The server has no database of this cluster, or only a part of it."""
+
+
+def not_initialised(what: str) -> NotInitialised:
+    return NotInitialised(what, f"run: {PROGRAM} db init")
+
+
+def unreachable(where: Place, why: str) -> Unreachable:
+    """Nothing answers there."""
+    start = "start the database" + (" (kubernetes start mysql)" if where.node else "")
+    return Unreachable(
+        f"no database answers at {where}: {why}",
+        f"{start}, or wait for it: {PROGRAM} db init --wait 300; "
+        "mysql_host, mysql_node and mysql_port in config.yaml say where it is",
+    )
+
+
+def explained(code: int, says: str, where: Place, user: str) -> DeployError:
+    """An error of the server's, by its number."""
+    if code in _DENIED:
+        return Denied(
+            f"the database at {where} does not let {user} in: {says}",
+            f"correct mysql_password and mysql_username in config.yaml; "
+            f"if {user} has no way in yet, run: {PROGRAM} db init",
+        )
+    if code in _GONE:
+        return DeployError(
+            f"the database at {where} was lost: {says}",
+            "see that it runs, then run this again: what was not finished was not kept",
+        )
+    if code in _LACKS:
+        return not_initialised(f"the database at {where} is not complete: {says}")
+    return DeployError(f"the database at {where} refuses: {says} ({code})", _cure(code, user))
+
+
+def _cure(code: int, user: str) -> str:
+    if code in _FULL:
+        return "make room on its disk, then run this again"
+    if code in _RIGHTS:
+        return f"grant {user} all privileges on the cluster's database, or set mysql_username"
+    if code == 1040:
+        return "wait until it serves fewer clients (max_connections), then run this again"
+    if code in (1290, 1836):
+        return "it is read-only: end that (read_only=OFF), or name the primary in mysql_host"
+    if code in (1366, 1406):
+        return "the table cannot hold this value; was it made with another character set?"
+    return "its log says more"

@@ -1,0 +1,127 @@
+"""A connection to a server outside the cluster: TLS, character sets, all changes or none."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dlws.core.errors import DeployError, Refused
+from dlws.database import init
+from dlws.database.client import Change, opened
+from dlws.nodes.cluster import Cluster
+from tests.support.fakes import CONFIG, Make
+from tests.support.mariadb import PASSWORD, MariaDb
+
+Outside = Callable[..., Cluster]
+
+
+@pytest.fixture
+def outside(make: Make, tmp_path: Path, mariadb: MariaDb) -> Outside:
+    """Makes clusters whose database is at an address that the devbox reaches by itself."""
+    mariadb.forget()
+    mariadb.ask("CREATE USER root@'%%' IDENTIFIED BY %s", PASSWORD)
+    mariadb.ask("GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION")
+    (tmp_path / "deploy").mkdir(mode=0o700)
+    (tmp_path / "deploy/clusterID.yml").write_text("clusterId: c1\n")
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").chmod(0o600)
+
+    def build(more: str = "") -> Cluster:
+        text = f"{CONFIG}mysql_host: 127.0.0.1\nmysql_port: {mariadb.port}\n"
+        return make(f"{text}mysql_password: file:password\n{more}").cluster
+
+    return build
+
+
+def test_changes_are_made_all_or_none(outside: Outside) -> None:
+    cluster = outside()
+    init.init(cluster)
+    with opened(cluster) as database:
+        good = Change("a", "INSERT INTO clusterstatus (status) VALUES (%s)", ("x",))
+        with pytest.raises(DeployError, match="nothing"):
+            database.apply([good, Change("b", "INSERT INTO nothing VALUES (1)")])
+        assert database.rows("SELECT * FROM clusterstatus") == []
+        assert database.column("SELECT @@collation_database") == ["utf8mb4_bin"]
+
+
+def test_one_changes_at_a_time(outside: Outside) -> None:
+    cluster = outside()
+    init.init(cluster)
+    with (
+        opened(cluster, changes=True),
+        pytest.raises(Refused, match="another run"),
+        opened(cluster, changes=True),
+    ):
+        raise AssertionError("two at a time")
+
+
+def test_a_server_of_somebody_elses_keeps_its_accounts(outside: Outside, mariadb: MariaDb) -> None:
+    mariadb.log.write_bytes(b"")
+    init.init(outside())
+    assert not [line for line in mariadb.sent() if " USER " in line.upper() or "GRANT" in line]
+
+
+@pytest.fixture
+def tls(mariadb: MariaDb, tmp_path: Path) -> Iterator[Path]:
+    """The server offers TLS while the test runs; the certificate that proves it."""
+    names = ("-subj", "/CN=db", "-addext", "subjectAltName=IP:127.0.0.1")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *names,
+                    "-keyout", mariadb.place / "key", "-out", mariadb.place / "crt"],
+                   check=True, capture_output=True)  # fmt: skip
+    (mariadb.place / "key").chmod(0o644)
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes((mariadb.place / "crt").read_bytes())
+    mariadb.stop()
+    mariadb.start(f"--ssl-cert={mariadb.place}/crt", f"--ssl-key={mariadb.place}/key")
+    yield ca
+    mariadb.stop()
+    mariadb.start()
+
+
+@pytest.mark.parametrize("more", ["", "mysql_ca: ca.pem\n"])
+def test_tls_is_used_where_it_is_offered(
+    tls: Path, outside: Outside, more: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster = outside(more)
+    init.init(cluster)
+    with opened(cluster) as database:
+        assert database.rows("SHOW STATUS LIKE 'Ssl_version'")[0]["Value"].startswith("TLS")
+    assert "not encrypted" not in capsys.readouterr().err
+
+
+def test_a_server_without_the_right_certificate_gets_no_password(
+    tls: Path, outside: Outside, ca: bytes, mariadb: MariaDb
+) -> None:
+    tls.write_bytes(ca)
+    cluster = outside("mysql_ca: ca.pem\n")
+    before = mariadb.log.read_bytes()
+    with pytest.raises(DeployError, match="mysql_ca"):
+        init.init(cluster)
+    assert b"Connect\troot@127.0.0.1" not in mariadb.log.read_bytes().removeprefix(before)
+
+
+def test_a_connection_in_the_clear_is_said_to_be_one(
+    outside: Outside, capsys: pytest.CaptureFixture[str]
+) -> None:
+    init.init(outside())
+    assert "is not encrypted" in capsys.readouterr().err
+
+
+def test_a_server_that_dies_in_between_is_said_to_be_lost(
+    outside: Outside, mariadb: MariaDb
+) -> None:
+    cluster = outside()
+    init.init(cluster)
+    try:
+        with opened(cluster) as database:
+            mariadb.stop("kill")
+            with pytest.raises(DeployError, match="was lost") as error:
+                database.apply([Change("a", "INSERT INTO clusterstatus (status) VALUES ('x')")])
+            assert "run this again" in error.value.cure
+    finally:
+        mariadb.start()
+    with opened(cluster) as database:
+        assert database.rows("SELECT * FROM clusterstatus") == []
