@@ -101,6 +101,12 @@ def _members(cluster: Cluster) -> list[Node]:
     return [n for n in cluster.select() if n.machine.in_cluster]
 
 
+def _roles(session: Session) -> None:
+    from dlws.roles import apply
+
+    apply.apply_all(session.cluster)
+
+
 def _init(session: Session) -> None:
     from dlws.kubeadm import join
 
@@ -146,6 +152,8 @@ STEPS = (
          depends_on=(*_IN, "bundle", "disks"), per_node=True),
     Step("dns", "Configure DNS", _scripts("dns.sh"), depends_on=_IN, per_node=True),
     Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh"),
+         depends_on=(*_IN, "bundle", "prepare"), per_node=True),
+    Step("roles", "Bring to every node the roles that it carries", _roles,
          depends_on=(*_IN, "bundle", "prepare"), per_node=True),
     Step("init", "Make the control plane", _init, depends_on=_READY),
     Step("join", "Join the workers", _join, depends_on=(*_READY, "init")),

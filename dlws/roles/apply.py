@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from dlws.core.nodeset import fold
 from dlws.nodes.questions import Members, answers, packed, said, would_change
 from dlws.roles import builder
 from dlws.roles import values as fill
@@ -27,6 +28,22 @@ def apply(cluster: Cluster, role: str, patterns: Sequence[str] = ()) -> None:
     nodes = carriers.chosen(role, patterns)
     roles = [carriers.roles[name] for name in ordered([role], carriers.roles)]
     bring(carriers, nodes, roles)
+
+
+def apply_all(cluster: Cluster) -> None:
+    """Bring every role to the selected nodes that carry it: one question to each of them."""
+    carriers = Carriers(cluster)
+    carried = {node.name: roles for node in cluster.select() if (roles := carriers.of(node))}
+
+    def one(node: Node) -> int:
+        known = carriers.values(node)
+        return on_node(node, [wishes.wanted(role, known) for role in carried[node.name]])
+
+    nodes = [node for node in cluster.nodes if node.name in carried]
+    outcomes = cluster.change_all(nodes, one, "roles", protect_quorum=True)
+    if not any(outcome.value for outcome in outcomes):
+        names = fold(carried)
+        cluster.run.console.say(f"roles: nothing to do{f' on {names}' if names else ''}")
 
 
 def bring(carriers: Carriers, nodes: Sequence[Node], roles: Sequence[Role]) -> None:

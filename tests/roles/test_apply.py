@@ -101,6 +101,20 @@ def test_two_round_trips_then_one(
     assert len(world.fakes["npu01"].asked) == 1 and machine.changes == 1
 
 
+def test_all_roles_are_one_question_to_those_that_carry_any(
+    make: Worlds, make_role: MakeRole, machine: Machine
+) -> None:
+    make_role("", {"etc/x": "y\n"})
+    for expected in (["npu01: wrote /etc/x"], []):
+        world = make(CONFIG)
+        world.fakes["npu01"].rules.append(machine)
+        apply.apply_all(world.cluster)
+        assert world.cluster.run.console.changes == expected
+        assert {name: len(fake.asked) for name, fake in world.fakes.items() if fake.asked} == {
+            "npu01": 1 + len(expected)
+        }
+
+
 def test_a_dry_run_says_it_all_and_changes_nothing(
     bring: Callable[..., World], make_role: MakeRole, machine: Machine
 ) -> None:

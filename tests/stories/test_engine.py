@@ -155,7 +155,8 @@ def test_sudo_with_a_password(bob: Box, tmp_path: Path) -> None:
         "nothing to do" in deploy("copytoall", f"{tmp_path}/file with space", "/root/a b/c").stderr
     )
     (tmp_path / "s.sh").write_text("# dlws-needs: root\nid -un; cat\n")
-    assert "3 nodes infra1,worker[1-2]: root\n" in deploy("runscriptonall", f"{tmp_path}/s.sh").stdout
+    told = deploy("runscriptonall", f"{tmp_path}/s.sh").stdout
+    assert told == "3 nodes infra1,worker[1-2]: root\n"
 
 
 def test_a_wrong_sudo_password_is_named_and_tried_once(bob: Box, tmp_path: Path) -> None:
