@@ -173,15 +173,10 @@ def user_add(
 
     if uid is not None and len(names) > 1:
         raise click.UsageError("--uid is for one NAME")
-    config = session.config
-    wish = users.Wish(
-        uid,
-        users.group_id(config, gid) if gid else None,
-        tuple(users.group_id(config, word) for word in groups) if groups else None,
-    )
+    wish = users.wish(session.config, uid, gid, groups)
     with _changing(session, output) as database:
         people = users.known(database)
-        changes = users.additions(config, people, names, wish)
+        changes = users.additions(session.config, people, names, wish)
         if permission:
             wanted = rights.wished(people, {}, names, rights.CLUSTER, permission)
             changes += rights.grants(rights.known(database), wanted)
@@ -199,11 +194,8 @@ def user_list(session: Session, output: str) -> None:
 
     with opened(session.cluster) as database:
         people, found = users.known(database), rights.known(database)
-    rows = [
-        {**asdict(one), "groups": list(one.groups),
-         "permissions": {r.resource: r.permission for r in found.values() if r.name == one.name}}
-        for one in people.users.values()
-    ]  # fmt: skip
+    rows = [{**asdict(one), "permissions": rights.of(found, one.name)}
+            for one in people.users.values()]  # fmt: skip
     _shown(session, output, rows)
 
 

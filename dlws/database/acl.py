@@ -53,6 +53,11 @@ def known(database: Database) -> Rights:
     return {(right.name, right.resource): right for right in found}
 
 
+def of(rights: Rights, name: str) -> dict[str, str]:
+    """The permissions of a user or group, by resource."""
+    return {right.resource: right.permission for right in rights.values() if right.name == name}
+
+
 def grants(rights: Rights, wanted: Iterable[Right]) -> list[Change]:
     """What makes these rights be. A right that is there is changed where it differs."""
     changes = []

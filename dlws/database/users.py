@@ -89,6 +89,15 @@ def group_id(config: Config, word: str) -> int:
     raise UsageError(f"no group {word!r} with a gid is in UserGroups", f"groups there: {names}")
 
 
+def wish(config: Config, uid: int | None, gid: str | None, groups: tuple[str, ...]) -> Wish:
+    """What the options of a command line ask for."""
+    return Wish(
+        uid,
+        group_id(config, gid) if gid else None,
+        tuple(group_id(config, word) for word in groups) if groups else None,
+    )
+
+
 def belongs(name: str, group: UserGroup) -> bool:
     """Whether an address is one of a group's, or of its domains'."""
     low = name.lower()
@@ -153,12 +162,12 @@ def _ranges(groups: Iterable[UserGroup]) -> Iterator[tuple[int, int]]:
 
 
 def additions(
-    config: Config, people: Known, names: Iterable[str], wish: Wish | None = None
+    config: Config, people: Known, names: Iterable[str], wanted: Wish | None = None
 ) -> list[Change]:
     """What makes these users be; `people` has them from then on."""
     changes = []
     for name in names:
-        user = planned(config, people, name, wish or Wish())
+        user = planned(config, people, name, wanted or Wish())
         old = people.users.get(name)
         if old is None:
             changes += [_insert(user), *_back(people, name)]
