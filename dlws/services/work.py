@@ -104,14 +104,12 @@ class Work:
             return
         path, verb = inventory_path(service), "write" if refs else "delete"
         body = inventory(service, refs)
-        if not self.change(plan.patch(plan.HERE, f"{verb} the inventory of {service}", body)):
-            return
-        if refs:
+        made = self.change(plan.patch(plan.HERE, f"{verb} the inventory of {service}", body))
+        self.survey.inventories[service] = list(refs)
+        if made and refs:
             self.api.apply(path, body)
-            self.survey.inventories[service] = list(refs)
-        else:
+        elif made:
             self.api.delete(path)
-            del self.survey.inventories[service]
 
     def reach(self, goals: Sequence[Goal], timeout: float) -> dict[str, list[str]]:
         """Wait for what is not reached yet; by service, what was not reached in time, and why."""
