@@ -170,8 +170,8 @@ class Api:
         """The answer to a request of any kind; its content is read from `data`, or by lines()."""
         client = self._core.api_client
         headers = {"Accept": "application/json"} | ({"Content-Type": media} if media else {})
-        if token := client.configuration.get_api_key_with_prefix("authorization"):
-            headers["Authorization"] = token
+        for token in client.configuration.auth_settings().values():
+            headers[token["key"]] = token["value"]
         return self._call(_open, client, (method, path), body or None, headers, seconds)
 
     def read(self, answer: Any) -> bytes:

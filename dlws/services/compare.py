@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Fields = Mapping[str, Any]
 _NAMES = ("apiVersion", "kind")
+_RECORDS = ("managedFields", "resourceVersion", "generation")
 
 
 def fields(live: Mapping[str, Any]) -> Fields | None:
@@ -46,15 +47,40 @@ def as_wanted(wanted: Object, live: Mapping[str, Any] | None) -> bool:
     body = {key: value for key, value in wanted.body.items() if key not in _NAMES}
     metadata = {k: v for k, v in body["metadata"].items() if k not in ("name", "namespace")}
     mine = fields(live)
-    return mine is not None and owned({**body, "metadata": metadata}, mine)
+    body["metadata"] = metadata
+    return mine is not None and owned(body, mine) and same_numbers(body, live)
+
+
+def same_numbers(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:
+    """Whether numbers and switches are as wanted, those in lists aside.
+
+    Releases before 1.22 do not record who scaled a workload. Numbers are kept as they are given,
+    which other values need not be (1000m of a processor becomes 1).
+    """
+    for key, value in wanted.items():
+        has = live.get(key)
+        if isinstance(value, dict) and isinstance(has, dict):
+            if not same_numbers(value, has):
+                return False
+        elif isinstance(value, int) and isinstance(has, int) and value != has:
+            return False
+    return True
+
+
+def content(live: Mapping[str, Any]) -> dict[str, Any]:
+    """An object without what every request changes, or its controller."""
+    metadata = {k: v for k, v in live["metadata"].items() if k not in _RECORDS}
+    return {**live, "metadata": metadata, "status": None}
 
 
 def owned(value: Any, mine: Fields) -> bool:
     """Whether all of a value is among the fields that we set; no fields: it is one as a whole."""
-    if not mine or not isinstance(value, dict | list):
+    if not mine or not value or not isinstance(value, dict | list):
         return True
     if isinstance(value, dict):
-        return all(f"f:{k}" in mine and owned(item, mine[f"f:{k}"]) for k, item in value.items())
+        # An empty one, such as emptyDir: {}, is not on record.
+        given = {f"f:{key}": item for key, item in value.items() if item not in ({}, [])}
+        return all(key in mine and owned(item, mine[key]) for key, item in given.items())
     return all(any(owned(item, mine[key]) for key in mine if _names(key, item)) for item in value)
 
 

@@ -148,6 +148,7 @@ def _object(body: Json, source: str, service: str, namespace: str, kinds: Kinds)
     metadata["labels"] = {**(metadata.get("labels") or {}), SERVICE: service}
     if kind.name == "Secret":
         _encode(made)
+    _fill_protocols(made)
     if template := template_of(made):
         inner = template.setdefault("metadata", {})
         inner["labels"] = {**(inner.get("labels") or {}), SERVICE: service}
@@ -167,6 +168,15 @@ def _encode(secret: Json) -> None:
     coded = {key: base64.b64encode(str(value).encode()).decode() for key, value in plain.items()}
     if coded:
         secret["data"] = {**(secret.get("data") or {}), **coded}
+
+
+def _fill_protocols(body: Json) -> None:
+    """Say that ports are of TCP: server-side apply of older releases knows no default for that."""
+    template = template_of(body) or {}
+    for one in (body, *(template.get("spec") or {}).get("containers", ())):
+        where = one.get("spec") if one is body and body["kind"] == "Service" else one
+        for port in (where or {}).get("ports") or []:
+            port.setdefault("protocol", "TCP")
 
 
 def template_of(body: Mapping[str, Any]) -> Json | None:

@@ -149,7 +149,8 @@ class Waiting:
     def _why(self, goal: Goal) -> str:
         """Why a goal was not reached: how far it came, and what a pod of it says."""
         words = f"{goal.key}: {self._states[goal].words}"
-        pods = [p for p in self._pods.values() if belongs(p, goal.key)]
+        pods = [pod for pod in self._pods.values() if belongs(pod, goal.key)]
+        pods.sort(key=_age, reverse=True)  # the newest says most: older ones are to go
         for pod in pods:
             if found := self._troubles.get(pod["metadata"]["uid"]):
                 return f"{words}; {found.text()}"
@@ -159,6 +160,10 @@ class Waiting:
                     f"{words}; {replace(found, says=reasons.asked(self._api, pod, found)).text()}"
                 )
         return words
+
+
+def _age(pod: Json) -> str:
+    return str(pod["metadata"].get("creationTimestamp", ""))
 
 
 def belongs(pod: Json, key: Key) -> bool:

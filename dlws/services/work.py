@@ -11,7 +11,7 @@ from dlws.core.program import PROGRAM
 from dlws.kubernetes.api import ApiRefused
 from dlws.runs import plan
 from dlws.services import folder
-from dlws.services.compare import is_ours
+from dlws.services.compare import content, is_ours
 from dlws.services.kinds import Kinds
 from dlws.services.survey import Survey, inventory, inventory_path
 from dlws.services.values import Templates
@@ -85,7 +85,7 @@ class Work:
         except ApiRefused as error:
             raise _explained(error, service, wanted) from error
         self.survey.live[wanted.key] = made
-        if live is None or _version(live) != _version(made):
+        if live is None or content(live) != content(made):
             verb = "created" if live is None else "configured"
             self.console.changed(f"{service}: {verb} {wanted.key}")
 
@@ -121,10 +121,6 @@ class Work:
         for goal, why in Waiting(self.api, self.console, pending).until(timeout).items():
             failures.setdefault(goal.service, []).append(why)
         return failures
-
-
-def _version(live: Mapping[str, Any]) -> str:
-    return str(live["metadata"].get("resourceVersion", ""))
 
 
 def _explained(error: ApiRefused, service: str, wanted: Object) -> DeployError:
