@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -89,7 +88,8 @@ def documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UsageError(
-            f"{source}{line}: this is not YAML: {error.problem}", "the line is that of `render`"
+            f"{source}{line}: this is not YAML: {error.problem}",
+            "the line is of what the file renders to",
         ) from error
     finally:
         loader.dispose()
@@ -264,5 +264,5 @@ def leaked(body: Mapping[str, Any], secrets: Sequence[str]) -> bool:
     """Whether one of the secrets stands in an object that is no Secret."""
     if body["kind"] == "Secret":
         return False
-    text = re.sub(rb"\s+", b" ", canonical(body))
+    text = canonical(body)
     return any(json.dumps(secret)[1:-1].encode() in text for secret in secrets if secret)

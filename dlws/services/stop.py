@@ -74,7 +74,7 @@ def _lost(work: Work, names: Sequence[str], claims: dict[str, list[Ref]]) -> lis
 
 
 def _stop(work: Work, name: str, claims: Sequence[Ref], everything: bool) -> None:
-    kept = []
+    kept: list[Ref] = []
     for one in reversed(work.survey.ours(name)):
         if one.kind.name in KEPT and not everything:
             kept.insert(0, one)

@@ -55,6 +55,25 @@ def test_what_somebody_changed_by_hand_is_put_right(site: Site) -> None:
     assert site.kube.mutations == [("PATCH", DEPLOYMENT)]
 
 
+def test_what_an_older_release_does_not_record_is_seen_in_numbers(site: Site) -> None:
+    site.write("shop", a__yaml=WEB)
+    start(site.cluster(), [], 5)
+    site.kube.objects[DEPLOYMENT]["spec"]["replicas"] = 3
+    site.kube.asked.clear()
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("PATCH", DEPLOYMENT)]
+
+
+def test_a_patch_that_alters_nothing_is_no_change(site: Site) -> None:
+    site.write("shop", a__yaml=MAP)
+    start(site.cluster(), [], 5)
+    (entry,) = site.kube.objects[SETTINGS]["metadata"]["managedFields"]
+    entry["fieldsV1"] = {"f:data": {"f:x": {}}}
+    cluster = site.cluster()
+    start(cluster, [], 5)
+    assert cluster.run.console.changes == []
+
+
 def test_a_new_content_of_what_pods_read_rolls_them(site: Site) -> None:
     reads = WEB.replace(
         "containers:", "volumes: [{name: s, configMap: {name: settings}}], containers:"
@@ -70,9 +89,9 @@ def test_a_new_content_of_what_pods_read_rolls_them(site: Site) -> None:
 def test_what_left_the_manifests_is_deleted_and_copies_of_it_are_not(site: Site) -> None:
     site.write("shop", a__yaml=WEB, b__yaml=MAP)
     start(site.cluster(), [], 5)
-    copy = {**site.kube.objects[SETTINGS]}
-    copy["metadata"] = {**copy["metadata"], "name": "copy",
-                        "managedFields": [{"manager": "kubectl", "operation": "Update"}]}  # fmt: skip
+    by_hand = [{"manager": "kubectl", "operation": "Update"}]
+    made = site.kube.objects[SETTINGS]
+    copy = {**made, "metadata": {**made["metadata"], "name": "copy", "managedFields": by_hand}}
     site.kube.objects[f"{SETTINGS}-copy"] = copy
     (site.directory / "templates/services/shop/b.yaml").unlink()
     site.kube.asked.clear()

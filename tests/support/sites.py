@@ -22,7 +22,7 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: web, image: "example/web:1"}]}
 """
-MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: b}\n"
+MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata:\n  a: b\n"
 
 
 @dataclass
