@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,14 +39,17 @@ UNSCHEDULED = {"type": "PodScheduled", "status": "False", "message": NO_NODE}
 @pytest.mark.parametrize(
     ("seen", "words", "ask", "says"),
     [
-        (container(waiting("ErrImagePull", REFUSED)), "image example/web:1 cannot be pulled", "", REFUSED),
+        (container(waiting("ErrImagePull", REFUSED)),
+         "image example/web:1 cannot be pulled", "", REFUSED),
         (container(waiting("ImagePullBackOff", "Back-off")), "cannot be pulled", "events", ""),
         (CRASHED, "container web crashed with exit code 3 (2 restarts)", "log", ""),
         (container(ENDED), "crashed with exit code 3 (0 restarts)", "log", ""),
-        (container(waiting("CrashLoopBackOff"), lastState=KILLED), "more memory than its limit", "log", ""),
+        (container(waiting("CrashLoopBackOff"), lastState=KILLED),
+         "more memory than its limit", "log", ""),
         (container(waiting("CreateContainerConfigError", 'secret "x" not found')),
          "cannot be started", "", 'secret "x" not found'),
-        (pod(conditions=[UNSCHEDULED]), "no node fits", "", f"{NO_NODE.rstrip('.')}; it wants disk=ssd"),
+        (pod(conditions=[UNSCHEDULED]),
+         "no node fits", "", f"{NO_NODE.rstrip('.')}; it wants disk=ssd"),
     ],
 )  # fmt: skip
 def test_what_keeps_a_pod_from_coming_up(
@@ -77,8 +81,6 @@ def test_the_log_is_that_of_the_container_that_ended() -> None:
 
 
 def test_the_last_lines_are_set_below_the_sentence() -> None:
-    from dataclasses import replace
-
     found = trouble(CRASHED)
     assert found
     assert replace(found, says="one\ntwo").text().endswith("its last lines:\n    one\n    two")
