@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
+from dlws.core.errors import DeployError
 from dlws.kubernetes import api as access
 from dlws.kubernetes.api import ApiRefused
 
@@ -120,16 +121,21 @@ class Watch:
     """A watch that goes on until its time is over, or until it is closed."""
 
     def __init__(self, api: Api, answer: Any) -> None:
-        self._api, self._answer = api, answer
+        self._api, self._answer, self._closed = api, answer, False
 
     def __iter__(self) -> Iterator[Event]:
-        for line in self._api.lines(self._answer):
-            event = json.loads(line)
-            if event["type"] == "ERROR":
-                return  # such as "too old": whoever watches begins anew
-            yield Event(event["type"], event["object"])
+        try:
+            for line in self._api.lines(self._answer):
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return  # such as "too old": whoever watches begins anew
+                yield Event(event["type"], event["object"])
+        except DeployError:
+            if not self._closed:
+                raise
 
     def close(self) -> None:
         """End it, also while another thread waits for its next line."""
+        self._closed = True
         with contextlib.suppress(OSError, ValueError, RuntimeError):
             self._answer.shutdown()

@@ -8,7 +8,9 @@ import pytest
 
 from dlws.services.compare import owned, same_numbers
 
-PORTS = {'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}}
+PORTS: dict[str, Any] = {
+    'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}
+}
 
 
 @pytest.mark.parametrize(
