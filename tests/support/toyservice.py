@@ -101,6 +101,13 @@ def spied() -> Iterator[list[tuple[str, str]]]:
         yield asked
 
 
+def ours_are_what_the_api_server_takes(real: Cluster) -> None:
+    """Those that come with dlws, on the oldest Kubernetes that tests have."""
+    shown = real("kubernetes", "render").text
+    told = real.kubectl("apply", "--dry-run=server", "-f", "-", stdin=shown)
+    assert told.count("(server dry run)") == shown.count("\n---\n") + 1
+
+
 def starts(real: Cluster) -> None:
     write(real)
     assert b"nosuch" in real("kubernetes", "start", "nosuch", code=2).err
@@ -185,7 +192,7 @@ def stops(real: Cluster) -> None:
     assert "toys" not in real.kubectl("get", "namespaces", "--field-selector=status.phase=Active")
 
 
-LIFE = (starts, starts_again, rolls, is_scaled_back, prunes_its_own_alone,
-        says_what_cannot_be_pulled, says_that_no_node_fits, says_the_last_lines_of_a_crash,
-        restarts, stops)  # fmt: skip
+LIFE = (ours_are_what_the_api_server_takes, starts, starts_again, rolls, is_scaled_back,
+        prunes_its_own_alone, says_what_cannot_be_pulled, says_that_no_node_fits,
+        says_the_last_lines_of_a_crash, restarts, stops)  # fmt: skip
 """Its stages, in order."""
