@@ -10,6 +10,8 @@ import click
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from dlws.session import Session
 
 
@@ -18,7 +20,116 @@ VERBS = ("active", "inactive", "remove")
 
 @click.group()
 def kubernetes() -> None:
-    """Label nodes for services, and say which nodes take work."""
+    """Start and stop services, label nodes for them, and say which nodes take work."""
+
+
+def _names(ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
+    """The services that there are, ours and those of the cluster's directory."""
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
+
+    from dlws.core import resources
+
+    directory = Path(ctx.find_root().params.get("directory") or ".")
+    found = resources.folders("services", directory)
+    return [CompletionItem(name) for name in found if name.startswith(begun)]
+
+
+_SERVICES = click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_names)
+_OUTPUT = click.option("--output", type=click.Choice(["table", "json"]), default="table")
+_TIMEOUT = click.option("--timeout", type=click.FloatRange(1, 86400), default=300,
+                        show_default=True, metavar="SECONDS",
+                        help="Give the pods this long.")  # fmt: skip
+
+
+@kubernetes.command()
+@_SERVICES
+@_TIMEOUT
+@click.pass_obj
+def start(session: Session, services: tuple[str, ...], timeout: float) -> None:
+    """Start SERVICEs (default: all) and those that they need, and wait until they are up.
+
+    What differs from the manifests is applied, what left them is deleted; data stays. A pod that
+    does not come up is told with its reason.
+    """
+    from dlws.services import start as actions
+
+    actions.start(session.cluster, services, timeout)
+
+
+@kubernetes.command()
+@_SERVICES
+@_TIMEOUT
+@click.option("--delete-data", is_flag=True, help="Delete claims, namespaces and definitions, too.")
+@click.option("--yes-delete-data", metavar="CLUSTER",
+              help="The cluster's name, instead of typing it when asked.")  # fmt: skip
+@click.pass_obj
+def stop(
+    session: Session,
+    services: tuple[str, ...],
+    timeout: float,
+    delete_data: bool,
+    yes_delete_data: str | None,
+) -> None:
+    """Stop SERVICEs (without any: all, with -y): delete what they have, what was made last first.
+
+    PersistentVolumeClaims, namespaces and definitions of kinds stay, and with them all data.
+    """
+    from dlws.services import stop as actions
+    from dlws.session import confirm
+
+    def consent(lost: list[str]) -> None:
+        if not session.options.dry_run:
+            question = f"This deletes data for good: {', '.join(lost)}"
+            confirm(session.config.cluster_name, question, "delete-data", yes_delete_data)
+
+    actions.stop(session.cluster, services, timeout, consent if delete_data else None)
+
+
+@kubernetes.command()
+@_SERVICES
+@_TIMEOUT
+@click.pass_obj
+def restart(session: Session, services: tuple[str, ...], timeout: float) -> None:
+    """Replace the pods of SERVICEs (default: all that are started) by new ones, step by step."""
+    from dlws.services import stop as actions
+
+    actions.restart(session.cluster, services, timeout)
+
+
+@kubernetes.command()
+@_SERVICES
+@_OUTPUT
+@click.pass_obj
+def status(session: Session, services: tuple[str, ...], output: str) -> None:
+    """Show how SERVICEs (default: all) do, where they answer, and what is wrong.
+
+    Exits with 0 only when all is well, else with 5.
+    """
+    from dlws.services import listing
+
+    listing.check(session.cluster, services, output)
+
+
+@kubernetes.command("list")
+@_OUTPUT
+@click.pass_obj
+def list_(session: Session, output: str) -> None:
+    """List the services that there are."""
+    from dlws.services import listing
+
+    session.console.data(listing.there_are(session.options.directory, output))
+
+
+@kubernetes.command()
+@_SERVICES
+@click.pass_obj
+def render(session: Session, services: tuple[str, ...]) -> None:
+    """Print the objects of SERVICEs (default: all) as YAML, without secrets. Asks no cluster."""
+    from dlws.services import listing
+
+    session.console.data(listing.rendered(session.cluster, services))
 
 
 def _label_services(session: Session, words: tuple[str, ...]) -> None:

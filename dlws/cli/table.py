@@ -57,7 +57,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Kubernetes, its images and packages in one directory, for nodes without network",
     ),
     "kubeadm": ("kubeadm", "Make, grow and take apart the Kubernetes cluster"),
-    "kubernetes": ("kubernetes", "Label nodes for services, and say which nodes take work"),
+    "kubernetes": (
+        "kubernetes",
+        "Start and stop services, label nodes for them, and say which nodes take work",
+    ),
     "kubectl": ("kubernetes", "Run kubectl with ARGS as typed, against this cluster"),
     "labelworker": (
         "labels",

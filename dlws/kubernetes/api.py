@@ -72,6 +72,14 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:_LONGEST]
 
 
+class ApiRefused(DeployError):
+    """The API server answered, and refused; `status` is that of HTTP."""
+
+    def __init__(self, message: str, cure: str, status: int) -> None:
+        super().__init__(message, cure)
+        self.status = status
+
+
 class Api:
     """The few calls that this tool makes."""
 
@@ -149,14 +157,29 @@ class Api:
             _request_timeout=seconds + 5,
         )
         try:
-            for line in self._lines(answer):
+            for line in self.lines(answer):
                 event = self._read(line)
                 if event.get("type") in ("ADDED", "MODIFIED"):
                     yield KubeNode.of(event.get("object"))
         finally:
             answer.close()
 
-    def _lines(self, answer: Any) -> Iterator[bytes]:
+    def open(
+        self, method: str, path: str, body: bytes = b"", media: str = "", seconds: float = _TIMEOUT
+    ) -> Any:
+        """The answer to a request of any kind; its content is read from `data`, or by lines()."""
+        client = self._core.api_client
+        headers = {"Accept": "application/json"} | ({"Content-Type": media} if media else {})
+        for token in client.configuration.auth_settings().values():
+            headers[token["key"]] = token["value"]
+        return self._call(_open, client, (method, path), body or None, headers, seconds)
+
+    def read(self, answer: Any) -> bytes:
+        """All of an answer's content."""
+        return bytes(self._call(lambda: answer.data))
+
+    def lines(self, answer: Any) -> Iterator[bytes]:
+        """The lines of an answer as they arrive."""
         rest, pieces = b"", answer.stream(None)
         while (piece := self._call(next, pieces, None)) is not None:
             *lines, rest = (rest + piece).split(b"\n")
@@ -182,11 +205,32 @@ class Api:
         try:
             return function(*words, **options)
         except ApiException as error:
-            raise DeployError(
-                f"the API server at {self._server} refused: {_reason(error)}", _cure(error)
-            ) from error
+            says = f"the API server at {self._server} refused: {_reason(error)}"
+            raise ApiRefused(says, _cure(error), error.status or 0) from error
         except (HTTPError, OSError) as error:
             raise _silent(self._server, error) from error
+
+
+def _open(
+    client: Any, where: tuple[str, str], body: bytes | None, headers: Any, seconds: float
+) -> Any:
+    """An answer whose content is not read yet; ApiException where it is a refusal."""
+    from kubernetes.client.exceptions import ApiException
+
+    method, path = where
+    answer = client.rest_client.pool_manager.request(
+        method,
+        client.configuration.host + path,
+        body=body,
+        headers=headers,
+        timeout=seconds,
+        preload_content=False,
+    )
+    if answer.status >= 400:
+        refusal: Any = ApiException(answer.status, answer.reason)
+        refusal.body = answer.data
+        raise refusal
+    return answer
 
 
 def _reason(error: Any) -> str:

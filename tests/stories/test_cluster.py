@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from dlws.runs.options import Options
 from dlws.sandbox import lifecycle
 from dlws.session import Session
 from dlws.shell.quoting import sh
-from tests.support import ROOT
+from tests.support import ROOT, toyservice
 from tests.support.sandboxes import Made
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
@@ -367,6 +367,11 @@ def test_the_cis_points_that_are_not_met_are_those_of_the_docs(real: Real) -> No
     points = json.loads(real("check", "--cis", "--output", "json", code=5).out)["points"]
     assert {one["node"] for one in points} == set(NAMES)
     assert {one["id"] for one in points if not one["met"]} == {"5.2.1"}  # from 1.23
+
+
+@pytest.mark.parametrize("stage", toyservice.LIFE, ids=lambda stage: stage.__name__)
+def test_a_service_that_is_files_alone(real: Real, stage: Callable[[Real], None]) -> None:
+    stage(real)
 
 
 def test_kubectl_passes_on_its_exit_status(real: Real) -> None:

@@ -1,0 +1,1 @@
+"""Services: folders of manifests, applied to the cluster, watched, pruned and deleted."""

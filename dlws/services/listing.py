@@ -1,0 +1,184 @@
+"""Services for people and programs: which there are, how those in the cluster do, what they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlws.config.addresses import address_of, hosts_file
+from dlws.core.errors import CheckFailed, DeployError, UsageError
+from dlws.kubernetes import objects
+from dlws.services import folder, reasons
+from dlws.services.compare import as_wanted
+from dlws.services.kinds import KEPT
+from dlws.services.manifests import SERVICE, masked
+from dlws.services.rollout import goals
+from dlws.services.survey import labels
+from dlws.services.values import Templates
+from dlws.services.waiting import PODS
+from dlws.services.work import Work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dlws.nodes.cluster import Cluster
+    from dlws.services.folder import Service
+
+Row = dict[str, Any]
+
+
+def there_are(directory: Path, output: str) -> str:
+    """The services that there are; no cluster is asked."""
+    rows = [
+        {
+            "service": name,
+            "needs": service.says.needs,
+            "aliases": service.says.aliases,
+            "description": service.says.description,
+            "folders": [str(layer) for layer in service.layers],
+        }
+        for name, service in folder.load_all(directory).items()
+    ]
+    if output == "json":
+        return json.dumps(rows, indent=2, ensure_ascii=False)
+    return _table(rows, ("service", "needs", "aliases", "description"))
+
+
+def rendered(cluster: Cluster, words: Sequence[str]) -> str:
+    """The objects of services as YAML, without secrets; no cluster is asked."""
+    import yaml
+
+    services = folder.load_all(cluster.directory)
+    groups = folder.levels(folder.named(services, words), services)
+    shown = folder.named(services, words)
+    made, parts = Templates(cluster), []
+    for service in (one for group in groups for one in group):
+        for one in made.objects(service):  # of all: one may define a kind for the next
+            text = yaml.safe_dump(masked(one.body), sort_keys=False, allow_unicode=True)
+            parts += [f"---\n# Source: {one.source}\n{text}"] if service in shown else []
+    return "".join(parts).rstrip("\n")
+
+
+def check(cluster: Cluster, words: Sequence[str], output: str) -> None:
+    """Show how services do; CheckFailed where one that is started, or is named, is not well."""
+    with objects.connect(cluster) as api:
+        work = Work(cluster, api)
+        names = [one.name for one in folder.named(work.services, words)]
+        if not words:
+            names += [name for name in work.survey.inventories if name not in names]
+        rows = _rows(work, names)
+    if output == "json":
+        cluster.run.console.data(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        shown = ("service", "state", "pods", "answers", "problems")
+        cluster.run.console.data(_table(rows, shown))
+    ill = [row["service"] for row in rows if row["problems"] or (words and row["state"] != "up")]
+    if ill:
+        raise CheckFailed(f"not all is well: {', '.join(ill)}")
+
+
+def _rows(work: Work, names: Sequence[str]) -> list[Row]:
+    started = [name for name in names if name in work.survey.inventories]
+    work.survey.read_services(started)
+    pods: dict[str, list[Row]] = {}
+    for pod in work.api.list(PODS, labels(started)) if started else []:
+        pods.setdefault(pod["metadata"]["labels"][SERVICE], []).append(pod)
+    return [_row(work, name, pods.get(name, [])) for name in names]
+
+
+def _row(work: Work, name: str, pods: Sequence[Row]) -> Row:
+    there = work.survey.ours(name, lambda one: one.kind.name not in KEPT)
+    ready = sum(_ready(pod) for pod in pods)
+    row: Row = {"service": name, "state": "stopped", "ready": ready, "pods": len(pods)}
+    row |= {"answers": _answers(work, name), "problems": []}
+    if not there:
+        return row
+    problems = [*_differences(work, name), *_late(work, name)]
+    troubles = {t.text() for pod in pods if (t := _trouble(work, pod))}
+    row["problems"] = [*problems, *sorted(troubles)]
+    row["state"] = (
+        "up" if not row["problems"] else "differs" if pods and not troubles else "failing"
+    )
+    return row
+
+
+def _ready(pod: Mapping[str, Any]) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any((one["type"], one["status"]) == ("Ready", "True") for one in conditions)
+
+
+def _trouble(work: Work, pod: Mapping[str, Any]) -> reasons.Trouble | None:
+    from dataclasses import replace
+
+    found = reasons.trouble(pod)
+    return replace(found, says=reasons.asked(work.api, pod, found)) if found else None
+
+
+def _differences(work: Work, name: str) -> list[str]:
+    """How what is in the cluster differs from the manifests."""
+    service = work.services.get(name)
+    if service is None:
+        return ["its folder is gone"]
+    try:
+        wanted = work.wanted(service)
+    except DeployError as error:
+        return [error.message]
+    work.survey.read(one.kind for one in wanted)
+    differing = [
+        str(one.key) for one in wanted if not as_wanted(one, work.survey.live.get(one.key))
+    ]
+    strays = work.survey.strays(name, {one.key: one for one in wanted})
+    left = [str(one.key) for one in strays if one.kind.name not in KEPT]
+    return [
+        *([f"not as its manifests say: {', '.join(differing)}"] if differing else []),
+        *([f"in no manifest any more: {', '.join(left)}"] if left else []),
+    ]
+
+
+def _late(work: Work, name: str) -> list[str]:
+    """The workloads that are not rolled out."""
+    service: Service | None = work.services.get(name)
+    if service is None:
+        return []
+    try:
+        wanted = work.wanted(service)
+    except UsageError:
+        return []
+    states = [
+        (goal.key, goal.state(work.survey.live.get(goal.key))) for goal in goals(service, wanted)
+    ]
+    return [f"{key}: {state.words}" for key, state in states if not state.done]
+
+
+def _answers(work: Work, name: str) -> list[str]:
+    """Where the service answers from outside: its NodePorts, at the first infra node."""
+    hosts, first = hosts_file(work.cluster.directory), work.cluster.first.machine
+    address = address_of(first, hosts) or first.fqdn
+    return [
+        f"{address}:{port['nodePort']}"
+        for one in work.survey.ours(name, lambda one: one.kind.name == "Service")
+        for port in work.survey.live[one.key]["spec"].get("ports") or []
+        if port.get("nodePort")
+    ]
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    if not rows:
+        return "there are no services"
+    lines = [tuple(name.upper() for name in columns)]
+    lines += [tuple(_cell(row, name) for name in columns) for row in rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def _cell(row: Row, name: str) -> str:
+    value = row[name]
+    if name == "pods":
+        return f"{row['ready']}/{value}" if value else "-"
+    if isinstance(value, list):
+        return ("; " if name == "problems" else " ").join(" ".join(v.split()) for v in value) or "-"
+    return str(value) or "-"

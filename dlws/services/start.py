@@ -1,0 +1,130 @@
+"""Start services: what they need first, their objects in order, and wait until they are up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dlws.core.errors import DeployError, Refused
+from dlws.core.program import PROGRAM
+from dlws.kubernetes import objects
+from dlws.services import folder
+from dlws.services.compare import as_wanted
+from dlws.services.kinds import KEPT
+from dlws.services.rollout import Goal, goals
+from dlws.services.survey import Ref, ref_of
+from dlws.services.work import Work, failed
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+    from dlws.services.folder import Service
+    from dlws.services.manifests import Object
+
+_DEFINITION = "CustomResourceDefinition"
+
+
+def start(cluster: Cluster, words: Sequence[str], timeout: float) -> None:
+    """Bring services (all, where none is named) and what they need to what their manifests say."""
+    services = folder.load_all(cluster.directory)
+    groups = folder.levels(folder.named(services, words), services)
+    with objects.connect(cluster) as api:
+        work = Work(cluster, api)
+        fitting = [[one for one in group if _fits(work, one)] for group in groups]
+        for group in fitting:
+            _look(work, group)
+        before = len(cluster.run.console.changes)
+        failures = _start(work, fitting, timeout)
+    _end(cluster, [one.name for group in fitting for one in group], failures, before)
+
+
+def _fits(work: Work, service: Service) -> bool:
+    if service.says.architectures and not work.templates.architectures(service):
+        machines = " or ".join(service.says.architectures)
+        work.console.say(f"{service.name}: left out, no machine is {machines}")
+        return False
+    return True
+
+
+def _look(work: Work, group: Sequence[Service]) -> None:
+    """Render the services, and see what of theirs is in the cluster; nothing is changed yet."""
+    work.survey.read(one.kind for service in group for one in work.wanted(service))
+    work.survey.read_services(service.name for service in group)
+
+
+def _start(work: Work, groups: Sequence[Sequence[Service]], timeout: float) -> dict[str, list[str]]:
+    """Start groups one after the other; what failed, by service, and why."""
+    failures: dict[str, list[str]] = {}
+    for group in groups:
+        waited: list[Goal] = []
+        for service in group:
+            if lacking := [need for need in service.says.needs if need in failures]:
+                failures[service.name] = [f"not started: it needs {', '.join(lacking)}"]
+                continue
+            try:
+                bring(work, service, timeout)
+            except Refused:
+                raise  # the run may change nothing more
+            except DeployError as error:
+                cure = f"\n    cure: {error.cure}" if error.cure else ""
+                failures[service.name] = [f"{error.message}{cure}"]
+            else:
+                waited += goals(service, work.wanted(service))
+        failures |= work.reach(waited, timeout)
+    return failures
+
+
+def bring(work: Work, service: Service, timeout: float) -> None:
+    """Apply what differs, and prune what left the manifests."""
+    wanted = work.wanted(service)
+    by_key = {one.key: one for one in wanted}
+    strays = work.survey.strays(service.name, by_key)
+    listed = work.survey.inventories.get(service.name, [])
+    refs = [ref_of(one) for one in wanted]
+    if not set(refs) <= set(listed):
+        work.note(service.name, [*refs, *(one for one in listed if one not in refs)])
+    _apply(work, service, [one for one in wanted if one.key.kind == _DEFINITION], timeout)
+    _apply(work, service, [one for one in wanted if one.key.kind != _DEFINITION], timeout)
+    kept = _prune(work, service, strays)
+    work.note(service.name, [*refs, *kept])
+
+
+def _apply(work: Work, service: Service, wanted: Sequence[Object], timeout: float) -> None:
+    """Apply objects that differ; definitions of kinds have to be established before their use."""
+    differing = [one for one in wanted if not as_wanted(one, work.survey.live.get(one.key))]
+    for one in differing:
+        work.apply(service.name, one)
+    definitions = [one for one in differing if one.key.kind == _DEFINITION]
+    if late := work.reach(goals(service, definitions), timeout):
+        raise DeployError(late[service.name][0])
+
+
+def _prune(work: Work, service: Service, strays: Sequence[Ref]) -> list[Ref]:
+    """Delete what no manifest wants any more, in reverse; what may hold data stays."""
+    kept = [one for one in strays if one.kind.name in KEPT]
+    for one in reversed(strays):
+        if one not in kept:
+            work.delete(service.name, one)
+    listed = work.survey.inventories.get(service.name, [])
+    for one in kept:
+        if one in listed:
+            work.console.say(f"{service.name}: {one.key} left the manifests, and is kept")
+    return kept
+
+
+def _end(
+    cluster: Cluster, names: Sequence[str], failures: dict[str, list[str]], before: int
+) -> None:
+    if failures:
+        cure = f"when that is put right: {cluster.run.options.again()}"
+        raise failed("not up", failures, cure)
+    console = cluster.run.console
+    if cluster.run.dry_run:
+        return
+    if len(console.changes) == before:
+        console.say(f"nothing to do: {_listed(names)} as the manifests say")
+    else:
+        console.say(f"up: {', '.join(names)}; see: {PROGRAM} kubernetes status")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names) or 'no services'} {'is' if len(names) == 1 else 'are'}"

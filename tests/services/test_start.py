@@ -1,0 +1,188 @@
+"""Starting services: what is sent, in which order, and what a second start leaves alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlws.core.errors import DeployError, Refused
+from dlws.runs.plan import Plan
+from dlws.services.manifests import SERVICE
+from dlws.services.start import start
+from tests.support.fakes import CONFIG
+from tests.support.sites import MAP, WEB, Site
+
+INVENTORY = "/api/v1/namespaces/kube-system/configmaps/dlws-service-shop"
+DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/web"
+SETTINGS = "/api/v1/namespaces/default/configmaps/settings"
+
+
+def test_objects_are_applied_in_their_order_after_the_inventory(site: Site) -> None:
+    site.write("shop", a__yaml=WEB, b__yaml=MAP)
+    start(site.cluster(), ["shop"], 5)
+    assert site.kube.mutations == [("PATCH", INVENTORY), ("PATCH", SETTINGS), ("PATCH", DEPLOYMENT)]
+    made = site.kube.objects[DEPLOYMENT]
+    assert made["metadata"]["labels"] == {SERVICE: "shop"}
+    assert made["spec"]["template"]["metadata"]["labels"] == {"app": "web", SERVICE: "shop"}
+
+
+def test_again_sends_nothing_and_asks_once_per_object_at_most(site: Site) -> None:
+    site.write("shop", a__yaml=WEB, b__yaml=MAP)
+    start(site.cluster(), [], 5)
+    site.kube.asked.clear()
+    cluster = site.cluster()
+    start(cluster, [], 5)
+    assert site.kube.mutations == []
+    assert len(site.kube.asked) <= 2
+    assert cluster.run.console.changes == []
+
+
+def test_one_field_that_differs_is_one_patch(site: Site) -> None:
+    site.write("shop", a__yaml=WEB, b__yaml=MAP)
+    start(site.cluster(), [], 5)
+    site.kube.asked.clear()
+    site.write("shop", a__yaml=WEB.replace("web:1", "web:2"))
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("PATCH", DEPLOYMENT)]
+
+
+def test_what_somebody_changed_by_hand_is_put_right(site: Site) -> None:
+    site.write("shop", a__yaml=WEB)
+    start(site.cluster(), [], 5)
+    (entry,) = site.kube.objects[DEPLOYMENT]["metadata"]["managedFields"]
+    del entry["fieldsV1"]["f:spec"]["f:replicas"]  # as the API server does when another sets it
+    site.kube.asked.clear()
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("PATCH", DEPLOYMENT)]
+
+
+def test_what_an_older_release_does_not_record_is_seen_in_numbers(site: Site) -> None:
+    site.write("shop", a__yaml=WEB)
+    start(site.cluster(), [], 5)
+    site.kube.objects[DEPLOYMENT]["spec"]["replicas"] = 3
+    site.kube.asked.clear()
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("PATCH", DEPLOYMENT)]
+
+
+def test_a_patch_that_alters_nothing_is_no_change(site: Site) -> None:
+    site.write("shop", a__yaml=MAP)
+    start(site.cluster(), [], 5)
+    (entry,) = site.kube.objects[SETTINGS]["metadata"]["managedFields"]
+    entry["fieldsV1"] = {"f:data": {"f:x": {}}}
+    cluster = site.cluster()
+    start(cluster, [], 5)
+    assert cluster.run.console.changes == []
+
+
+def test_a_new_content_of_what_pods_read_rolls_them(site: Site) -> None:
+    reads = WEB.replace(
+        "containers:", "volumes: [{name: s, configMap: {name: settings}}], containers:"
+    )
+    site.write("shop", a__yaml=reads, b__yaml=MAP)
+    start(site.cluster(), [], 5)
+    site.kube.asked.clear()
+    site.write("shop", b__yaml=MAP.replace("a: b", "a: c"))
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("PATCH", SETTINGS), ("PATCH", DEPLOYMENT)]
+
+
+def test_what_left_the_manifests_is_deleted_and_copies_of_it_are_not(site: Site) -> None:
+    site.write("shop", a__yaml=WEB, b__yaml=MAP)
+    start(site.cluster(), [], 5)
+    by_hand = [{"manager": "kubectl", "operation": "Update"}]
+    made = site.kube.objects[SETTINGS]
+    copy = {**made, "metadata": {**made["metadata"], "name": "copy", "managedFields": by_hand}}
+    site.kube.objects[f"{SETTINGS}-copy"] = copy
+    (site.directory / "templates/services/shop/b.yaml").unlink()
+    site.kube.asked.clear()
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("DELETE", SETTINGS), ("PATCH", INVENTORY)]
+    assert f"{SETTINGS}-copy" in site.kube.objects
+
+
+def test_a_kind_that_left_the_manifests_altogether_is_pruned_too(site: Site) -> None:
+    job = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: worker}\n"
+    site.write("shop", a__yaml=MAP, b__yaml=job)
+    start(site.cluster(), [], 5)
+    site.write("shop", b__yaml="")
+    start(site.cluster(), [], 5)
+    assert not any("serviceaccounts" in path for path in site.kube.objects)
+
+
+def test_a_claim_that_left_the_manifests_is_kept(site: Site) -> None:
+    claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\nspec: {a: b}\n"
+    site.write("shop", a__yaml=MAP, b__yaml=claim)
+    start(site.cluster(), [], 5)
+    site.write("shop", b__yaml="")
+    for _ in range(2):
+        start(site.cluster(), [], 5)
+    assert any(path.endswith("persistentvolumeclaims/data") for path in site.kube.objects)
+
+
+def test_what_is_there_and_not_ours_is_taken_over_only_with_force(site: Site) -> None:
+    site.write("shop", a__yaml=MAP)
+    theirs = {"manager": "kubectl", "operation": "Update"}
+    metadata = {"name": "settings", "namespace": "default", "managedFields": [theirs]}
+    site.kube.objects[SETTINGS] = {"kind": "ConfigMap", "metadata": metadata}
+    with pytest.raises(DeployError, match=r"is there and not ours.*(\n.*)*--force"):
+        start(site.cluster(), [], 5)
+    start(site.cluster(force=True), [], 5)
+    assert site.kube.objects[SETTINGS]["data"] == {"a": "b"}
+
+
+def test_what_is_needed_comes_first_and_what_needs_a_failure_is_not_tried(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.write("base", a__yaml=WEB.replace("name: web}", "name: base}", 1))
+    site.write("top", a__yaml=MAP, service__yaml="needs: [base]")
+    site.kube.stuck.add("base")
+    with pytest.raises(DeployError, match="not started: it needs base") as caught:
+        start(site.cluster(), ["top"], 0.2)
+    assert "0 of 1 pods ready" in caught.value.message
+    assert not any("settings" in path for path in site.kube.objects)
+
+
+def test_one_service_that_fails_does_not_keep_another_from_starting(site: Site) -> None:
+    site.write("bad", a__yaml=WEB)
+    site.write("good", a__yaml=MAP)
+    site.kube.refusals["PATCH", DEPLOYMENT] = (422, "spec.selector: field is immutable")
+    with pytest.raises(DeployError, match=r"1 service not up(.*\n)*.*kubernetes stop bad"):
+        start(site.cluster(), [], 5)
+    assert SETTINGS in site.kube.objects
+
+
+def test_a_dry_run_notes_each_object_and_sends_nothing(site: Site) -> None:
+    site.write("shop", a__yaml=WEB, b__yaml=MAP)
+    cluster = site.cluster(dry_run=True)
+    start(cluster, [], 5)
+    assert site.kube.mutations == []
+    assert [action.words for action in cluster.run.gate.actions] == [
+        "write the inventory of shop",
+        "apply ConfigMap default/settings",
+        "apply Deployment default/web",
+    ]
+
+
+def test_an_applied_plan_makes_these_changes_and_no_others(site: Site) -> None:
+    site.write("shop", a__yaml=WEB, b__yaml=MAP)
+    planned = site.cluster(dry_run=True)
+    start(planned, [], 5)
+    plan = Plan((), "", "", "", "", "", "", actions=planned.run.gate.actions)
+    site.write("shop", b__yaml=MAP.replace("a: b", "a: other"))
+    with pytest.raises(Refused, match="not in the plan: apply ConfigMap"):
+        start(site.cluster(applied_plan=plan), [], 5)
+    site.write("shop", b__yaml=MAP)
+    start(site.cluster(applied_plan=plan), [], 5)
+    assert DEPLOYMENT in site.kube.objects
+
+
+def test_a_service_for_machines_that_there_are_not_is_left_out(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.write("shop", a__yaml=MAP, service__yaml="architectures: [arm64]")
+    without = CONFIG.replace("archtype: arm64, ", "")
+    start(site.make(without).cluster, [], 5)
+    assert "shop: left out, no machine is arm64" in capsys.readouterr().err
+    assert site.kube.objects == {}
+    start(site.cluster(), [], 5)
+    assert SETTINGS in site.kube.objects
