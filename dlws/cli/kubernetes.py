@@ -82,7 +82,7 @@ def stop(
     def consent(lost: list[str]) -> None:
         if not session.options.dry_run:
             question = f"This deletes data for good: {', '.join(lost)}"
-            confirm(session.config.cluster_name, question, "delete-data", yes_delete_data)
+            confirm(session, question, "delete-data", yes_delete_data)
 
     actions.stop(session.cluster, services, timeout, consent if delete_data else None)
 
