@@ -15,6 +15,7 @@ SEAM = {
     "ssh/handshake.py": {"paramiko", "socket"},
     "ssh/keys.py": {"paramiko"},
     "ssh/client.py": {"paramiko", "socket"},
+    "ssh/streams.py": {"paramiko"},
     "ssh/transport.py": {"paramiko", "socket"},
     "kubernetes/api.py": {"kubernetes", "urllib3"},
     "kubernetes/tunnel.py": {"socket"},  # carries the API client's connections through Ssh

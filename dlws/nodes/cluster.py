@@ -178,14 +178,7 @@ class Cluster:
         if not chosen:
             return []
         console = self.run.console
-
-        def whole(node: Node) -> T:
-            try:
-                return action(node)
-            finally:
-                console.ended(node.name)
-
-        queue = WorkQueue(chosen, whole, budget, protected)
+        queue = WorkQueue(chosen, action, budget, protected, console.ended)
         threads = min(self.run.options.parallel, len(chosen))
         pool = ThreadPoolExecutor(threads)
         futures = [pool.submit(queue.work) for _ in range(threads)]

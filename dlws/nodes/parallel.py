@@ -38,7 +38,7 @@ class WorkQueue(Generic[T]):
     """One action's nodes: threads take them in turn with `work` until none is left to begin.
 
     `protected` are the infra nodes with etcd: no more of them are at work at a time than etcd can
-    lose. Without any, all nodes are equal.
+    lose. Without any, all nodes are equal. `ended` gets the name of each node that is through.
     """
 
     def __init__(
@@ -47,8 +47,10 @@ class WorkQueue(Generic[T]):
         action: Callable[[Node], T],
         budget: FailureBudget,
         protected: Set[str] = frozenset(),
+        ended: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._nodes, self._action, self._budget, self._protected = nodes, action, budget, protected
+        self._ended = ended
         self._infra = deque(node for node in nodes if node.name in protected)
         self._others = deque(node for node in nodes if node.name not in protected)
         self._running: dict[str, float] = {}
@@ -127,6 +129,7 @@ class WorkQueue(Generic[T]):
             (self._infra if node in self._infra else self._others).remove(node)
 
     def _end(self, node: Node, outcome: Outcome[T]) -> None:
+        self._ended(node.name)
         with self._moved:
             self._running.pop(node.name, None)
             self._outcomes[node.name] = outcome

@@ -22,14 +22,8 @@ from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, sh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, public
-from dlws.ssh.transport import (
-    OutputReader,
-    StdinWriter,
-    Transport,
-    Wakeup,
-    close,
-    start,
-)
+from dlws.ssh.streams import OutputReader, StdinWriter, start
+from dlws.ssh.transport import Transport, Wakeup, close
 
 Meet = Callable[[Sequence["Ssh"]], None]
 

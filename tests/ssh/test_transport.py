@@ -16,7 +16,8 @@ from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
 from dlws.ssh.client import Ssh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
-from dlws.ssh.transport import MARK, AfterMark, Transport
+from dlws.ssh.streams import MARK, AfterMark
+from dlws.ssh.transport import Transport
 from tests.support.deploy import Deploy, deploying
 from tests.support.sshd import Server, serving
 

@@ -8,7 +8,7 @@ import re
 
 import asyncssh
 
-from dlws.ssh.transport import MARK, MARKING
+from dlws.ssh.streams import MARK, MARKING
 from tests.support.farm import answers, shell
 from tests.support.farm.faults import (
     AT_EFFECT,
