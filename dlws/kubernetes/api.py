@@ -93,7 +93,7 @@ class Api:
 
     def nodes(self) -> dict[str, KubeNode]:
         answer = self._call(self._core.list_node, _preload_content=False, _request_timeout=_TIMEOUT)
-        items = self._read(answer.data).get("items")
+        items = self.document(answer.data).get("items")
         found = map(KubeNode.of, items if isinstance(items, list) else [items])
         return {live.name: live for live in found}
 
@@ -158,7 +158,7 @@ class Api:
         )
         try:
             for line in self.lines(answer):
-                event = self._read(line)
+                event = self.document(line)
                 if event.get("type") in ("ADDED", "MODIFIED"):
                     yield KubeNode.of(event.get("object"))
         finally:
@@ -168,7 +168,7 @@ class Api:
         self, method: str, path: str, body: bytes = b"", media: str = "", seconds: float = _TIMEOUT
     ) -> Any:
         """The answer to a request of any kind; its content is read from `data`, or by lines()."""
-        client = self._core.api_client
+        client = self._client
         headers = {"Accept": "application/json"} | ({"Content-Type": media} if media else {})
         for token in client.configuration.auth_settings().values():
             headers[token["key"]] = token["value"]
@@ -185,7 +185,7 @@ class Api:
             *lines, rest = (rest + piece).split(b"\n")
             yield from lines
 
-    def _read(self, data: bytes) -> dict[str, Any]:
+    def document(self, data: bytes) -> dict[str, Any]:
         """A JSON object that the API server sent."""
         try:
             found = json.loads(data)

@@ -54,12 +54,11 @@ class Objects:
     def get(self, path: str) -> Json | None:
         """An object; None where there is none."""
         try:
-            found: Json = json.loads(self._ask("GET", path))
+            return self._api.document(self._ask("GET", path))
         except ApiRefused as error:
             if error.status == GONE:
                 return None
             raise
-        return found
 
     def list(self, path: str, labels: str = "", fields: str = "") -> list[Json]:
         """The objects at a path; none where the API server does not know the kind."""
@@ -110,8 +109,7 @@ class Objects:
         return Watch(self._api, self._api.open("GET", asked, seconds=seconds + 5))
 
     def _loaded(self, method: str, path: str, body: Mapping[str, Any], media: str) -> Json:
-        answer: Json = json.loads(self._ask(method, path, json.dumps(body).encode(), media))
-        return answer
+        return self._api.document(self._ask(method, path, json.dumps(body).encode(), media))
 
     def _ask(self, method: str, path: str, body: bytes = b"", media: str = "") -> bytes:
         return self._api.read(self._api.open(method, path, body, media))
@@ -126,7 +124,7 @@ class Watch:
     def __iter__(self) -> Iterator[Event]:
         try:
             for line in self._api.lines(self._answer):
-                event = json.loads(line)
+                event = self._api.document(line)
                 if event["type"] == "ERROR":
                     return  # such as "too old": whoever watches begins anew
                 yield Event(event["type"], event["object"])

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from dlws.services.manifests import Object
 
 Values = Mapping[str, Any]
-HIDDEN = "**********"
-"""What a secret of config.yaml shows instead of its value."""
 SEEN = "templates see config, nodes, service, architectures, image(), file() and secret()"
 
 
@@ -65,17 +63,10 @@ class Templates:
         if source.suffix != ".j2":
             return source.read_text()
         try:
-            text = templates.render_in(service.templates, name, self._values(service, secrets))
+            return templates.render_in(service.templates, name, self._values(service, secrets))
         except CannotRender as error:
             line = f":{error.line}" if error.line else ""
             raise UsageError(f"{source}{line}: {error.why}", SEEN) from error
-        if HIDDEN in text:
-            number = text[: text.index(HIDDEN)].count("\n") + 1
-            raise UsageError(
-                f"{source}: line {number} of what it renders to has a secret's stars",
-                "write {{ secret(config.KEY) }}, in a Secret",
-            )
-        return text
 
     def _values(self, service: Service, secrets: list[str]) -> dict[str, Any]:
         def secret(value: SecretStr | str | None) -> str:

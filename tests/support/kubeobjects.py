@@ -86,6 +86,10 @@ class FakeKube:
     def read(self, answer: Answer) -> bytes:
         return answer.data
 
+    def document(self, data: bytes) -> Json:
+        found: Json = json.loads(data)
+        return found
+
     def lines(self, answer: Answer) -> Iterator[bytes]:
         return answer.stream()
 
