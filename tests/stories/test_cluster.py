@@ -310,7 +310,7 @@ def test_a_kubelet_with_a_certificate_of_its_own_is_not_believed(real: Real) -> 
         real.on("worker1", f"rm {link}; {back}; systemctl restart kubelet")
 
 
-SECRET = "{{apiVersion: v1, kind: Secret, metadata: {{name: {}}}, stringData: {{a: {}}}}}"
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {{name: {}}}\nstringData: {{a: {}}}\n"
 IN_ETCD = "grep -r -a -l -F -e {} /var/lib/etcd/member | wc -l"
 
 
