@@ -204,9 +204,7 @@ class Node:
         wanted = list(tree)
         if not wanted:
             return []
-        command, paths = files.question(wanted)
-        answer = self.read(command, stdin=paths, sudo=True, bounds=PATIENT).text
-        changed = files.differing(wanted, files.states(answer, len(wanted)))
+        changed = self._differing(wanted)
         if changed and self.gate.admit(*self._writes(changed)):
             self._place([file for file, _ in changed])
             more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -228,9 +226,13 @@ class Node:
         """The lines in which these files differ from what is there, for people."""
         if not tree:
             return []
+        return [line for action in self._writes(self._differing(tree)) for line in action.details]
+
+    def _differing(self, tree: Sequence[File]) -> list[tuple[File, str]]:
+        """The files that are not there as they should be, with what is there."""
         command, paths = files.question(tree)
-        changed = files.differing(tree, self.read(command, stdin=paths, sudo=True).text)
-        return [line for action in self._writes(changed) for line in action.details]
+        answer = self.read(command, stdin=paths, sudo=True, bounds=PATIENT).text
+        return files.differing(tree, files.states(answer, len(tree)))
 
     def _contents(self, paths: Sequence[str]) -> list[bytes]:
         found: list[bytes] = []

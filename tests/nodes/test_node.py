@@ -144,6 +144,16 @@ def test_contents_are_read_only_where_lines_are_wanted() -> None:
         assert bool(node.gate.actions[0].details) == bool(diff)
 
 
+def test_the_difference_of_files_is_that_of_those_which_differ() -> None:
+    box = SimulatedNode("i1")
+    box.files |= dict.fromkeys(("/x", "/y"), (b"old\n", 0o644, "root:root"))
+    node = node_of(box, dry_run=True, diff=True)
+    lines = node.difference([File("/x", b"old\n"), File("/y", b"new\n")])
+    assert lines[2:] == ["@@ -1 +1 @@", "-old", "+new"]
+    with pytest.raises(DeployError, match="asked for the state of 1 files, got 2 answers"):
+        node_of(Fake(rules=[lambda *_: Result(0, b"- - -\n- - -\n")])).difference([File("/x", b"")])
+
+
 def test_lines_of_a_script_that_report_changes_are_counted() -> None:
     node = node_of(Fake())
     node.count_changes(b"changed: one\nunchanged: x\n changed: no\nchanged: caf\xe9\n")
