@@ -23,9 +23,9 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
     import shlex
 
     import yaml
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    environment = _sandbox()(
         loader=FileSystemLoader(places or resources.templates()),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
@@ -42,6 +42,23 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
         .removesuffix("\n...")
     )
     return environment
+
+
+@cache
+def _sandbox() -> type[Environment]:
+    """An environment for templates of others: looking at a cluster's directory renders those."""
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from pydantic import BaseModel
+
+    class Sandbox(ImmutableSandboxedEnvironment):
+        """Templates see values, and run nothing; nor do they by a model's own methods, which read
+        files and pickles."""
+
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            own = isinstance(obj, BaseModel) and hasattr(BaseModel, attr)
+            return super().is_safe_attribute(obj, attr, value) and not own
+
+    return Sandbox
 
 
 def _no_secret(value: Any) -> Any:

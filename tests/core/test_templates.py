@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dlws.config import from_text
 from dlws.core import resources, templates
 from dlws.core.errors import DeployError
 
@@ -39,3 +40,25 @@ def test_a_template_that_cannot_be_rendered_is_named(folder: Path, line: bytes, 
     with pytest.raises(DeployError, match="template t") as caught:
         templates.render("t", config=object())
     assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "cycler.__init__.__globals__.os.getcwd()",
+        "''.__class__.__mro__",
+        "config.parse_raw('cposix\\ngetcwd\\n(tR.', proto='pickle', allow_pickle=True)",
+        "config['parse_file']('/etc/hostname')",
+        "(config | attr('parse_file'))('/etc/hostname')",
+    ],
+)
+def test_a_template_runs_nothing_on_this_machine(expression: str) -> None:
+    config = from_text("cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n")
+    for render in (
+        lambda: templates.render_text(f"{{{{ {expression} }}}}", {"config": config}),
+        lambda: templates.evaluate(expression, {"config": config}),
+    ):
+        with pytest.raises(DeployError, match="unsafe"):
+            render()
+    values = {"config": config}
+    assert templates.render_text("{{ config.machines.i1.name }}", values) == "i1"
