@@ -29,6 +29,8 @@ _LONG = 600
 """Seconds for the answer to one statement."""
 _ABSENT = {2002, 2003, 2006, 2013, 2014, 2055}
 """What PyMySQL calls it where there is no server, or one that goes away at once."""
+_PLAIN_PASSWORD = ("mysql_clear_password", "dialog")
+"""Ways to log in by which PyMySQL would send the password as it is."""
 _MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO"
 
 
@@ -226,6 +228,7 @@ def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connec
             connect_timeout=_PATIENCE,
             read_timeout=_PATIENCE,
             write_timeout=_PATIENCE,
+            auth_plugin_map=dict.fromkeys(_PLAIN_PASSWORD, _NotPlain),
             **_tls(cluster, through_ssh=where.node is not None),
         )
     inside: Any = raw
@@ -235,6 +238,20 @@ def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connec
             f"the connection to {where} is not encrypted: the server offers no TLS"
         )
     return raw
+
+
+class _NotPlain:
+    """What answers a server that asks for the password itself: whoever listens there could."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        pass
+
+    def authenticate(self, packet: object) -> object:
+        raise DeployError(
+            "what answers as the database asks for the password itself; it was not sent",
+            "see who listens at mysql_host, or on the node's mysql_port; the account has to log in "
+            "by another plugin than those of PAM or mysql_clear_password",
+        )
 
 
 def _tls(cluster: Cluster, through_ssh: bool) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 
 from dlws.core.errors import DeployError, Refused
 from dlws.database import init
-from dlws.database.client import Change, opened
+from dlws.database.client import Change, Credentials, entered, opened
 from dlws.nodes.cluster import Cluster
 from tests.support.fakes import CONFIG, Make
 from tests.support.mariadb import PASSWORD, MariaDb
@@ -45,6 +48,47 @@ def test_changes_are_made_all_or_none(outside: Outside) -> None:
             database.apply([good, Change("b", "INSERT INTO nothing VALUES (1)")])
         assert database.rows("SELECT * FROM clusterstatus") == []
         assert database.column("SELECT @@collation_database") == ["utf8mb4_bin"]
+
+
+_GREETING = (
+    b"\x0a8.0.0\0\x01\0\0\0aaaaaaaa\0\xff\xf7\xff\x02\0\xff\xc1\x15"
+    + bytes(10)
+    + b"a" * 12
+    + b"\0mysql_native_password\0"
+)
+"""A server that offers no TLS."""
+
+
+def _impostor(plugin: bytes, heard: list[bytes]) -> socket.socket:
+    """Listens on this machine, and asks whoever logs in for the password itself."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        peer, _ = listener.accept()
+        with peer, contextlib.suppress(OSError):
+            peer.settimeout(20)
+            for number, packet in ((0, _GREETING), (2, b"\xfe" + plugin + b"\0Password: \0")):
+                peer.sendall(len(packet).to_bytes(3, "little") + bytes([number]) + packet)
+                heard.append(peer.recv(4096))
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog"])
+def test_no_server_is_sent_the_password_itself(make: Make, plugin: bytes) -> None:
+    heard: list[bytes] = []
+    with _impostor(plugin, heard) as listener:
+        where = f"mysql_host: 127.0.0.1\nmysql_port: {listener.getsockname()[1]}\n"
+        cluster = make(f"{CONFIG}{where}").cluster
+        (cluster.directory / "deploy").mkdir(mode=0o700, exist_ok=True)
+        (cluster.directory / "deploy/clusterID.yml").write_text("clusterId: c1\n")
+        with (
+            pytest.raises(DeployError, match="asks for the password itself"),
+            entered(cluster, Credentials("root", "a secret")),
+        ):
+            raise AssertionError("it let us in")
+    assert heard and not any(b"a secret" in data for data in heard)
 
 
 def test_one_changes_at_a_time(outside: Outside) -> None:
