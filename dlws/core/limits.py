@@ -13,6 +13,13 @@ ANSWER_BYTES = 8 * MIB
 ANSWER_SECONDS = 300.0
 """For an answer, where `ssh.answer_timeout` says nothing else."""
 
+API_BYTES = 256 * MIB
+"""Of an answer of an API server, such as a list of all that it has of a kind."""
+EVENT_BYTES = 8 * MIB
+"""Of one event of a watch: etcd keeps no object of more than 1.5 MiB."""
+TAIL_BYTES = 64 * 1024
+"""Of the last lines of a container's log."""
+
 LOG_BYTES = 64 * MIB
 """Of a node's log in one run."""
 RUN_BYTES = 4096 * MIB

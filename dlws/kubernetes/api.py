@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlws.core.errors import DeployError
+from dlws.core.limits import API_BYTES, EVENT_BYTES
 from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig
 from dlws.kubernetes import tunnel as reach
@@ -22,6 +23,7 @@ T = TypeVar("T")
 Patch = list[dict[str, Any]]
 _TIMEOUT = 15
 _AT_A_TIME = 16
+_PIECE = 1024 * 1024
 _LONGEST = 500
 """Characters of a text that a kubelet chose."""
 
@@ -93,7 +95,7 @@ class Api:
 
     def nodes(self) -> dict[str, KubeNode]:
         answer = self._call(self._core.list_node, _preload_content=False, _request_timeout=_TIMEOUT)
-        items = self.document(answer.data).get("items")
+        items = self.document(self.read(answer)).get("items")
         found = map(KubeNode.of, items if isinstance(items, list) else [items])
         return {live.name: live for live in found}
 
@@ -120,8 +122,7 @@ class Api:
             _preload_content=False,
             _request_timeout=_TIMEOUT,
         )
-        found: list[dict[str, Any]] = json.loads(answer.data)["items"]
-        return found
+        return self.items(self.document(self.read(answer)))
 
     def approve(self, request: Mapping[str, Any]) -> None:
         """Let a certificate be made; refused where the request has changed since it was read."""
@@ -167,23 +168,31 @@ class Api:
     def open(
         self, method: str, path: str, body: bytes = b"", media: str = "", seconds: float = _TIMEOUT
     ) -> Any:
-        """The answer to a request of any kind; its content is read from `data`, or by lines()."""
+        """The answer to a request of any kind; its content is read by read() or lines()."""
         client = self._client
         headers = {"Accept": "application/json"} | ({"Content-Type": media} if media else {})
         for token in client.configuration.auth_settings().values():
             headers[token["key"]] = token["value"]
         return self._call(_open, client, (method, path), body or None, headers, seconds)
 
-    def read(self, answer: Any) -> bytes:
-        """All of an answer's content."""
-        return bytes(self._call(lambda: answer.data))
+    def read(self, answer: Any, limit: int = API_BYTES) -> bytes:
+        """All of an answer's content; DeployError where it has more than `limit` bytes."""
+        found = bytearray()
+        while piece := self._call(answer.read, min(_PIECE, limit + 1 - len(found))):
+            found += piece
+            if len(found) > limit:
+                answer.close()
+                raise self.senseless()
+        return bytes(found)
 
     def lines(self, answer: Any) -> Iterator[bytes]:
         """The lines of an answer as they arrive."""
-        rest, pieces = b"", answer.stream(None)
+        rest, pieces = b"", answer.stream(_PIECE)
         while (piece := self._call(next, pieces, None)) is not None:
             *lines, rest = (rest + piece).split(b"\n")
             yield from lines
+            if len(rest) > EVENT_BYTES:
+                raise self.senseless()
 
     def document(self, data: bytes) -> dict[str, Any]:
         """A JSON object that the API server sent."""
@@ -192,11 +201,22 @@ class Api:
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
-            raise DeployError(
-                f"the API server at {self._server} gave an answer that makes no sense",
-                "see whether something else answers at that address",
-            )
+            raise self.senseless()
         return found
+
+    def items(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The objects in a list that the API server sent; each has a name."""
+        found = document.get("items") or []
+        if not isinstance(found, list) or not all(map(is_object, found)):
+            raise self.senseless()
+        return found
+
+    def senseless(self) -> DeployError:
+        """What is raised where an answer is not what an API server's is."""
+        return DeployError(
+            f"the API server at {self._server} gave an answer that makes no sense",
+            "see whether something else answers at that address",
+        )
 
     def _call(self, function: Callable[..., T], *words: Any, **options: Any) -> T:
         from kubernetes.client.exceptions import ApiException
@@ -209,6 +229,12 @@ class Api:
             raise ApiRefused(says, _cure(error), error.status or 0) from error
         except (HTTPError, OSError) as error:
             raise _silent(self._server, error) from error
+
+
+def is_object(value: object) -> bool:
+    """Whether this is an object of Kubernetes, by its name."""
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
 
 def _open(
@@ -228,7 +254,7 @@ def _open(
     )
     if answer.status >= 400:
         refusal: Any = ApiException(answer.status, answer.reason)
-        refusal.body = answer.data
+        refusal.body = answer.read(_PIECE)
         raise refusal
     return answer
 

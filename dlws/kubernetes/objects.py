@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 
 from dlws.core.errors import DeployError
+from dlws.core.limits import API_BYTES, TAIL_BYTES
 from dlws.kubernetes import api as access
-from dlws.kubernetes.api import ApiRefused
+from dlws.kubernetes.api import ApiRefused, is_object
 
 if TYPE_CHECKING:
     from dlws.kubernetes.api import Api
@@ -69,7 +70,7 @@ class Objects:
             "apiVersion": found.get("apiVersion", ""),
             "kind": str(found.get("kind", "")).removesuffix("List"),
         }
-        return [{**head, **item} for item in found.get("items") or []]
+        return [{**head, **item} for item in self._api.items(found)]
 
     def apply(self, path: str, body: Mapping[str, Any], force: bool = True) -> Json:
         """Server-side apply. Without `force`, what others have set otherwise is a refusal (409)."""
@@ -97,9 +98,11 @@ class Objects:
     def log(self, pod: str, container: str, previous: bool, lines: int) -> str:
         """The last lines that a container wrote; empty where there is nothing to be had."""
         past = "true" if previous else ""
-        asked = with_query(f"{pod}/log", container=container, previous=past, tailLines=lines)
-        with contextlib.suppress(ApiRefused):
-            return self._ask("GET", asked).decode(errors="replace")
+        limits = {"tailLines": lines, "limitBytes": TAIL_BYTES}
+        asked = with_query(f"{pod}/log", container=container, previous=past, **limits)
+        # The kubelet of the pod's node answers, and keeps to no limit that it does not like.
+        with contextlib.suppress(DeployError):
+            return self._ask("GET", asked, limit=TAIL_BYTES).decode(errors="replace")
         return ""
 
     def watch(self, path: str, labels: str, seconds: float) -> Watch:
@@ -111,8 +114,10 @@ class Objects:
     def _loaded(self, method: str, path: str, body: Mapping[str, Any], media: str) -> Json:
         return self._api.document(self._ask(method, path, json.dumps(body).encode(), media))
 
-    def _ask(self, method: str, path: str, body: bytes = b"", media: str = "") -> bytes:
-        return self._api.read(self._api.open(method, path, body, media))
+    def _ask(
+        self, method: str, path: str, body: bytes = b"", media: str = "", limit: int = API_BYTES
+    ) -> bytes:
+        return self._api.read(self._api.open(method, path, body, media), limit)
 
 
 class Watch:
@@ -125,12 +130,17 @@ class Watch:
         try:
             for line in self._api.lines(self._answer):
                 event = self._api.document(line)
-                if event["type"] == "ERROR":
+                if event.get("type") == "ERROR":
                     return  # such as "too old": whoever watches begins anew
-                yield Event(event["type"], event["object"])
+                yield self._event(event.get("type"), event.get("object"))
         except DeployError:
             if not self._closed:
                 raise
+
+    def _event(self, type: object, about: Any) -> Event:
+        if not isinstance(type, str) or not is_object(about) or "uid" not in about["metadata"]:
+            raise self._api.senseless()
+        return Event(type, about)
 
     def close(self) -> None:
         """End it, also while another thread waits for its next line."""

@@ -12,6 +12,8 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 
 from dlws.core.errors import DeployError
+from dlws.core.limits import TAIL_BYTES
+from dlws.kubernetes import api
 from dlws.kubernetes.api import Api, ApiRefused
 from dlws.kubernetes.objects import Objects
 
@@ -120,7 +122,7 @@ def test_a_refusal_has_its_status(objects: Objects, server: Server) -> None:
 def test_a_watch_can_be_closed_while_another_thread_waits_for_its_next_line(
     objects: Objects, server: Server
 ) -> None:
-    server.content = b'{"type": "ADDED", "object": {"a": 1}}\n'
+    server.content = b'{"type": "ADDED", "object": {"metadata": {"name": "x", "uid": "1"}}}\n'
     watch = objects.watch("/api/v1/pods", "", 60)
     seen: list[str] = []
     first = threading.Event()
@@ -137,3 +139,38 @@ def test_a_watch_can_be_closed_while_another_thread_waits_for_its_next_line(
     thread.join(10)
     assert not thread.is_alive()
     assert seen == ["ADDED"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[]", b"x" * 5000, b'{"items": 1}', b'{"items": [1]}', b'{"items": [{"metadata": {}}]}'],
+)
+def test_a_list_that_is_none_is_refused(objects: Objects, server: Server, content: bytes) -> None:
+    server.content = content
+    with pytest.raises(DeployError, match="makes no sense"):
+        objects.list("/api/v1/configmaps")
+
+
+def test_an_answer_without_end_is_not_kept(objects: Objects, server: Server) -> None:
+    log = f"{PATH}/log"
+    server.content = b"x" * TAIL_BYTES
+    assert len(objects.log(PATH, "c", False, 5)) == TAIL_BYTES
+    assert server.asked[0][1] == f"{log}?container=c&tailLines=5&limitBytes={TAIL_BYTES}"
+    server.content += b"x"
+    assert objects.log(PATH, "c", False, 5) == ""
+    server.content = json.dumps({"items": [], "pad": "x" * 5000}).encode()
+    assert objects.list("/api/v1/configmaps") == []
+    with pytest.raises(DeployError, match="makes no sense"):
+        objects._ask("GET", "/api/v1/configmaps", limit=5000)
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"type": "ADDED"}', b'{"object": {}}', b'{"type": "ADDED", "object": 1}', b"x" * 99]
+)
+def test_an_event_that_is_none_ends_a_watch(
+    objects: Objects, server: Server, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    monkeypatch.setattr(api, "EVENT_BYTES", 98)
+    server.content = line + b"\n" * (b"{" in line)
+    with pytest.raises(DeployError, match="makes no sense"):
+        next(iter(objects.watch("/api/v1/pods", "", 60)))

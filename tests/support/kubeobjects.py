@@ -83,12 +83,15 @@ class FakeKube:
             return Answer(b"{}")
         return self._patch(url.path, query, json.loads(body), media)
 
-    def read(self, answer: Answer) -> bytes:
+    def read(self, answer: Answer, limit: int = 0) -> bytes:
         return answer.data
 
     def document(self, data: bytes) -> Json:
         found: Json = json.loads(data)
         return found
+
+    def items(self, document: Json) -> list[Json]:
+        return list(document.get("items") or [])
 
     def lines(self, answer: Answer) -> Iterator[bytes]:
         return answer.stream()
