@@ -43,9 +43,10 @@ def statements(lines: Iterable[str]) -> Iterator[str]:
 
 
 def reads(statement: str) -> bool:
-    """Whether a statement changes nothing, by its first word."""
+    """Whether a statement changes nothing, by its first word; SELECT ... INTO writes a file."""
     word = re.match(r"\s*(\w+)", statement)
-    return bool(word) and word[1].lower() in _READING if word else False
+    writes = re.search(r"\binto\b", statement, re.IGNORECASE)
+    return bool(word and word[1].lower() in _READING and not writes)
 
 
 def run(database: Database, statement: str, as_json: bool = False) -> str:

@@ -35,6 +35,8 @@ def test_questions_are_told_by_their_first_word() -> None:
     assert [reads(one) for one in (" select 1", "SHOW TABLES", "DELETE FROM x", "with a as")] == [
         True, True, False, False,
     ]  # fmt: skip
+    assert not reads("SELECT 1 INTO OUTFILE '/tmp/x'")  # also in a dry run
+    assert not reads("select 1/**/into/**/dumpfile '/tmp/x'")
 
 
 def test_a_cell_cannot_touch_the_terminal() -> None:
