@@ -14,6 +14,7 @@ from dlws.core import resources
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.nodeset import fold
 from dlws.core.terminal_text import visible
+from dlws.core.text import split_lines
 from dlws.kubernetes import started
 from dlws.shell.quoting import chain, script
 
@@ -56,7 +57,7 @@ def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> Non
 
 
 def _safe(text: str) -> str:
-    return "\n".join(visible(line, colours=False) for line in text.splitlines())
+    return "\n".join(visible(line, colours=False) for line in split_lines(text))
 
 
 def results(node: Node) -> list[Result]:
@@ -76,7 +77,7 @@ def results(node: Node) -> list[Result]:
 
 def parse(text: str, infra: bool) -> Facts:
     """What the two scripts printed; raises DeployError where that makes no sense."""
-    pairs = (line.partition("=") for line in text.splitlines())
+    pairs = (line.partition("=") for line in split_lines(text))
     values = {key: value for key, _, value in pairs}
     if "kubelet" not in values or (infra and "kube-apiserver" not in values):
         raise DeployError("no Kubernetes is set up here", "check --cis looks at a cluster")

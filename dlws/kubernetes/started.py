@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,8 @@ from dlws.core.errors import DeployError
 
 LIMIT = 64 * 1024
 """Bytes of a file of a node that count; what templates/kubernetes/started.sh is told."""
+_DEEPEST = 100
+"""Levels of a file that count."""
 PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 
 
@@ -21,12 +23,30 @@ def read(name: str, text: str) -> Mapping[str, Any]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = yaml.load(base64.b64decode(text), loader)
+        content = base64.b64decode(text)
+        _check_shape(yaml.parse(content, loader))
+        found = yaml.load(content, loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DeployError(f"the configuration of {name} cannot be read") from error
     if not isinstance(found, dict):
         raise DeployError(f"the configuration of {name} cannot be read")
     return found
+
+
+def _check_shape(events: Iterable[object]) -> None:
+    """Raise ValueError for YAML that no kubeadm writes, and that would be the end of a reader.
+
+    A few aliases of aliases are endless once they are written out, and libyaml's loader ends the
+    program where thousands of lists lie in each other.
+    """
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has aliases, or too many levels")
 
 
 def flags(name: str, manifest: Mapping[str, Any]) -> dict[str, str]:

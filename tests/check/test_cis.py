@@ -51,6 +51,11 @@ def test_facts() -> None:
     assert (facts.kubelet, facts.provider, facts.infra) == (KUBELET, "secretbox", True)
 
 
+def test_a_value_does_not_end_its_line() -> None:
+    facts = cis.parse(answer(True) + "\u2028provider=aescbc\x0bkubelet=", True)
+    assert facts.provider == "secretbox\u2028provider=aescbc\x0bkubelet="
+
+
 def test_the_table_names_what_is_missed_and_fails(
     make: Make, capsys: pytest.CaptureFixture[str]
 ) -> None:

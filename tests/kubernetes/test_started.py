@@ -37,7 +37,10 @@ def test_settings() -> None:
     assert started.read("kubelet", encoded(b"a: {b: 1}")) == {"a": {"b": 1}}
 
 
-@pytest.mark.parametrize("text", [b"", b"[", b"- a", b"word", b"\xff", b"[" * 9000])
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[", b"- a", b"word", b"\xff", b"[" * 65000, b"- " * 30000, b"a: &a [x]\nb: [*a, *a]"],
+)
 def test_what_is_no_configuration_is_that_nodes_fault(text: bytes) -> None:
     with pytest.raises(DeployError, match="the configuration of kubelet cannot be read"):
         started.read("kubelet", encoded(text))
