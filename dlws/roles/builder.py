@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dlws.core import resources
 from dlws.nodes.questions import Members, tar
 from dlws.runs.plan import digest
+from dlws.shell.enter import ENTER
 from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
@@ -57,8 +58,10 @@ def removal(role: str, remove: Remove, packages: Mapping[str, Sequence[str]]) ->
 
 
 def library() -> Members:
-    """The files of scripts/ that it calls."""
-    return {name: ((resources.scripts() / name).read_bytes(), 0o600) for name in _LIBRARY}
+    """The files of scripts/ that it calls; the one that places things has `enter`, too."""
+    found = {name: (resources.scripts() / name).read_bytes() for name in _LIBRARY}
+    found["lib/roles.sh"] += ENTER.encode()
+    return {name: (content, 0o600) for name, content in found.items()}
 
 
 def archive(found: Members) -> bytes:

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # What a role places on a node (packages, users, directories, files, links), and how that is taken away.
 #
-# Needs lib/common.sh, lib/packages.sh and lib/roleunits.sh. The script that is generated for a role calls these functions.
+# Needs lib/common.sh, lib/packages.sh and lib/roleunits.sh. The script that is generated for a role calls
+# these functions. It brings `enter`, which goes to a directory through nobody's links but root's.
 # On a node /var/lib/dlws/roles/ROLE keeps `record` (what the role has placed there), `before` (files that
 # stood where its own are now) and `due` (what changed files call for, until it has been done).
 
@@ -94,21 +95,42 @@ in_groups() {
     done
 }
 
+# in_dir PLACE COMMAND...: runs it there, also if somebody makes PLACE a link meanwhile.
+in_dir() { (enter "$1" "" && "${@:2}"); }
+
+# make_way PATH: makes the directories above it that are missing.
+make_way() { (enter "$DLWS_ROOT${1%/*}" make) || die "the directory of $1 cannot be made" "read the lines above"; }
+
+# check_way PATH: no part of the path before its last / may be a link of others: it may lead anywhere.
+check_way() {
+    local status=0
+    (enter "$DLWS_ROOT${1%/*}" "") 2>/dev/null || status=$?
+    [ "$status" != 2 ] || die "$1: a part of its path is a link that others than root made or can change" \
+        "name the place that the link stands for in the role, if that is meant"
+}
+
+# replace NEW NAME: the file NEW takes the place of NAME in this directory, at once.
+replace() { mv -fT "$1" "./$2.dlws-new" && mv -fT "./$2.dlws-new" "./$2"; }
+
+# own MODE OWNER: gives this directory away.
+own() { chown "$2" . && chmod "$1" .; }
+
 # is_like PATH MODE OWNER: the owner by names or by numbers.
 is_like() { is_among "$2 $3" "$(stat -L -c '%a %U:%G' "$1")" "$(stat -L -c '%a %u:%g' "$1")"; }
 
 # role_directory PATH MODE OWNER: what lies in it stays as it is.
 role_directory() {
     local path=$DLWS_ROOT$1
+    check_way "$1/"
     if [ ! -d "$path" ]; then
         [ ! -e "$path" ] || die "$1 is no directory" "move it away on this node"
         ! differs directory "$1" "is missing" || return 0
-        (umask 022 && mkdir -p "$path") || die "$1 cannot be made" "read the lines above"
+        (enter "$path" make) || die "$1 cannot be made" "read the lines above"
     else
         ! is_like "$path" "$2" "$3" || return 0
         ! differs directory "$1" "has $(stat -L -c '%a %U:%G' "$path"), not $2 $3" || return 0
     fi
-    { chown "$3" "$path" && chmod "$2" "$path"; } || die "$1 cannot be given to $3" "is there such a user?"
+    in_dir "$path" own "$2" "$3" || die "$1 cannot be given to $3" "is there such a user?"
     changed "made the directory $1 ($2 $3)"
 }
 
@@ -116,12 +138,15 @@ role_directory() {
 # that judges it. DUE are the keys of what is due when it has changed.
 role_file() {
     local path=$DLWS_ROOT$2 has
+    check_way "$2"
     if [ -L "$path" ]; then
         has="is a link"
     elif [ -d "$path" ]; then
         die "$2 is a directory" "move it away on this node"
     elif [ ! -e "$path" ]; then
         has="is missing"
+    elif [ ! -f "$path" ]; then
+        has="is no file"
     elif [ "$(sha256sum <"$path" | cut -d ' ' -f 1)" != "$5" ]; then
         has="has other content"
     elif is_like "$path" "$3" "$4"; then
@@ -174,29 +199,29 @@ check_staged() {
 
 # place_staged STAGE PATH DUE...: what is due is noted before the file is there, so that nothing is lost.
 place_staged() {
-    local key path=$DLWS_ROOT$2 foreign=$ROLE_PLACE/before$2
+    local key name=${2##*/} path=$DLWS_ROOT$2 foreign=$ROLE_PLACE/before$2
     # A list of words without spaces.
     # shellcheck disable=SC2086
     for key in $3; do : >"$ROLE_PLACE/due/$key"; done
-    [ -d "$(dirname "$path")" ] || (umask 022 && mkdir -p "$(dirname "$path")")
+    make_way "$2"
     if [ -e "$path" ] && [ ! -e "$foreign" ] && ! is_among "file $2" "${ROLE_HAD[@]}"; then
         (umask 077 && mkdir -p "$(dirname "$foreign")")
-        cp -a "$path" "$foreign"
+        in_dir "${path%/*}" cp -a "./$name" "$foreign"
     fi
-    mv -fT "$1$2" "$path.dlws-new"
-    mv -fT "$path.dlws-new" "$path"
+    in_dir "${path%/*}" replace "$1$2" "$name" || die "$2 cannot be placed" "read the lines above"
     changed "wrote $2"
 }
 
 # role_link PATH TARGET
 role_link() {
-    local path=$DLWS_ROOT$1
+    local name=${1##*/} path=$DLWS_ROOT$1
+    check_way "$1"
     if [ -L "$path" ] && [ "$(readlink "$path")" = "$2" ]; then return 0; fi
     [ -L "$path" ] || [ ! -e "$path" ] || die "$1 is there and is no link" "move it away on this node"
     ! differs link "$1" "does not lead to $2" || return 0
-    (umask 022 && mkdir -p "$(dirname "$path")")
-    ln -sfn -- "$2" "$path.dlws-new"
-    mv -fT "$path.dlws-new" "$path"
+    make_way "$1"
+    in_dir "${path%/*}" ln -sfn -- "$2" "./$name.dlws-new"
+    in_dir "${path%/*}" mv -fT "./$name.dlws-new" "./$name"
     changed "linked $1 to $2"
 }
 
@@ -217,7 +242,7 @@ drop() {
         link)
             [ -L "$DLWS_ROOT$what" ] || return 0
             ! differs link "$what" "$2" || return 0
-            rm -f "$DLWS_ROOT$what"
+            in_dir "$DLWS_ROOT${what%/*}" rm -f "./${what##*/}"
             changed "removed the link $what"
             ;;
         unit) drop_unit "$what" "$2" ;;
@@ -228,11 +253,11 @@ drop_file() {
     local before=$ROLE_PLACE/before$1 path=$DLWS_ROOT$1
     if [ -e "$before" ]; then
         ! differs file "$1" "$2" || return 0
-        mv -fT "$before" "$path"
+        in_dir "${path%/*}" mv -fT "$before" "./${1##*/}"
         changed "put back $1 as it was before the role"
     elif [ -e "$path" ] || [ -L "$path" ]; then
         ! differs file "$1" "$2" || return 0
-        rm -f "$path"
+        in_dir "${path%/*}" rm -f "./${1##*/}"
         changed "removed $1"
     else
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +201,41 @@ def test_whether_it_works_is_asked_where_nothing_else_differs(machine: Path) -> 
     (machine / "proc/net/tcp6").write_text(f"0: {'0' * 32}:0050 {'0' * 32}:0000 0A\n")
     assert run(text, machine, check=True).stdout.startswith("differs: state\tis it\tfails: ")
     assert "state" not in run(f"role_directory /x 755 0:0\n{text}", machine, check=True).stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+@pytest.mark.parametrize("line", [
+    "role_directory /home/drop 777 nobody",
+    "role_directory /home/drop/x 755 root:root",
+    "role_link /home/drop/x /y",
+    "role_file m /home/drop/x 644 root:root 0 ''",
+])  # fmt: skip
+@pytest.mark.parametrize("check", [True, False])
+def test_nothing_is_placed_or_given_away_through_links_of_others(
+    machine: Path, line: str, check: bool
+) -> None:
+    (machine / "home").mkdir()
+    os.chown(machine / "home", 65534, 65534)
+    (machine / "home/drop").symlink_to("../etc")
+    os.chown(machine / "home/drop", 65534, 65534, follow_symlinks=False)
+    before = sorted((machine / "etc").iterdir()), (machine / "etc").stat()
+    done = run(line, machine, check=check)
+    assert done.returncode != 0 and "is a link that others" in done.stderr + done.stdout
+    after = sorted((machine / "etc").iterdir()), (machine / "etc").stat()
+    assert after == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+def test_a_link_of_root_is_a_part_of_the_system(machine: Path) -> None:
+    (machine / "srv").mkdir()
+    (machine / "data").symlink_to("srv")
+    done = run("role_directory /data/x 750 root:root; role_link /data/y /z", machine)
+    assert done.returncode == 0, done
+    assert (machine / "srv/x").stat().st_mode & 0o777 == 0o750
+    assert (machine / "srv/y").readlink() == Path("/z")
+
+
+def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(machine: Path) -> None:
+    os.mkfifo(machine / "etc/x")
+    done = run("role_file m /etc/x 644 root:root 0 ''", machine, check=True)
+    assert "is no file" in done.stdout

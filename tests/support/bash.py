@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from dlws.shell.enter import ENTER
 from tests.support import ROOT
 
 SCRIPTS = ROOT / "scripts"
@@ -46,6 +47,7 @@ def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any)
             "roleunits",
         )
     )
+    head += ENTER
     facts = {"DLWS_ROOT": str(root), "DLWS_CONTAINER": "yes" if container else "no", **env}
     clean = {key: value for key, value in os.environ.items() if not key.startswith("DLWS_")}
     return subprocess.run(
