@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-NODE_PREFIX = 24
-"""Length of the prefix of a node's pod range, as kube-controller-manager gives them for IPv4."""
 
 
 def ours(cluster: Cluster, members: Mapping[str, Member]) -> dict[str, Member]:
@@ -55,9 +53,12 @@ def sound(cluster: Cluster, members: Mapping[str, Member]) -> dict[str, Member]:
 
 def doubts(cluster: Cluster, members: Mapping[str, Member]) -> dict[str, str]:
     """Our members whose address or pod range is not what it should be, and why."""
-    known, pods = ours(cluster, members), network(str(cluster.config.kubernetes.pod_cidr))
+    known, kubernetes = ours(cluster, members), cluster.config.kubernetes
+    pods, length = network(str(kubernetes.pod_cidr)), kubernetes.node_prefix
     configured = {node.name: endpoint.inner_address(node) for node in cluster.nodes}
-    wrong = {name: why for name, member in known.items() if (why := _of_range(pods, member))}
+    wrong = {
+        name: why for name, member in known.items() if (why := _of_range(pods, length, member))
+    }
     ranges = [(m.pod_cidr, name) for name, m in known.items() if m.pod_cidr and name not in wrong]
     for name, other in _overlaps(ranges):
         wrong[name] = f"its pod range {known[name].pod_cidr} overlaps that of {other}"
@@ -82,13 +83,13 @@ def _of_address(configured: str, member: Member) -> str:
     return ""
 
 
-def _of_range(pods: Network | None, member: Member) -> str:
+def _of_range(pods: Network | None, length: int, member: Member) -> str:
     if not member.pod_cidr:
         return ""
     own = network(member.pod_cidr)
-    if own and pods and _within(own, pods) and (own.version == 6 or own.prefixlen == NODE_PREFIX):
+    if own and pods and _within(own, pods) and (own.version == 6 or own.prefixlen == length):
         return ""
-    wanted = f"a /{NODE_PREFIX}" if pods and pods.version == 4 else "one"
+    wanted = f"a /{length}" if pods and pods.version == 4 else "one"
     return f"its pod range {member.pod_cidr[:80]!r} is not {wanted} inside {pods}"
 
 

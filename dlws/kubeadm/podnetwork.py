@@ -15,7 +15,6 @@ from dlws.core.errors import DeployError, UsageError
 from dlws.core.nodeset import fold
 from dlws.core.version import Version
 from dlws.kubeadm import members
-from dlws.kubeadm.members import NODE_PREFIX
 from dlws.kubeadm.survey import ClusterState, Member
 from dlws.kubernetes import api
 from dlws.kubernetes.kubeconfig import KUBECTL
@@ -60,7 +59,8 @@ def begin(cluster: Cluster, node: Node) -> None:
     The controller manager gives the first node the first range, but a while after kubeadm ends:
     nobody has to wait for that, and the next update() looks whether it is so.
     """
-    pods, length = ipaddress.ip_network(str(cluster.config.kubernetes.pod_cidr)), NODE_PREFIX
+    kubernetes = cluster.config.kubernetes
+    pods, length = ipaddress.ip_network(str(kubernetes.pod_cidr)), kubernetes.node_prefix
     if not first_files(cluster):
         manifest(cluster.config, cluster.directory)  # what cannot be had is told before kubeadm
         return

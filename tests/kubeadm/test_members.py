@@ -53,6 +53,15 @@ def test_a_member_that_lies_gets_no_route(make: Make, member: Member) -> None:
     assert "kubeadm reset worker01" in caught.value.cure and "\n  route" not in caught.value.message
 
 
+def test_ranges_are_as_long_as_the_controller_manager_is_told(make: Make) -> None:
+    told = "controller_manager: {extra_args: {node-cidr-mask-size: 26}}"
+    cluster = make(CONFIG.replace("network: bridge", f"network: bridge, {told}")).cluster
+    short = replace(ONE, pod_cidr="10.244.1.64/26")
+    assert members.doubts(cluster, by_name(short, TWO)) == {
+        "worker02": "its pod range '10.244.2.0/24' is not a /26 inside 10.244.0.0/16"
+    }
+
+
 def test_ranges_that_overlap_are_both_in_doubt(make: Make) -> None:
     cluster, known = make().cluster, by_name(INFRA, replace(ONE, pod_cidr="10.244.0.0/24"), TWO)
     assert members.doubts(cluster, known) == {

@@ -54,6 +54,11 @@ class Etcd(Section):
     extra_args: Arguments = Field(default={}, description="Arguments, added to ours or instead.")
 
 
+NODE_PREFIX = 24
+NODE_PREFIX_FLAGS = ("node-cidr-mask-size-ipv4", "node-cidr-mask-size")
+"""Arguments of the controller manager, the more special one first."""
+
+
 class Component(Section):
     """What a component of the control plane is started with."""
 
@@ -135,6 +140,13 @@ class Kubernetes(Section):
     merge_kubeconfig: bool = Field(
         default=False, description="Merge admin.conf into ~/.kube/config."
     )
+
+    @property
+    def node_prefix(self) -> int:
+        """Length of the prefix of pod ranges in IPv4, as the controller manager gives them."""
+        given = self.controller_manager.extra_args
+        sizes = [given[flag] for flag in NODE_PREFIX_FLAGS if flag in given]
+        return int(sizes[0]) if sizes and sizes[0].isdecimal() else NODE_PREFIX
 
 
 def _labels(value: dict[str, str]) -> dict[str, str]:

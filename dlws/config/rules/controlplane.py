@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
 from typing import Any
 
 from dlws.config.model.config import Config
-from dlws.config.model.kubernetes import Component
+from dlws.config.model.kubernetes import NODE_PREFIX_FLAGS, Component
 from dlws.config.problems import Path
 from dlws.config.reading.sources import Sources
 
@@ -60,6 +61,8 @@ def arguments(config: Config, sources: Sources) -> None:
             sources.error(_path(name, flag), words, cure)
     for flag, words, cure in _breaking(config, config.kubernetes.api_server.extra_args):
         sources.error(_path("api_server", flag), words, cure)
+    for flag, words, cure in _sizes(config):
+        sources.error(_path("controller_manager", flag), words, cure)
     for flag, words, cure in _opening(config.kubernetes.api_server.extra_args):
         sources.warn(_path("api_server", flag), words, cure)
 
@@ -87,6 +90,17 @@ def _breaking(config: Config, given: dict[str, str]) -> Iterator[Finding]:
     if "encryption-provider-config" in given and config.kubernetes.encrypt_secrets:
         words = "another file than the one that kubernetes.encrypt_secrets makes"
         yield "encryption-provider-config", words, "Write kubernetes.encrypt_secrets: false."
+
+
+def _sizes(config: Config) -> Iterator[Finding]:
+    """How long the prefix of a node's pod range is, which routes are held against."""
+    pods = ipaddress.ip_network(config.kubernetes.pod_cidr)
+    given = config.kubernetes.controller_manager.extra_args
+    for flag in NODE_PREFIX_FLAGS if pods.version == 4 else ():
+        text = given.get(flag)
+        if text is not None and not (text.isdecimal() and pods.prefixlen <= int(text) <= 30):
+            words = f"{text} is not the length of a prefix inside {pods}"
+            yield flag, words, f"Write a number from {pods.prefixlen} to 30, or remove it."
 
 
 def _opening(given: dict[str, str]) -> Iterator[Finding]:

@@ -185,7 +185,7 @@ def sizes(config: Config, sources: Sources) -> None:
             f"{services} is larger than the API server takes",
             f"Use a /{services.max_prefixlen - 20} or smaller.",
         )
-    per_node = 24 if pods.version == 4 else 64
+    per_node = config.kubernetes.node_prefix if pods.version == 4 else 64
     room = 2 ** max(0, per_node - pods.prefixlen) if pods.prefixlen <= per_node else 0
     nodes = sum(machine.in_cluster for machine in config.machines.values())
     if room < nodes:

@@ -23,6 +23,8 @@ A = "{name: a, hostPath: /a, mountPath: /a}"
     [
         (of("api_server", "secure-port: 6444"), "follows from kubernetes.api_port"),
         (of("controller_manager", "cluster-cidr: x"), "follows from kubernetes.pod_cidr"),
+        (of("controller_manager", "node-cidr-mask-size: 31"), "31 is not the length of a prefix"),
+        (of("controller_manager", "node-cidr-mask-size-ipv4: x"), "x is not the length of a"),
         (of("api_server", "tls-cert-file: /x"), "kubeadm sets this"),
         (of("etcd", "data-dir: /data"), "kubeadm sets this"),
         (of("api_server", "anonymous-auth: false"), "joining nodes"),
