@@ -114,5 +114,16 @@ def check(node: Node, content: bytes) -> None:
         found: Any = yaml.safe_load(content) if len(content) < _LIMIT else None
     except (yaml.YAMLError, ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or found.get("kind") != _KIND:
+    rules = found.get("resources") if isinstance(found, dict) else None
+    if not rules or found.get("kind") != _KIND or not all(map(_is_rule, _listed(rules))):
         raise _none(node)
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [None]
+
+
+def _is_rule(rule: object) -> bool:
+    """Whether this says how resources are kept: by a list of providers, each a map."""
+    ways = rule.get("providers") if isinstance(rule, dict) else None
+    return bool(ways) and all(isinstance(way, dict) for way in _listed(ways))

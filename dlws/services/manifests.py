@@ -78,6 +78,19 @@ def documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
     """The objects in a file, and where each begins. UsageError where one is none."""
     import yaml
 
+    try:
+        yield from _documents(text, source)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UsageError(
+            f"{source}{line}: this is not YAML: {error.problem}",
+            "the line is of what the file renders to",
+        ) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(f"{source}: this is not YAML: {error}") from error
+
+
+def _documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
     loader = _loader(text)
     try:
         while loader.check_node():
@@ -85,12 +98,6 @@ def documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
             data = loader.construct_document(node)
             for one in _items(data):
                 yield one, f"{source}:{node.start_mark.line + 1}"
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UsageError(
-            f"{source}{line}: this is not YAML: {error.problem}",
-            "the line is of what the file renders to",
-        ) from error
     finally:
         loader.dispose()
 

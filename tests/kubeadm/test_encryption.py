@@ -111,7 +111,19 @@ def test_two_keys_for_one_cluster_are_refused(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"[", b"kind: Pod", b"- a", b"x" * encryption._LIMIT, b"[" * 5000, b"\xff\x00"]
+    "content",
+    [
+        b"[",
+        b"kind: Pod",
+        b"- a",
+        b"x" * encryption._LIMIT,
+        b"[" * 5000,
+        b"\xff\x00",
+        b"kind: EncryptionConfiguration",
+        b"{kind: EncryptionConfiguration, resources: 1}",
+        b"{kind: EncryptionConfiguration, resources: [{providers: x}]}",
+        b"{kind: EncryptionConfiguration, resources: [{providers: [x]}]}",
+    ],
 )
 def test_what_is_no_key_is_not_passed_on(make: Make, content: bytes) -> None:
     world = make()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from dlws.core import resources
+from dlws.core.errors import UsageError
 from dlws.services.folder import load_all
-from dlws.services.manifests import references, template_of
+from dlws.services.manifests import documents, references, template_of
 from dlws.services.values import Templates
 from tests.support.fakes import Make
 
@@ -51,6 +52,12 @@ def test_containers_have_limits_and_probes_and_say_what_they_may(
         assert container["securityContext"], where
         seen += 1
     assert seen >= len(NAMES)
+
+
+@pytest.mark.parametrize("text", ["[", "[" * 5000, "a: \0", "- ]"])
+def test_what_is_no_yaml_is_said(text: str) -> None:
+    with pytest.raises(UsageError, match=r"x\.yaml.*: this is not YAML"):
+        list(documents(text, "x.yaml"))
 
 
 def test_what_pods_read_is_found_wherever_it_stands() -> None:
