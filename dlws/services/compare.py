@@ -89,8 +89,15 @@ def _names(key: str, item: Any) -> bool:
     sort, _, text = key.partition(":")
     if sort not in ("k", "v"):
         return False
-    said = json.loads(text)
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
     if sort == "v":
         return bool(said == item)
     # What an element leaves out has been filled in with its default, such as the protocol of a port
-    return isinstance(item, dict) and all(item.get(k, v) == v for k, v in said.items())
+    return (
+        isinstance(item, dict)
+        and isinstance(said, dict)
+        and all(item.get(k, v) == v for k, v in said.items())
+    )

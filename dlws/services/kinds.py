@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from dlws.core.errors import DeployError
 
@@ -57,9 +58,9 @@ class Kind:
     def path(self, namespace: str, name: str) -> str:
         """The path of one object."""
         if not self.namespaced:
-            return f"{self.all}/{name}"
+            return f"{self.all}/{quote(name, safe=':')}"
         head = self.all.removesuffix(f"/{self.plural}")
-        return f"{head}/namespaces/{namespace}/{self.plural}/{name}"
+        return f"{head}/namespaces/{namespace}/{self.plural}/{quote(name, safe=':')}"
 
 
 def built_in(api_version: str, name: str) -> Kind | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
+from dlws.core.text import split_lines
 from dlws.services.compare import is_ours
 from dlws.services.kinds import Kind, built_in
 from dlws.services.manifests import SERVICE, Json, Key
@@ -43,10 +47,22 @@ class Ref:
         return f"{kind.api_version} {kind.name} {kind.plural} {scope} {self.name}"
 
 
+# Names of roles may have more than those of other objects, and are quoted in paths.
+_LINE = re.compile(r"([a-z0-9./-]+) ([A-Za-z0-9]+) ([a-z0-9]+) ([a-z0-9-]+) ([^\s/%]+)")
+
+
 def ref(line: str) -> Ref:
-    version, kind, plural, scope, name = line.split()
-    namespaced = scope != "-"
-    return Ref(Kind(version, kind, plural, namespaced), scope if namespaced else "", name)
+    """The object that a line of an inventory names; DeployError where it is no such line."""
+    found = _LINE.fullmatch(line)
+    if not found:
+        raise DeployError(
+            f"an inventory of services has a line that makes no sense: {line[:200]!r}",
+            f"see: {PROGRAM} kubectl -n {_PLACE} get configmaps -l {SERVICE} -o yaml",
+        )
+    version, name, plural, scope, own = found.groups()
+    # Where a known kind is kept, no inventory says: it could have data deleted for something else.
+    kind = built_in(version, name) or Kind(version, name, plural, scope != "-")
+    return Ref(kind, scope if kind.namespaced else "", own)
 
 
 def ref_of(wanted: Object) -> Ref:
@@ -107,7 +123,7 @@ class Survey:
         metadata = item["metadata"]
         name, namespace = metadata["name"], metadata.get("namespace", "")
         if kind == _MAPS and namespace == _PLACE and name.startswith(_PREFIX):
-            lines = (item.get("data") or {}).get(_DATA, "").splitlines()
+            lines = split_lines(str((item.get("data") or {}).get(_DATA, "")))
             self.inventories[name.removeprefix(_PREFIX)] = [ref(line) for line in lines]
         else:
             self.live[Key(kind.group, kind.name, namespace, name)] = item
