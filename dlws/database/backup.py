@@ -29,7 +29,7 @@ HEAD, NEXT, END = "-- dlws backup 1 ", "-- next", "-- dlws backup ends, rows: "
 FOLDER = "deploy/backups"
 _BATCH = 512 * 1024
 """Bytes of an INSERT, about: every server takes a megabyte."""
-_SETTINGS = (
+SETTINGS = (
     "SET NAMES utf8mb4",
     "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
     "SET SESSION foreign_key_checks = 0",
@@ -94,7 +94,7 @@ def dump(database: Database, write: Callable[[bytes], object]) -> int:
     with _moment(database):
         tables = _tables(database)
         put(HEAD + json.dumps(_about(database)))
-        for line in _SETTINGS:
+        for line in SETTINGS:
             put(NEXT, f"{line};")
         rows = 0
         for name in tables:

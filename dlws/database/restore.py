@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.localfiles import open_regular
 from dlws.core.program import PROGRAM
-from dlws.database.backup import END, HEAD, NEXT, save
+from dlws.database.backup import END, HEAD, NEXT, SETTINGS, save
 from dlws.database.client import Database
 from dlws.database.names import quoted
 from dlws.runs.plan import local
@@ -24,8 +25,8 @@ from dlws.secrets.vault import sealed
 if TYPE_CHECKING:
     from dlws.secrets.vault import Vault
 
-_KNOWN = ("SET ", "CREATE TABLE ", "INSERT INTO ")
-"""How the statements of a backup begin."""
+_KNOWN = re.compile(r"(?:CREATE TABLE|INSERT INTO) `(?:[^`]|``)+` \(")
+"""How the statements of a backup begin, but for settings: they are about no other database."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,15 @@ def restore(database: Database, backup: Backup) -> Path | None:
     return kept
 
 
+def spare_names(name: str) -> tuple[str, str]:
+    """Names beside that of a database which no other cluster's can have."""
+    return f"{name}~new", f"{name}~old"
+
+
 @contextmanager
 def _spare(database: Database) -> Iterator[tuple[str, str]]:
     """Two databases that are there while the block runs: for the new tables, and for the old."""
-    names = (f"{database.name}-new", f"{database.name}-old")
+    names = spare_names(database.name)
     with database.translated(), database.raw.cursor() as cursor:
         for name in names:
             cursor.execute(f"DROP DATABASE IF EXISTS {quoted(name)}")
@@ -132,9 +138,10 @@ def statements(path: Path, vault: Vault) -> Iterator[str]:
 
 
 def _statement(path: Path, text: str) -> str:
-    if not text.startswith(_KNOWN):
+    statement = text.removesuffix(";")
+    if statement not in SETTINGS and not _KNOWN.match(statement):
         raise _no_backup(path, f"it holds another statement: {text[:40]!r}")
-    return text.removesuffix(";")
+    return statement
 
 
 @contextmanager
