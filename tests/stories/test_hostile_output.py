@@ -90,7 +90,7 @@ def test_the_lock_that_a_node_tells_of(start_farm: StartFarm, tmp_path: Path) ->
     who = {"token": "1", "pid": 1, "command": WORDS, "host": WORDS, "user": WORDS, "run": WORDS}
     table = tmp_path / "answers.json"
     told = f"held\n1000 1000\n{json.dumps(who)}\n900"
-    table.write_text(json.dumps([{"match": "token=", "out": told}]))
+    table.write_text(json.dumps([{"match": "lock=/var/lib/dlws/lock", "out": told}]))
     place = directory(start_farm(1, "fake", answers=table))
     for words, code in (
         (("lock", "status"), 0),
