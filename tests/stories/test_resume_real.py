@@ -154,7 +154,7 @@ class Bed:
         write(root / "var/lib/watched/pause", PAUSE)
         for name, program, word in (
             ("useradd", "/usr/sbin/useradd", "dlwsadmin"),
-            ("mv", "/bin/mv", "/etc/hosts"),
+            ("mv", "/bin/mv", "./hosts"),
         ):
             text = WRAPPER.format(name=name, program=program, word=word)
             write(root / "usr/local/sbin" / name, text)
