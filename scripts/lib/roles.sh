@@ -162,9 +162,12 @@ role_file() {
 
 # role_place: the files that differ are checked, then all of them put in place.
 role_place() {
-    local at stage=$PWD/stage
+    local at line stage=$PWD/stage former=()
     ! checking || return 0
-    keep_record "${ROLE_WANTED[@]}" "${ROLE_HAD[@]}"
+    for line in "${ROLE_HAD[@]}"; do
+        is_among "$line" "${ROLE_WANTED[@]}" || former+=("$line")
+    done
+    keep_record "${ROLE_WANTED[@]}" "${former[@]}"
     for ((at = 0; at < ${#ROLE_FILES[@]}; at += 6)); do
         stage_file "$stage" "${ROLE_FILES[@]:at:4}"
     done
