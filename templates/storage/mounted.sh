@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What is mounted on the directories given, or below them: a line for each, PATH (TYPE of WHAT).
 decoded() { printf '%b' "$(printf '%s' "$1" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"; }
 while read -r _ _ _ _ at line; do

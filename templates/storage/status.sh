@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # For each share, given as UNIT WHERE, a line: state of its mount and of its automount, whether it answers, and then
 # the size of a block, the blocks it has and those that are free. Nothing is mounted by that, and nobody waits long.
 while [ $# -gt 1 ]; do
