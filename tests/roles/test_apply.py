@@ -122,18 +122,22 @@ def test_a_role_comes_when_those_that_it_follows_are_on_all_nodes(
     make_role("when: machine.name != 'npu01'", name="base")
     world, order = make(CONFIG), list[tuple[str, str]]()
     for name, fake in world.fakes.items():
-        fake.rules.append(lambda command, stdin, name=name: asked(order, name, stdin))
+        fake.rules.append(asked(order, name))
     apply.apply_all(world.cluster)
     assert {*order[:2]} == {("infra01", "base"), ("gpu01", "base")}
     assert order[2:] == [("npu01", "toy")]
 
 
-def asked(order: list[tuple[str, str]], node: str, stdin: bytes) -> Result:
+def asked(order: list[tuple[str, str]], node: str) -> Callable[[str, bytes], Result]:
     """A node that notes what it is asked, and finds that nothing differs."""
-    names = tarfile.open(fileobj=io.BytesIO(stdin)).getnames()
-    role = next(name for name in names if name.startswith("role-"))
-    order.append((node, role.split("/")[0].removeprefix("role-")))
-    return Result(0, b"0 0  \n")
+
+    def answer(_command: str, stdin: bytes) -> Result:
+        with tarfile.open(fileobj=io.BytesIO(stdin)) as tar:
+            role = next(name for name in tar.getnames() if name.startswith("role-"))
+        order.append((node, role.split("/")[0].removeprefix("role-")))
+        return Result(0, b"0 0  \n")
+
+    return answer
 
 
 def test_a_dry_run_says_it_all_and_changes_nothing(

@@ -15,17 +15,9 @@ from dlws.nodes.questions import template
 from dlws.storage import mount
 from tests.support.commands import runs
 from tests.support.fakes import World
+from tests.support.shares import TEXT
 
 Make = Callable[..., World]
-TEXT = """
-cluster_name: atlas
-machines:
-  infra01: {role: infrastructure, private-ip: 10.1.0.1}
-  w1: {role: worker, private-ip: 10.1.0.11}
-mountpoints:
-  s: {type: sshfs, server: nas, filesharename: /x, mountsharename: a b}
-  e: {type: emptyDir}
-"""
 SSHFS = r"mntdlws-a\x20b"
 
 
@@ -84,18 +76,8 @@ def test_a_dry_run_of_stop_sends_nothing(make: Make) -> None:
 
 def test_clean_refuses_and_names_what_is_mounted_before_it_changes_any_node(make: Make) -> None:
     world = make(TEXT)
-    script = template("storage/mounted.sh")
-
-    def answer(command: str, _stdin: bytes) -> Result | None:
-        return Result(0, b"/mntdlws/a b (fuse.sshfs of nas:/x)\n") if script in command else None
-
-    world.fakes["w1"].rules.append(
-        lambda command, stdin: (
-            Result(0, b"/mntdlws/a b (fuse.sshfs of nas:/x)\n")
-            if "mountinfo" in command
-            else answer(command, stdin)
-        )
-    )
+    found = Result(0, b"/mntdlws/a b (fuse.sshfs of nas:/x)\n")
+    world.fakes["w1"].rules.append(lambda line, _: found if "mountinfo" in line else None)
     with pytest.raises(Refused) as caught:
         mount.clean(world.cluster)
     assert "  w1: /mntdlws/a b (fuse.sshfs of nas:/x)" in caught.value.message

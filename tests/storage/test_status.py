@@ -13,8 +13,8 @@ from dlws.config.mounts import mounts_of
 from dlws.core.connection import Result
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.storage import status
-from tests.storage.test_mount import TEXT
 from tests.support.fakes import World
+from tests.support.shares import TEXT
 
 Make = Callable[..., World]
 

@@ -36,8 +36,8 @@ def box(make_sandbox: MakeSandbox) -> Made:
     for words in (("build",), ("sshkey", "install")):
         Deploy(made.directory)(*words)
     key = made.directory / "share.key"
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
-    subprocess.run(words, check=True)
+    line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    subprocess.run(line, check=True)
     public = key.with_suffix(".key.pub").read_text().strip()
     made.run("infra1", f"mkdir -p /srv/share && echo '{public}' >>/root/.ssh/authorized_keys")
     address = made.sandbox.address(made.sandbox.node("infra1"))
