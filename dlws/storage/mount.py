@@ -28,7 +28,7 @@ def bring(cluster: Cluster, roles: Sequence[str], patterns: Sequence[str] = ()) 
     """Bring roles to the nodes that mount shares, all of them at once."""
     refuse_incomplete(cluster.config)
     carriers = Carriers(cluster)
-    nodes = carriers.chosen(roles[0], patterns)
+    nodes = carriers.chosen(MOUNTS, patterns)
     names = ordered(roles, carriers.roles) if MOUNTS in roles else roles
     apply.bring(carriers, nodes, [carriers.role(name) for name in names])
 

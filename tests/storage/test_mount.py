@@ -118,3 +118,15 @@ def test_what_is_mounted_on_a_place_or_below(
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines() == lines
+
+
+@pytest.mark.parametrize("roles", [["mount-packages"], ["mounts", "mount-links"], ["mount-links"]])
+def test_each_node_is_asked_once_for_all_roles(make: Make, roles: list[str]) -> None:
+    world = make(TEXT)
+    wanted = ["mount-packages", *roles] if "mounts" in roles else roles
+    answer = "".join(f"{number} 0  \n" for number in range(len(wanted))).encode()
+    for fake in world.fakes.values():
+        fake.rules.append(lambda command, stdin: Result(0, answer))
+    mount.bring(world.cluster, roles)
+    assert {name: len(fake.asked) for name, fake in world.fakes.items()} == {"infra01": 1, "w1": 1}
+    assert world.cluster.run.console.changes == []
