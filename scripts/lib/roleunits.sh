@@ -67,11 +67,16 @@ role_folder() {
     timeout -s KILL "$ROLE_WAIT" test -d "$path" || answer=$?
     [ "$answer" -ne 0 ] || return 0
     [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s" "see that the server of that share is up"
+    check_way "$1"
     ! differs directory "$1" "is missing" || return 0
-    timeout -s KILL "$ROLE_WAIT" mkdir -p -m "$2" "$path" || timeout -s KILL "$ROLE_WAIT" test -d "$path" ||
+    make_way "$1"
+    in_dir "${path%/*}" make_folder "./${path##*/}" "$2" ||
         die "$1 cannot be made" "let root of this node write there, or make the directory on its server"
     changed "made the directory $1 ($2)"
 }
+
+# make_folder NAME MODE: another node may have made it meanwhile.
+make_folder() { mkdir -m "$2" "$1" || [ -d "$1" ]; }
 
 # enable_unit UNIT: one that ran before has not read its new files by that. A static one has nothing to enable.
 enable_unit() {

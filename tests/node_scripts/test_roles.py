@@ -297,6 +297,16 @@ def test_folders_are_made_and_otherwise_left_alone(machine: Path) -> None:
     assert run(f"ROLE_LACKS=nfs; {line}x", machine).stdout == ""
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+def test_no_folder_is_made_through_a_link_of_others(machine: Path) -> None:
+    (machine / "mnt").mkdir(mode=0o777)
+    (machine / "mnt").chmod(0o777)
+    (machine / "mnt/y").symlink_to("../etc")
+    done = run("role_folder /mnt/y/new 777", machine)
+    assert done.returncode != 0 and "is a link that others" in done.stderr
+    assert not (machine / "etc/new").exists()
+
+
 def test_a_share_that_does_not_answer_ends_it_and_hangs_nobody(machine: Path) -> None:
     done = run("timeout() { return 137; }; role_folder /mnt/a 777", machine)
     assert done.returncode == 1 and "/mnt/a does not answer" in done.stderr
