@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dlws.core.nodeset import fold
@@ -10,7 +10,7 @@ from dlws.nodes.questions import Members, answers, packed, said, would_change
 from dlws.roles import builder
 from dlws.roles import values as fill
 from dlws.roles import wanted as wishes
-from dlws.roles.carry import Carriers, ordered, waves
+from dlws.roles.carry import Carriers, ordered
 from dlws.runs.plan import Planned
 from dlws.shell import files
 
@@ -31,31 +31,24 @@ def apply(cluster: Cluster, role: str, patterns: Sequence[str] = ()) -> None:
 
 
 def apply_all(cluster: Cluster) -> None:
-    """Bring every role to the selected nodes that carry it.
+    """Bring every role that is not apart to the selected nodes that carry it.
 
-    Each of them is asked one question; one more, where roles of it follow those of other nodes.
+    That is one question to each of them.
     """
     carriers = Carriers(cluster)
-    carried = {node.name: roles for node in cluster.select() if (roles := carriers.of(node))}
-    names = {role.name for roles in carried.values() for role in roles}
-    changed = [_wave(carriers, carried, wave) for wave in waves(carriers.roles, names)]
-    if not any(changed):
-        nodes = fold(carried)
-        cluster.run.console.say(f"roles: nothing to do{f' on {nodes}' if nodes else ''}")
-
-
-def _wave(carriers: Carriers, carried: Mapping[str, Sequence[Role]], wave: Set[str]) -> bool:
-    """Bring those roles of a wave that nodes carry; whether that changed anything."""
-    cluster = carriers.cluster
-    taken = {name: [role for role in roles if role.name in wave] for name, roles in carried.items()}
+    all_roles = {node.name: carriers.of(node) for node in cluster.select()}
+    ours = {name: [r for r in roles if not r.says.apart] for name, roles in all_roles.items()}
+    carried = {name: roles for name, roles in ours.items() if roles}
 
     def one(node: Node) -> int:
         known = carriers.values(node)
-        return on_node(node, [wishes.wanted(role, known) for role in taken[node.name]])
+        return on_node(node, [wishes.wanted(role, known) for role in carried[node.name]])
 
-    nodes = [node for node in cluster.select() if taken.get(node.name)]
+    nodes = [node for node in cluster.nodes if node.name in carried]
     outcomes = cluster.change_all(nodes, one, "roles", protect_quorum=True)
-    return any(outcome.value for outcome in outcomes)
+    if not any(outcome.value for outcome in outcomes):
+        names = fold(carried)
+        cluster.run.console.say(f"roles: nothing to do{f' on {names}' if names else ''}")
 
 
 def bring(carriers: Carriers, nodes: Sequence[Node], roles: Sequence[Role]) -> None:

@@ -140,20 +140,6 @@ def ordered(names: Iterable[str], roles: Mapping[str, Role]) -> list[str]:
     return list(found)
 
 
-def waves(roles: Mapping[str, Role], names: Iterable[str]) -> list[set[str]]:
-    """Roles in groups: all nodes have those of one group before any gets those of the next."""
-    left, found = set(names), list[set[str]]()
-    while left:
-        wave = {name for name in left if not left & (set(roles[name].says.follows) - {name})}
-        if not wave:
-            raise UsageError(
-                f"roles follow each other: {', '.join(sorted(left))}", "remove one of the follows"
-            )
-        found.append(wave)
-        left -= wave
-    return found
-
-
 def origin(role: Role, machine: Machine) -> tuple[Path, ...]:
     """The keys of config.yaml that a role on a machine stems from, the closest first."""
     own = ("machines", machine.name)

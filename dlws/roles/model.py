@@ -79,8 +79,8 @@ class RoleFile(Part):
         default=[], description="Architectures that it is for; empty: all."
     )
     needs: Texts = Field(default=[], description="Roles that are applied before it.")
-    follows: Texts = Field(
-        default=[], description="Roles that all other nodes have before any node gets this one."
+    apart: bool = Field(
+        default=False, description="Whether `up` leaves it to a command of its own."
     )
     vars: dict[str, Any] = Field(default={}, description="Names for its templates, in order.")
     packages: Annotated[dict[Family, Texts], BeforeValidator(_families)] = Field(

@@ -115,29 +115,16 @@ def test_all_roles_are_one_question_to_those_that_carry_any(
         }
 
 
-def test_a_role_comes_when_those_that_it_follows_are_on_all_nodes(
-    make: Worlds, make_role: MakeRole
+def test_a_role_that_is_apart_waits_for_a_command_of_its_own(
+    make: Worlds, make_role: MakeRole, machine: Machine
 ) -> None:
-    make_role("follows: [base]")
-    make_role("when: machine.name != 'npu01'", name="base")
-    world, order = make(CONFIG), list[tuple[str, str]]()
-    for name, fake in world.fakes.items():
-        fake.rules.append(asked(order, name))
+    make_role("apart: true", {"etc/x": "y\n"})
+    world = make(CONFIG)
+    world.fakes["npu01"].rules.append(machine)
     apply.apply_all(world.cluster)
-    assert {*order[:2]} == {("infra01", "base"), ("gpu01", "base")}
-    assert order[2:] == [("npu01", "toy")]
-
-
-def asked(order: list[tuple[str, str]], node: str) -> Callable[[str, bytes], Result]:
-    """A node that notes what it is asked, and finds that nothing differs."""
-
-    def answer(_command: str, stdin: bytes) -> Result:
-        with tarfile.open(fileobj=io.BytesIO(stdin)) as tar:
-            role = next(name for name in tar.getnames() if name.startswith("role-"))
-        order.append((node, role.split("/")[0].removeprefix("role-")))
-        return Result(0, b"0 0  \n")
-
-    return answer
+    assert not any(fake.asked for fake in world.fakes.values())
+    apply.apply(world.cluster, "toy")
+    assert world.cluster.run.console.changes == ["npu01: wrote /etc/x"]
 
 
 def test_a_dry_run_says_it_all_and_changes_nothing(

@@ -88,17 +88,3 @@ def test_the_keys_that_it_stems_from(make_role: MakeRole, carriers: Read) -> Non
     own = ("machines", "gpu01")
     assert carry.origin(role, gpu.machine) == (*share, ("mysql_port",), (*own, "role"), own)
     assert carry.origin(role, npu.machine)[0] == ("machines", "npu01", "role")
-
-
-def test_a_role_that_follows_others_is_of_a_later_wave(make_role: MakeRole, carriers: Read) -> None:
-    make_role("follows: [base, more]")
-    make_role("follows: [base, elsewhere]", name="more")
-    make_role("", name="base")
-    make_role("", name="elsewhere")
-    found = carriers().roles
-    assert carry.waves(found, ["toy", "base", "more"]) == [{"base"}, {"more"}, {"toy"}]
-    assert carry.waves(found, ["toy", "elsewhere"]) == [{"toy", "elsewhere"}]
-    assert carry.waves(found, []) == []
-    make_role("follows: [toy]", name="base")
-    with pytest.raises(UsageError, match="roles follow each other: base, toy"):
-        carry.waves(carriers().roles, ["toy", "base"])
