@@ -31,9 +31,14 @@ def apply(cluster: Cluster, role: str, patterns: Sequence[str] = ()) -> None:
 
 
 def apply_all(cluster: Cluster) -> None:
-    """Bring every role to the selected nodes that carry it: one question to each of them."""
+    """Bring every role that is not apart to the selected nodes that carry it.
+
+    That is one question to each of them.
+    """
     carriers = Carriers(cluster)
-    carried = {node.name: roles for node in cluster.select() if (roles := carriers.of(node))}
+    all_roles = {node.name: carriers.of(node) for node in cluster.select()}
+    ours = {name: [r for r in roles if not r.says.apart] for name, roles in all_roles.items()}
+    carried = {name: roles for name, roles in ours.items() if roles}
 
     def one(node: Node) -> int:
         known = carriers.values(node)

@@ -112,6 +112,8 @@ def _lines(wanted: Wanted, parts: _Commands) -> Iterator[str]:
     yield sh("role_modules", *wanted.modules)
     yield from _due_lines(wanted, ("daemon-reload", "run"), parts)
     yield sh("role_units", *wanted.units)
+    for path, mode in wanted.folders:
+        yield sh("role_folder", path, f"{mode:o}")
     yield from _due_lines(wanted, ("then", "reload", "restart"), parts)
     for port, protocol in wanted.listens:
         yield sh("role_listens", port, protocol)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlws.config.model.config import Config
 from dlws.config.model.roles import SYNONYMS
+from dlws.config.mounts import KEYS as MOUNT_KEYS
 from dlws.config.problems import Path
 from dlws.config.shares import KEYS
 from dlws.core.errors import UsageError
@@ -143,7 +144,8 @@ def origin(role: Role, machine: Machine) -> tuple[Path, ...]:
     """The keys of config.yaml that a role on a machine stems from, the closest first."""
     own = ("machines", machine.name)
     said = role.yaml.read_text(errors="replace")
-    keys: dict[str, None] = dict.fromkeys(KEYS if "share" in said else ())
+    implied = MOUNT_KEYS if "mounts" in said else KEYS if "share" in said else ()
+    keys: dict[str, None] = dict.fromkeys(implied)
     for name in _KEY.findall(said):
         if field := Config.model_fields.get(name):
             keys[field.alias or name] = None

@@ -109,6 +109,7 @@ def patterns(says: RoleFile) -> Iterator[tuple[str, str]]:
     """The patterns of files in a role.yaml, with the key that each stands under."""
     for key, table in (
         ("files", says.files),
+        ("each", says.each),
         ("before_start", says.before_start),
         ("after", says.after),
         ("validate", says.validate_),

@@ -56,6 +56,13 @@ class Remove(Part):
     packages: bool = Field(default=False, description="Whether its packages go, too.")
 
 
+class Each(Part):
+    """A file of the folder that becomes several on the node: one for each item of a list."""
+
+    of: Text = Field(description="An expression: the list. Templates see an item as `item`.")
+    name: Text = Field(description="The name of an item's file; its directory is the template's.")
+
+
 class RoleFile(Part):
     """What a role.yaml says."""
 
@@ -72,6 +79,9 @@ class RoleFile(Part):
         default=[], description="Architectures that it is for; empty: all."
     )
     needs: Texts = Field(default=[], description="Roles that are applied before it.")
+    apart: bool = Field(
+        default=False, description="Whether `up` leaves it to a command of its own."
+    )
     vars: dict[str, Any] = Field(default={}, description="Names for its templates, in order.")
     packages: Annotated[dict[Family, Texts], BeforeValidator(_families)] = Field(
         default={}, description="Packages by family of systems; a|b: the first that can be had."
@@ -86,9 +96,17 @@ class RoleFile(Part):
     files: dict[str, Text] = Field(
         default={}, description="Pattern of files: MODE [OWNER:GROUP], where not by convention."
     )
+    each: dict[str, Each] = Field(
+        default={}, description="Pattern of files: the list of which each item gets a file."
+    )
     links: dict[str, Text] = Field(default={}, description="Path of a link: what it leads to.")
+    link_lines: Texts = Field(default=[], description="More links: PATH -> TARGET.")
     modules: Texts = Field(default=[], description="Kernel modules that its units need.")
     units: Texts = Field(default=[], description="systemd units to enable and start.")
+    folders: Texts = Field(
+        default=[],
+        description="PATH MODE: made in what units mount, and left as they are where they exist.",
+    )
     before_start: dict[str, Texts] = Field(
         default={}, description="Pattern of files: commands before units start, if one changed."
     )

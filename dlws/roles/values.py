@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.addresses import address_of, hosts_file
+from dlws.config.mounts import mounts_of
 from dlws.config.problems import Path
 from dlws.config.reading.strict import WrongFile
 from dlws.config.shares import share_of
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dlws.roles.folder import Role
 
 Values = Mapping[str, Any]
-_CURE = "Templates see config, machine, nodes, share, secret() and the vars of role.yaml."
+_CURE = "Templates see config, machine, nodes, share, mounts, secret() and the vars of role.yaml."
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
 
 
@@ -36,10 +37,11 @@ def common(cluster: Cluster) -> dict[str, Any]:
 
 
 def of_node(shared: Values, node: Node) -> dict[str, Any]:
-    """The same, and what the templates of one node see: machine, share."""
+    """The same, and what the templates of one node see: machine, share, mounts."""
     machine = next(one for one in shared["nodes"] if one.name == node.name)
     share = share_of(shared["config"], machine, shared["_hosts"])
-    return {**shared, "machine": machine, "share": share}
+    mounts = mounts_of(shared["config"], machine, shared["_hosts"])
+    return {**shared, "machine": machine, "share": share, "mounts": mounts}
 
 
 def _addressed(machine: Machine, hosts: Mapping[str, str]) -> Machine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,15 @@ _PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp))?")
 _UNIT_FILE = re.compile(r"/(?:etc|usr/lib|lib)/systemd/system/([^/]+?)(?:\.d/[^/]+)?")
 _OF_USER = ("name", "group", "home", "shell")
 RELOAD_UNITS = "daemon-reload"
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A file on the node, the file of the role's folder that it is made from, and the values."""
+
+    path: str
+    source: str
+    values: Values
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,8 @@ class Wanted:
     """What is due, in its order: the paths of the files that call for it."""
     listens: tuple[tuple[int, str], ...] = ()
     true_afterwards: tuple[str, ...] = ()
+    folders: tuple[tuple[str, int], ...] = ()
+    """Directories in what units mount, with modes."""
 
     @property
     def record(self) -> tuple[str, ...]:
@@ -81,7 +92,8 @@ def wanted(role: Role, values: Values) -> Wanted:
         return tuple(line for _, line in fill.lines(role, key, getattr(says, key), known))
 
     units = tuple(map(unit_name, items("units")))
-    files = tuple(_files(role, known))
+    placed = tuple(_placed(role, known))
+    files = tuple(_file(role, one) for one in placed)
     return Wanted(
         role.name,
         packages(role, known),
@@ -89,15 +101,15 @@ def wanted(role: Role, values: Values) -> Wanted:
         tuple(_user(role, user, known) for user in says.users),
         tuple(_directories(role, known)),
         files,
-        dict(_checks(role, known)),
-        {f"/{path.lstrip('/')}": fill.text(role, ("links", path), target, known)
-         for path, target in says.links.items()},
+        dict(_checks(role, known, placed)),
+        dict(_links(role, known)),
         items("modules"),
         units,
-        _due(role, known, units),
+        _due(role, known, units, placed),
         tuple(_ports(role, known)),
         tuple(fill.text(role, ("true_afterwards", place), line, known).strip()
               for place, line in enumerate(says.true_afterwards)),
+        tuple(_folders(role, known)),
     )  # fmt: skip
 
 
@@ -144,22 +156,66 @@ def _directories(role: Role, values: Values) -> Iterator[Directory]:
         yield Directory(words[0], int(words[1], 8), words[2])
 
 
-def _files(role: Role, values: Values) -> Iterator[File]:
-    for path, source in role.files.items():
-        content, secret = fill.content(role, path, values)
-        if not path.isprintable():
-            why = f"the name of the file {path!r} has characters that no name should have"
-            raise fill.wrong(role, ("files",), why, "Rename it in the role's folder.")
-        mode = 0o600 if secret else 0o755 if source.stat().st_mode & 0o111 else 0o644
-        owner = "root:root"
-        for pattern, text in role.says.files.items():
-            if fits(pattern, path):
-                given, owner = _mode_and_owner(role, pattern, text, values, owner)
-                mode = mode if given is None else given
-        if secret and mode & 0o007:
-            why = f"a secret is in {path}, and mode {mode:o} lets everybody read it"
-            raise fill.wrong(role, ("files",), why, "Give it mode 0600 or 0640.")
-        yield File(path, content, mode, owner)
+def _folders(role: Role, values: Values) -> Iterator[tuple[str, int]]:
+    for path, line in fill.lines(role, "folders", role.says.folders, values):
+        name, _, mode = line.rpartition(" ")
+        if not name.startswith("/") or not _MODE.fullmatch(mode):
+            cure = "Write PATH MODE, such as /data/a 0755."
+            raise fill.wrong(role, path, f"{line!r} is not a directory and its mode", cure)
+        yield name, int(mode, 8)
+
+
+def _links(role: Role, values: Values) -> Iterator[tuple[str, str]]:
+    for path, target in role.says.links.items():
+        yield f"/{path.lstrip('/')}", fill.text(role, ("links", path), target, values)
+    for place, line in fill.lines(role, "link_lines", role.says.link_lines, values):
+        name, _, target = line.partition(" -> ")
+        if not name.startswith("/") or not target:
+            raise fill.wrong(role, place, f"{line!r} is not a link", "Write PATH -> TARGET.")
+        yield name, target
+
+
+def _placed(role: Role, values: Values) -> Iterator[Placed]:
+    """The files that the node gets: one of the folder may be there for each item of a list."""
+    seen: set[str] = set()
+    for source in role.files:
+        for one in _each(role, source, values):
+            if one.path in seen:
+                raise fill.wrong(role, ("each",), f"two files would be {one.path}")
+            seen.add(one.path)
+            yield one
+
+
+def _each(role: Role, source: str, values: Values) -> Iterator[Placed]:
+    pattern = next((pattern for pattern in role.says.each if fits(pattern, source)), None)
+    if pattern is None:
+        yield Placed(source, source, values)
+        return
+    each, key = role.says.each[pattern], ("each", pattern)
+    for item in fill.evaluated(role, (*key, "of"), each.of, values):
+        known = {**values, "item": item}
+        name = fill.text(role, (*key, "name"), each.name, known)
+        if "/" in name or name in ("", ".", ".."):
+            raise fill.wrong(role, (*key, "name"), f"{name!r} is not the name of a file")
+        yield Placed(f"{source.rpartition('/')[0]}/{name}", source, known)
+
+
+def _file(role: Role, placed: Placed) -> File:
+    path, source, values = placed.path, placed.source, placed.values
+    content, secret = fill.content(role, source, values)
+    if not path.isprintable():
+        why = f"the name of the file {path!r} has characters that no name should have"
+        raise fill.wrong(role, ("files",), why, "Rename it in the role's folder.")
+    mode = 0o600 if secret else 0o755 if role.files[source].stat().st_mode & 0o111 else 0o644
+    owner = "root:root"
+    for pattern, text in role.says.files.items():
+        if fits(pattern, source):
+            given, owner = _mode_and_owner(role, pattern, text, values, owner)
+            mode = mode if given is None else given
+    if secret and mode & 0o007:
+        why = f"a secret is in {path}, and mode {mode:o} lets everybody read it"
+        raise fill.wrong(role, ("files",), why, "Give it mode 0600 or 0640.")
+    return File(path, content, mode, owner)
 
 
 def _mode_and_owner(
@@ -180,26 +236,30 @@ def _mode_and_owner(
     return mode, owner
 
 
-def _checks(role: Role, values: Values) -> Iterator[tuple[str, str]]:
+def _checks(role: Role, values: Values, placed: Sequence[Placed]) -> Iterator[tuple[str, str]]:
     for pattern, template in role.says.validate_.items():
         command = fill.text(role, ("validate", pattern), template, values)
         if "{}" not in command:
             cure = "Write {} where the file's path belongs, such as: visudo -c -f {}"
             raise fill.wrong(role, ("validate", pattern), "{} is not in it", cure)
-        yield from ((path, command) for path in role.files if fits(pattern, path))
+        yield from ((one.path, command) for one in placed if fits(pattern, one.source))
 
 
-def _due(role: Role, values: Values, units: tuple[str, ...]) -> dict[Due, frozenset[str]]:
+def _due(
+    role: Role, values: Values, units: tuple[str, ...], placed: Sequence[Placed]
+) -> dict[Due, frozenset[str]]:
     """What is due after changes, in the order in which it is done, each thing once."""
     found: dict[Due, set[str]] = {}
-    unit_files = {path: unit_name(m[1]) for path in role.files if (m := _UNIT_FILE.fullmatch(path))}
+    unit_files = {
+        one.path: unit_name(m[1]) for one in placed if (m := _UNIT_FILE.fullmatch(one.path))
+    }
     if unit_files:
         found[Due(RELOAD_UNITS, "systemd")] = set(unit_files)
     for key in ("before_start", "after"):
         for pattern, commands in getattr(role.says, key).items():
             for command in commands:
                 text = fill.text(role, (key, pattern), command, values).strip()
-                paths = {path for path in role.files if fits(pattern, path)}
+                paths = {one.path for one in placed if fits(pattern, one.source)}
                 if text:
                     found.setdefault(_kind(text, key), set()).update(paths)
     for path, unit in unit_files.items():

@@ -230,8 +230,10 @@ role_link() {
 
 # role_prune: what an earlier version of the role placed here, and this one does not, goes.
 role_prune() {
-    local line
-    for line in "${ROLE_HAD[@]}"; do
+    local at line
+    # What came last goes first: an automount that goes would detach what is mounted on it, busy or not.
+    for ((at = ${#ROLE_HAD[@]} - 1; at >= 0; at--)); do
+        line=${ROLE_HAD[at]}
         ! is_among "$line" "${ROLE_WANTED[@]}" || continue
         drop "$line" "is left of an earlier version of the role $ROLE"
     done
@@ -307,9 +309,10 @@ remove_run() {
 
 # remove_kind KIND...: undoes what the record names of these kinds.
 remove_kinds() {
-    local line kind
+    local at line kind
     for kind in "$@"; do
-        for line in "${ROLE_HAD[@]}"; do
+        for ((at = ${#ROLE_HAD[@]} - 1; at >= 0; at--)); do
+            line=${ROLE_HAD[at]}
             [ "${line%% *}" != "$kind" ] || drop "$line" "is of the role $ROLE"
         done
     done

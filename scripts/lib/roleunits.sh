@@ -35,19 +35,54 @@ role_units() {
     for unit in "$@"; do
         enabled=$(systemctl is-enabled "$unit" 2>/dev/null) || true
         case $enabled in
-            enabled | static | indirect | generated | alias) ! systemctl is-active --quiet "$unit" || continue ;;
+            enabled | static | indirect | generated | alias)
+                if systemctl is-active --quiet "$unit" || automount_rests "$unit"; then continue; fi
+                ;;
         esac
         ! differs unit "$unit" "is $(unit_state "$unit"), not enabled and active" || continue
-        enable_unit "$unit" || die "$unit does not start" "look at 'journalctl -u $unit' on this node"
+        enable_unit "$unit" || die "$unit does not start$(unit_complaint "$unit")" \
+            "look at 'journalctl -u $unit' on this node"
         changed "$unit is enabled and active"
     done
 }
+
+# unit_complaint UNIT: what its programs printed last.
+unit_complaint() {
+    local said
+    said=$(journalctl -q -o cat -n 2 -u "$1" _TRANSPORT=stdout 2>/dev/null | paste -s -d ';') || true
+    printf '%s' "${said:+: $said}"
+}
+
+# automount_rests UNIT: whether it is an automount with nothing to wait for: what it is for is mounted, or this
+# container has no autofs.
+automount_rests() {
+    case $1 in *.automount) ;; *) return 1 ;; esac
+    systemctl is-active --quiet "${1%.automount}.mount" || { [ ! -e "$DLWS_ROOT/dev/autofs" ] && in_container; }
+}
+
+# role_folder PATH MODE: in what a unit mounts. It is made where it is missing, and left as it is where not.
+role_folder() {
+    local path=$DLWS_ROOT$1 answer=0
+    units_run || return 0
+    timeout -s KILL "$ROLE_WAIT" test -d "$path" || answer=$?
+    [ "$answer" -ne 0 ] || return 0
+    [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s" "see that the server of that share is up"
+    check_way "$1"
+    ! differs directory "$1" "is missing" || return 0
+    make_way "$1"
+    in_dir "${path%/*}" make_folder "./${path##*/}" "$2" ||
+        die "$1 cannot be made" "let root of this node write there, or make the directory on its server"
+    changed "made the directory $1 ($2)"
+}
+
+# make_folder NAME MODE: another node may have made it meanwhile.
+make_folder() { mkdir -m "$2" "$1" || [ -d "$1" ]; }
 
 # enable_unit UNIT: one that ran before has not read its new files by that. A static one has nothing to enable.
 enable_unit() {
     systemctl unmask "$1" >/dev/null 2>&1 || true
     systemctl enable "$1" >/dev/null 2>&1 || [ "$(systemctl is-enabled "$1" 2>/dev/null)" = static ] || return 1
-    ! systemctl is-active --quiet "$1" || return 0
+    if systemctl is-active --quiet "$1" || automount_rests "$1"; then return 0; fi
     systemctl start "$1" || return 1
     ROLE_STARTED+="$1 "
 }
@@ -64,7 +99,7 @@ role_due() {
         then) if [ -z "$ROLE_LACKS" ]; then role_run "$4" "$3"; else told=; fi ;;
         daemon-reload) ! systemd_runs || systemctl daemon-reload ;;
         *)
-            if units_run && [[ $ROLE_STARTED != *" $3 "* ]]; then
+            if units_run && ! automount_rests "$3" && [[ $ROLE_STARTED != *" $3 "* ]]; then
                 systemctl "$2" "$3" || die "$3 does not $2" "look at 'journalctl -u $3' on this node"
             else
                 told=

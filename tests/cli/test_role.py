@@ -37,14 +37,17 @@ def session(tmp_path: Path) -> Session:
 def test_the_list(session: Session) -> None:
     lines = CliRunner().invoke(role, ["list"], obj=session).output.splitlines()
     assert lines == [
-        "nfs-server  -       Serves shared directories over NFS",
-        "toy         w[1-2]  A toy",
+        "mount-links     -       Links into the shares of mountpoints, for jobs",
+        "mount-packages  -       The programs that mount the shares of mountpoints",
+        "mounts          -       Mounts the shares of mountpoints",
+        "nfs-server      -       Serves shared directories over NFS",
+        "toy             w[1-2]  A toy",
     ]
 
 
 def test_the_list_for_programs(session: Session, tmp_path: Path) -> None:
     shown = CliRunner().invoke(role, ["list", "--output", "json"], obj=session).output
-    assert json.loads(shown)[1] == {
+    assert json.loads(shown)[-1] == {
         "role": "toy",
         "description": "A toy",
         "needs": [],
@@ -73,7 +76,7 @@ def test_names_of_roles_complete(session: Session, tmp_path: Path, verb: str) ->
         words = ["--dir", str(tmp_path), "role", verb]
         return [item.value for item in complete.get_completions(words, begun)]
 
-    assert offered("") == ["nfs-server", "toy"]
+    assert offered("") == ["mount-links", "mount-packages", "mounts", "nfs-server", "toy"]
     assert offered("t") == ["toy"]
 
 

@@ -239,3 +239,74 @@ def test_a_pipe_in_place_of_a_file_keeps_nobody_waiting(machine: Path) -> None:
     os.mkfifo(machine / "etc/x")
     done = run("role_file m /etc/x 644 root:root 0 ''", machine, check=True)
     assert "is no file" in done.stdout
+
+
+AUTO = "role_units x.automount"
+
+
+@pytest.mark.parametrize(("made", "container", "said"), [
+    ((), False, ["changed: x.automount is enabled and active"]),
+    (("dev/autofs",), True, ["changed: x.automount is enabled and active"]),
+    (("enabled-x.automount", "active-x.automount"), False, []),
+    # One without autofs is no news, nor is one whose file system is mounted: it could not start.
+    (("enabled-x.automount",), True, []), (("enabled-x.automount", "active-x.mount"), False, []),
+])  # fmt: skip
+def test_automounts(machine: Path, made: tuple[str, ...], container: bool, said: list[str]) -> None:
+    for name in made:
+        (machine / name).parent.mkdir(exist_ok=True)
+        (machine / name).write_text("enabled")
+    found = bash(STAND_INS + AUTO, machine, container=container, DLWS_CHECK="1")
+    assert ("differs: " in found.stdout) is bool(said), found
+    done = bash(STAND_INS + AUTO, machine, container=container)
+    assert done.returncode == 0 and done.stdout.splitlines() == said, done
+
+
+def test_an_automount_that_cannot_start_is_enabled(machine: Path) -> None:
+    (machine / "active-x.mount").touch()
+    done = bash(STAND_INS + AUTO, machine)
+    assert done.returncode == 0 and (machine / "enabled-x.automount").exists()
+    assert "start x.automount" not in (machine / "log").read_text()
+    bash(STAND_INS + ":>$ROLE_PLACE/due/k; role_due k restart x.automount ''", machine)
+    assert "restart x.automount" not in (machine / "log").read_text()
+
+
+def test_what_came_last_is_stopped_first(machine: Path) -> None:
+    """An automount that goes would detach a busy file system."""
+    units = ("x.automount", "x.mount")
+    for unit in units:
+        (machine / f"enabled-{unit}").write_text("enabled")
+    place = machine / "var/lib/dlws/roles/toy"
+    for line in ("role_prune", "remove_kinds unit"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "record").write_text("".join(f"unit {unit}\n" for unit in units))
+        done = run(line, machine)
+        assert done.stdout.splitlines() == [
+            "changed: stopped and disabled x.mount", "changed: stopped and disabled x.automount"
+        ], done  # fmt: skip
+
+
+def test_folders_are_made_and_otherwise_left_alone(machine: Path) -> None:
+    line = "role_folder '/mnt/a b/new' 777"
+    found = run(line, machine, check=True)
+    assert "differs: directory\t/mnt/a b/new\tis missing" in found.stdout
+    assert run(line, machine).stdout == "changed: made the directory /mnt/a b/new (777)\n"
+    made = machine / "mnt/a b/new"
+    assert made.stat().st_mode & 0o7777 == 0o777
+    made.chmod(0o750)
+    assert run(line, machine).stdout == "" and made.stat().st_mode & 0o7777 == 0o750
+    assert run(f"ROLE_LACKS=nfs; {line}x", machine).stdout == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+def test_no_folder_is_made_through_a_link_of_others(machine: Path) -> None:
+    (machine / "mnt").mkdir(mode=0o777)
+    (machine / "mnt").chmod(0o777)
+    (machine / "mnt/y").symlink_to("../etc")
+    done = run("role_folder /mnt/y/new 777", machine)
+    assert done.returncode != 0 and "is a link that others" in done.stderr
+    assert not (machine / "etc/new").exists()
+
+
+def test_a_share_that_does_not_answer_ends_it_and_hangs_nobody(machine: Path) -> None:
+    done = run("timeout() { return 137; }; role_folder /mnt/a 777", machine)
+    assert done.returncode == 1 and "/mnt/a does not answer" in done.stderr

@@ -115,6 +115,18 @@ def test_all_roles_are_one_question_to_those_that_carry_any(
         }
 
 
+def test_a_role_that_is_apart_waits_for_a_command_of_its_own(
+    make: Worlds, make_role: MakeRole, machine: Machine
+) -> None:
+    make_role("apart: true", {"etc/x": "y\n"})
+    world = make(CONFIG)
+    world.fakes["npu01"].rules.append(machine)
+    apply.apply_all(world.cluster)
+    assert not any(fake.asked for fake in world.fakes.values())
+    apply.apply(world.cluster, "toy")
+    assert world.cluster.run.console.changes == ["npu01: wrote /etc/x"]
+
+
 def test_a_dry_run_says_it_all_and_changes_nothing(
     bring: Callable[..., World], make_role: MakeRole, machine: Machine
 ) -> None:

@@ -130,3 +130,73 @@ def test_what_is_to_be_removed(make_role: MakeRole, carriers: Read) -> None:
     role, values = found.role("toy"), found.values(found.cluster.nodes[0])
     assert removal(role, values).before == ["echo infra01"]
     assert packages(role, with_vars(role, values)) == {"debian": ("infra01",)}
+
+
+EACH = "each: {etc/x.d/one: {of: nodes, name: '{{ item.name }} of {{ vars }}.conf'}}\n"
+
+
+def test_a_file_for_each_item_of_a_list(make_role: MakeRole, carriers: Read) -> None:
+    """It is checked, has modes and calls for commands as a file of the folder does."""
+    make_role(
+        EACH + "vars: {vars: us}\nfiles: {etc/x.d/*: '0640 root:adm'}\n"
+        "validate: {etc/x.d/one: 'check {}'}\nafter: {etc/x.d/one: reload x}\n",
+        {"etc/x.d/one.j2": "{{ item.address }} for {{ machine.name }}", "etc/y": ""},
+    )
+    found = of(carriers())
+    paths = [f"/etc/x.d/{name} of us.conf" for name in ("infra01", "gpu01", "npu01")]
+    assert [file.path for file in found.files] == [*paths, "/etc/y"]
+    assert found.files[1] == File(paths[1], b"10.1.0.11 for gpu01", 0o640, "root:adm")
+    assert found.checks == dict.fromkeys(paths, "check {}")
+    assert found.due == {Due("reload", "x.service"): frozenset(paths)}
+    assert found.record == (*(f"file {path}" for path in paths), "file /etc/y")
+
+
+def test_a_unit_for_each_item_is_read_and_restarted_as_its_own(
+    make_role: MakeRole, carriers: Read
+) -> None:
+    make_role(
+        "units: [infra01.mount]\n"
+        "each: {etc/systemd/system/u: {of: nodes, name: '{{ item.name }}.mount'}}\n",
+        {"etc/systemd/system/u.j2": ""},
+    )
+    place = "/etc/systemd/system/"
+    found = of(carriers()).due
+    assert len(found[Due("daemon-reload", "systemd")]) == 3
+    assert found[Due("restart", "infra01.mount")] == {f"{place}infra01.mount"}
+
+
+@pytest.mark.parametrize(("yaml", "words"), [
+    ("{of: nodes, name: same}", "two files would be /etc/x.d/same"),
+    ("{of: nodes, name: '../{{ item.name }}'}", "'../infra01' is not the name of a file"),
+    ("{of: nodes, name: ''}", "'' is not the name of a file"),
+    ("{of: nope, name: x}", "'nope' is undefined"),
+    ("{of: nodes, name: '{{ item.nope }}'}", "nope"),
+])  # fmt: skip
+def test_items_that_make_no_files(
+    make_role: MakeRole, carriers: Read, yaml: str, words: str
+) -> None:
+    make_role(f"each: {{etc/x.d/one: {yaml}}}\n", {"etc/x.d/one.j2": ""})
+    with pytest.raises(UsageError) as caught:
+        of(carriers())
+    assert words in caught.value.message and "role.yaml:1" in caught.value.message
+
+
+def test_links_and_folders_by_lines(make_role: MakeRole, carriers: Read) -> None:
+    make_role(
+        "link_lines:\n- |\n  {% for n in nodes %}\n  /l/{{ n.name }} -> /t -> {{ n.name }}\n"
+        "  {% endfor %}\nfolders: ['/a b/c 0777']\n"
+    )
+    found = of(carriers())
+    assert found.links["/l/gpu01"] == "/t -> gpu01" and len(found.links) == 3
+    assert found.folders == (("/a b/c", 0o777),)
+
+
+@pytest.mark.parametrize(("yaml", "words"), [
+    ("link_lines: [/a]", "'/a' is not a link"), ("link_lines: [a -> b]", "is not a link"),
+    ("folders: [/a]", "is not a directory and its mode"), ("folders: [a 0755]", "is not a"),
+])  # fmt: skip
+def test_lines_that_are_none(make_role: MakeRole, carriers: Read, yaml: str, words: str) -> None:
+    make_role(yaml)
+    with pytest.raises(UsageError) as caught:
+        of(carriers())
+    assert words in caught.value.message and "role.yaml:1" in caught.value.message

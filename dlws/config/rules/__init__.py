@@ -37,6 +37,7 @@ _RULES: tuple[Rule, ...] = (
     controlplane.kubelet,
     controlplane.pod_security,
     storage.mountpoints,
+    storage.mountable,
     paths.absolute,
     paths.shares,
     paths.socket,

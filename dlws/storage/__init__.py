@@ -1,0 +1,1 @@
+"""Shares on nodes: brought there by roles; looked at, stopped and cleaned up here."""

@@ -1,0 +1,38 @@
+"""Shares that no unit file could say, or that would get in each other's way."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.configs import assert_problem, look, minimal
+
+E = "type: emptyDir"
+SPACES = "cannot be mounted"
+
+
+@pytest.mark.parametrize(("shares", "words"), [
+    ("{s: {type: emptyDir, curphysicalmountpoint: /}}", "would hide the system's own files"),
+    ("{s: {type: emptyDir, curphysicalmountpoint: /usr/share}}", "would hide the system's"),
+    ("{s: {type: emptyDir, curphysicalmountpoint: /a/../etc/x}}", "would hide the system's"),
+    ('{s: {type: emptyDir, curphysicalmountpoint: "/a\\nWhat=/b"}}', SPACES),
+    ('{s: {type: emptyDir, curphysicalmountpoint: "/a "}}', SPACES),
+    ('{s: {type: emptyDir, curphysicalmountpoint: "/a\\\\"}}', SPACES),
+    ('{s: {type: emptyDir, options: "a\\nb"}}', SPACES),
+    ("{s: {type: emptyDir, mountpoints: [/x]}}", "is not a folder in the share"),
+    ("{s: {type: emptyDir, mountpoints: [../x]}}", "is not a folder in the share"),
+    ("{s: {type: emptyDir, curphysicalmountpoint: /m}, "
+     "t: {type: emptyDir, curphysicalmountpoint: /m}}", "s is mounted on /m, too"),
+    ("{s: {type: emptyDir, mountpoints: [x]}, t: {type: emptyDir, mountpoints: [y, x]}}",
+     "would have the same links"),
+    ("{s: {type: local, device: /dev/a, mountpoints: ''}, "
+     "t: {type: local, device: /dev/b, mountpoints: ''}}", "another default share"),
+    ("{s: {type: sshfs, server: m1, filesharename: x}}", "sshfs needs an absolute path"),
+])  # fmt: skip
+def test_what_is_refused(shares: str, words: str) -> None:
+    assert_problem(f"mountpoints: {shares}", words)
+
+
+@pytest.mark.parametrize("path", ["/a b/ü", "/50%", "/a\\\\b", "/$HOME", "/it's; x", "/home/share"])
+def test_what_is_awkward_and_can_be_mounted(path: str) -> None:
+    text = f'mountpoints: {{s: {{type: emptyDir, curphysicalmountpoint: "{path}"}}}}'
+    assert look(minimal(text)).problems == []
