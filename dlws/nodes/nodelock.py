@@ -130,7 +130,7 @@ class LockState:
 
 
 _VERDICTS = {"taken", "held", "kept", "lost", "released", "broken", "changed", "none"}
-_TIMES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})\n([^\n]{2,4096})\n([0-9]{1,12})")
+_TIMES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})\n([^\n]{2,1048576})\n([0-9]{1,12})")
 _WORD = str | int | float | None
 
 

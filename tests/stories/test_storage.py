@@ -1,0 +1,127 @@
+"""Shares on real nodes: mounted, there after a reboot, refused to be cleaned up while they are.
+
+sshfs and bind mounts; the kernel around the sandbox has neither NFS nor CIFS.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+
+import paramiko
+import pytest
+
+from tests.support.deploy import Deploy
+from tests.support.sandboxes import Made, MakeSandbox
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.sandbox
+
+OPERATIONS = "ls /var/lib/dlws/ops | wc -l"
+"""How many commands were run on a node that may change it."""
+ODD = "/mnt/a b%i/ü-\\x$H"
+SHARES = """
+mountpoints:
+  s: {{type: sshfs, server: {address}, accountname: root, accesskey: 'file:share.key',
+      filesharename: /srv/share, mountpoints: ""}}
+  l: {{type: local, filesharename: "/srv/lo cal", curphysicalmountpoint: '{odd}', mountpoints: [x]}}
+  e: {{type: emptyDir, vc: v1}}
+"""
+
+
+@pytest.fixture(scope="module")
+def box(make_sandbox: MakeSandbox) -> Made:
+    made = make_sandbox(1, 1)
+    for words in (("build",), ("sshkey", "install")):
+        Deploy(made.directory)(*words)
+    key = made.directory / "share.key"
+    line = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)]
+    subprocess.run(line, check=True)
+    public = key.with_suffix(".key.pub").read_text().strip()
+    made.run("infra1", f"mkdir -p /srv/share && echo '{public}' >>/root/.ssh/authorized_keys")
+    address = made.sandbox.address(made.sandbox.node("infra1"))
+    with made.config.open("a") as config:
+        config.write(SHARES.format(address=address, odd=ODD))
+    return made
+
+
+@pytest.fixture
+def deploy(box: Made) -> Deploy:
+    return Deploy(box.directory)
+
+
+def states(deploy: Deploy, code: int = 0) -> set[str]:
+    rows = json.loads(deploy("mount", "status", "--output", "json", code=code).stdout)
+    assert len(rows) == 6
+    return {row["state"] for row in rows}
+
+
+def test_they_are_mounted_linked_and_a_second_run_changes_nothing(
+    box: Made, deploy: Deploy
+) -> None:
+    told = deploy("--dry-run", "mount").stderr
+    assert r"unit mnt-a\x20b\x25i-\xc3\xbc\x2d\x5cx\x24H.mount" in told, told
+    deploy("mount")
+    box.run("worker1", "echo hello >/dlwsdata/work/f && echo here >/dltsdata/v1/e/f")
+    assert box.run("infra1", "cat /srv/share/work/f /mntdlws/s/work/f") == "hello\nhello"
+    assert box.run("worker1", "cat /var/lib/dlws/empty/e/f; stat -c %a /mntdlws/s/work") == (
+        "here\n777"
+    )
+    kinds = box.run("worker1", f"findmnt -n -o FSTYPE /mntdlws/s; findmnt '{ODD}' >/dev/null")
+    assert kinds == "fuse.sshfs"
+    assert box.run("worker1", "stat -c %a /etc/dlws/mounts /etc/dlws/mounts/s.key") == "700\n600"
+    before = box.run("worker1", OPERATIONS)
+    assert "nothing to do" in deploy("mount").stderr
+    deploy("role", "verify", "mounts")
+    deploy("role", "verify", "mount-links")
+    assert box.run("worker1", OPERATIONS) == before
+    assert states(deploy) == {"mounted"}
+
+
+def test_they_are_there_after_a_reload_and_a_reboot(box: Made, deploy: Deploy) -> None:
+    box.run("worker1", "systemctl daemon-reload")
+    assert states(deploy) == {"mounted"}
+    box.run("worker1", "touch /run/before")
+    with contextlib.suppress(paramiko.SSHException, OSError, EOFError, AssertionError):
+        box.run("worker1", "systemctl reboot")
+    anew = "test ! -e /run/before && systemctl is-active multi-user.target"
+
+    def back() -> bool:
+        with contextlib.suppress(paramiko.SSHException, OSError, EOFError, AssertionError):
+            return box.run("worker1", anew) == "active"
+        return False
+
+    wait_until(back, 90)
+    # A sandbox node has no automounts: where its network comes late, nothing tries again by itself.
+    rows = json.loads(deploy("mount", "status", "--output", "json", code=None).stdout)
+    assert {row["share"] for row in rows if row["state"] != "mounted"} <= {"s"}
+    deploy("mount")
+    assert states(deploy) == {"mounted"}
+    assert box.run("worker1", "cat /dlwsdata/work/f") == "hello"
+    deploy("role", "verify", "mounts")
+
+
+def test_clean_and_stop_leave_what_is_mounted_or_busy(box: Made, deploy: Deploy) -> None:
+    told = deploy("mount", "clean", code=4).stderr
+    assert "worker1: /mntdlws/s (fuse.sshfs of root@" in told and "mount stop" in told, told
+    assert "worker1: /mntdlws/e (" in told
+    deploy("role", "remove", "mounts", code=1)
+    box.run("worker1", "(cd /mntdlws/s && exec sleep 300) >/dev/null 2>&1 & echo $! >/run/sleeper")
+    told = deploy("mount", "stop", "worker1", code=1).stderr
+    assert "mntdlws-s.mount cannot be stopped" in told, told
+    assert box.run("worker1", "cat /mntdlws/s/work/f") == "hello"
+    box.run("worker1", "kill $(cat /run/sleeper)")
+
+
+def test_stop_then_clean_takes_all_but_the_data_away(box: Made, deploy: Deploy) -> None:
+    deploy("mount", "stop")
+    assert states(deploy, code=5) == {"not mounted"}
+    assert "nothing to do" in deploy("mount", "stop").stderr
+    deploy("mount", "clean")
+    for node in ("infra1", "worker1"):
+        left = "ls -d /etc/systemd/system/mnt*.mount /mntdlws/s /etc/dlws/mounts/s.key 2>/dev/null"
+        assert box.run(node, f"{left}; find /dlwsdata /dltsdata -type l") == ""
+    assert box.run("infra1", "cat /srv/share/work/f") == "hello"
+    assert box.run("worker1", "cat /var/lib/dlws/empty/e/f") == "here"
+    assert "nothing to do" in deploy("mount", "clean").stderr
