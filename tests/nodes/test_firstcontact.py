@@ -67,11 +67,14 @@ def test_only_what_nobody_has_accepted_is_asked_about(
     assert known.accepted("changed.example", 22) == set()
 
 
-def test_a_pinned_key_is_nobodys_question(known: HostKeys, tmp_path: Path) -> None:
+def test_a_pinned_key_is_nobodys_question(
+    known: HostKeys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     one = Shows(contact_of(known, tmp_path), "one")
     pinned = f"ssh-ed25519 {base64.b64encode(one.key).decode()}"
     one.target = Target("one.example", machine="one", host_key=pinned)
     one.contact.meet([one])  # type: ignore[list-item]
+    assert "SHA256:" not in capsys.readouterr().err
 
 
 def test_a_jump_host_with_a_password_comes_first(
