@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sized
 from typing import TypeVar
 
 from dlws.core.errors import UsageError
@@ -35,7 +35,12 @@ def fold(names: Iterable[str]) -> str:
 
 def counted(names: Collection[str]) -> str:
     """Names with their number: counted(["w1", "w2"]) == "2 nodes w[1-2]"."""
-    return f"{len(names)} node{'' if len(names) == 1 else 's'} {fold(names)}"
+    return f"{count(names)} {fold(names)}"
+
+
+def count(names: Sized) -> str:
+    """How many nodes: count(["w1", "w2"]) == "2 nodes"."""
+    return f"{len(names)} node{'' if len(names) == 1 else 's'}"
 
 
 def expand(pattern: str) -> list[str]:

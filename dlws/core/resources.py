@@ -6,6 +6,7 @@ A cluster's directory may have templates/ of its own, which lie over ours file b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -21,6 +22,12 @@ def root() -> Path:
 
 def templates() -> Path:
     return root() / "templates"
+
+
+@cache
+def template(name: str) -> str:
+    """The text of a template of ours, read once."""
+    return (templates() / name).read_text()
 
 
 def scripts() -> Path:

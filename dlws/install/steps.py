@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import CheckFailed, DeployError, EndOfPlan, SomeNodesFailed, UsageError
-from dlws.core.nodeset import fold
+from dlws.core.nodeset import count, fold
 from dlws.core.program import PROGRAM
 from dlws.core.text import took
 from dlws.install import hooks
 from dlws.install.pending import PendingSteps
 from dlws.install.step import PLATFORMS, Step
-from dlws.nodes.outcomes import Outcome, again, count, summary
+from dlws.nodes.outcomes import Outcome, again, summary
 from dlws.prepare.scripts import SCRIPTS
 
 if TYPE_CHECKING:

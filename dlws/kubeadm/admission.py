@@ -127,5 +127,5 @@ def withdraw(cluster: Cluster, live: Node, chosen: str, masters: bool) -> None:
 
 def kubeadm(stamp: str, reset: str, *words: str) -> str:
     """The command that runs kubeadm under a stamp; with a runtime's socket it resets first."""
-    text = (resources.templates() / "kubernetes/kubeadm.sh").read_text()
+    text = resources.template("kubernetes/kubeadm.sh")
     return script(text, stamp, reset, *words)

@@ -99,7 +99,7 @@ def _check_sealing(cluster: Cluster, away: Sequence[str]) -> None:
 
 def _apply(cluster: Cluster, config: Config, nodes: Sequence[Node], sealing: bytes) -> None:
     """Files, manifests, and a restart where one is needed: node by node, each to its end."""
-    text = (resources.templates() / "kubernetes/await.sh").read_text()
+    text = resources.template("kubernetes/await.sh")
 
     def one(node: Node) -> None:
         files = [*controlplane.files(config), *encryption.file(sealing)]

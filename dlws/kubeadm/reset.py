@@ -120,7 +120,7 @@ def drain_words(config: Config, name: str, reachable: bool) -> list[str]:
 
 
 def _clean(config: Config, node: Node) -> None:
-    text = (resources.templates() / "kubernetes/reset.sh").read_text()
+    text = resources.template("kubernetes/reset.sh")
     kubernetes = config.kubernetes
     socket = kubernetes.cri_socket or versions.cri_socket(config.runtime, kubernetes.version)
     node.run(script(text, socket), sudo=True, title="kubeadm reset")

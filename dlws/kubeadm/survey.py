@@ -131,7 +131,7 @@ def _member(query: str) -> Member:
 
 def read(node: Node) -> State:
     """One node's state; infra nodes ask their API server, too."""
-    text = (resources.templates() / "kubernetes/state.sh").read_text()
+    text = resources.template("kubernetes/state.sh")
     ask = "1" if node.machine.is_infra else "0"
     result = node.read(script(text, ask), sudo=True)
     if result.lost:

@@ -106,7 +106,7 @@ def _devices(values: Mapping[str, Sequence[str]]) -> str:
 
 def collect(cluster: Cluster, nodes: Sequence[Node], wait: float = 0) -> list[Row]:
     """The rows of nodes; `wait`: seconds to give them to become Ready first."""
-    text = (resources.templates() / "kubernetes/status.sh").read_text()
+    text = resources.template("kubernetes/status.sh")
 
     def look(node: Node) -> Row:
         row = Row(node.name, tuple(node.roles), node.address)

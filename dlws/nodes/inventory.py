@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from dlws.ssh.keys import Keys
 if TYPE_CHECKING:
     from dlws.config import Config, Machine
     from dlws.config.model.machines import JumpHost
+    from dlws.config.model.machines import Ssh as SshSection
     from dlws.runs.run import Run
 
 
@@ -45,7 +47,8 @@ def target(
     ssh = config.ssh
     address = (public and machine.public_ip) or address_of(machine, dict(hosts)) or machine.fqdn
     user = machine.user or ssh.user or config.admin_username
-    return Target(
+    return replace(
+        _manner(ssh),
         address=address,
         port=machine.port or ssh.port,
         user=user,
@@ -54,31 +57,34 @@ def target(
         host_key=machine.host_key,
         machine=machine.name,
         sends_passwords=user != "root" and bool(machine.sudo_password or ssh.sudo_password),
-        legacy_algorithms=ssh.legacy_algorithms,
-        connect_timeout=ssh.connect_timeout,
-        banner_timeout=ssh.banner_timeout,
-        auth_timeout=ssh.auth_timeout,
-        idle_timeout=ssh.idle_timeout,
-        answer_timeout=ssh.answer_timeout,
-        keepalive=ssh.keepalive,
-        retries=ssh.retries,
     )
 
 
 def _jump_target(jump: JumpHost, inside: Target, config: Config, directory: Path) -> Target:
     """Where and how to log in to a jump host: it gets no key or password of the node behind it."""
     ssh = config.ssh
-    return Target(
+    return replace(
+        _manner(ssh),
         address=jump.host,
         port=jump.port,
         user=jump.user or inside.user,
         key=private_key(directory, jump.key or ssh.key),
         password=jump.password,
         host_key=jump.host_key,
+        idle_timeout=0,  # what runs through it may be silent
+    )
+
+
+def _manner(ssh: SshSection) -> Target:
+    """How all connections are made, and nothing of who logs in where."""
+    return Target(
+        address="",
         legacy_algorithms=ssh.legacy_algorithms,
         connect_timeout=ssh.connect_timeout,
         banner_timeout=ssh.banner_timeout,
         auth_timeout=ssh.auth_timeout,
+        idle_timeout=ssh.idle_timeout,
+        answer_timeout=ssh.answer_timeout,
         keepalive=ssh.keepalive,
         retries=ssh.retries,
     )

@@ -55,14 +55,10 @@ def summary(outcomes: Iterable[Outcome[Any]], before: str = "") -> list[str]:
             groups.setdefault((message, cure), []).append(outcome.node.name)
     lines = []
     for (message, cure), names in groups.items():
-        lines.append(f"{before}{count(names)}: {nodeset.fold(names)}: {message}")
+        lines.append(f"{before}{nodeset.count(names)}: {nodeset.fold(names)}: {message}")
         if cure:
             lines.append(f"  cure: {cure}")
     return lines
-
-
-def count(names: Sequence[object]) -> str:
-    return f"{len(names)} node{'' if len(names) == 1 else 's'}"
 
 
 def raise_failures(outcomes: Sequence[Outcome[Any]], options: Options) -> None:
@@ -72,7 +68,7 @@ def raise_failures(outcomes: Sequence[Outcome[Any]], options: Options) -> None:
     wrong = [outcome for outcome in outcomes if outcome.error]
     if not wrong:
         return
-    lines = [f"failed on {len(failed)} of {count(outcomes)}"]
+    lines = [f"failed on {len(failed)} of {nodeset.count(outcomes)}"]
     lines += [f"  {line}" for line in summary(failed)]
     lines += [f"  {line}" for line in summary(skipped, "not tried: ")]
     kind = DeployError if len(wrong) == len(outcomes) else SomeNodesFailed

@@ -7,7 +7,6 @@ import gzip
 import re
 import tarfile
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import TYPE_CHECKING
 
 from dlws.core import resources
@@ -35,15 +34,9 @@ def tar(members: Members) -> bytes:
     return b"".join(files.tar((name, *row) for name, row in members.items()))
 
 
-@cache
-def template(name: str) -> str:
-    """The text of a template, read once."""
-    return (resources.templates() / name).read_text()
-
-
 def answers(node: Node, data: bytes, names: Sequence[str]) -> Answers:
     """What state.sh answers to an archive, by the names of its questions."""
-    result = node.read(script(template("verify/state.sh")), stdin=data, sudo=True)
+    result = node.read(script(resources.template("verify/state.sh")), stdin=data, sudo=True)
     return parse(result.text, names)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dlws.core.nodeset import fold
+from dlws.core.nodeset import count, fold
 from dlws.nodes.questions import Members, answers, packed, said, would_change
 from dlws.roles import builder
 from dlws.roles import values as fill
@@ -63,7 +63,7 @@ def bring(carriers: Carriers, nodes: Sequence[Node], roles: Sequence[Role]) -> N
     outcomes = cluster.change_all(nodes, one, title, protect_quorum=True)
     changed = sum(bool(outcome.value) for outcome in outcomes)
     if not changed:
-        names = f"{len(outcomes)} node{'' if len(outcomes) == 1 else 's'}"
+        names = count(outcomes)
         cluster.run.console.say(f"nothing to do: {title} is as it should be on {names}")
 
 

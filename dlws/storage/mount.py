@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from dlws.config.mounts import incomplete
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.program import PROGRAM
+from dlws.core.resources import template
 from dlws.core.text import split_lines
 from dlws.nodes.outcomes import raise_failures
-from dlws.nodes.questions import template
 from dlws.roles import apply
 from dlws.roles.carry import Carriers, ordered
 from dlws.shell.quoting import script, sh

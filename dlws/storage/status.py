@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.program import PROGRAM
+from dlws.core.resources import template
 from dlws.core.text import split_lines
 from dlws.nodes.outcomes import raise_failures
-from dlws.nodes.questions import template
 from dlws.roles.carry import Carriers
 from dlws.shell.quoting import script
 from dlws.storage.members import mounts_on

@@ -11,7 +11,7 @@ import pytest
 
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError, Refused, UsageError
-from dlws.nodes.questions import template
+from dlws.core.resources import template
 from dlws.storage import mount
 from tests.support.commands import runs
 from tests.support.fakes import World

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.program import PROGRAM
+from dlws.core.resources import template
 from dlws.kubeadm import controlplane, documents
 from dlws.kubernetes import started
-from dlws.nodes.questions import template
 from dlws.shell.quoting import script
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dlws.core.program import PROGRAM
+from dlws.core.resources import template
 from dlws.kubeadm import podnetwork
-from dlws.nodes.questions import template
 from dlws.shell.quoting import script
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (
