@@ -101,22 +101,37 @@ choose() {
     fi
 }
 
-# Real nodes are waited for most of the time: their tests run beside everything else, one at a time.
+# Real nodes are waited for most of the time: their tests run beside everything else, the largest
+# cluster's in one process and all others in another.
 begin_real_nodes() {
-    real_log=$(mktemp)
-    # A shell's background jobs ignore Ctrl-C; this one has to take its nodes down.
-    env --default-signal=INT .venv/bin/python -m pytest -m "sandbox or cluster" --durations=15 \
-        -o cache_dir=.pytest_cache/nodes >"$real_log" 2>&1 </dev/null &
-    real=$!
-    trap '[ -z "$real" ] || { kill -INT "$real"; wait "$real" || true; }; rm -f "$real_log"' EXIT
+    real_logs=$(mktemp -d)
+    trap end_real_nodes_early EXIT
+    begin_real "a large cluster" tests/stories/test_cluster.py
+    begin_real "real nodes" tests --ignore=tests/stories/test_cluster.py
     chosen=(-m "not sandbox and not cluster")
 }
 
-end_real_nodes() {
-    local code=0
-    tail -n +1 -f --pid="$real" "$real_log"
-    wait "$real" || code=$?
-    real=''
+begin_real() {
+    local name=$1
+    shift
+    # A shell's background jobs ignore Ctrl-C; these have to take their nodes down.
+    env --default-signal=INT .venv/bin/python -m pytest -m "sandbox or cluster" --durations=15 \
+        -o cache_dir=".pytest_cache/${name// /-}" "$@" >"$real_logs/$name" 2>&1 </dev/null &
+    real[$!]=$name
+}
+
+end_real_nodes_early() {
+    local process
+    for process in "${!real[@]}"; do kill -INT "$process" || true; done
+    for process in "${!real[@]}"; do wait "$process" || true; done
+    rm -rf "$real_logs"
+}
+
+end_real() {
+    local process=$1 code=0
+    tail -n +1 -f --pid="$process" "$real_logs/${real[$process]}"
+    wait "$process" || code=$?
+    unset "real[$process]"
     return "$code"
 }
 
@@ -128,7 +143,7 @@ run_all() {
 
 run_some() { .venv/bin/python -m pytest "${chosen[@]}" "${arguments[@]}"; }
 
-not_run='' real='' chosen=()
+not_run='' chosen=() real=()
 stage prepare prepare
 if [ ${#failed[@]} -gt 0 ]; then exit 1; fi
 choose
@@ -139,7 +154,7 @@ stage mypy .venv/bin/mypy --no-error-summary
 stage "lint-imports" .venv/bin/lint-imports --no-cache --no-logo
 stage shellcheck check_shell
 if [ ${#arguments[@]} = 0 ]; then stage pytest run_all; else stage pytest run_some; fi
-if [ -n "$real" ]; then stage "pytest on real nodes" end_real_nodes; fi
+for process in "${!real[@]}"; do stage "pytest on ${real[$process]}" end_real "$process"; done
 
 if [ -n "$not_run" ]; then
     printf '%s\n' "$not_run"
