@@ -91,6 +91,12 @@ class Facts:
     secure_boot: bool = False
     ascend_runtime: bool = False
     proxy: bool = False
+    routes: tuple[tuple[str, str, str], ...] = ()
+    """Network, interface, and the gateway if there is one."""
+    cni: tuple[str, ...] = ()
+    member: bool = False
+    """Whether kubeadm has made it a member of a cluster."""
+    cloud_hosts: bool = False
 
     @property
     def reached(self) -> bool:
@@ -151,6 +157,10 @@ def parse(facts: Facts, text: str, window: tuple[float, float] | None = None) ->
         inodes=lines.each("inodes", _disk, 3),
         modules=dict(lines.each("module", lambda name, state: (name, state), 2)),
         proxy=lines.one("proxy") == "1",
+        routes=lines.each("route", lambda *row: row, 3),
+        cni=lines.all("cni"),
+        member=lines.one("member") == "1",
+        cloud_hosts=lines.one("cloud_hosts") == "1",
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from dlws.check import foreign
 from dlws.check.facts import Device, Disk, Facts
 from dlws.check.findings import Finding
 from dlws.core.program import PROGRAM
@@ -281,8 +282,12 @@ def container(facts: Facts, config: Config) -> list[Finding]:
 RULES: tuple[Rule, ...] = (
     *(ssh, sudo, system, architecture, hostname, address, disk, memory, cores, swap, modules),
     *(nvidia, huawei, mirrors, registries, container),
+    *(foreign.networks, foreign.cni, foreign.listeners, foreign.hosts),
 )
-_KUBERNETES = (memory, cores, swap, modules, registries)
+_KUBERNETES = (
+    *(memory, cores, swap, modules, registries),
+    *(foreign.networks, foreign.cni, foreign.listeners),
+)
 
 
 def alone(facts: Facts, config: Config) -> list[Finding]:

@@ -53,8 +53,8 @@ def install(session: Session, pubkeys: tuple[Path, ...]) -> None:
 def hosts(ctx: click.Context) -> None:
     """Write deploy/etc/hosts: the names and addresses of all nodes.
 
-    Lines of your own in that file stay. `copytoall deploy/etc/hosts /etc/hosts` brings it to the
-    nodes.
+    Lines of your own in that file stay. `copytoall deploy/etc/hosts /etc/hosts` merges it into the
+    nodes' own files.
     """
     from dlws.prepare.hosts import generate
 

@@ -61,10 +61,18 @@ def doonall(session: Session, command: tuple[str, ...]) -> None:
 def copytoall(session: Session, source: Path, destination: str) -> None:
     """Copy a file or directory to DESTINATION on all nodes, as root.
 
-    Modes are kept; files that are there with the same content are not sent again.
+    Modes are kept; files that are there with the same content are not sent again. The lines of
+    deploy/etc/hosts are merged into /etc/hosts: other lines there stay.
     """
     from dlws.nodes.commands import copy
+    from dlws.prepare import hosts
 
-    changed = copy(session.cluster, source, destination)
+    cluster = session.cluster
+    if hosts.is_ours(cluster, source, destination):
+        session.console.say(f"merging {source} into /etc/hosts: other lines there stay")
+        text = source.read_text(errors="replace")
+        changed = hosts.install(cluster, cluster.select(), text)
+    else:
+        changed = copy(cluster, source, destination)
     verb = "would change" if session.options.dry_run else "changed"
     session.console.say(f"{verb} {changed} nodes" if changed else "nothing to do: it is there")

@@ -280,11 +280,27 @@ def _silent(server: str, error: Exception) -> DeployError:
     )
 
 
+def client_settings(admin: Mapping[str, Any]) -> Any:
+    """How the client library speaks to the server of a kubeconfig; through no proxy: those of the
+    devbox's environment lead out, and not to the cluster's own addresses."""
+    from kubernetes import config as kubernetes_config
+    from kubernetes.client import Configuration
+
+    settings: Any = Configuration()
+    settings.proxy = None
+    load: Any = kubernetes_config.load_kube_config_from_dict
+    load(admin, client_configuration=settings, persist_config=False)
+    # Every API server's certificate has this name, whichever way leads to it.
+    settings.tls_server_name = "kubernetes"
+    settings.retries = 0
+    settings.connection_pool_maxsize = _AT_A_TIME
+    return settings
+
+
 @contextlib.contextmanager
 def connect(cluster: Cluster) -> Iterator[Api]:
     """The cluster's API, directly where the devbox reaches it, else through an infra node's SSH."""
-    from kubernetes import config as kubernetes_config
-    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.client import ApiClient
 
     credentials = kubeconfig.credentials(cluster)
     tunnel = None
@@ -292,14 +308,7 @@ def connect(cluster: Cluster) -> Iterator[Api]:
     if not server:
         tunnel = _tunnel(cluster)
         server = tunnel.url
-    settings: Any = Configuration()
-    load: Any = kubernetes_config.load_kube_config_from_dict
-    admin = credentials.kubeconfig(cluster.config.cluster_name, server)
-    load(admin, client_configuration=settings, persist_config=False)
-    # Every API server's certificate has this name, whichever way leads to it.
-    settings.tls_server_name = "kubernetes"
-    settings.retries = 0
-    settings.connection_pool_maxsize = _AT_A_TIME
+    settings = client_settings(credentials.kubeconfig(cluster.config.cluster_name, server))
     client: Any = ApiClient(settings)
     try:
         yield Api(client, server)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from dlws.core.architecture import architecture
 from dlws.core.errors import DeployError
@@ -53,8 +54,12 @@ def run(cluster: Cluster, words: Sequence[str]) -> int:
 
 
 def environment(cluster: Cluster, server: str) -> dict[str, str]:
-    """This process's environment with a kubeconfig that leads to `server`."""
-    return {**os.environ, "KUBECONFIG": str(_pointed_at(cluster, server))}
+    """This process's environment with a kubeconfig that leads to `server`, by no proxy."""
+    host = str(urlsplit(server).hostname)
+    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy")
+    direct = f"{known},{host}" if known else host
+    settings = {"KUBECONFIG": str(_pointed_at(cluster, server))}
+    return {**os.environ, "NO_PROXY": direct, "no_proxy": direct, **settings}
 
 
 def _pointed_at(cluster: Cluster, server: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ BEGIN, END = "# dlws: begin", "# dlws: end"
 _READ = "stat -c '%a %U:%G' /etc/hosts && cat /etc/hosts"
 _STATE = "644 root:root"
 _OLD_BEGIN, _OLD_END = "# dlws api server: begin", "# dlws api server: end"
+_LOOP = re.compile(r"\s*(127\.|::1|fe00|ff0)")
 _LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
 
 
@@ -85,17 +87,58 @@ def _without(text: str, names: set[str]) -> str:
     return "".join(row for row in rows if not names & set(row.split("#")[0].split()[1:]))
 
 
-def install(cluster: Cluster, nodes: list[Node]) -> None:
-    """Bring our lines of /etc/hosts on the nodes up to date; their other lines stay."""
+def _row(text: str) -> tuple[str, frozenset[str]]:
+    """Address and names of a line; empty ones for a comment."""
+    address, *names = text.split("#", maxsplit=1)[0].split() or [""]
+    return address, frozenset(names)
+
+
+def copied(old: str, source: str) -> str:
+    """A node's hosts file with the lines of another one that stand outside our block there.
+
+    A line for the same names gets its address. What is about the node itself, such as localhost,
+    stays the node's own.
+    """
+    head, _, rest = source.partition(BEGIN + "\n")
+    found = {_row(row)[1]: row.split("#")[0] for row in _rows(head + rest.partition(END + "\n")[2])}
+    new = {names: row.split() for names, row in found.items() if names and not _LOOP.match(row)}
+    wanted = {names: words[0] for names, words in new.items()}
+    head, begin, rest = old.partition(BEGIN + "\n")
+    block, end, tail = rest.partition(END + "\n") if END + "\n" in rest else ("", "", rest)
+    head, tail = _agreeing(head, wanted), _agreeing(tail, wanted)
+    here = {names for _, names in map(_row, _rows(head + tail))}
+    if head and not head.endswith("\n"):
+        head += "\n"
+    added = [f"{' '.join(words)}\n" for names, words in new.items() if names not in here]
+    return "".join([head, *added, begin, block, end, tail])
+
+
+def _agreeing(text: str, wanted: Mapping[frozenset[str], str]) -> str:
+    """The text without the lines that give wanted names another address."""
+    rows = [(row, *_row(row)) for row in _rows(text)]
+    return "".join(row for row, at, names in rows if wanted.get(names, at) == at)
+
+
+def install(cluster: Cluster, nodes: list[Node], source: str = "") -> int:
+    """Bring our lines of /etc/hosts on the nodes up to date; how many nodes that changed.
+
+    Their other lines stay; those of `source`, another hosts file, are added.
+    """
     shared = names(cluster)
 
     def action(node: Node) -> bool:
         seen = node.read(_READ, title="read /etc/hosts").out.decode(errors="replace")
         state, _, old = seen.partition("\n")
-        new = merged(old, [*shared, *endpoint.host_lines(cluster, node)])
+        new = merged(copied(old, source), [*shared, *endpoint.host_lines(cluster, node)])
         return (state, old) != (_STATE, new) and node.put(new, "/etc/hosts")
 
-    cluster.change_all(nodes, action, "names of the nodes", protect_quorum=True)
+    done = cluster.change_all(nodes, action, "names of the nodes", protect_quorum=True)
+    return sum(bool(outcome.value) for outcome in done)
+
+
+def is_ours(cluster: Cluster, source: Path, destination: str) -> bool:
+    """Whether a copy is that of deploy/etc/hosts to where it belongs."""
+    return destination == "/etc/hosts" and source.resolve() == cluster.deploy / "etc/hosts"
 
 
 def generate(cluster: Cluster) -> tuple[Path, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import tarfile
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from dlws.core import resources
 from dlws.core.errors import UsageError
 from dlws.shell import files
+from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
     from dlws.config import Config
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 _HEADER_LINES = 20
 _DIRECTIVE = re.compile(r"^# dlws-(files|needs|check)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
+_USUAL = {".sh": "bash", ".py": "python3"}
+"""What runs a script without a first line that says so, by its suffix."""
 _TEMPLATE = re.compile(r"^# dlws-render\b", re.MULTILINE)
 
 
@@ -38,11 +42,9 @@ class Script:
         return self.path.name
 
     def words(self, args: tuple[str, ...]) -> tuple[str, ...]:
-        """What runs it in its directory, by its own interpreter or the usual one."""
-        if self.content[:2] == b"#!":
-            return (f"./{self.name}", *args)
-        interpreter = "python3" if self.name.endswith(".py") else "bash"
-        return (interpreter, f"./{self.name}", *args)
+        """What runs it in its directory: its interpreter, since that works where the file system
+        executes nothing (noexec), too."""
+        return (*_interpreter(self.path, self.content), f"./{self.name}", *args)
 
     @cached_property
     def content(self) -> bytes:
@@ -77,9 +79,11 @@ def find(path: str, args: tuple[str, ...] = ()) -> Script:
 
 def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
     """Read what a script's first lines say: dlws-files, dlws-needs, dlws-check."""
-    lines = path.read_bytes().split(b"\n", _HEADER_LINES)[:_HEADER_LINES]
+    content = path.read_bytes()
+    lines = content.split(b"\n", _HEADER_LINES)[:_HEADER_LINES]
     head = b"\n".join(lines).decode(errors="replace")
     _refuse_template(path, head)
+    _refuse_foreign(path, content)
     said = dict.fromkeys(("files", "needs", "check"), "")
     for word, value in _DIRECTIVE.findall(head):
         said[word] += f" {value or word}"
@@ -88,6 +92,39 @@ def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
         if file.is_absolute() or ".." in file.parts or not (path.parent / file).is_file():
             raise UsageError(f"{path}: its dlws-files line names {file}, which is not beside it")
     return Script(path, named, frozenset(said["needs"].split()), bool(said["check"]), args)
+
+
+def _interpreter(path: Path, content: bytes) -> tuple[str, ...]:
+    """What its first line names, as the kernel reads it; else the usual one of its suffix."""
+    line = content.split(b"\n", 1)[0].decode(errors="surrogateescape")
+    if line.startswith("#!"):
+        return tuple(line[2:].strip().split(maxsplit=1))
+    return (_USUAL[path.suffix],)
+
+
+def _refuse_foreign(path: Path, content: bytes) -> None:
+    """What an editor of another system left would make the interpreter fail, or do half of it."""
+    head = b"\n".join(content.split(b"\n", _HEADER_LINES)[:_HEADER_LINES])
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        cure = sh("iconv", "-f", "UTF-16", "-t", "UTF-8", "-o", path.with_suffix(".utf8"), path)
+        raise UsageError(f"{path} is in UTF-16", f"run: {cure}")
+    if content.startswith(codecs.BOM_UTF8):
+        cure = sh("sed", "-i", r"1s/^\xef\xbb\xbf//", path)
+        raise UsageError(f"{path} begins with a byte order mark, not with #!", f"run: {cure}")
+    if b"\r\n" in head + b"\n":
+        cure = sh("sed", "-i", r"s/\r$//", path)
+        raise UsageError(f"{path} has the line ends of Windows (CRLF)", f"run: {cure}")
+    if not _interpreter_known(path, content):
+        raise UsageError(
+            f"{path} does not say what runs it: its first line is no #!...",
+            "write, for one, #!/usr/bin/env bash there",
+        )
+
+
+def _interpreter_known(path: Path, content: bytes) -> bool:
+    if content.startswith(b"#!"):
+        return bool(content[2:].split(b"\n", 1)[0].strip())
+    return path.suffix in _USUAL and b"\0" not in content
 
 
 def _refuse_template(path: Path, head: str) -> None:

@@ -11,22 +11,22 @@ from dlws.shell.quoting import sh
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH"
 _REFUSALS = re.compile(
     r"sudo: .*(a password is required|incorrect password|must have a tty)"
-    r"|is not in the sudoers file|^Sorry, user .* (is not allowed to|may not run)",
+    r"|is not in the sudoers file|^Sorry, user .* (is not allowed to|may not run)"
+    r"|sudo-rs: (interactive authentication is required|Maximum|I'm sorry .*I'm afraid I can't)",
     re.MULTILINE,
 )
-_MARK = "dlws: standard input follows"
-# sudo asks three times, so with a wrong password it would take the lines that follow for others:
-# the password is tried alone first. -k: without it sudo may take a cached answer and leave the
-# password unread. LANGUAGE: refused() knows the English words. Neither sh nor sudo is looked for
-# where the user's own files say: what they find there would be told the password.
+# Neither sh nor sudo is looked for where the user's own files say: what they find there would be
+# told the password. LANGUAGE: refused() knows the English words.
 _BEFORE = f"LANGUAGE=C; export LANGUAGE; {_PATH}; "
-_ASK = f"""{_BEFORE}IFS= read -r password
-printf '%s\\n' "$password" | sudo -k -S -p '' -- sh -c : || exit 1
-exec sudo -k -S -p '' -- sh -c "$3" dlws "$1" "$2\""""
 _ASK_NOT = f'{_BEFORE}exec sudo -n -- sh -c "$1"'
-# Whether sudo reads the password depends on its rules, so the shell behind it finds the mark
-# instead of counting: else the password could become the command's input.
-_SKIP = 'IFS= read -r line; [ "$line" = "$1" ] || IFS= read -r line; exec sh -c "$2" dlws'
+# How much sudo reads in search of a password depends on its kind and its rules: sudo-rs takes all
+# there is. So it gets a pipe with nothing else in it, and the shell behind it opens the pipe with
+# the rest. That cannot be sshd's socket itself, which nobody can open anew. -k: without it sudo may
+# take a cached answer, and so hide that the password is wrong.
+_ASK = f'{_BEFORE}cat | sh -c "$2" dlws "$1"'
+_BEHIND_CAT = """IFS= read -r password
+printf '%s\\n' "$password" |
+  sudo -k -S -p '' -- sh -c 'exec <"/proc/$1/fd/0" && exec sh -c "$2" dlws' dlws "$$" "$1\""""
 
 
 def as_root(command: str, user: str, password: str | None) -> str:
@@ -36,7 +36,7 @@ def as_root(command: str, user: str, password: str | None) -> str:
         return sh("sh", "-c", inner)
     if password is None:
         return sh("/bin/sh", "-c", _ASK_NOT, "dlws", inner)
-    return sh("/bin/sh", "-c", _ASK, "dlws", _MARK, inner, _SKIP)
+    return sh("/bin/sh", "-c", _ASK, "dlws", inner, _BEHIND_CAT)
 
 
 def root_stdin(stdin: Stdin, user: str, password: str | None) -> Stdin:
@@ -45,7 +45,7 @@ def root_stdin(stdin: Stdin, user: str, password: str | None) -> Stdin:
         return stdin
 
     def lines() -> Iterator[bytes]:
-        yield f"{password}\n{password}\n{_MARK}\n".encode()
+        yield f"{password}\n".encode()
         yield from pieces(stdin)
 
     return b"".join(lines()) if isinstance(stdin, bytes) else lines()

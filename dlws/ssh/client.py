@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import threading
@@ -15,7 +16,7 @@ import paramiko
 
 from dlws.core.connection import KEEP, Echo, Halt, Result, Stdin, Tail
 from dlws.core.errors import DeployError, UsageError
-from dlws.core.limits import Bounds, Unanswered
+from dlws.core.limits import ANSWER, Bounds, Unanswered
 from dlws.core.program import PROGRAM
 from dlws.secrets.redaction import revealed
 from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
@@ -24,6 +25,9 @@ from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, public
 from dlws.ssh.streams import OutputReader, StdinWriter, start
 from dlws.ssh.transport import Transport, Wakeup, close
+
+_MISWRITTEN = re.compile("syntax error|unexpected|unmatched|unterminated", re.IGNORECASE)
+"""What shells say of a command line that is none: they read all of it before any of it runs."""
 
 Meet = Callable[[Sequence["Ssh"]], None]
 
@@ -48,6 +52,7 @@ class Ssh:
         self._keys, self._agent = keys, agent
         self._lock = threading.Lock()
         self._transport: Transport | None = None
+        self._runs_commands: Transport | None = None
         self._failure: tuple[float, DeployError] | None = None
 
     def run(
@@ -67,6 +72,8 @@ class Ssh:
     def _run(
         self, command: str, stdin: Stdin, echo: Echo | None, keep: int, bounds: Bounds | None
     ) -> Result:
+        if stdin:
+            self._prove()
         channel = self.session()
         bell = Wakeup()
         channel.in_buffer.set_event(bell)
@@ -88,7 +95,17 @@ class Ssh:
                 if error.lost:
                     self.close()  # nothing more goes over a link that hangs, or is flooded
                 raise
-        return Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
+        result = Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
+        if not sink.begun and not _MISWRITTEN.search(result.complaint):
+            raise CommandNotRun(self.target, result)
+        self._runs_commands = channel.get_transport()
+        return result
+
+    def _prove(self) -> None:
+        """See that a command is run at all, before one gets input: another program that a login
+        shell starts in its place could take that for commands."""
+        if self._transport is None or self._transport is not self._runs_commands:
+            self._run(":", b"", None, KEEP, ANSWER)
 
     def _listen(
         self, channel: paramiko.Channel, bell: Wakeup, sink: OutputReader, liveness: Liveness
@@ -98,6 +115,7 @@ class Ssh:
             liveness.wait(bell)
             done = channel.closed or (channel.eof_received and channel.status_event.is_set())
             now, some = time.monotonic(), sink.drain()
+            liveness.begun = sink.begun
             if done:
                 break
             liveness.look(now, some)
@@ -267,9 +285,11 @@ class Ssh:
         if target.password is not None:
             ways.append(lambda: transport.auth_password(user, revealed(target.password) or ""))
         if not ways:
+            missing = f": {target.key} does not exist" if target.key else ""
             raise UsageError(
-                f"there is no key or password for {target}",
-                f"run: {PROGRAM} build, then: {PROGRAM} sshkey install",
+                f"there is no key or password for {target}{missing}",
+                f"run: {PROGRAM} build, then: {PROGRAM} sshkey install; "
+                "or let ssh.key in config.yaml name a key",
             )
         return ways
 
@@ -296,6 +316,19 @@ class Ssh:
         transport, self._transport = self._transport, None
         if transport:
             close(transport)
+
+
+class CommandNotRun(ConnectionFailed):
+    """A login shell, or a command that sshd forces, ended with a status of its own."""
+
+    def __init__(self, target: Target, result: Result) -> None:
+        said = f": {result.last_words[:200]}" if result.last_words else ", without a word"
+        super().__init__(
+            f"{target.user}'s login shell ended with {result.code} before the command began{said}",
+            "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in /etc/passwd, "
+            f"and for ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@"
+            f"{target.address} -p {target.port} echo it runs commands",
+        )
 
 
 def _try(attempt: Callable[[], object]) -> None:

@@ -12,12 +12,16 @@ from dlws.ssh.transport import PendingChannel, Wakeup
 _SILENCES = 4
 """Unanswered keepalives until a machine counts as gone."""
 
+_SHELL_SECONDS = 30.0
+"""So long a login shell may take to come to a command."""
+
 
 class Liveness:
     """Raises ConnectionFailed (`lost`) where a machine has gone, or a command is silent too long.
 
     `ahead` is the channel that was asked for with the command: its answer tells that anyone is
     there, long before a keepalive does. Of a `timely` command the end comes within answer_timeout.
+    `begun` is set once the command has begun.
     """
 
     def __init__(
@@ -25,24 +29,33 @@ class Liveness:
     ) -> None:
         self._target, self._transport, self._ahead = target, transport, ahead
         self._answer_timeout = target.answer_timeout if timely else 0
-        self._begun = self._active = self._pinged = time.monotonic()
+        self._started = self._active = self._pinged = time.monotonic()
+        self.begun = False
 
     def wait(self, bell: Wakeup) -> None:
         """Wait until something arrives, or it is time to look()."""
         limit = self._target.connect_timeout if self._unanswered else 0
-        waits = (self._target.keepalive, self._target.idle_timeout, limit, self._answer_timeout)
+        shell = 0 if self.begun else _SHELL_SECONDS
+        target = self._target
+        waits = (target.keepalive, target.idle_timeout, limit, self._answer_timeout, shell)
         bell.wait(min(filter(None, waits), default=None))
         bell.quiet()
 
     def look(self, now: float, some: bool) -> None:
         """Judge what is known, and ask where nothing is; `some` output has arrived by `now`."""
         target = self._target
-        if self._answer_timeout and now - self._begun >= self._answer_timeout:
+        if self._answer_timeout and now - self._started >= self._answer_timeout:
             raise Unanswered.late(self._answer_timeout)
         if some:
             self._active = now
-        if self._unanswered and now - self._begun >= target.connect_timeout:
+        if self._unanswered and now - self._started >= target.connect_timeout:
             raise ConnectionFailed(f"{target.address} no longer answers", AWAY, lost=True)
+        if not self.begun and now - self._started >= _SHELL_SECONDS:
+            raise ConnectionFailed(
+                f"{target.user}'s login shell has not come to the command in {_SHELL_SECONDS:g} s",
+                "look for what waits in ~/.bashrc and /etc/profile.d, and whether its home hangs",
+                lost=True,
+            )
         if target.idle_timeout and now - self._active >= target.idle_timeout:
             raise ConnectionFailed(
                 f"no output for {target.idle_timeout:g} s",

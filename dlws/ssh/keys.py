@@ -14,6 +14,7 @@ from paramiko.pkey import UnknownKeyType
 
 from dlws.core.errors import UsageError
 from dlws.secrets.vault import OwnPassphrase, as_openssh
+from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
     from dlws.secrets.vault import Vault
@@ -41,9 +42,11 @@ def _read_key(path: Path, vault: Vault | None) -> paramiko.PKey:
     try:
         if vault and vault.owns_key(path):
             return _parsed_key(vault.open_key(path), path)
+        data = path.read_bytes()
+        _refuse_other(path, data)
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path}: others can read this private key", f"chmod 600 {path}")
-        if (data := path.read_bytes()).startswith(_PKCS8):
+        if data.startswith(_PKCS8):
             return _parsed_key(as_openssh(data), path)
         return paramiko.PKey.from_path(path)
     except (paramiko.PasswordRequiredException, TypeError, OwnPassphrase) as error:
@@ -59,7 +62,23 @@ def _read_key(path: Path, vault: Vault | None) -> paramiko.PKey:
 
 _PKCS8 = (b"-----BEGIN PRIVATE KEY", b"-----BEGIN ENCRYPTED PRIVATE KEY")
 """How keys that openssl makes begin: OpenSSH reads them, Paramiko does not."""
+_PUTTY = b"PuTTY-User-Key-File-"
+_PUBLIC = (b"ssh-", b"ecdsa-", b"sk-", b"---- BEGIN SSH2 PUBLIC KEY")
 _CURE = "another can be made: ssh-keygen -t ed25519"
+
+
+def _refuse_other(path: Path, data: bytes) -> None:
+    """Say of a file that is a key, and no private key for OpenSSH, what it is."""
+    if data.startswith(_PUTTY):
+        made = path.with_suffix("")
+        cure = sh("puttygen", path, "-O", "private-openssh", "-o", made)
+        raise UsageError(
+            f"{path} is a key for PuTTY, not for OpenSSH",
+            f"run: {cure}, and set ssh.key: {made} in config.yaml",
+        )
+    if data.startswith(_PUBLIC):
+        private = path.with_suffix("") if path.suffix == ".pub" else "the path of the private key"
+        raise UsageError(f"{path} is a public key", f"set ssh.key: {private} in config.yaml")
 
 
 def public(path: Path) -> bytes:

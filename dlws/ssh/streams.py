@@ -56,6 +56,11 @@ class OutputReader:
                 some = True
         return some
 
+    @property
+    def begun(self) -> bool:
+        """Whether the login shell has come to the command."""
+        return any(marked.seen for _, _, marked, *_ in self._streams)
+
     def end(self) -> None:
         """Move what waited for a mark that never came: the shell did not run the command."""
         for name, tail, marked, *_ in self._streams:
@@ -75,9 +80,11 @@ class AfterMark:
 
     def __init__(self) -> None:
         self._before: bytearray | None = bytearray()
+        self.seen = False
 
     def behind(self, data: bytes) -> bytes:
         """What of the next piece counts."""
+        self.seen = self.seen or MARK in data
         if self._before is None:
             return data
         self._before += data

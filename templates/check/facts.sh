@@ -192,6 +192,22 @@ devices() {
     fi
 }
 
+# What others have here that ours would meet.
+others() {
+    local file
+    ip -4 -o route show 2>/dev/null | awk '$1 ~ /^[0-9]/ {
+        via = dev = ""
+        for (i = 2; i < NF; i++) { if ($i == "via") via = $(i + 1); if ($i == "dev") dev = $(i + 1) }
+        print "route=" $1 "|" dev "|" via }'
+    for file in "$DLWS_ROOT"/etc/cni/net.d/*.{conf,conflist,json}; do fact cni "${file##*/}"; done
+    if [ -e "$DLWS_ROOT/etc/kubernetes/kubelet.conf" ]; then fact member 1; fi
+    # cloud-init reads its files in this order, and the last word counts.
+    cat "$DLWS_ROOT"/etc/cloud/cloud.cfg "$DLWS_ROOT"/etc/cloud/cloud.cfg.d/*.cfg 2>/dev/null |
+        sed -nE 's/^manage_etc_hosts:[[:space:]]*["'"'"']?([A-Za-z]+).*/\1/p' | tail -n 1 |
+        grep -qiE '^(true|localhost|template)$' && fact cloud_hosts 1
+    return 0
+}
+
 fact clock "$(date +%s.%N)"
 shopt -s nullglob
 fact user "$(id -un)"
@@ -199,4 +215,5 @@ fact user "$(id -un)"
     system
     identity
     devices
+    others
 } </dev/null

@@ -189,6 +189,28 @@ def test_apt_sources_of_both_formats_without_passwords(root: Path) -> None:
     assert "u:p" not in text
 
 
+@pytest.mark.parametrize(("files", "managed"), [
+    ({"cloud.cfg": "manage_etc_hosts: true\n"}, True),
+    ({"cloud.cfg": "manage_etc_hosts: 'localhost' # x\n"}, True),
+    ({"cloud.cfg": "# manage_etc_hosts: true\n"}, False),
+    ({"cloud.cfg": "manage_etc_hosts: true\n", "cloud.cfg.d/99-z.cfg": "manage_etc_hosts: false"},
+     False),
+    ({"cloud.cfg": "manage_etc_hosts: false\n", "cloud.cfg.d/99-z.cfg": "manage_etc_hosts: True\n"},
+     True),
+])  # fmt: skip
+def test_what_others_left(root: Path, files: dict[str, str], managed: bool) -> None:
+    names = {f"etc/cloud/{name}": text for name, text in files.items()}
+    names |= {"etc/cni/net.d/05-k3s.conf": "{}", "etc/cni/net.d/10-dlws.conflist": "{}"}
+    names |= {"etc/cni/net.d/README": "", "etc/kubernetes/kubelet.conf": ""}
+    for name, text in names.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    facts = parse(EMPTY, ask(root, ""))
+    assert set(facts.cni) == {"05-k3s.conf", "10-dlws.conflist"}
+    assert (facts.cloud_hosts, facts.member) == (managed, True)
+    assert all(len(row) == 3 and row[0][0].isdigit() for row in facts.routes)
+
+
 def test_the_script_is_clean() -> None:
     assert shutil.which("shellcheck"), "install shellcheck (apt-get install shellcheck)"
     path = resources.templates() / "check/facts.sh"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kubernetes.client import ApiClient, Configuration
 
 from dlws.core.errors import DeployError
-from dlws.kubernetes.api import Api, KubeNode
+from dlws.kubernetes.api import Api, KubeNode, client_settings
 from dlws.kubernetes.status import wait_ready
 
 
@@ -117,6 +117,23 @@ def test_nodes(api: Api) -> None:
     assert (found["a"].ready, found["b"].ready, found["b"].message) == (True, False, "why")
     assert (found["a"].pod_cidr, found["a"].address) == ("10.244.0.0/24", "10.1.0.1")
     assert found["a"].taints == ({"key": "k", "effect": "NoSchedule"},)
+
+
+def test_a_proxy_of_the_devbox_is_not_asked(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    admin = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": server.url}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    settings = client_settings(admin)
+    assert settings.proxy is None and settings.host == server.url
+    with ApiClient(settings) as client:
+        assert set(Api(client, server.url).nodes()) == {"a", "b"}
 
 
 def test_what_a_kubelet_says_is_one_line(api: Api, server: Server) -> None:

@@ -73,6 +73,22 @@ def test_another_live_master_is_asked_through_a_private_copy(make: Make) -> None
     assert yaml.safe_load(kubeconfig.path(cluster).read_text()) == ADMIN
 
 
+@pytest.mark.parametrize(("before", "after"), [
+    ({}, "10.1.0.1"), ({"no_proxy": ".corp"}, ".corp,10.1.0.1"), ({"NO_PROXY": "a"}, "a,10.1.0.1"),
+])  # fmt: skip
+def test_a_proxy_of_the_devbox_is_not_for_the_cluster(
+    make: Make, monkeypatch: pytest.MonkeyPatch, before: dict[str, str], after: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HTTPS_PROXY": "http://127.0.0.1:1", **before}.items():
+        monkeypatch.setenv(name, value)
+    cluster = make().cluster
+    write(kubeconfig.path(cluster), kubeconfig.dump(ADMIN))
+    found = kubectl.environment(cluster, "https://10.1.0.1:6443")
+    assert found["NO_PROXY"] == found["no_proxy"] == after
+
+
 def test_an_encrypted_kubeconfig_is_given_to_kubectl_in_memory(make: Make) -> None:
     cluster = make(THREE).cluster
     cluster.run.vault = Vault(cluster.directory, lambda: "passphrase")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlws.prepare.hosts import BEGIN, END, merged
+from dlws.prepare.hosts import BEGIN, END, copied, merged
 from tests.support.deploy import Deploy
 
 
@@ -61,3 +61,27 @@ def test_a_block_of_an_older_dlws_goes_where_it_has_an_end() -> None:
 def test_a_line_ends_at_nothing_but_a_newline() -> None:
     line = "10.9.9.9 mine \u2028 10.1.0.9 \x0b x\n"
     assert merged(line, THREE_API).startswith(line)
+
+
+SEED = """127.0.0.1       localhost
+
+ 192.168.3.2    atlas02
+ 192.168.3.2    atlas02.example.cn  atlas02-alias # both
+"""
+
+
+def test_lines_of_the_devboxs_file_are_added_and_the_nodes_own_stay() -> None:
+    own = "127.0.0.1 localhost node7\n10.2.2.2 storage # theirs\n10.9.9.9 atlas02\n"
+    text = copied(own, SEED)
+    assert text == (
+        "127.0.0.1 localhost node7\n10.2.2.2 storage # theirs\n"
+        "192.168.3.2 atlas02\n192.168.3.2 atlas02.example.cn atlas02-alias\n"
+    )
+    assert copied(text, SEED) == text
+
+
+def test_the_block_is_no_line_of_the_devboxs_file_nor_touched_in_the_nodes() -> None:
+    block = f"{BEGIN}\n10.0.0.1 w1\n{END}\n"
+    assert copied(f"a\n{block}10.9.9.9 x", f"{block}1.1.1.1 x\n") == f"a\n1.1.1.1 x\n{block}"
+    assert copied(f"a\n{BEGIN}\nlost", "") == f"a\n{BEGIN}\nlost"
+    assert copied("", "") == ""

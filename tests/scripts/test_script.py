@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dlws.core import resources
+from dlws.core.connection import Local
 from dlws.core.errors import UsageError
 from dlws.scripts.script import Script, environment, find, parse
 from tests.support.fakes import Make
@@ -38,13 +39,43 @@ def test_parse(tmp_path: Path, line: str, needs: set[str], check: bool) -> None:
 
 @pytest.mark.parametrize(("name", "text", "words"), [
     ("job.sh", "true\n", ("bash", "./job.sh", "a b")),
-    ("job.sh", "#!/bin/sh\n", ("./job.sh", "a b")),
+    ("job.sh", "#!/bin/sh\n", ("/bin/sh", "./job.sh", "a b")),
+    ("job", "#! /bin/sh -eu\n", ("/bin/sh", "-eu", "./job", "a b")),
+    ("job", "#!/usr/bin/env -S perl -w\n", ("/usr/bin/env", "-S perl -w", "./job", "a b")),
     ("job.py", "print()\n", ("python3", "./job.py", "a b")),
-    ("job.py", "#!/usr/bin/env python3\n", ("./job.py", "a b")),
-    ("job", "true\n", ("bash", "./job", "a b")),
+    ("job.py", "#!/usr/bin/env python3\n", ("/usr/bin/env", "python3", "./job.py", "a b")),
 ])  # fmt: skip
 def test_words(tmp_path: Path, name: str, text: str, words: tuple[str, ...]) -> None:
     assert script(tmp_path, text, name).words(("a b",)) == words
+
+
+@pytest.mark.parametrize(("name", "content", "said", "cure"), [
+    ("a b.sh", b"#!/bin/bash\r\necho hello\r\n", "line ends of Windows", "sed -i 's/\\r$//' "),
+    ("job.sh", b"true\r\n", "line ends of Windows", "sed -i"),
+    ("job.sh", b"\xef\xbb\xbf#!/bin/sh\n", "byte order mark", r"sed -i '1s/^\xef\xbb\xbf//' "),
+    ("job.sh", "#!/bin/sh\n".encode("utf-16"), "UTF-16", "iconv -f UTF-16"),
+    ("job", b"print 'hello';\n", "does not say what runs it", "#!/usr/bin/env bash"),
+    ("job.pl", b"print 'hello';\n", "does not say what runs it", "#!/usr/bin/env bash"),
+    ("job.sh", b"#!\ntrue\n", "does not say what runs it", "#!/usr/bin/env bash"),
+    ("job.sh", b"\x7fELF\x02\x01\x01\0\0", "does not say what runs it", "#!/usr/bin/env bash"),
+])  # fmt: skip
+def test_what_would_fail_or_do_half_of_it_is_named(
+    tmp_path: Path, name: str, content: bytes, said: str, cure: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=said) as caught:
+        parse(tmp_path / name)
+    assert str(tmp_path / "") in str(caught.value) and cure in (caught.value.cure or "")
+
+
+def test_the_cures_of_line_ends_and_marks_cure(tmp_path: Path) -> None:
+    path = tmp_path / "it's.sh"
+    for content in (b"#!/bin/sh\r\ntrue\r\n", b"\xef\xbb\xbf#!/bin/sh\ntrue\n"):
+        path.write_bytes(content)
+        with pytest.raises(UsageError) as caught:
+            parse(path)
+        assert Local().run(caught.value.cure.removeprefix("run: ")).ok
+        assert parse(path).content == b"#!/bin/sh\ntrue\n"
 
 
 @pytest.mark.parametrize("named", ["missing.sh", "../x", "/etc/passwd", "lib/../../x"])

@@ -20,7 +20,8 @@ if [ "$RULE" = password ]; then
   if [ -z "$asks" ]; then echo 'sudo: a password is required' >&2; exit 1; fi
   tries=0
   while :; do
-    if ! IFS= read -r line; then echo 'sudo: no password was provided' >&2; break; fi
+    if [ "$GREEDY" ]; then IFS= read -r line; cat >/dev/null; [ "$line" ] || exit 1
+    elif ! IFS= read -r line; then echo 'sudo: no password was provided' >&2; break; fi
     printf '%s\\n' "$line" >>"$SEEN"
     [ "$line" != "$PASSWORD" ] || exec "$@"
     tries=$((tries + 1)); [ $tries -lt 3 ] || break
@@ -101,8 +102,8 @@ def test_as_root_without_a_password(command: str, user: str, line: str) -> None:
     (b"in", "root", None, b"in"),
     (b"in", "root", "secret", b"in"),
     (b"in", "eve", None, b"in"),
-    (b"in", "eve", "secret", b"secret\nsecret\ndlws: standard input follows\nin"),
-    (b"", "eve", "s ü", "s ü\ns ü\ndlws: standard input follows\n".encode()),
+    (b"in", "eve", "secret", b"secret\nin"),
+    (b"", "eve", "s ü", "s ü\n".encode()),
 ])  # fmt: skip
 def test_root_stdin(stdin: bytes, user: str, password: str | None, given: bytes) -> None:
     assert root_stdin(stdin, user, password) == given
@@ -115,6 +116,17 @@ def test_the_command_gets_its_own_input_whether_sudo_asks_or_not(
 ) -> None:
     done = run(place, "cat; exit 3", password, password, rule, b"line 1\n\xff\x00line 2")
     assert (done.returncode, done.stdout) == (3, b"line 1\n\xff\x00line 2")
+
+
+def test_a_sudo_that_reads_all_there_is_leaves_the_command_its_input(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As sudo-rs 0.2.5 does: scripts and copies went lost behind the password."""
+    monkeypatch.setenv("GREEDY", "yes")
+    done = run(place, "cat; exit 3", "secret", "secret", "password", b"line 1\n\xff\x00line 2")
+    assert (done.returncode, done.stdout) == (3, b"line 1\n\xff\x00line 2")
+    wrong = run(place, "cat", "wrong", "secret", "password", b"secret\n")
+    assert (wrong.returncode, wrong.stdout) == (1, b"")
 
 
 @pytest.mark.parametrize("password", AWKWARD)
@@ -132,7 +144,7 @@ def test_a_wrong_password_is_tried_once_and_the_input_never(place: Path) -> None
 def test_an_input_in_pieces_follows_the_password() -> None:
     stdin = root_stdin(iter([b"a", b"", b"b"]), "admin", "pw")
     assert not isinstance(stdin, bytes)
-    assert b"".join(stdin) == b"pw\npw\ndlws: standard input follows\nab"
+    assert b"".join(stdin) == b"pw\nab"
 
 
 @pytest.mark.parametrize("words", [
@@ -142,6 +154,9 @@ def test_an_input_in_pieces_follows_the_password() -> None:
     "Sorry, user bob is not allowed to execute '/bin/sh' as root on w1.",
     "Sorry, user bob may not run sudo on w1.",
     "sudo: sorry, you must have a tty to run sudo",
+    "sudo-rs: interactive authentication is required",
+    "sudo: Authentication failed, try again.\nsudo-rs: Maximum 3 incorrect authentication attempts",
+    "sudo-rs: I'm sorry admin. I'm afraid I can't do that",
 ])  # fmt: skip
 def test_what_sudo_says_when_it_refuses(words: str) -> None:
     assert refused(1, words)

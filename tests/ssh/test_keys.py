@@ -21,6 +21,21 @@ from tests.support.agent import agent
 from tests.support.sshd import Server
 
 
+@pytest.mark.parametrize(("name", "content", "said", "cure"), [
+    ("id.pub", b"ssh-ed25519 AAAAC3Nza me\n", "is a public key", "ssh.key: {place}/id in"),
+    ("id", b"ecdsa-sha2-nistp256 AAAA me\n", "is a public key", "the path of the private key"),
+    ("my key.ppk", b"PuTTY-User-Key-File-3: ssh-ed25519\n", "a key for PuTTY",
+     "puttygen '{place}/my key.ppk' -O private-openssh -o '{place}/my key'"),
+])  # fmt: skip
+def test_what_is_no_private_key_for_openssh_is_said(
+    tmp_path: Path, name: str, content: bytes, said: str, cure: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=said) as caught:
+        Keys().load(tmp_path / name)
+    assert cure.format(place=tmp_path) in caught.value.cure
+
+
 def test_a_key_with_a_passphrase_is_left_to_the_agent(sshd: Server, tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.write_bytes(sshd.key.read_bytes())

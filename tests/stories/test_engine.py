@@ -74,6 +74,20 @@ def lines_of(text: str) -> list[str]:
     return sorted(line.split(":", 1)[1].strip() for line in text.splitlines())
 
 
+def test_the_hosts_file_of_the_devbox_is_merged_and_no_line_goes_lost(let_in: Box) -> None:
+    """The seed's own line: it overwrote what an administrator had there."""
+    let_in.made.run("worker1", "echo '10.2.2.2 storage' >>/etc/hosts")
+    let_in.deploy("hosts")
+    source = let_in.made.directory / "deploy/etc/hosts"
+    with source.open("a") as file:
+        file.write("10.3.3.3 gate.example.org gate\n")
+    copy = ("--nodes", "worker1", "copytoall", str(source), "/etc/hosts")
+    assert "merging" in let_in.deploy(*copy).stderr
+    known = let_in.made.run("worker1", "getent hosts storage gate infra1 | cut -d' ' -f1").split()
+    assert known == ["10.2.2.2", "10.3.3.3", let_in.address("infra1")]
+    assert "nothing to do" in let_in.deploy(*copy).stderr
+
+
 def test_a_wrong_root_password_is_named_and_changes_nothing(box: Box) -> None:
     path = box.made.directory / "deploy/sshkey/rootpasswd"
     right = path.read_text()

@@ -99,6 +99,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
         )
         if fault not in AT_UPLOAD | set(AT_EFFECT) | {Fault.NONE}:
             self._struck = self._host.struck = True
+        if fault not in {Fault.DROP_COMMAND, Fault.FREEZE, Fault.NO_ANSWER}:
+            self._mark()
         if fault is Fault.SUDO:
             self._finish(1, err=SUDO_COMPLAINT)
         elif fault in {Fault.DROP_COMMAND, Fault.FREEZE}:

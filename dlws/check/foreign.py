@@ -1,0 +1,86 @@
+"""The rules about what others left or manage on a node: networks, listeners, files."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dlws.check.facts import Facts
+from dlws.check.findings import Finding
+from dlws.check.ports import ETCD, KUBELET
+
+if TYPE_CHECKING:
+    from dlws.config import Config
+
+CNI_FILES = {"bridge": "10-dlws.conflist"}
+"""What a network plugin calls its file, where that is not 10-PLUGIN.conflist."""
+_PLUGIN = re.compile(r"cni|cali|flannel|tunl|vxlan\.calico|kube-ipvs|veth|lo$")
+"""Interfaces of network plugins, whose networks are those of pods."""
+
+
+def networks(facts: Facts, config: Config) -> list[Finding]:
+    """No network that the node really has lies within those of pods and services."""
+    found = []
+    for network, device, via in facts.routes:
+        # On a member, routes to the pods of other nodes are the network plugin's.
+        if _PLUGIN.match(device) or (facts.member and via):
+            continue
+        for whose, own in _own(config):
+            if _overlap(network, own):
+                what = (
+                    f"its route to {network} ({device}) lies within the network of {whose}, {own}"
+                )
+                cure = f"choose another kubernetes.{whose.removesuffix('s')}_cidr in config.yaml"
+                found.append(Finding("failure", facts.node, what, cure))
+    return found
+
+
+def _own(config: Config) -> Iterator[tuple[str, str]]:
+    yield "pods", config.kubernetes.pod_cidr
+    yield "services", config.kubernetes.service_cidr
+
+
+def _overlap(one: str, other: str) -> bool:
+    try:
+        first, second = (ipaddress.ip_network(text, strict=False) for text in (one, other))
+        return first.version == second.version and first.overlaps(second)
+    except ValueError:
+        return False
+
+
+def cni(facts: Facts, config: Config) -> list[Finding]:
+    """No other network configuration comes before that of our plugin: the first one counts."""
+    plugin = config.kubernetes.network
+    ours = CNI_FILES.get(plugin, f"10-{plugin}.conflist")
+    others = sorted(name for name in facts.cni if name < ours)
+    if not others:
+        return []
+    what = f"/etc/cni/net.d/{others[0]} comes before {ours}: pods would get its network"
+    cure = f"remove it there if nobody needs it: sudo rm /etc/cni/net.d/{others[0]}"
+    return [Finding("failure", facts.node, what, cure)]
+
+
+def listeners(facts: Facts, config: Config) -> list[Finding]:
+    """Nobody else has the ports that kubeadm needs."""
+    if facts.member:
+        return []
+    infra = config.machines[facts.node].is_infra
+    wanted = {KUBELET, *((config.kubernetes.api_port, *ETCD, 10257, 10259) if infra else ())}
+    taken = sorted(wanted & {port for _, port in facts.listens})
+    if not taken:
+        return []
+    ports = ", ".join(map(str, taken))
+    what = f"something listens on {ports}, and no kubeadm made this node a member of a cluster"
+    cure = f"see what it is, and remove it: sudo ss -ltnp 'sport = :{taken[0]}'"
+    return [Finding("failure", facts.node, what, cure)]
+
+
+def hosts(facts: Facts, config: Config) -> list[Finding]:
+    """Nobody else writes /etc/hosts."""
+    if not facts.cloud_hosts:
+        return []
+    what = "cloud-init writes /etc/hosts anew at each start (manage_etc_hosts): our names get lost"
+    cure = "echo 'manage_etc_hosts: false' | sudo tee /etc/cloud/cloud.cfg.d/99-dlws.cfg"
+    return [Finding("warning", facts.node, what, cure)]

@@ -1,0 +1,88 @@
+"""Login shells that do not run what they are given: nothing may pass for done that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dlws.ssh import keepalive
+from dlws.ssh.client import CommandNotRun
+from dlws.ssh.handshake import ConnectionFailed
+from tests.support.deploy import deploying
+from tests.support.sshd import Server, serving
+
+pytestmark = pytest.mark.sshd
+
+SHELLS = {
+    "exit": ("exit\n", ""),
+    "exec": ("exec dash\n", ""),
+    "forced": ("", 'ForceCommand echo "Please log in as the user ubuntu"; exit 142\n'),
+    "quiet": ("", "ForceCommand true\n"),
+}
+
+
+@pytest.fixture(scope="module", params=SHELLS)
+def shell(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    place = tmp_path_factory.mktemp(request.param)
+    bashrc, more = SHELLS[request.param]
+    (place / ".bashrc").write_text(bashrc)
+    with serving(place, more=f"SetEnv HOME={place}\n{more}") as server:
+        yield server
+
+
+def test_nothing_is_said_to_be_done(shell: Server, tmp_path: Path) -> None:
+    deploy = deploying(shell, tmp_path)
+    (tmp_path / "job.sh").write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    (tmp_path / "file").write_text("content\n")
+    touch = ("touch", str(tmp_path / "ran"))
+    for words in (
+        ("--nodes", "w1", "execonall", *touch),
+        ("--nodes", "w1", "doonall", *touch),
+        ("--nodes", "w1", "runscriptonall", str(tmp_path / "job.sh")),
+        ("--nodes", "w1", "copytoall", str(tmp_path / "file"), f"{tmp_path}/copied"),
+    ):
+        done = deploy(*words, code=None)
+        assert done.returncode in (1, 3), done.stderr
+        assert "before the command began" in done.stderr and "ForceCommand" in done.stderr
+    assert not (tmp_path / "ran").exists() and not (tmp_path / "copied").exists()
+
+
+def test_input_is_for_the_command_alone(tmp_path: Path) -> None:
+    """A shell that replaces the login shell took the archive of a script for commands."""
+    (tmp_path / ".bashrc").write_text("exec dash\n")
+    stdin = f"touch {tmp_path}/stolen\n".encode()
+    with serving(tmp_path, more=f"SetEnv HOME={tmp_path}\n") as server:
+        for given in (stdin, iter([stdin])):
+            with pytest.raises(CommandNotRun):
+                server.connect().run("cat", stdin=given)
+    assert not (tmp_path / "stolen").exists()
+
+
+def test_a_login_shell_that_waits_is_not_waited_for_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keepalive, "_SHELL_SECONDS", 0.5)
+    (tmp_path / ".bashrc").write_text("exec sleep 60\n")
+    with (
+        serving(tmp_path, more=f"SetEnv HOME={tmp_path}\n") as server,
+        pytest.raises(ConnectionFailed, match=r"has not come to the command in 0\.5 s"),
+    ):
+        server.connect().run("true")
+
+
+def test_its_words_are_said_and_nothing_of_ours() -> None:
+    from dlws.core.connection import Result
+    from dlws.ssh.handshake import Target
+
+    said = str(CommandNotRun(Target("10.0.0.1", user="eve"), Result(142, b"log in as ubuntu\n")))
+    assert said == "eve's login shell ended with 142 before the command began: log in as ubuntu"
+
+
+def test_a_healthy_login_shell_is_asked_once(sshd: Server) -> None:
+    connection = sshd.connect()
+    assert connection.run("cat", stdin=b"one").out == b"one"
+    assert connection.run("cat", stdin=b"two").out == b"two"
