@@ -41,10 +41,12 @@ def install(session: Session, pubkeys: tuple[Path, ...]) -> None:
     Logs in as deploy/sshkey/rootuser with the password in deploy/sshkey/rootpasswd, or asks for
     it. Keys that are there stay. Nodes where the key works already are left alone.
     """
+    from dlws.access import sshconfig
     from dlws.access import sshkey as keys
 
     nodes = session.cluster.select()
-    if not keys.install(session.cluster, nodes, pubkeys, session.ask_secret):
+    installed = keys.install(session.cluster, nodes, pubkeys, session.ask_secret)
+    if not sshconfig.update(session.cluster) and not installed:
         session.console.say("nothing to do: the key works")
 
 

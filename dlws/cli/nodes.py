@@ -16,16 +16,24 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("role")
 @click.argument("which", default="0", metavar="[INDEX|NAME]")
+@click.option("--print", "line", is_flag=True, help="Print the line for ssh instead.")
 @click.pass_obj
-def connect(session: Session, role: str, which: str) -> None:
+def connect(session: Session, role: str, which: str, line: bool) -> None:
     """Open a shell on a node: the INDEXth (from 0) of a ROLE, or the one with NAME.
 
-    ROLE may be a node's name as well. The exit status is that of the shell.
+    ROLE may be a node's name as well. The exit status is that of the shell. deploy/ssh_config has
+    all nodes for ssh, scp, rsync and editors, too.
     """
+    from dlws.access import sshconfig
+    from dlws.shell.quoting import sh
     from dlws.ssh.client import Ssh
     from dlws.ssh.terminal import shell
 
     node = session.cluster.pick(role, which)
+    if line:
+        sshconfig.update(session.cluster)
+        click.echo(sh("ssh", "-F", sshconfig.path(session.cluster), node.name))
+        return
     assert isinstance(node.connection, Ssh)
     raise SystemExit(shell(node.connection))
 

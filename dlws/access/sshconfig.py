@@ -1,0 +1,85 @@
+"""deploy/ssh_config: the nodes for ssh, scp, rsync and editors, with the host keys that we know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlws.core.errors import UsageError
+from dlws.core.localfiles import write
+from dlws.nodes.inventory import known_hosts
+from dlws.runs import plan
+from dlws.shell.quoting import sh
+from dlws.ssh.client import Ssh
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+    from dlws.ssh.handshake import Target
+
+_HEAD = "# Written by dlws from config.yaml; changes here are lost. For one: ssh -F {path} {name}\n"
+
+
+def path(cluster: Cluster) -> Path:
+    return cluster.deploy / "ssh_config"
+
+
+def text(cluster: Cluster) -> str:
+    """All nodes by their names, over their jump hosts, each with its own user, port and key."""
+    known = known_hosts(cluster.directory).absolute()
+    blocks: list[str] = []
+    jumps: dict[str, Target] = {}
+    for node in cluster.nodes:
+        if not isinstance(node.connection, Ssh):
+            continue
+        via = node.connection.via
+        jump = _alias(via.target) if via else ""
+        if via:
+            jumps[jump] = via.target
+        names = dict.fromkeys((node.name, node.fqdn))
+        blocks.append(_block(" ".join(names), node.connection.target, known, jump))
+    blocks += [_block(name, target, known, "") for name, target in jumps.items()]
+    first = cluster.nodes[0].name if cluster.nodes else "NODE"
+    return _HEAD.format(path=sh(path(cluster)), name=first) + "".join(blocks)
+
+
+def _alias(target: Target) -> str:
+    return f"dlws-jump-{target.user}-{target.address}-{target.port}"
+
+
+def _block(names: str, target: Target, known: Path, jump: str) -> str:
+    rows = dict(_rows(target, known, jump))
+    return f"\nHost {names}\n" + "".join(f"    {key} {value}\n" for key, value in rows.items())
+
+
+def _rows(target: Target, known: Path, jump: str) -> Iterator[tuple[str, str]]:
+    yield "HostName", target.address
+    yield "Port", str(target.port)
+    yield "User", _quoted(target.user)
+    if target.key:
+        yield "IdentityFile", _quoted(str(target.key.absolute()))
+        yield "IdentitiesOnly", "yes"
+    yield "UserKnownHostsFile", _quoted(str(known))
+    yield "GlobalKnownHostsFile", "none"
+    yield "StrictHostKeyChecking", "yes"
+    if jump:
+        yield "ProxyJump", jump
+
+
+def _quoted(value: str) -> str:
+    """A value for ssh_config, in which % begins a token and nothing escapes a quote."""
+    if '"' in value or "\n" in value:
+        raise UsageError(f'{value!r} cannot stand in an ssh_config: it has a "', "rename it")
+    return f'"{value.replace("%", "%%")}"'
+
+
+def update(cluster: Cluster) -> bool:
+    """Bring deploy/ssh_config up to date; whether that changed it."""
+    place, wanted = path(cluster), text(cluster).encode()
+    if place.exists() and place.read_bytes() == wanted:
+        return False
+    made = cluster.run.gate.admit(plan.local(f"write {place}", wanted.decode()))
+    if made:
+        write(place, wanted)
+        cluster.run.console.changed(str(place))
+    return made
