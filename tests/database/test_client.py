@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dlws.core.errors import DeployError, Refused
-from dlws.database import init
+from dlws.database import init, prompt
 from dlws.database.client import Change, Credentials, entered, opened
 from dlws.nodes.cluster import Cluster
 from tests.support.fakes import CONFIG, Make
@@ -32,9 +32,9 @@ def outside(make: Make, tmp_path: Path, mariadb: MariaDb) -> Outside:
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "password").chmod(0o600)
 
-    def build(more: str = "") -> Cluster:
+    def build(more: str = "", **options: bool) -> Cluster:
         text = f"{CONFIG}mysql_host: 127.0.0.1\nmysql_port: {mariadb.port}\n"
-        return make(f"{text}mysql_password: file:password\n{more}").cluster
+        return make(f"{text}mysql_password: file:password\n{more}", **options).cluster
 
     return build
 
@@ -141,6 +141,20 @@ def test_one_changes_at_a_time(outside: Outside) -> None:
         opened(cluster, changes=True),
     ):
         raise AssertionError("two at a time")
+
+
+def test_a_question_in_a_dry_run_calls_no_function_that_writes(outside: Outside) -> None:
+    cluster = outside()
+    init.init(cluster)
+    with opened(cluster) as database:
+        database.rows("CREATE FUNCTION f() RETURNS INT MODIFIES SQL DATA BEGIN "
+                      "INSERT INTO clusterstatus (status) VALUES ('x'); RETURN 1; END")  # fmt: skip
+    with opened(outside(dry_run=True)) as database:
+        with pytest.raises(DeployError, match="READ ONLY") as error:
+            prompt.run(database, "SELECT f()")
+        assert "--dry-run" in error.value.cure
+        assert "7" in prompt.run(database, "SELECT 3 + 4")
+        assert database.rows("SELECT * FROM clusterstatus") == []
 
 
 def test_a_server_of_somebody_elses_keeps_its_accounts(outside: Outside, mariadb: MariaDb) -> None:

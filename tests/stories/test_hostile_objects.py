@@ -26,7 +26,8 @@ from dlws.services.waiting import belongs
 from tests.support.kubeobjects import field_set
 
 Json = dict[str, Any]
-ODD: tuple[Any, ...] = (None, 0, -1, 1.5, True, "", "x", "True", [], [1], [None], [[]], {}, {"a": 1}, {"name": 3},
+ODD: tuple[Any, ...] = (
+       None, 0, -1, 1.5, True, "", "x", "True", [], [1], [None], [[]], {}, {"a": 1}, {"name": 3},
        [{}], [{"type": "Ready"}], [{"name": "x", "uid": []}], "9" * 50)  # fmt: skip
 META = {
     "name": "web",
