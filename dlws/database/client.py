@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -182,6 +183,11 @@ def translated(where: Place, user: str) -> Iterator[None]:
     except pymysql.err.MySQLError as error:
         code, says = _parts(error)
         raise problems.explained(code, says, where, user) from error
+    except (AssertionError, LookupError, ValueError, struct.error) as error:
+        raise DeployError(
+            f"what answers at {where} does not speak as a database does",
+            "see who listens at mysql_host, or on the node's mysql_port",
+        ) from error
     except RuntimeError as error:  # PyMySQL's word for a way to log in that it lacks
         raise DeployError(f"the database at {where}: {error}") from error
 

@@ -120,6 +120,15 @@ def test_no_server_gets_the_password_under_a_key_that_anybody_may_have(
     assert not any(b"a secret" in data or data[4:] in (b"\x02", b"\x01") for data in heard)
 
 
+@pytest.mark.parametrize("first", [
+    b"\x0a", b"\x0a8.0.0\0", b"\xff", b"\xff\x01", _greeting(_NATIVE)[:30], b"\x0a\xff\xfe\0" * 9,
+    _greeting(_NATIVE).replace(b"8.0.0", b"eight"),
+])  # fmt: skip
+def test_what_does_not_speak_as_a_database_is_said_to_be_none(make: Make, first: bytes) -> None:
+    with pytest.raises(DeployError):
+        _logs_in(make, (first,), [])
+
+
 @pytest.mark.parametrize(
     "greets", [(_greeting(_CACHING),), (_greeting(_NATIVE), _switch(_CACHING, _SALT))]
 )
