@@ -201,13 +201,8 @@ def _parts(error: Exception) -> tuple[int, str]:
 def entered(cluster: Cluster, who: Credentials, socket: str = "") -> Iterator[Database]:
     """A connection to the server, which need not have the cluster's database."""
     where = place(cluster)
-    with way(where, socket) as (host, port, tunnel):
-        try:
-            raw = _connect(cluster, who, host, port)
-        except DeployError as error:
-            if tunnel and tunnel.failure:
-                raise problems.unreachable(where, tunnel.failure.message) from error
-            raise
+    with way(where, socket) as through:
+        raw = _connect(cluster, who, through)
         try:
             yield Database(raw, where, who.user, cluster)
         finally:
@@ -229,7 +224,7 @@ def _close(raw: Connection[Any]) -> None:
         raw.close()
 
 
-def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connection[Any]:
+def _connect(cluster: Cluster, who: Credentials, through: Any) -> Connection[Any]:
     """Log in. Over TLS where the server offers it; always, where mysql_ca says whose it must be."""
     import pymysql
 
@@ -237,8 +232,8 @@ def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connec
     proven = where.node is not None or bool(cluster.config.mysql_ca)
     with _logging_in(where, who.user):
         raw = pymysql.connect(
-            host=host,
-            port=port,
+            host="127.0.0.1" if through else where.host,
+            port=where.port,
             user=who.user,
             password=who.password.encode(),  # as text, PyMySQL would take it for Latin-1
             charset="utf8mb4",
@@ -253,7 +248,7 @@ def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connec
         )
         if not proven:
             _guard(raw)
-        raw.connect()
+        raw.connect(through)
     inside: Any = raw
     inside._read_timeout = inside._write_timeout = _LONG
     if where.node is None and not inside._secure:
