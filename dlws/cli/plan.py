@@ -52,6 +52,7 @@ def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output
     if code:
         session.console.say("no plan was made")
         ctx.exit(code)
+    made = plans.seal(made) if file or output == "json" else made
     click.echo(made.dump() if output == "json" else plans.table(made))
     if file:
         write(file.resolve(), made.dump().encode())
@@ -142,7 +143,7 @@ def _refuse_moved(session: Session, found: Plan) -> None:
     from dlws.cli.root import cli
     from dlws.core.errors import Refused
     from dlws.runs import journal
-    from dlws.runs.plan import differences
+    from dlws.runs.plan import differences, key_of, keyed
 
     given, words = split(cli, found.words)
     place = Path(found.directory)
@@ -158,7 +159,7 @@ def _refuse_moved(session: Session, found: Plan) -> None:
         code, now = _made(found.words, session.options, found.seed)
     if code:
         raise Refused(f"the plan cannot be checked:\n{said.getvalue().rstrip()}", cure)
-    if moved := differences(found, now):
+    if moved := differences(found, keyed(now, key_of(found))):
         more = [f"and {len(moved) - 20} more"] if len(moved) > 20 else []
         lines = "\n  ".join(["what the plan was made from has moved", *moved[:20], *more])
         raise Refused(lines, cure)

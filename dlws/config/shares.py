@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -12,7 +13,7 @@ from dlws.config.model.config import Config
 from dlws.config.model.machines import Machine
 from dlws.core.errors import UsageError
 
-KEYS = ("nfs_disk_mnt", "nfs_client_CIDR", "mountpoints")
+KEYS = ("nfs_disk_mnt", "nfs_client_CIDR", "nfs_root_access", "mountpoints", "mountconfig")
 """The keys of config.yaml that say so."""
 _NETWORKS = ("node_range", "samba_range")
 
@@ -24,6 +25,11 @@ class Share:
     path: str
     directories: tuple[str, ...]
     clients: tuple[str, ...]
+    """All that may mount it; root there is nobody here."""
+    trusted: tuple[str, ...] = ()
+    """Those whose root is root here, too."""
+    old: bool = False
+    """Whether NFSv3 is served, which needs rpcbind."""
 
 
 def share_of(config: Config, machine: Machine, hosts: Mapping[str, str]) -> Share | None:
@@ -35,7 +41,23 @@ def share_of(config: Config, machine: Machine, hosts: Mapping[str, str]) -> Shar
     if not found:
         return None
     directories = tuple(dict.fromkeys(map(str, found)))
-    return Share(path or directories[0], directories, clients(config, hosts))
+    trusted = _trusted(config, hosts)
+    others = tuple(one for one in clients(config, hosts) if one not in trusted)
+    return Share(path or directories[0], directories, others, trusted, asks_for_v3(config))
+
+
+def _trusted(config: Config, hosts: Mapping[str, str]) -> tuple[str, ...]:
+    if config.nfs_root_access == "none":
+        return ()
+    return _addresses(config.with_role("infrastructure"), hosts)
+
+
+def asks_for_v3(config: Config) -> bool:
+    """Whether the options of some share of type nfs name version 3."""
+    kinds = config.mountconfig.get("nfs") or {}
+    said = [kinds.get("options") if isinstance(kinds, Mapping) else kinds]
+    said += [mount.options for mount in config.mountpoints.values() if mount.type == "nfs"]
+    return any(re.search(r"\b(?:nfs)?vers=3\b|\bnfs3\b", str(text)) for text in said)
 
 
 def _own(config: Config, machine: Machine) -> Mapping[str, Any]:
@@ -60,7 +82,10 @@ def clients(config: Config, hosts: Mapping[str, str]) -> tuple[str, ...]:
     said = [one for value in given for one in ([value] if isinstance(value, str) else value)]
     if said:
         return tuple(dict.fromkeys(map(_network, said)))
-    machines = config.machines.values()
+    return _addresses(config.machines.values(), hosts)
+
+
+def _addresses(machines: Iterable[Machine], hosts: Mapping[str, str]) -> tuple[str, ...]:
     found = [name for m in machines for name in (address_of(m, dict(hosts)) or m.fqdn, m.ib_ip)]
     return tuple(dict.fromkeys(filter(None, found)))
 

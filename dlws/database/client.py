@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +32,10 @@ _ABSENT = {2002, 2003, 2006, 2013, 2014, 2055}
 """What PyMySQL calls it where there is no server, or one that goes away at once."""
 _PLAIN_PASSWORD = ("mysql_clear_password", "dialog")
 """Ways to log in by which PyMySQL would send the password as it is."""
+_CACHING, _SHA256 = "caching_sha2_password", "sha256_password"
+"""Ways to log in by which it would send the password to whoever shows any certificate or key."""
+_KNOWN = b"\x03"
+"""What a server says that knows an account by its scramble."""
 _MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO"
 
 
@@ -78,6 +83,14 @@ class Database:
             cursor.execute(sql, parameters or None)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def looked_up(self, sql: str) -> list[Row]:
+        """What a question returns that may change nothing: also no function that it calls."""
+        self.rows("START TRANSACTION READ ONLY")
+        try:
+            return self.rows(sql)
+        finally:
+            _give_up(self.raw)
 
     def column(self, sql: str, *parameters: Any) -> list[Any]:
         """The first column of what a question returns."""
@@ -170,6 +183,11 @@ def translated(where: Place, user: str) -> Iterator[None]:
     except pymysql.err.MySQLError as error:
         code, says = _parts(error)
         raise problems.explained(code, says, where, user) from error
+    except (AssertionError, LookupError, ValueError, struct.error) as error:
+        raise DeployError(
+            f"what answers at {where} does not speak as a database does",
+            "see who listens at mysql_host, or on the node's mysql_port",
+        ) from error
     except RuntimeError as error:  # PyMySQL's word for a way to log in that it lacks
         raise DeployError(f"the database at {where}: {error}") from error
 
@@ -183,13 +201,8 @@ def _parts(error: Exception) -> tuple[int, str]:
 def entered(cluster: Cluster, who: Credentials, socket: str = "") -> Iterator[Database]:
     """A connection to the server, which need not have the cluster's database."""
     where = place(cluster)
-    with way(where, socket) as (host, port, tunnel):
-        try:
-            raw = _connect(cluster, who, host, port)
-        except DeployError as error:
-            if tunnel and tunnel.failure:
-                raise problems.unreachable(where, tunnel.failure.message) from error
-            raise
+    with way(where, socket) as through:
+        raw = _connect(cluster, who, through)
         try:
             yield Database(raw, where, who.user, cluster)
         finally:
@@ -211,15 +224,16 @@ def _close(raw: Connection[Any]) -> None:
         raw.close()
 
 
-def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connection[Any]:
+def _connect(cluster: Cluster, who: Credentials, through: Any) -> Connection[Any]:
     """Log in. Over TLS where the server offers it; always, where mysql_ca says whose it must be."""
     import pymysql
 
     where = place(cluster)
+    proven = where.node is not None or bool(cluster.config.mysql_ca)
     with _logging_in(where, who.user):
         raw = pymysql.connect(
-            host=host,
-            port=port,
+            host="127.0.0.1" if through else where.host,
+            port=where.port,
             user=who.user,
             password=who.password.encode(),  # as text, PyMySQL would take it for Latin-1
             charset="utf8mb4",
@@ -228,9 +242,13 @@ def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connec
             connect_timeout=_PATIENCE,
             read_timeout=_PATIENCE,
             write_timeout=_PATIENCE,
-            auth_plugin_map=dict.fromkeys(_PLAIN_PASSWORD, _NotPlain),
+            auth_plugin_map=_ways(proven),
+            defer_connect=True,
             **_tls(cluster, through_ssh=where.node is not None),
         )
+        if not proven:
+            _guard(raw)
+        raw.connect(through)
     inside: Any = raw
     inside._read_timeout = inside._write_timeout = _LONG
     if where.node is None and not inside._secure:
@@ -238,6 +256,26 @@ def _connect(cluster: Cluster, who: Credentials, host: str, port: int) -> Connec
             f"the connection to {where} is not encrypted: the server offers no TLS"
         )
     return raw
+
+
+def _ways(proven: bool) -> dict[str, Any]:
+    """What answers for plugins by which PyMySQL would tell the password; `proven`: it is known
+    whose server this is."""
+    ways: dict[str, Any] = dict.fromkeys(_PLAIN_PASSWORD, _NotPlain)
+    return ways if proven else ways | {_CACHING: _ScrambleAlone, _SHA256: _NotToStrangers}
+
+
+def _guard(raw: Connection[Any]) -> None:
+    """Refuse a server whose greeting has PyMySQL tell the password in its first answer."""
+    inside: Any = raw
+    respond = inside._request_authentication
+
+    def careful() -> None:
+        if inside._auth_plugin_name == _SHA256:
+            raise _stranger(_SHA256)
+        respond()
+
+    inside._request_authentication = careful
 
 
 class _NotPlain:
@@ -252,6 +290,47 @@ class _NotPlain:
             "see who listens at mysql_host, or on the node's mysql_port; the account has to log in "
             "by another plugin than those of PAM or mysql_clear_password",
         )
+
+
+class _NotToStrangers(_NotPlain):
+    """What answers a server that asks for the password under a key of its own choice."""
+
+    def authenticate(self, packet: object) -> object:
+        raise _stranger(_SHA256)
+
+
+class _ScrambleAlone:
+    """caching_sha2_password as far as it tells no password: by a scramble of what it is asked.
+
+    A server that does not know the account yet asks for the password itself next, inside TLS or
+    under its RSA key; and anybody can have such.
+    """
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self._connection: Any = connection
+
+    def authenticate(self, packet: Any) -> object:
+        from pymysql import _auth
+
+        connection: Any = self._connection
+        if packet.is_auth_switch_request():
+            salt = packet.read_all().removesuffix(b"\0")
+            connection.write_packet(_auth.scramble_caching_sha2(connection.password, salt))
+            packet = connection._read_packet()
+        if not packet.is_extra_auth_data():
+            return packet
+        if packet.get_all_data()[1:2] != _KNOWN:
+            raise _stranger(_CACHING)
+        return connection._read_packet()
+
+
+def _stranger(plugin: str) -> DeployError:
+    return DeployError(
+        f"what answers as the database asks for the password ({plugin}), and does not prove who "
+        "it is; the password was not sent",
+        "set mysql_ca in config.yaml to the CA certificate of the server; "
+        "or leave mysql_host out and name the machine (mysql_node): the way is SSH then",
+    )
 
 
 def _tls(cluster: Cluster, through_ssh: bool) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, UsageError
+from dlws.database import problems
 from dlws.kubernetes.labels import nodes_for
-from dlws.kubernetes.tunnel import SocketTunnel, Tunnel
+from dlws.kubernetes.tunnel import piped
 from dlws.nodes.endpoint import inner_address
 
 if TYPE_CHECKING:
@@ -73,22 +74,25 @@ def sockets(config: Config) -> list[str]:
 
 
 @contextmanager
-def way(where: Place, socket: str = "") -> Iterator[tuple[str, int, Tunnel | None]]:
-    """Host and port that lead to a server, or to a Unix socket on its node; through SSH to a node.
-
-    A port of the pod's would be opened here, too.
-    """
+def way(where: Place, path: str = "") -> Iterator[Any]:
+    """A connection to the server on a node, or to a Unix socket there, through SSH; None where the
+    devbox reaches the server by itself."""
     if where.node is None:
-        yield where.host, where.port, None
+        yield None
         return
     connection = _ssh(where.node)
-    tunnel = (
-        SocketTunnel(connection, socket) if socket else Tunnel(connection, where.host, where.port)
-    )
-    try:
-        yield "127.0.0.1", tunnel.port, tunnel
-    finally:
-        tunnel.close()
+
+    def dial() -> Any:
+        if path:
+            return connection.forward_socket(path)
+        return connection.forward(where.host, where.port)
+
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(piped(dial))
+        except DeployError as error:
+            raise problems.unreachable(where, error.message) from error
+        yield found
 
 
 def _ssh(node: Node) -> Ssh:

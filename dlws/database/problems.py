@@ -14,6 +14,16 @@ _GONE = {2006, 2013, 2014, 2055, 1053, 1927, 1159, 1161}
 _DENIED = {1045, 1130, 1698, 1251, 2059}
 _FULL = {1021, 1114, 3, 28}
 _RIGHTS = {1044, 1142, 1143, 1227, 1370}
+_READ_ONLY = "it is read-only: end that (read_only=OFF), or name the primary in mysql_host"
+_CHARSET = "the table cannot hold this value; was it made with another character set?"
+_CURES = {
+    1040: "wait until it serves fewer clients (max_connections), then run this again",
+    1290: _READ_ONLY,
+    1836: _READ_ONLY,
+    1366: _CHARSET,
+    1406: _CHARSET,
+    1792: "it calls a function that writes, which a dry run does not: leave --dry-run out",
+}
 _LACKS = {1049, 1146, 1054}
 
 
@@ -66,10 +76,4 @@ def _cure(code: int, user: str) -> str:
         return "make room on its disk, then run this again"
     if code in _RIGHTS:
         return f"grant {user} all privileges on the cluster's database, or set mysql_username"
-    if code == 1040:
-        return "wait until it serves fewer clients (max_connections), then run this again"
-    if code in (1290, 1836):
-        return "it is read-only: end that (read_only=OFF), or name the primary in mysql_host"
-    if code in (1366, 1406):
-        return "the table cannot hold this value; was it made with another character set?"
-    return "its log says more"
+    return _CURES.get(code, "its log says more")

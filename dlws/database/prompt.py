@@ -57,7 +57,7 @@ def run(database: Database, statement: str, as_json: bool = False) -> str:
         if not run.gate.admit(local(f"run a statement of yours: {word}", statement)):
             return ""
         run.journal(changes_node=database.where.node is not None)
-    rows = database.rows(statement)
+    rows = database.looked_up(statement) if run.dry_run else database.rows(statement)
     if not reads(statement):
         run.console.count_change(f"a statement of yours: {word}", "")
     if as_json:

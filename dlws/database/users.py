@@ -71,7 +71,7 @@ def _numbers(text: str) -> tuple[int, ...]:
     """The group ids in a JSON list; older tables have names there, which say nothing."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     return (
         tuple(int(one) for one in found if str(one).isdecimal()) if isinstance(found, list) else ()

@@ -70,7 +70,7 @@ def known(database: Database) -> dict[str, dict[str, Any]]:
 def _read(text: str | None) -> Any:
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return text  # an older tool wrote something else: shown as it is
 
 

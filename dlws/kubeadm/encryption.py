@@ -78,6 +78,8 @@ def of(cluster: Cluster, live: Node) -> bytes:
     """What a running cluster has, for one more API server; kept here where it was not."""
     found = _read(live)
     own = kept(cluster)
+    if not own:
+        _check_others(cluster, live, found)
     if not found or found == own:
         return found
     target = path(cluster)
@@ -91,6 +93,22 @@ def of(cluster: Cluster, live: Node) -> bytes:
         cluster.run.vault.write(target, found)
         cluster.run.console.changed(f"{target}")
     return found
+
+
+def _check_others(cluster: Cluster, live: Node, found: bytes) -> None:
+    """Raise DeployError where another infra node has another one: a node alone is not believed."""
+    for node in cluster.infra:
+        if node is live:
+            continue
+        try:
+            other = _read(node)
+        except DeployError:
+            continue  # one that is away, and asked no more than this
+        if other and other != found:
+            raise DeployError(
+                f"{live.name} and {node.name} have different {controlplane.ENCRYPTION}",
+                f"see which of them is right, and bring it to {path(cluster)} (mode 0600)",
+            )
 
 
 def _read(live: Node) -> bytes:

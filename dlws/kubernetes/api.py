@@ -14,6 +14,7 @@ from dlws.core.limits import API_BYTES, EVENT_BYTES
 from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig
 from dlws.kubernetes import tunnel as reach
+from dlws.kubernetes.answers import in_time
 from dlws.nodes import endpoint
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ _AT_A_TIME = 16
 _PIECE = 1024 * 1024
 _LONGEST = 500
 """Characters of a text that a kubelet chose."""
+WHOLE = 300.0
+"""Seconds for all of an answer, however steadily it drips in."""
+_REFUSING = 15.0
+"""Seconds for the words of a refusal."""
 
 
 @dataclass(frozen=True)
@@ -175,15 +180,24 @@ class Api:
             headers[token["key"]] = token["value"]
         return self._call(_open, client, (method, path), body or None, headers, seconds)
 
-    def read(self, answer: Any, limit: int = API_BYTES) -> bytes:
-        """All of an answer's content; DeployError where it has more than `limit` bytes."""
+    def read(self, answer: Any, limit: int = API_BYTES, seconds: float = WHOLE) -> bytes:
+        """All of an answer's content; DeployError where it has more than `limit` bytes, or does
+        not come to its end in time."""
         found = bytearray()
-        while piece := self._call(answer.read, min(_PIECE, limit + 1 - len(found))):
-            found += piece
-            if len(found) > limit:
-                answer.close()
-                raise self.senseless()
+        with in_time(answer, seconds, self._late(seconds)):
+            while piece := self._call(answer.read, min(_PIECE, limit + 1 - len(found))):
+                found += piece
+                if len(found) > limit:
+                    answer.close()
+                    raise self.senseless()
         return bytes(found)
+
+    def _late(self, seconds: float) -> DeployError:
+        return DeployError(
+            f"the API server at {self._server} did not come to the end of an answer in "
+            f"{seconds:g} s",
+            f"see how it does: {PROGRAM} status; then run this again",
+        )
 
     def lines(self, answer: Any) -> Iterator[bytes]:
         """The lines of an answer as they arrive."""
@@ -211,10 +225,11 @@ class Api:
             raise self.senseless()
         return found
 
-    def senseless(self) -> DeployError:
+    def senseless(self, why: str = "") -> DeployError:
         """What is raised where an answer is not what an API server's is."""
+        words = "gave an answer that makes no sense"
         return DeployError(
-            f"the API server at {self._server} gave an answer that makes no sense",
+            f"the API server at {self._server} {words}{f': {why}' if why else ''}",
             "see whether something else answers at that address",
         )
 
@@ -242,6 +257,7 @@ def _open(
 ) -> Any:
     """An answer whose content is not read yet; ApiException where it is a refusal."""
     from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
 
     method, path = where
     answer = client.rest_client.pool_manager.request(
@@ -254,7 +270,10 @@ def _open(
     )
     if answer.status >= 400:
         refusal: Any = ApiException(answer.status, answer.reason)
-        refusal.body = answer.read(_PIECE)
+        refusal.body = b""
+        late = DeployError("")
+        with contextlib.suppress(DeployError, HTTPError), in_time(answer, _REFUSING, late):
+            refusal.body = answer.read(_PIECE)
         raise refusal
     return answer
 

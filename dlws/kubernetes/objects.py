@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 from dlws.core.errors import DeployError
 from dlws.core.limits import API_BYTES, TAIL_BYTES
 from dlws.kubernetes import api as access
-from dlws.kubernetes.api import ApiRefused, is_object
+from dlws.kubernetes import shapes
+from dlws.kubernetes.answers import shut
+from dlws.kubernetes.api import WHOLE, ApiRefused, is_object
 
 if TYPE_CHECKING:
     from dlws.kubernetes.api import Api
@@ -23,6 +25,8 @@ MANAGER = "dlws"
 _APPLY = "application/apply-patch+yaml"  # of which JSON is a part
 _MERGE = "application/merge-patch+json"
 GONE = 404
+_LOG = 30.0
+"""Seconds for the end of a log, which the kubelet of a node sends."""
 Json = dict[str, Any]
 
 
@@ -70,16 +74,17 @@ class Objects:
             "apiVersion": found.get("apiVersion", ""),
             "kind": str(found.get("kind", "")).removesuffix("List"),
         }
-        return [{**head, **item} for item in self._api.items(found)]
+        return [self._checked({**head, **item}, path) for item in self._api.items(found)]
 
     def apply(self, path: str, body: Mapping[str, Any], force: bool = True) -> Json:
         """Server-side apply. Without `force`, what others have set otherwise is a refusal (409)."""
         asked = with_query(path, fieldManager=MANAGER, force=str(force).lower())
-        return self._loaded("PATCH", asked, body, _APPLY)
+        return self._checked(self._loaded("PATCH", asked, body, _APPLY), path)
 
     def merge(self, path: str, body: Mapping[str, Any], manager: str) -> Json:
         """Change parts of an object, under a field manager's name of its own."""
-        return self._loaded("PATCH", with_query(path, fieldManager=manager), body, _MERGE)
+        asked = with_query(path, fieldManager=manager)
+        return self._checked(self._loaded("PATCH", asked, body, _MERGE), path)
 
     def delete(self, path: str, uid: str = "") -> bool:
         """Delete an object, and what belongs to it; False where it is gone already."""
@@ -102,29 +107,42 @@ class Objects:
         asked = with_query(f"{pod}/log", container=container, previous=past, **limits)
         # The kubelet of the pod's node answers, and keeps to no limit that it does not like.
         with contextlib.suppress(DeployError):
-            return self._ask("GET", asked, limit=TAIL_BYTES).decode(errors="replace")
+            return self._ask("GET", asked, limit=TAIL_BYTES, seconds=_LOG).decode(errors="replace")
         return ""
 
     def watch(self, path: str, labels: str, seconds: float) -> Watch:
         """The objects at a path as they are, then every change, for so many seconds."""
         limit = max(1, round(seconds))
         asked = with_query(path, labelSelector=labels, watch="true", timeoutSeconds=limit)
-        return Watch(self._api, self._api.open("GET", asked, seconds=seconds + 5))
+        return Watch(self._api, self._api.open("GET", asked, seconds=seconds + 5), path)
 
     def _loaded(self, method: str, path: str, body: Mapping[str, Any], media: str) -> Json:
         return self._api.document(self._ask(method, path, json.dumps(body).encode(), media))
 
     def _ask(
-        self, method: str, path: str, body: bytes = b"", media: str = "", limit: int = API_BYTES
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        media: str = "",
+        limit: int = API_BYTES,
+        seconds: float = WHOLE,
     ) -> bytes:
-        return self._api.read(self._api.open(method, path, body, media), limit)
+        return self._api.read(self._api.open(method, path, body, media), limit, seconds)
+
+    def _checked(self, item: Json, path: str) -> Json:
+        """An object all of whose parts that are read somewhere have the shape that they should."""
+        if why := shapes.wrong(item, path):
+            raise self._api.senseless(why)
+        return item
 
 
 class Watch:
     """A watch that goes on until its time is over, or until it is closed."""
 
-    def __init__(self, api: Api, answer: Any) -> None:
-        self._api, self._answer, self._closed = api, answer, False
+    def __init__(self, api: Api, answer: Any, path: str) -> None:
+        self._api, self._answer, self._path = api, answer, path
+        self._closed = False
 
     def __iter__(self) -> Iterator[Event]:
         try:
@@ -140,10 +158,11 @@ class Watch:
     def _event(self, type: object, about: Any) -> Event:
         if not isinstance(type, str) or not is_object(about) or "uid" not in about["metadata"]:
             raise self._api.senseless()
+        if why := shapes.wrong(about, self._path):
+            raise self._api.senseless(why)
         return Event(type, about)
 
     def close(self) -> None:
         """End it, also while another thread waits for its next line."""
         self._closed = True
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
-            self._answer.shutdown()
+        shut(self._answer)

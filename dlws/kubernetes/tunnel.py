@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError
@@ -84,15 +85,22 @@ class Tunnel:
             channel.close()
 
 
-class SocketTunnel(Tunnel):
-    """A port of this machine's own that leads to a Unix socket of a node's."""
-
-    def __init__(self, connection: Ssh, path: str) -> None:
-        self._path = path
-        super().__init__(connection, path, 0)
-
-    def _dial(self) -> Any:
-        return self._connection.forward_socket(self._path)
+@contextlib.contextmanager
+def piped(dial: Callable[[], Any]) -> Iterator[socket.socket]:
+    """One channel through SSH as a socket. No port is opened for it: whoever is logged in to this
+    machine could use that, and a database's own socket may let root in without a password."""
+    channel = dial()
+    ours, inner = socket.socketpair()
+    for ends in ((channel, inner), (inner, channel)):
+        threading.Thread(target=_pump, args=ends, daemon=True).start()
+    try:
+        yield ours
+    finally:
+        for end in (ours, inner, channel):
+            # Closing alone does not wake the threads that read.
+            with contextlib.suppress(OSError, EOFError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

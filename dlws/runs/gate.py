@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.errors import EndOfPlan, Refused
 from dlws.core.program import PROGRAM
-from dlws.runs.plan import Action, Key, Plan, Unknown, masked
+from dlws.runs.plan import Action, Key, Plan, Unknown, key_of, masked, under
 
 if TYPE_CHECKING:
     from dlws.runs.console import Console
@@ -27,6 +27,7 @@ class Gate:
         diff: bool = False,
     ) -> None:
         self.dry_run, self.applied_plan, self.diff = dry_run, applied_plan, diff
+        self._key = key_of(applied_plan) if applied_plan else b""
         self.actions: list[Action] = []
         """What a dry run would have changed."""
         self.unknown: list[Unknown] = []
@@ -88,6 +89,7 @@ class Gate:
         if self.applied_plan is None:
             return
         found: Key | None
+        action = under(self._key, action)
         with self._lock:
             found = next((k for k in (action.key, action.open_key) if self._left[k]), None)
             if found:

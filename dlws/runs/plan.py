@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 from collections import Counter
@@ -11,7 +12,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlws.core.errors import UsageError
+from dlws.core import localfiles
+from dlws.core.errors import Refused, UsageError
 from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from dlws.shell.files import File
 
 FORMAT = 1
+_KEY = 32
 NOTHING = ("it would find nothing to do",)
 """The details of a script that says so."""
 HERE = ""
@@ -97,9 +100,55 @@ class Plan:
     seed: str
     actions: list[Action] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
+    sealed: bool = False
+    """Whether its hashes are under the key of the cluster's directory."""
 
     def dump(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
+
+
+def key_file(directory: Path) -> Path:
+    """Where a cluster's directory keeps the key that hashes in its plans are under.
+
+    With the hash alone, whoever reads a plan could try passwords on it until one fits.
+    """
+    return directory / "deploy/plan.key"
+
+
+def seal(plan: Plan) -> Plan:
+    """The plan as it may be kept and passed on; as it is where there is no deploy/ yet."""
+    path = key_file(Path(plan.directory))
+    if not path.parent.is_dir():
+        return plan
+    if not path.exists():
+        localfiles.write(path, os.urandom(_KEY))
+    return keyed(plan, localfiles.read(path, _KEY))
+
+
+def key_of(plan: Plan) -> bytes:
+    """The key that a plan's hashes are under; empty where they are under none."""
+    if not plan.sealed:
+        return b""
+    path = key_file(Path(plan.directory))
+    if not path.is_file():
+        raise Refused(f"the plan's key is gone: {path}", f"{PROGRAM} plan COMMAND... -o FILE")
+    return localfiles.read(path, _KEY)
+
+
+def keyed(plan: Plan, key: bytes) -> Plan:
+    """The plan with its hashes under this key; as it is without one."""
+    if not key:
+        return plan
+    return replace(plan, actions=[under(key, action) for action in plan.actions], sealed=True)
+
+
+def under(key: bytes, action: Action) -> Action:
+    """The action with its hashes under this key; as it is without one."""
+
+    def made(found: str) -> str:
+        return hmac.digest(key, found.encode(), "sha256").hex() if key and found else found
+
+    return replace(action, digest=made(action.digest), seen=made(action.seen))
 
 
 def digest(*parts: str | bytes) -> str:

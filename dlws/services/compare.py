@@ -75,6 +75,8 @@ def content(live: Mapping[str, Any]) -> dict[str, Any]:
 
 def owned(value: Any, mine: Fields) -> bool:
     """Whether all of a value is among the fields that we set; no fields: it is one as a whole."""
+    if not isinstance(mine, dict):
+        return False
     if not mine or not value or not isinstance(value, dict | list):
         return True
     if isinstance(value, dict):

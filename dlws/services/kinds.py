@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from dlws.core.errors import DeployError
+from dlws.kubernetes import shapes
 
 _BUILT_IN = (
     "v1 apps batch autoscaling policy networking.k8s.io rbac.authorization.k8s.io storage.k8s.io "
@@ -121,6 +122,11 @@ class Kinds:
 
 def _served(api_version: str, answer: Mapping[str, Any]) -> dict[tuple[str, str], Kind]:
     """The kinds that an API server serves in a version of a group."""
+    if why := shapes.wrong_kinds(answer):
+        raise DeployError(
+            f"the API server's list of kinds of {api_version} makes no sense: {why}",
+            "see whether something else answers at that address",
+        )
     return {
         (api_version, one["kind"]): Kind(api_version, one["kind"], one["name"], one["namespaced"])
         for one in answer.get("resources") or []

@@ -12,9 +12,9 @@ from dlws.kubernetes import objects
 from dlws.services import folder, reasons
 from dlws.services.compare import as_wanted
 from dlws.services.kinds import KEPT
-from dlws.services.manifests import SERVICE, masked
+from dlws.services.manifests import masked
 from dlws.services.rollout import goals
-from dlws.services.survey import labels
+from dlws.services.survey import labels, owner
 from dlws.services.values import Templates
 from dlws.services.waiting import PODS
 from dlws.services.work import Work
@@ -81,10 +81,13 @@ def check(cluster: Cluster, words: Sequence[str], output: str) -> None:
 def _rows(work: Work, names: Sequence[str]) -> list[Row]:
     started = [name for name in names if name in work.survey.inventories]
     work.survey.read_services(started)
-    pods: dict[str, list[Row]] = {}
-    for pod in work.api.list(PODS, labels(started)) if started else []:
-        pods.setdefault(pod["metadata"]["labels"][SERVICE], []).append(pod)
-    return [_row(work, name, pods.get(name, [])) for name in names]
+    found = work.api.list(PODS, labels(started)) if started else []
+    owners = work.survey.owners(started) if found else {}
+    pods: dict[str, list[Row]] = {name: [] for name in names}
+    for pod in found:
+        if name := owner(pod, owners):
+            pods[name].append(pod)
+    return [_row(work, name, pods[name]) for name in names]
 
 
 def _row(work: Work, name: str, pods: Sequence[Row]) -> Row:
@@ -158,7 +161,7 @@ def _answers(work: Work, name: str) -> list[str]:
     return [
         f"{address}:{port['nodePort']}"
         for one in work.survey.ours(name, lambda one: one.kind.name == "Service")
-        for port in work.survey.live[one.key]["spec"].get("ports") or []
+        for port in (work.survey.live[one.key].get("spec") or {}).get("ports") or []
         if port.get("nodePort")
     ]
 

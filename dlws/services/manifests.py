@@ -16,6 +16,8 @@ Json = dict[str, Any]
 SERVICE, HASH, INPUTS = "dlws.io/service", "dlws.io/hash", "dlws.io/inputs"
 """The label of what is ours, and annotations: of the manifest, of what pods read."""
 MASK = "(secret)"
+_LARGEST = 500_000
+"""Values of an object, with its aliases written out: etcd keeps none of more than 1.5 MiB."""
 
 
 class Key(NamedTuple):
@@ -95,11 +97,32 @@ def _documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
     try:
         while loader.check_node():
             node = loader.get_node()
+            _check_amount(node, source)
             data = loader.construct_document(node)
             for one in _items(data):
                 yield one, f"{source}:{node.start_mark.line + 1}"
     finally:
         loader.dispose()
+
+
+def _check_amount(node: Any, source: str) -> None:
+    """Raise UsageError where the aliases of a short document amount to a huge one."""
+    known: dict[int, int] = {}
+
+    def amount(one: Any) -> int:
+        if id(one) not in known:
+            inner = one.value if isinstance(one.value, list) else []
+            parts = (
+                part for pair in inner for part in (pair if isinstance(pair, tuple) else [pair])
+            )
+            known[id(one)] = 1 + sum(map(amount, parts))
+        return known[id(one)]
+
+    if (found := amount(node)) > _LARGEST:
+        raise UsageError(
+            f"{source}:{node.start_mark.line + 1}: this document amounts to {found} values",
+            "write values out rather than nesting aliases (*NAME) in aliases",
+        )
 
 
 def _items(data: Any) -> list[Json]:

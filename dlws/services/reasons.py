@@ -130,7 +130,7 @@ def unready(pod: Mapping[str, Any]) -> Trouble | None:
 
 def asked(api: Objects, pod: Mapping[str, Any], found: Trouble) -> str:
     """What a log or the events of the pod say."""
-    namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+    namespace, name = pod["metadata"].get("namespace", ""), pod["metadata"]["name"]
     if found.ask == "log":
         kind = built_in("v1", "Pod")
         assert kind

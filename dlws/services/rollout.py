@@ -57,7 +57,9 @@ def goals(service: Service, wanted: list[Object]) -> list[Goal]:
 
 def condition(live: Mapping[str, Any], name: str) -> State:
     """Whether a condition of an object holds."""
-    found = {one["type"]: one for one in (live.get("status") or {}).get("conditions") or []}
+    found = {
+        str(one.get("type")): one for one in (live.get("status") or {}).get("conditions") or []
+    }
     if found.get(name, {}).get("status") == "True":
         return State(True, name)
     if name == "Complete" and found.get("Failed", {}).get("status") == "True":

@@ -49,10 +49,12 @@ def stop(
         claims = _claims(work, names) if consent else {}
         if consent and (lost := [str(one.key) for one in _lost(work, names, claims)]):
             consent(lost)
+        wait = bool(names) and not cluster.run.dry_run
+        # Whose pods are whose is known as long as what made them is there.
+        owners = work.survey.owners(names) if wait else {}
         for name in reversed(names):
             _stop(work, name, claims.get(name, []), bool(consent))
-        wait = bool(names) and not cluster.run.dry_run
-        left = waiting.gone(api, work.console, names, timeout) if wait else []
+        left = waiting.gone(api, work.console, owners, timeout) if wait else []
     _end(cluster, names, left)
 
 
@@ -104,7 +106,7 @@ def _claims(work: Work, names: Sequence[str]) -> dict[str, list[Ref]]:
 
 
 def _made_for(stateful: Json, claims: Sequence[Json]) -> list[Json]:
-    templates = stateful["spec"].get("volumeClaimTemplates") or []
+    templates = (stateful.get("spec") or {}).get("volumeClaimTemplates") or []
     heads = "|".join(re.escape(one["metadata"]["name"]) for one in templates)
     pattern = re.compile(rf"({heads})-{re.escape(stateful['metadata']['name'])}-\d+")
     return [c for c in claims if templates and pattern.fullmatch(c["metadata"]["name"])]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from dlws.services.manifests import Object
 
 _PLACE, _PREFIX, _DATA = "kube-system", "dlws-service-", "objects"
+_BETWEEN = {"Deployment": "/apis/apps/v1/replicasets", "CronJob": "/apis/batch/v1/jobs"}
+"""Kinds that make no pods themselves: where what they make for that is."""
 _MAPS = built_in("v1", "ConfigMap")
 assert _MAPS
 
@@ -73,6 +75,17 @@ def labels(services: Iterable[str] = ()) -> str:
     """The selector of what is of these services, or of any."""
     names = sorted(services)
     return f"{SERVICE} in ({','.join(names)})" if names else SERVICE
+
+
+def _uid(item: Json) -> str:
+    return str(item["metadata"].get("uid", ""))
+
+
+def owner(item: Json, owners: Mapping[str, str]) -> str:
+    """The service that an object is of, by its own uid or its owners'; empty: it is foreign."""
+    references = item["metadata"].get("ownerReferences") or []
+    uids = [_uid(item), *(one.get("uid", "") for one in references)]
+    return next((owners[uid] for uid in uids if uid in owners), "")
 
 
 def inventory_path(service: str) -> str:
@@ -139,6 +152,24 @@ class Survey:
             for one in self.inventories.get(service, ())
             if where(one) and (live := self.live.get(one.key)) and is_ours(live, service)
         ]
+
+    def owners(self, services: Iterable[str]) -> dict[str, str]:
+        """Which service is whose: by the uid of what it has, and of what is between that and pods.
+
+        A label says nothing of this: whoever may make a pod may give it ours.
+        """
+        found: dict[str, str] = {}
+        makers: set[str] = set()
+        for name in services:
+            for one in self.ours(name):
+                makers.add(one.kind.name)
+                found[_uid(self.live[one.key])] = name
+        for maker, path in _BETWEEN.items():
+            for item in self._api.list(path, labels()) if maker in makers else ():
+                if name := owner(item, found):
+                    found[_uid(item)] = name
+        found.pop("", None)
+        return found
 
     def strays(self, service: str, wanted: Mapping[Key, object]) -> list[Ref]:
         """What is ours and no manifest wants any more, by the inventory and by the label."""

@@ -14,8 +14,8 @@ from dlws.core.errors import DeployError
 from dlws.core.text import since
 from dlws.kubernetes.objects import Event
 from dlws.services import reasons
-from dlws.services.manifests import SERVICE, Key
-from dlws.services.survey import labels
+from dlws.services.manifests import Key
+from dlws.services.survey import labels, owner
 
 if TYPE_CHECKING:
     from dlws.kubernetes.objects import Objects, Watch
@@ -125,6 +125,8 @@ class Waiting:
         if event.type == "DELETED":
             self._pods.pop(uid, None)
             return
+        if not any(belongs(event.object, goal.key) for goal in self._states):
+            return  # it is somebody else's, whatever its label says
         self._pods[uid] = event.object
         if found := reasons.trouble(event.object):
             self._note(event.object, found)
@@ -140,7 +142,7 @@ class Waiting:
         if found.ask:
             found = replace(found, says=reasons.asked(self._api, pod, found))
         self._troubles[uid] = found
-        service = pod["metadata"]["labels"][SERVICE]
+        service = next(goal.service for goal in self._states if belongs(pod, goal.key))
         kind = f"{service} {found.words.partition(': ')[2].partition(' (')[0]}"
         if kind not in self._said:
             self._said.add(kind)
@@ -174,30 +176,37 @@ def belongs(pod: Json, key: Key) -> bool:
     return mine and metadata.get("namespace", "") == key.namespace
 
 
-def gone(api: Objects, console: Console, services: Iterable[str], timeout: float) -> list[str]:
-    """Wait until no pod of the services is left; the names of those that are after that."""
+def gone(api: Objects, console: Console, owners: Mapping[str, str], timeout: float) -> list[str]:
+    """Wait until no pod of services is left, by the uids of what made them; the names of those
+    that are after that. Pods that only have a service's label are somebody else's."""
     start, pods = time.monotonic(), dict[str, str]()
-    selector = labels(services)
-    seen: dict[str, str] = {
-        item["metadata"]["uid"]: item["metadata"]["name"] for item in api.list(PODS, selector)
-    }
-    if not seen:
+    selector = labels(owners.values())
+
+    def left() -> dict[str, str]:
+        found = api.list(PODS, selector) if owners else []
+        return {_uid(item): item["metadata"]["name"] for item in found if owner(item, owners)}
+
+    pods |= left()
+    if not pods:
         return []
-    pods |= seen
     watches = Watches(api, [PODS], selector, start + timeout)
     try:
         with console.status(lambda: f"{len(pods)} pods are ending ({since(start)})"):
             while pods and (told := watches.next()):
-                _count(pods, told, lambda: api.list(PODS, selector))
+                _count(pods, told, left)
     finally:
         watches.close()
     return sorted(pods.values())
 
 
-def _count(pods: dict[str, str], told: Told, listed: Callable[[], list[dict[str, Any]]]) -> None:
+def _uid(item: Json) -> str:
+    return str(item["metadata"].get("uid", ""))
+
+
+def _count(pods: dict[str, str], told: Told, left: Callable[[], dict[str, str]]) -> None:
     if told.event is None:  # what ended while nobody watched is told by none
-        found = {item["metadata"]["uid"]: item["metadata"]["name"] for item in listed()}
+        found = left()
         pods.clear()
         pods |= found
     elif told.event.type == "DELETED":
-        pods.pop(told.event.object["metadata"]["uid"], None)
+        pods.pop(_uid(told.event.object), None)

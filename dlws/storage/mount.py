@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
+_MOST, _LONGEST = 20, 300
+"""Of what a node says is mounted: lines, and characters of one."""
 PACKAGES, MOUNTS, LINKS = "mount-packages", "mounts", "mount-links"
 
 
@@ -96,7 +98,8 @@ def _refuse_mounted(cluster: Cluster, nodes: Sequence[Node]) -> None:
         places = [mount.where for mount in mounts_on(carriers, node) if mount.mounted]
         if not places:
             return []
-        return split_lines(node.read(script(template("storage/mounted.sh"), *places)).text)
+        said = split_lines(node.read(script(template("storage/mounted.sh"), *places)).text)
+        return [line[:_LONGEST] for line in said[:_MOST]]
 
     outcomes = cluster.read_all(nodes, one, "looking for what is mounted")
     raise_failures(outcomes, cluster.run.options)

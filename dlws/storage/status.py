@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
 GOOD = ("mounted", "in its place", "waits to be used")
 
 
@@ -57,7 +59,7 @@ def parsed(node: str, mounts: Sequence[Mount], answer: str) -> list[Row]:
     """The rows of a node by what status.sh printed there."""
     lines = [line.split() for line in split_lines(answer)]
     if len(lines) != len(mounts) or not all(
-        len(line) == 6 and all(map(str.isdecimal, line[3:])) for line in lines
+        len(line) == 6 and all(map(_NUMBER.fullmatch, line[3:])) for line in lines
     ):
         raise DeployError(f"asked for {len(mounts)} shares, got {answer[:200]!r}")
     return [_row(node, mount, line) for mount, line in zip(mounts, lines, strict=True)]

@@ -52,6 +52,28 @@ def test_machines_that_serve_nothing(more: str) -> None:
     assert share(more) is None
 
 
+ROOT = "nfs_disk_mnt: {nfs1: {path: /data}}\nnfs_root_access: infrastructure\n"
+
+
+def test_root_of_the_infrastructure_alone_can_be_root_there() -> None:
+    found = share(ROOT)
+    assert found and found.trusted == ("10.1.0.1",) and found.clients == ALL[1:]
+    found = share(f"{ROOT}nfs_client_CIDR: {{node_range: 10.0.0.0/8}}\n")
+    assert found and found.trusted == ("10.1.0.1",) and found.clients == ("10.0.0.0/8",)
+
+
+@pytest.mark.parametrize(("more", "old"), [
+    ("", False), ("mountconfig: {nfs: {options: 'hard,vers=4.2'}}", False),
+    ("mountconfig: {nfs: {options: 'hard,nfsvers=3'}}", True),
+    ("mountconfig: {nfs: 'vers=3'}", True),
+    ("mountpoints: {s: {server: nfs1, filesharename: /m, options: 'vers=3,soft'}}", True),
+    ("mountpoints: {s: {type: cifs, server: nfs1, filesharename: /m, options: 'vers=3'}}", False),
+])  # fmt: skip
+def test_nfs_3_is_served_where_it_is_asked_for(more: str, old: bool) -> None:
+    found = share(f"nfs_disk_mnt: {{nfs1: {{path: /data}}}}\n{more}")
+    assert found and found.old is old
+
+
 def test_to_whom() -> None:
     served = "nfs_disk_mnt: {nfs1: {path: /data}}\nnfs_client_CIDR: "
     found = share(f"{served}{{node_range: [10.0.0.0/8, 10.1.2.3/24], samba_range: 10.9.0.0/16}}")

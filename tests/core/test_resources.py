@@ -26,7 +26,7 @@ def test_folders_of_both_and_their_files(tmp_path: Path) -> None:
     assert files["role.yaml"] == own / "nodes/nfs-server/role.yaml"
     exports = "etc/exports.d/dlws.exports.j2"
     assert files[exports] == ours / "nodes/nfs-server" / exports
-    assert {*files} == {"role.yaml", exports, "etc/x"}
+    assert {*files} == {"role.yaml", exports, "etc/nfs.conf.d/dlws.conf.j2", "etc/x"}
 
 
 def test_a_directory_without_templates_or_our_own(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dlws.core.errors import DeployError, Refused
-from dlws.database import init
+from dlws.database import init, prompt
 from dlws.database.client import Change, Credentials, entered, opened
 from dlws.nodes.cluster import Cluster
 from tests.support.fakes import CONFIG, Make
@@ -32,9 +32,9 @@ def outside(make: Make, tmp_path: Path, mariadb: MariaDb) -> Outside:
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "password").chmod(0o600)
 
-    def build(more: str = "") -> Cluster:
+    def build(more: str = "", **options: bool) -> Cluster:
         text = f"{CONFIG}mysql_host: 127.0.0.1\nmysql_port: {mariadb.port}\n"
-        return make(f"{text}mysql_password: file:password\n{more}").cluster
+        return make(f"{text}mysql_password: file:password\n{more}", **options).cluster
 
     return build
 
@@ -50,45 +50,95 @@ def test_changes_are_made_all_or_none(outside: Outside) -> None:
         assert database.column("SELECT @@collation_database") == ["utf8mb4_bin"]
 
 
-_GREETING = (
-    b"\x0a8.0.0\0\x01\0\0\0aaaaaaaa\0\xff\xf7\xff\x02\0\xff\xc1\x15"
-    + bytes(10)
-    + b"a" * 12
-    + b"\0mysql_native_password\0"
-)
-"""A server that offers no TLS."""
+def _greeting(plugin: bytes, tls: bool = False) -> bytes:
+    """What a server says first."""
+    able = b"\xff\xff" if tls else b"\xff\xf7"
+    head = b"\x0a8.0.0\0\x01\0\0\0aaaaaaaa\0" + able + b"\xff\x02\0\xff\xc1\x15"
+    return head + bytes(10) + b"a" * 12 + b"\0" + plugin + b"\0"
 
 
-def _impostor(plugin: bytes, heard: list[bytes]) -> socket.socket:
-    """Listens on this machine, and asks whoever logs in for the password itself."""
+def _switch(plugin: bytes, data: bytes) -> bytes:
+    return b"\xfe" + plugin + b"\0" + data + b"\0"
+
+
+def _impostor(packets: tuple[bytes, ...], heard: list[bytes]) -> socket.socket:
+    """Listens on this machine, and says these packets to whoever logs in, one by one."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         peer, _ = listener.accept()
         with peer, contextlib.suppress(OSError):
             peer.settimeout(20)
-            for number, packet in ((0, _GREETING), (2, b"\xfe" + plugin + b"\0Password: \0")):
-                peer.sendall(len(packet).to_bytes(3, "little") + bytes([number]) + packet)
+            for number, packet in enumerate(packets):
+                peer.sendall(len(packet).to_bytes(3, "little") + bytes([2 * number]) + packet)
                 heard.append(peer.recv(4096))
 
     threading.Thread(target=serve, daemon=True).start()
     return listener
 
 
-@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog"])
-def test_no_server_is_sent_the_password_itself(make: Make, plugin: bytes) -> None:
-    heard: list[bytes] = []
-    with _impostor(plugin, heard) as listener:
+def _logs_in(make: Make, packets: tuple[bytes, ...], heard: list[bytes]) -> None:
+    with _impostor(packets, heard) as listener:
         where = f"mysql_host: 127.0.0.1\nmysql_port: {listener.getsockname()[1]}\n"
         cluster = make(f"{CONFIG}{where}").cluster
         (cluster.directory / "deploy").mkdir(mode=0o700, exist_ok=True)
         (cluster.directory / "deploy/clusterID.yml").write_text("clusterId: c1\n")
-        with (
-            pytest.raises(DeployError, match="asks for the password itself"),
-            entered(cluster, Credentials("root", "a secret")),
-        ):
+        with entered(cluster, Credentials("root", "a secret")):
             raise AssertionError("it let us in")
+
+
+_NATIVE, _CACHING, _SHA256 = b"mysql_native_password", b"caching_sha2_password", b"sha256_password"
+_SALT, _UNKNOWN = b"b" * 20, b"\x01\x04"
+
+
+@pytest.mark.parametrize("plugin", [b"mysql_clear_password", b"dialog"])
+def test_no_server_is_sent_the_password_itself(make: Make, plugin: bytes) -> None:
+    heard: list[bytes] = []
+    with pytest.raises(DeployError, match="asks for the password itself"):
+        _logs_in(make, (_greeting(_NATIVE), _switch(plugin, b"Password: ")), heard)
     assert heard and not any(b"a secret" in data for data in heard)
+
+
+@pytest.mark.parametrize(
+    "packets",
+    [
+        (_greeting(_CACHING), _UNKNOWN),
+        (_greeting(_NATIVE), _switch(_CACHING, _SALT), _UNKNOWN),
+        (_greeting(_NATIVE), _switch(_SHA256, _SALT)),
+        (_greeting(_SHA256),),
+        (_greeting(_SHA256, tls=True),),
+    ],
+)
+def test_no_server_gets_the_password_under_a_key_that_anybody_may_have(
+    make: Make, packets: tuple[bytes, ...]
+) -> None:
+    heard: list[bytes] = []
+    with pytest.raises(DeployError, match="does not prove who it is") as error:
+        _logs_in(make, packets, heard)
+    assert "mysql_ca" in error.value.cure and "mysql_node" in error.value.cure
+    # 0x02 and 0x01 ask for the server's RSA key, under which the password would go next.
+    assert not any(b"a secret" in data or data[4:] in (b"\x02", b"\x01") for data in heard)
+
+
+@pytest.mark.parametrize("first", [
+    b"\x0a", b"\x0a8.0.0\0", b"\xff", b"\xff\x01", _greeting(_NATIVE)[:30], b"\x0a\xff\xfe\0" * 9,
+    _greeting(_NATIVE).replace(b"8.0.0", b"eight"),
+])  # fmt: skip
+def test_what_does_not_speak_as_a_database_is_said_to_be_none(make: Make, first: bytes) -> None:
+    with pytest.raises(DeployError):
+        _logs_in(make, (first,), [])
+
+
+@pytest.mark.parametrize(
+    "greets", [(_greeting(_CACHING),), (_greeting(_NATIVE), _switch(_CACHING, _SALT))]
+)
+def test_a_server_that_knows_the_account_by_its_scramble_lets_us_in(
+    make: Make, greets: tuple[bytes, ...]
+) -> None:
+    heard: list[bytes] = []
+    with pytest.raises(DeployError, match=r"no database answers|was lost"):
+        _logs_in(make, (*greets, b"\x01\x03"), heard)  # and goes away without its OK
+    assert len(heard) == len(greets) + 1
 
 
 def test_one_changes_at_a_time(outside: Outside) -> None:
@@ -100,6 +150,20 @@ def test_one_changes_at_a_time(outside: Outside) -> None:
         opened(cluster, changes=True),
     ):
         raise AssertionError("two at a time")
+
+
+def test_a_question_in_a_dry_run_calls_no_function_that_writes(outside: Outside) -> None:
+    cluster = outside()
+    init.init(cluster)
+    with opened(cluster) as database:
+        database.rows("CREATE FUNCTION f() RETURNS INT MODIFIES SQL DATA BEGIN "
+                      "INSERT INTO clusterstatus (status) VALUES ('x'); RETURN 1; END")  # fmt: skip
+    with opened(outside(dry_run=True)) as database:
+        with pytest.raises(DeployError, match="READ ONLY") as error:
+            prompt.run(database, "SELECT f()")
+        assert "--dry-run" in error.value.cure
+        assert "7" in prompt.run(database, "SELECT 3 + 4")
+        assert database.rows("SELECT * FROM clusterstatus") == []
 
 
 def test_a_server_of_somebody_elses_keeps_its_accounts(outside: Outside, mariadb: MariaDb) -> None:

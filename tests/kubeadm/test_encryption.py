@@ -101,6 +101,18 @@ def test_a_cluster_without_a_key_stays_without(make: Make, ca: bytes) -> None:
     assert not encryption.path(world.cluster).exists()
 
 
+@pytest.mark.parametrize("first", [b"", OTHER])
+def test_an_infra_node_alone_is_not_believed(make: Make, first: bytes) -> None:
+    world = make(THREE)
+    has(world, "infra01", first)
+    has(world, "infra02", b"")  # such as one that has not joined yet
+    has(world, "infra03", controlplane.encoded(controlplane.encryption("dGhpcmQ=")))
+    with pytest.raises(DeployError, match="infra01 and infra03 have different") as caught:
+        encryption.of(world.cluster, world.cluster.first)
+    assert "encryption.yaml" in caught.value.cure
+    assert not encryption.path(world.cluster).exists()
+
+
 def test_two_keys_for_one_cluster_are_refused(make: Make) -> None:
     world = make()
     world.cluster.run.vault.write(encryption.path(world.cluster), OTHER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from kubernetes.client import ApiClient, Configuration
 from dlws.core.errors import DeployError
 from dlws.core.limits import TAIL_BYTES
 from dlws.kubernetes import api
+from dlws.kubernetes import objects as module
 from dlws.kubernetes.api import Api, ApiRefused
 from dlws.kubernetes.objects import Objects
 
@@ -29,6 +31,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str, str, bytes]] = []
         self.status, self.content = 200, b"{}"
+        self.drips = False
         self.go_on = threading.Event()
 
 
@@ -50,6 +53,14 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
             self.server.go_on.wait(60)
+            return
+        if self.server.drips:
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not self.server.go_on.wait(0.02):
+                    self.wfile.write(b" ")
+            self.close_connection = True
             return
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -82,6 +93,7 @@ def objects(server: Server) -> Iterator[Objects]:
 
 
 def test_apply_is_of_our_field_manager(objects: Objects, server: Server) -> None:
+    server.content = b'{"metadata": {"name": "x"}}'
     objects.apply(PATH, {"data": {"a": "ü"}}, force=False)
     ((method, path, media, body),) = server.asked
     assert (method, path) == ("PATCH", f"{PATH}?fieldManager=dlws&force=false")
@@ -162,6 +174,21 @@ def test_an_answer_without_end_is_not_kept(objects: Objects, server: Server) -> 
     assert objects.list("/api/v1/configmaps") == []
     with pytest.raises(DeployError, match="makes no sense"):
         objects._ask("GET", "/api/v1/configmaps", limit=5000)
+
+
+def test_an_answer_that_drips_in_without_end_is_cut_off(
+    objects: Objects, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.drips = True
+    monkeypatch.setattr(module, "_LOG", 0.2)
+    assert objects.log(PATH, "c", False, 5) == ""
+    with pytest.raises(DeployError, match="did not come to the end of an answer") as error:
+        objects._ask("GET", "/api/v1/configmaps", seconds=0.2)
+    assert "status" in error.value.cure
+    server.status = 403
+    monkeypatch.setattr(api, "_REFUSING", 0.2)
+    with pytest.raises(DeployError, match="refused: 403"):
+        objects.get("/api/v1/configmaps")
 
 
 @pytest.mark.parametrize(

@@ -65,11 +65,33 @@ def test_tunnel_carries_both_ways_and_closes(listener: socket.socket) -> None:
 
 def test_a_tunnel_remembers_why_it_leads_nowhere() -> None:
     class Nowhere:
-        def forward_socket(self, path: str) -> socket.socket:
-            raise DeployError(f"no socket {path}")
+        def forward(self, address: str, port: int) -> socket.socket:
+            raise DeployError(f"no port {port}")
 
-    tunnel = reach.SocketTunnel(Nowhere(), "/run/x.sock")  # type: ignore[arg-type]
+    tunnel = reach.Tunnel(Nowhere(), "10.0.0.1", 7)  # type: ignore[arg-type]
     with socket.create_connection(("127.0.0.1", tunnel.port)) as client:
         assert client.recv(1) == b""
-    assert tunnel.failure and tunnel.failure.message == "no socket /run/x.sock"
+    assert tunnel.failure and tunnel.failure.message == "no port 7"
     tunnel.close()
+
+
+def test_a_pipe_carries_both_ways_and_nobody_else_can_enter_it(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no(*words: object, **options: object) -> None:
+        raise AssertionError("a port was opened")
+
+    monkeypatch.setattr(socket, "create_server", no)
+    with reach.piped(lambda: socket.create_connection(listener.getsockname())) as client:
+        sender = threading.Thread(target=client.sendall, args=(b"x" * 200_000,))
+        sender.start()
+        got = 0
+        while got < 200_000:
+            got += len(client.recv(65536))
+        sender.join()
+    with pytest.raises(DeployError, match="no such socket"), reach.piped(nowhere):
+        raise AssertionError("it leads somewhere")
+
+
+def nowhere() -> None:
+    raise DeployError("no such socket")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dlws.config.shares import KEYS
 from dlws.core.errors import UsageError
 from dlws.roles import carry
 from dlws.roles.carry import Carriers
@@ -84,7 +85,7 @@ def test_the_keys_that_it_stems_from(make_role: MakeRole, carriers: Read) -> Non
     make_role("when: config.nfs_client_cidr or config.mysql_port or share")
     found = carriers()
     role, (_, gpu, npu) = found.role("toy"), found.cluster.nodes
-    share = [("nfs_disk_mnt",), ("nfs_client_CIDR",), ("mountpoints",)]
+    share = [(key,) for key in KEYS]
     own = ("machines", "gpu01")
     assert carry.origin(role, gpu.machine) == (*share, ("mysql_port",), (*own, "role"), own)
     assert carry.origin(role, npu.machine)[0] == ("machines", "npu01", "role")

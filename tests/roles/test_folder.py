@@ -30,7 +30,9 @@ def test_the_clusters_own_folder_lies_over_ours(make_role: MakeRole, tmp_path: P
     own = make_role("description: theirs\n", {place: "/x *\n", "etc/y": ""}, "nfs-server")
     role = folder.load(tmp_path, "nfs-server")
     assert role.says.description == "theirs"
-    assert role.files == {f"/{place}": own / place, "/etc/y": own / "etc/y"}
+    conf = "etc/nfs.conf.d/dlws.conf"
+    ours_left = {f"/{conf}": ours / f"{conf}.j2"}
+    assert role.files == {f"/{place}": own / place, "/etc/y": own / "etc/y", **ours_left}
     (own / "role.yaml").unlink()
     assert folder.load(tmp_path, "nfs-server").yaml == ours / "role.yaml"
     assert {"nfs-server"} <= {*folder.names(tmp_path)}

@@ -11,6 +11,7 @@ from dlws.roles.carry import Carriers
 from dlws.roles.values import with_vars
 from dlws.roles.wanted import Directory, Due, Wanted, packages, removal, wanted
 from dlws.shell.files import File
+from tests.support.fakes import CONFIG, World
 from tests.support.toyrole import MakeRole
 
 Read = Callable[[], Carriers]
@@ -200,3 +201,24 @@ def test_lines_that_are_none(make_role: MakeRole, carriers: Read, yaml: str, wor
     with pytest.raises(UsageError) as caught:
         of(carriers())
     assert words in caught.value.message and "role.yaml:1" in caught.value.message
+
+
+SERVES = "nfs_disk_mnt: {infra01: {path: /data}}\nnfs_client_CIDR: {node_range: 10.1.0.0/16}\n"
+ROOTS = "10.1.0.1(rw,sync,no_subtree_check,no_root_squash) "
+OTHERS = "10.1.0.0/16(rw,sync,no_subtree_check,root_squash)"
+
+
+@pytest.mark.parametrize(("more", "line", "version", "does"), [
+    ("", f'"/data" {OTHERS}', "vers3=n", "mask"),
+    ("nfs_root_access: infrastructure", f'"/data" {ROOTS}{OTHERS}', "vers3=n", "mask"),
+    ("mountconfig: {nfs: {options: vers=3}}", f'"/data" {OTHERS}', "vers3=y", "unmask"),
+])  # fmt: skip
+def test_an_nfs_server_trusts_no_root_and_needs_no_rpcbind(
+    make: Callable[..., World], more: str, line: str, version: str, does: str
+) -> None:
+    carriers = Carriers(make(f"{CONFIG}{SERVES}{more}\n").cluster)
+    found = wanted(carriers.role("nfs-server"), carriers.values(carriers.cluster.nodes[0]))
+    texts = {file.path: file.content for file in found.files}
+    assert str(texts["/etc/exports.d/dlws.exports"]).count(line) == 1
+    assert version in str(texts["/etc/nfs.conf.d/dlws.conf"])
+    assert [due for due in found.due if due.kind == "run" and f" {does} " in due.what]

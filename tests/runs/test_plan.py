@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.core.errors import UsageError
+from dlws.core.errors import Refused, UsageError
 from dlws.runs import plan as plans
 from dlws.runs.console import Console
 from dlws.runs.gate import Gate
@@ -29,6 +29,25 @@ from tests.support.plans import CAT, plan_of
 ])  # fmt: skip
 def test_actions_that_do_other_things_are_not_the_same(other: Action) -> None:
     assert other.key != CAT.key
+
+
+def test_a_plan_in_a_file_has_no_hash_that_a_password_could_be_tried_on(tmp_path: Path) -> None:
+    action = plans.local("x", "password")
+    made = Plan((), "", str(tmp_path), "", "", "", "", actions=[action])
+    assert plans.seal(made) == made  # before `build` there is nothing to hide, and no place
+    (tmp_path / "deploy").mkdir()
+    sealed = plans.seal(made)
+    assert action.digest not in sealed.dump() and sealed.sealed
+    key = plans.key_file(tmp_path)
+    assert key.stat().st_mode & 0o777 == 0o600 and len(key.read_bytes()) == 32
+    assert plans.seal(made) == sealed
+    assert Gate(Console(), applied_plan=sealed).admit(action)
+    with pytest.raises(Refused, match="not in the plan"):
+        Gate(Console(), applied_plan=sealed).admit(plans.local("x", "another"))
+    assert plans.differences(sealed, plans.keyed(made, plans.key_of(sealed))) == []
+    key.unlink()
+    with pytest.raises(Refused, match="key is gone"):
+        plans.key_of(sealed)
 
 
 def test_words_and_input_that_is_made_anew_make_no_difference() -> None:

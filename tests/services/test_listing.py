@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -84,3 +85,27 @@ def test_status_asks_once_per_object_at_most(site: Site) -> None:
     listing.check(site.cluster(), [], "table")
     assert site.kube.mutations == []
     assert len(site.kube.asked) == 3  # ConfigMaps, Deployments, Pods
+
+
+def test_a_pod_with_our_label_that_is_not_ours_does_not_count(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.write("shop", a__yaml=WEB)
+    start(site.cluster(), [], 5)
+    deployment = "uid-/apis/apps/v1/namespaces/default/deployments/web"
+    labels = {"dlws.io/service": "shop"}
+
+    def item(name: str, owner: str, **more: Any) -> dict[str, Any]:
+        about = {"name": name, "uid": name, "namespace": "default", "labels": labels}
+        return {"metadata": {**about, "ownerReferences": [{"name": "x", "uid": owner}]}, **more}
+
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    crashed = {"name": "c", "state": {"terminated": {"exitCode": 1}}}
+    site.kube.lists["/apis/apps/v1/replicasets"] = [item("web-1", deployment)]
+    site.kube.lists["/api/v1/pods"] = [
+        item("web-1-a", "web-1", status=ready),
+        item("foreign", "somebody", status={"containerStatuses": [crashed]}),
+    ]
+    listing.check(site.cluster(), ["shop"], "json")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["ready"], row["pods"], row["state"]) == (1, 1, "up")

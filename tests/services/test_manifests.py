@@ -71,3 +71,21 @@ def test_what_pods_read_is_found_wherever_it_stands() -> None:
     assert references(spec) == {
         ("Secret", "s"), ("ConfigMap", "m"), ("ConfigMap", "f"), ("Secret", "k"),
     }  # fmt: skip
+
+
+def test_aliases_in_aliases_are_refused_before_they_are_written_out() -> None:
+    lines = [
+        "apiVersion: v1",
+        "kind: ConfigMap",
+        "metadata: {name: x}",
+        "data:",
+        "  a0: &a0 [x, x]",
+    ]
+    lines += [f"  a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
+    with pytest.raises(UsageError, match="amounts to") as error:
+        list(documents("\n".join(lines), "s/x.yaml"))
+    assert "aliases" in error.value.cure
+    with pytest.raises(UsageError, match="not YAML"):
+        list(documents("a: &a [*a]\n", "s/x.yaml"))
+    ((found, _),) = documents("a: &a [1]\nb: *a\n", "s/x.yaml")
+    assert found == {"a": [1], "b": [1]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dlws.core.errors import DeployError, Refused, UsageError
@@ -14,6 +16,13 @@ CLAIMS = "/api/v1/namespaces/default/persistentvolumeclaims"
 INVENTORY = "/api/v1/namespaces/kube-system/configmaps/dlws-service-shop"
 DEPLOYMENT = "/apis/apps/v1/namespaces/default/deployments/web"
 SETTINGS = "/api/v1/namespaces/default/configmaps/settings"
+
+
+def labelled(name: str, uid: str, owners: list[dict[str, str]]) -> dict[str, Any]:
+    """What has the label of the service, and these owners."""
+    labels = {"dlws.io/service": "shop"}
+    metadata = {"name": name, "namespace": "default", "uid": uid, "labels": labels}
+    return {"metadata": {**metadata, "ownerReferences": owners}}
 
 
 @pytest.fixture
@@ -115,12 +124,23 @@ def test_what_is_not_started_has_nothing_to_stop(
 
 
 def test_pods_that_do_not_end_are_an_error(shop: Site) -> None:
-    labels = {"dlws.io/service": "shop"}
-    shop.kube.lists["/api/v1/pods"] = [
-        {"metadata": {"name": "web-1", "uid": "1", "labels": labels}}
-    ]
-    with pytest.raises(DeployError, match="1 pods have not ended in time: web-1"):
+    owners = [{"name": "web", "uid": f"uid-{DEPLOYMENT}"}]
+    sets = [labelled("web-1", "rs", owners), labelled("mine", "other", [])]
+    shop.kube.lists["/apis/apps/v1/replicasets"] = sets
+    pods = [labelled(f"web-1-{uid}", uid, [{"name": "web-1", "uid": "rs"}]) for uid in "ab"]
+    shop.kube.lists["/api/v1/pods"] = pods
+    with pytest.raises(DeployError, match="2 pods have not ended in time: web-1-a, web-1-b"):
         stop(shop.cluster(), ["shop"], 0.2)
+
+
+@pytest.mark.parametrize("owners", [[], [{"name": "web", "uid": "other"}], [{"name": "web"}]])
+def test_a_pod_with_our_label_that_is_not_ours_keeps_nothing_waiting(
+    shop: Site, owners: list[dict[str, str]]
+) -> None:
+    shop.kube.lists["/apis/apps/v1/replicasets"] = [labelled("web", "other", [])]
+    shop.kube.lists["/api/v1/pods"] = [labelled("web-1", "1", owners)]
+    stop(shop.cluster(), ["shop"], 30)
+    assert DEPLOYMENT not in shop.kube.objects
 
 
 def test_a_dry_run_notes_what_would_go(shop: Site) -> None:

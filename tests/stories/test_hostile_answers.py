@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from dlws.check import show
 from dlws.check.facts import Facts, parse
 from dlws.config import from_text
+from dlws.config.mounts import mounts_of
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.core.text import split_lines
+from dlws.kubeadm import controlplane, encryption
 from dlws.kubernetes import status
 from dlws.kubernetes.status import Row
 from dlws.nodes import nodelock, questions, resume
@@ -26,12 +28,15 @@ from dlws.nodes.node import Login, Node
 from dlws.prepare import hosts, runtime
 from dlws.shell import files, recorder
 from dlws.shell.files import File
+from dlws.storage import mount
+from dlws.storage import status as shares_of
 from tests.support.facts import GPU, INFRA, SECOND, TEXT, WORKER
 from tests.support.fakes import CONFIG, Fake, World
 from tests.support.hostile import BREAKS, answers, each_replaced
 from tests.support.invocations import unrecorded
 from tests.support.judge import UNITS, Judge, known_of
 from tests.support.locks import who
+from tests.support.shares import TEXT as SHARED
 
 FILES = [File("/a", b"1\n"), File("/b", b"2\n", 0o600, "x:y z"), File("/c", b"3\n")]
 STATES = f"{FILES[0].state}\n{FILES[1].state}\n- - -"
@@ -107,6 +112,22 @@ def configured(kind: str) -> Callable[[str], None]:
     return read
 
 
+SHARES = "active active yes 4096 1048576 262144\nactive inactive no 0 0 0\n"
+SEALING = controlplane.encoded(controlplane.encryption("b3RoZXI=")).decode()
+MOUNTS = mounts_of(shared := from_text(SHARED), shared.machines["w1"], {})
+
+
+def shares(text: str) -> None:
+    rows = shares_of.parsed("w1", MOUNTS, text)
+    shares_of.table(rows)
+    shares_of.as_json(rows)
+
+
+def sealing(text: str) -> None:
+    encryption.check(node_of(""), text.encode())
+    encryption.reading_only(text.encode())
+
+
 PARSERS: dict[str, tuple[tuple[str, ...], Callable[[str], object]]] = {
     "lock": ((LOCK, "none", "taken"), lambda text: nodelock.parse(text).as_data("i1")),
     "lock words": ((LOCK,), lambda text: nodelock.parse(text).words),
@@ -123,6 +144,9 @@ PARSERS: dict[str, tuple[tuple[str, ...], Callable[[str], object]]] = {
     "docker": ((JSON,), configured("docker")),
     "hosts": ((HOSTS,), lambda text: hosts.merged(text, ["10.0.0.1 api", "10.0.0.2 api"])),
     "changes": (("changed: x\nchanged: y",), lambda text: node_of("").count_changes(text.encode())),
+    "shares": ((SHARES,), shares),
+    "units": (("active\ninactive",), lambda text: mount._active(node_of(text), ["a", "b"])),
+    "encryption": ((SEALING,), sealing),
     "put": ((STATES,), lambda text: node_of(text).put_tree(FILES)),
 }  # fmt: skip
 

@@ -183,7 +183,11 @@ def test_an_nfs_server_on_a_kernel_that_has_none(box: Made, deploy: Deploy) -> N
     assert "around this container lacks nfsd" in said(deploy("nfs-server", "create"))
     exports = box.run("infra1", "cat /etc/exports.d/dlws.exports")
     for node in box.sandbox.nodes:
-        assert f" {box.sandbox.address(node)}(rw," in exports
+        assert f" {box.sandbox.address(node)}(rw,sync,no_subtree_check,root_squash)" in exports
+    assert "no_root_squash" not in exports
+    assert box.run("infra1", "cat /etc/nfs.conf.d/dlws.conf").endswith("vers3=n")
+    assert box.run("infra1", "systemctl is-enabled rpcbind.socket || true") == "masked"
+    assert ":111 " not in box.run("infra1", "ss -ltnu")
     assert box.run("infra1", "stat -c '%a %U:%G' /srv/nfs/share") == "777 nobody:nogroup"
     shown = box.run("infra1", "exportfs -ra 2>/root/said; exportfs -s; cat /root/said")
     assert "/srv/nfs/share" in shown and "syntax" not in shown, shown

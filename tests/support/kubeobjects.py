@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from dlws.core.errors import DeployError
 from dlws.kubernetes.api import ApiRefused
 from dlws.kubernetes.objects import MANAGER, Objects
 from dlws.services.kinds import WORKLOADS
@@ -83,12 +84,15 @@ class FakeKube:
             return Answer(b"{}")
         return self._patch(url.path, query, json.loads(body), media)
 
-    def read(self, answer: Answer, limit: int = 0) -> bytes:
+    def read(self, answer: Answer, limit: int = 0, seconds: float = 0) -> bytes:
         return answer.data
 
     def document(self, data: bytes) -> Json:
         found: Json = json.loads(data)
         return found
+
+    def senseless(self, why: str = "") -> DeployError:
+        return DeployError(f"an answer makes no sense: {why}")
 
     def items(self, document: Json) -> list[Json]:
         return list(document.get("items") or [])

@@ -131,6 +131,10 @@ class Config(Section):
         alias="nfs_client_CIDR",
         description="Networks that may mount: node_range, samba_range.",
     )
+    nfs_root_access: Literal["none", "infrastructure"] = Field(
+        default="none",
+        description="Machines whose root is root on NFS shares, too; elsewhere it is nobody.",
+    )
     mounthomefolder: bool = Field(default=True, description="Jobs see the user's home.")
     custom_mounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
     deploymounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
