@@ -53,15 +53,15 @@ class Survey:
 
         Unless all is `ready` to be changed, no prebuild.sh is run.
         """
+        named = {context.name.lower() for context in chosen}
         for architecture in self._targets:
-            queue = [(context, True) for context in chosen]
+            queue = [context.name.lower() for context in chosen]
             while queue:
-                context, named = queue.pop()
-                if (context.name.lower(), architecture) in self._found:
-                    continue
-                one = self._staged(context, architecture, named, ready)
-                self._found[context.name.lower(), architecture] = one
-                queue += [(self._known[base], False) for base in one.bases]
+                name = queue.pop()
+                if (name, architecture) not in self._found:
+                    one = self._staged(self._known[name], architecture, name in named, ready)
+                    self._found[name, architecture] = one
+                    queue += one.bases
         return list(self._found.values())
 
     def label(self, base: str, one: Wanted) -> str:

@@ -56,7 +56,11 @@ class Work:
 
 
 def make(
-    cluster: Cluster, words: Sequence[str], archtype: str | None, push: bool = False, fresh: bool = False
+    cluster: Cluster,
+    words: Sequence[str],
+    archtype: str | None,
+    push: bool = False,
+    fresh: bool = False,
 ) -> None:
     """Build the images with these names (all, where there are none) and what they build on.
 

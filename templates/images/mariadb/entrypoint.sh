@@ -1,0 +1,71 @@
+#!/bin/sh
+# Makes the database on an empty directory, then runs the server. The variables are those of the
+# usual MariaDB image: MARIADB_ROOT_PASSWORD, MARIADB_ROOT_HOST (%), MARIADB_DATABASE, MARIADB_USER,
+# MARIADB_PASSWORD; each also as MYSQL_..., and with _FILE as the name of a file that holds it.
+set -eu
+data=/var/lib/mysql
+
+if [ "$(id -u)" = 0 ]; then
+    # Given root, it takes over the directory of a node, and goes on as mysql.
+    find "$data" ! -user mysql -exec chown mysql:mysql {} +
+    chown mysql:mysql /run/mysqld
+    exec setpriv --reuid=mysql --regid=mysql --init-groups "$0" "$@"
+fi
+
+[ "${1:-}" = mariadbd ] || [ "${1:-}" = mysqld ] || exec "$@"
+
+value() { # NAME: what is set as MARIADB_NAME or MYSQL_NAME, here or in a file
+    for name in "MARIADB_$1" "MYSQL_$1"; do
+        eval "text=\${$name-} file=\${${name}_FILE-}"
+        if [ -n "$file" ]; then cat "$file" && return; fi
+        if [ -n "$text" ]; then printf '%s' "$text" && return; fi
+    done
+}
+
+quoted() { # TEXT: as a string in SQL
+    printf "'%s'" "$(printf '%s' "$1" | sed "s/[\\\\']/\\\\&/g")"
+}
+
+named() { # NAME: as an identifier in SQL
+    # shellcheck disable=SC2016  # these quote a name in SQL
+    printf '`%s`' "$(printf '%s' "$1" | sed 's/`/``/g')"
+}
+
+statements() {
+    password=$(value ROOT_PASSWORD) host=$(value ROOT_HOST)
+    if [ -n "$password" ]; then
+        secret=$(quoted "$password")
+        echo "ALTER USER root@localhost IDENTIFIED BY $secret;"
+        if [ "${host:=%}" != localhost ]; then
+            account="root@$(quoted "$host")"
+            echo "CREATE USER IF NOT EXISTS $account IDENTIFIED BY $secret;"
+            echo "GRANT ALL ON *.* TO $account WITH GRANT OPTION;"
+        fi
+    fi
+    database=$(value DATABASE) user=$(value USER)
+    if [ -n "$database" ]; then echo "CREATE DATABASE IF NOT EXISTS $(named "$database");"; fi
+    if [ -n "$user" ]; then
+        account="$(quoted "$user")@'%'"
+        echo "CREATE USER IF NOT EXISTS $account IDENTIFIED BY $(quoted "$(value PASSWORD)");"
+        if [ -n "$database" ]; then echo "GRANT ALL ON $(named "$database").* TO $account;"; fi
+    fi
+    echo "FLUSH PRIVILEGES;"
+}
+
+if [ ! -d "$data/mysql" ]; then
+    echo "entrypoint: making a database in $data"
+    mariadb-install-db --datadir="$data" --auth-root-authentication-method=normal \
+        --skip-test-db >/dev/null
+    # The server runs it when it starts for the first time; it is gone once the server has read it.
+    (umask 077 && statements >"$data/.first.sql")
+fi
+if [ -e "$data/.first.sql" ]; then
+    # It is removed when root has its password: a start that was cut off does it again.
+    (
+        until mariadb-admin --no-defaults --socket=/run/mysqld/mysqld.sock --user=root \
+            --password=none ping >/dev/null 2>&1; do sleep 0.2; done
+        rm -f "$data/.first.sql"
+    ) &
+    set -- "$@" --init-file="$data/.first.sql"
+fi
+exec "$@"
