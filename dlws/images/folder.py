@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dlws.config import Config
 
 KIND = "images"
-PREBUILD = "prebuild.sh"
+PREBUILD, TEMPLATE = "prebuild.sh", ".j2"
 _IN_A_CHECKOUT = ("src/docker-images", "docker-images")
 """Where a checkout of the ancestor has its images."""
 
@@ -32,8 +32,27 @@ class Context:
 
     @property
     def files(self) -> dict[str, Path]:
-        """Its files by their path in the context, as they are before templates are filled in."""
-        return resources.files(self.layers)
+        """Its files by their path in its folders, as they are before templates are filled in."""
+        return dict(self.placed.values())
+
+    @property
+    def placed(self) -> dict[str, tuple[str, Path]]:
+        """Its files by their path in the context: the path in a folder, and the file.
+
+        A file x of an upper folder takes the place of a template x.j2 of a lower one, too.
+        """
+        found: dict[str, tuple[str, Path]] = {}
+        for layer in reversed(self.layers):
+            own: dict[str, tuple[str, Path]] = {}
+            for name, path in resources.files([layer]).items():
+                place = name.removesuffix(TEMPLATE)
+                if place in own:
+                    raise UsageError(
+                        f"two files are for {place}", f"remove {own[place][1]} or {path}"
+                    )
+                own[place] = (name, path)
+            found |= own
+        return dict(sorted(found.items()))
 
 
 def load_all(config: Config, directory: Path) -> dict[str, Context]:

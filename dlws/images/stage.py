@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.core.connection import Echo
 
-_TEMPLATE = ".j2"
 _LINES = 15
 
 
@@ -45,21 +44,14 @@ def stage(context: Context, config: Config, target: Target, root: Path) -> Path:
         return place
     place = root / "context"
     values = {"config": config, "architecture": target.architecture, "image": target.reference}
-    for name, path in context.files.items():
-        _write(context, name, path, place, values)
+    for out, (name, path) in context.placed.items():
+        (place / out).parent.mkdir(parents=True, exist_ok=True)
+        if out == name or path.is_symlink():
+            shutil.copyfile(path, place / out, follow_symlinks=False)
+        else:
+            (place / out).write_text(_rendered(context, name, path, values))
+        settle(path, place / out)
     return place
-
-
-def _write(context: Context, name: str, path: Path, place: Path, values: Mapping[str, Any]) -> None:
-    out = place / name.removesuffix(_TEMPLATE)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.exists():
-        raise UsageError(f"two files are for {name}", f"remove one of them from {path.parent}")
-    if not name.endswith(_TEMPLATE) or path.is_symlink():
-        shutil.copyfile(path, out, follow_symlinks=False)
-    else:
-        out.write_text(_rendered(context, name, path, values))
-    settle(path, out)
 
 
 def _rendered(context: Context, name: str, path: Path, values: Mapping[str, Any]) -> str:
