@@ -32,6 +32,10 @@ named() { # NAME: as an identifier in SQL
 }
 
 statements() {
+    # Those of the host's names and addresses have no password.
+    echo "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');"
+    echo "DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';"
+    echo "FLUSH PRIVILEGES;"
     password=$(value ROOT_PASSWORD) host=$(value ROOT_HOST)
     if [ -n "$password" ]; then
         secret=$(quoted "$password")
@@ -60,10 +64,13 @@ if [ ! -d "$data/mysql" ]; then
     (umask 077 && statements >"$data/.first.sql")
 fi
 if [ -e "$data/.first.sql" ]; then
-    # It is removed when root has its password: a start that was cut off does it again.
+    # It goes as soon as the server lets anybody in: it has read it by then. A start that is cut off
+    # before leaves it to the next one.
     (
-        until mariadb-admin --no-defaults --socket=/run/mysqld/mysqld.sock --user=root \
-            --password=none ping >/dev/null 2>&1; do sleep 0.2; done
+        until said=$(MYSQL_PWD=none mariadb --no-defaults --socket=/run/mysqld/mysqld.sock \
+            --user=root --execute="SELECT 1" 2>&1) || [ "${said#*ERROR 1045}" != "$said" ]; do
+            sleep 0.2
+        done
         rm -f "$data/.first.sql"
     ) &
     set -- "$@" --init-file="$data/.first.sql"
