@@ -24,7 +24,9 @@ from dlws.runs.console import outlets
 from dlws.runs.plan import local
 
 if TYPE_CHECKING:
+    from dlws.config import Config
     from dlws.images.engine import Engine
+    from dlws.images.folder import Context
     from dlws.nodes.cluster import Cluster
 
 AT_ONCE = 4
@@ -67,7 +69,9 @@ def make(
     `push` sends those that were named to their registry. A failure keeps the others from nothing;
     all of them are told in the end.
     """
-    chosen = folder.named(cluster.config, cluster.directory, words)
+    chosen = _buildable(
+        cluster.config, folder.named(cluster.config, cluster.directory, words), words
+    )
     targets = names.chosen(cluster.config, archtype)
     named = [names.reference(cluster.config, one.name) for one in chosen]
     with (
@@ -84,6 +88,24 @@ def make(
             for one in chosen:
                 _list(work, one.name, targets)
         _end(work, [one.name for one in chosen], before)
+
+
+def _buildable(
+    config: Config, chosen: Sequence[Context], words: Sequence[str]
+) -> Sequence[Context]:
+    """Those of the images that are not pinned by a digest; UsageError for one that was asked for.
+
+    What a digest names is somebody else's already.
+    """
+    pinned = {one.name: names.reference(config, one.name) for one in chosen}
+    pinned = {name: reference for name, reference in pinned.items() if "@" in reference}
+    if pinned and words:
+        told = ", ".join(f"{name} ({reference})" for name, reference in pinned.items())
+        raise UsageError(
+            f"config.yaml pins what is to be built: {told}",
+            "take it out of dockers there, or leave the name out here",
+        )
+    return [one for one in chosen if one.name not in pinned]
 
 
 def _all(work: Work, survey: Survey, wanted: Sequence[Wanted]) -> None:

@@ -42,6 +42,16 @@ def test_an_image_of_the_job_platform_has_no_context_yet(
     assert "docker_sources: [DIRECTORY]" in result.exception.cure
 
 
+def test_what_is_pinned_by_its_digest_is_not_built(tmp_path: Path) -> None:
+    pinned = f"docker.io/library/nginx@sha256:{'0' * 64}"
+    text = CONFIG.replace("{hub:", f"{{external: {{nginx: '{pinned}'}}, hub:")
+    (tmp_path / "config.yaml").write_text(text)
+    session = Session(Options(directory=tmp_path))
+    result = CliRunner().invoke(docker, ["push", "nginx"], obj=session)
+    assert isinstance(result.exception, UsageError)
+    assert result.exception.message == f"config.yaml pins what is to be built: nginx ({pinned})"
+
+
 def test_running_what_is_not_built_names_the_line(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

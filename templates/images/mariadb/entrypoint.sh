@@ -12,6 +12,7 @@ if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid=mysql --regid=mysql --init-groups "$0" "$@"
 fi
 
+case ${1:-} in -*) set -- mariadbd "$@" ;; esac
 [ "${1:-}" = mariadbd ] || [ "${1:-}" = mysqld ] || exec "$@"
 
 value() { # NAME: what is set as MARIADB_NAME or MYSQL_NAME, here or in a file
@@ -56,6 +57,11 @@ statements() {
     echo "FLUSH PRIVILEGES;"
 }
 
+socket=/run/mysqld/mysqld.sock
+for word; do
+    case $word in --socket=*) socket=${word#*=} ;; esac
+done
+
 if [ ! -d "$data/mysql" ]; then
     echo "entrypoint: making a database in $data"
     mariadb-install-db --datadir="$data" --auth-root-authentication-method=normal \
@@ -67,7 +73,7 @@ if [ -e "$data/.first.sql" ]; then
     # It goes as soon as the server lets anybody in: it has read it by then. A start that is cut off
     # before leaves it to the next one.
     (
-        until said=$(MYSQL_PWD=none mariadb --no-defaults --socket=/run/mysqld/mysqld.sock \
+        until said=$(MYSQL_PWD=none mariadb --no-defaults --socket="$socket" \
             --user=root --execute="SELECT 1" 2>&1) || [ "${said#*ERROR 1045}" != "$said" ]; do
             sleep 0.2
         done
