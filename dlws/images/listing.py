@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import DeployError
-from dlws.images import engine, folder, names
+from dlws.images import commands, engine, folder, names
+from dlws.images.folder import PREBUILD
 from dlws.images.survey import Survey, Wanted
 
 if TYPE_CHECKING:
@@ -70,23 +71,27 @@ def _runs(docker: Engine) -> bool:
 
 
 def _row(docker: Engine | None, survey: Survey, one: Wanted) -> Row:
-    job, there = survey.job(one), None
-    built = pushed = UNKNOWN
-    if docker:
-        there = docker.image(job.reference)
-        current = there is not None and there.key == job.key
-        # The context of a prebuild.sh is known once that has run, which a list does not do.
-        open_ = one.context.of_checkout and "prebuild.sh" in one.context.files
-        built = "no" if there is None else "yes" if current or open_ else "outdated"
-        pushed = _pushed(docker, job.reference, there.id if there else "")
+    reference = one.target.reference(one.context.name)
+    there = docker.image(reference) if docker else None
     return {
         "name": one.context.name,
-        "architecture": job.architecture,
-        "reference": job.reference,
+        "architecture": one.target.architecture,
+        "reference": reference,
         "context": str(one.context.layers[0]),
-        "built": built,
-        "pushed": pushed,
+        "built": _built(survey, one, there) if docker else UNKNOWN,
+        "pushed": _pushed(docker, reference, there.id if there else "") if docker else UNKNOWN,
     }
+
+
+def _built(survey: Survey, one: Wanted, there: commands.Local | None) -> str:
+    if there is None:
+        return "no"
+    if one.context.of_checkout and PREBUILD in one.context.files:
+        return "yes"  # from what is known once that has run, which a list does not do
+    try:
+        return "yes" if there.key == survey.job(one).key else "outdated"
+    except DeployError:
+        return UNKNOWN  # what its context says now cannot be built: `docker build` tells why
 
 
 def _pushed(docker: Engine, reference: str, ours: str) -> str:

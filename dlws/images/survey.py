@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.connection import Local
-from dlws.core.errors import UsageError
+from dlws.core.errors import DeployError, UsageError
 from dlws.images import dockerfile, folder, names, stage
 from dlws.images.commands import Job
 from dlws.images.folder import PREBUILD, Context
@@ -32,10 +32,12 @@ class Wanted:
     named: bool
     label: str
     """What people see before its lines: its name, and the architecture where there are several."""
-    before: str
+    before: str = ""
     """The hash of its context before its prebuild.sh: what a plan compares."""
     bases: list[str] = field(default_factory=list)
     """The images of ours that it builds on, by name in small letters."""
+    error: DeployError | None = None
+    """Why it cannot be built; that is this image's failure, and no other's."""
 
 
 class Survey:
@@ -75,17 +77,18 @@ class Survey:
     def _staged(self, context: Context, architecture: str, named: bool, ready: bool) -> Wanted:
         suffix = self._targets[architecture]
         reference = partial(names.reference, self._config, suffix=suffix)
-        target = stage.Target(architecture, suffix, reference)
-        place = stage.stage(
-            context, self._config, target, self._root / f"{context.name}-{architecture}"
-        )
-        before = stage.digest(place, [architecture])
-        if context.of_checkout and ready:
-            stage.prebuild(place, architecture)
         several = len(self._targets) > 1
         label = f"{context.name}-{architecture}" if several else context.name
-        one = Wanted(context, target, place, named, label, before)
-        one.bases = self._bases(one)
+        root = self._root / f"{context.name}-{architecture}"
+        one = Wanted(context, stage.Target(architecture, suffix, reference), root, named, label)
+        try:
+            one.place = stage.stage(context, self._config, one.target, root)
+            one.before = stage.digest(one.place, [architecture])
+            if context.of_checkout and ready:
+                stage.prebuild(one.place, architecture)
+            one.bases = self._bases(one)
+        except DeployError as error:
+            one.error = error
         return one
 
     def _file(self, one: Wanted) -> str:
@@ -121,7 +124,9 @@ class Survey:
         return {_COMMIT: Local().run(line).text or "unknown"}
 
     def job(self, one: Wanted) -> Job:
-        """What is to be built; those that it builds on come before it."""
+        """What is to be built; DeployError where that cannot be said of it or what it builds on."""
+        if one.error:
+            raise one.error
         if one.label not in self._jobs:
             given = self._arguments(one)
             bases = [self.job(self._found[base, one.target.architecture]).key for base in one.bases]

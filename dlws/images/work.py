@@ -206,7 +206,7 @@ def _list(work: Work, name: str, targets: dict[str, str]) -> None:
     run, config = work.cluster.run, work.cluster.config
     reference = names.reference(config, name)
     images = {arch: names.reference(config, name, suffix) for arch, suffix in targets.items()}
-    if any(f"{name}-{arch}" in work.failures for arch in images):
+    if work.failures.keys() & {name, *(f"{name}-{arch}" for arch in images)}:
         return
     try:
         there = [work.engine.image(one) for one in images.values()]
@@ -225,6 +225,8 @@ def _list(work: Work, name: str, targets: dict[str, str]) -> None:
 
 def _end(work: Work, chosen: Sequence[str], before: int) -> None:
     run = work.cluster.run
+    if len(work.failures) == work.done == 1:
+        raise next(iter(work.failures.values()))
     if work.failures:
         told = "\n".join(f"  {name}: {error.message}" for name, error in work.failures.items())
         cures = dict.fromkeys(error.cure for error in work.failures.values() if error.cure)

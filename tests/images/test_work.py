@@ -92,6 +92,9 @@ def test_what_has_not_changed_is_neither_built_nor_pushed_again(site: Site) -> N
     assert files == {"a": b"1", "b": b"2", "hello": f"{site.cluster}\n".encode()}
 
     before = site.docker.writes()
+    (log,) = (site.directory / "deploy/runs").glob("*/image-toy.log")
+    assert "Successfully tagged" in log.read_text() and "Pushed" in log.read_text()
+
     assert "nothing to do: toy, top" in site.push("toy", "top")
     assert site.docker.writes() == before
 
@@ -122,6 +125,19 @@ def test_after_a_failed_build_nothing_of_it_is_pushed_and_the_others_are(site: S
     assert "COPY failed" in caught.value.message
     assert site.docker.label(site.name("bad"), "1") == old
     assert not site.docker.manifest(site.name("child"), "1")
+    assert site.docker.files(site.name("good"), "1")
+
+
+def test_what_cannot_be_built_keeps_no_other_from_it(site: Site) -> None:
+    site.write("good", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    site.write("bad", Dockerfile__j2="{{ nothing }}")
+    (site.directory / "templates/images/none").mkdir()
+    (site.directory / "templates/images/none/Dockerfile-arm64").write_text("FROM scratch\n")
+    with pytest.raises(DeployError) as caught:
+        site.push("bad", "good", "none")
+    assert "2 of 3 images failed" in caught.value.message
+    assert "Dockerfile.j2:1: 'nothing' is undefined" in caught.value.message
+    assert "none has no Dockerfile for amd64" in caught.value.message
     assert site.docker.files(site.name("good"), "1")
 
 
