@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from dlws.config import Config
 from dlws.core import resources
 from dlws.core.errors import UsageError
-from dlws.images import folder
+from dlws.images import dockerfile, folder, stage
 from tests.support.fakes import config_of
 
 OURS = {path.name for path in (resources.templates() / "images").iterdir()}
@@ -70,3 +71,19 @@ def test_two_files_of_a_folder_for_one_are_an_error(tmp_path: Path) -> None:
     write(tmp_path / "templates/images", "toy/Dockerfile", "toy/Dockerfile.j2")
     with pytest.raises(UsageError, match="two files are for Dockerfile"):
         _ = folder.Context("toy", (tmp_path / "templates/images/toy",)).files
+
+
+@pytest.mark.parametrize("name", sorted(OURS - {"base"}))
+def test_ours_need_no_registry_and_do_not_run_as_root(tmp_path: Path, name: str) -> None:
+    target = stage.Target("amd64", "", lambda other: f"r/{other}:1")
+    context = folder.load_all(config(tmp_path), tmp_path)[name]
+    place = stage.stage(context, config(tmp_path), target, tmp_path / "root")
+    lines = dockerfile.lines((place / "Dockerfile").read_text())
+    assert dockerfile.bases("\n".join(lines), {}) == ["r/base:1"]
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    # A number: a kubelet cannot tell of a name whether it is root's.
+    assert users and all(re.fullmatch(r"[1-9]\d*:[1-9]\d*", user) for user in users)
+    (run,) = (line for line in lines if line.startswith("RUN "))
+    assert "--no-install-recommends" in run and "rm -rf /var/lib/apt/lists/*" in run
+    for path in place.glob("*.sh"):
+        assert path.stat().st_mode & 0o111, f"{path.name} is no program"
