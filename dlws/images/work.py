@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.connection import Echo
-from dlws.core.errors import DeployError, UsageError
+from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.text import since
 from dlws.images import builders, commands, engine, folder, names, stage
 from dlws.images.builders import Builder
@@ -148,6 +148,8 @@ def _one(work: Work, survey: Survey, one: Wanted, needs: Sequence[str]) -> None:
         _build(work, survey, one, job)
         if work.push and one.named:
             _push(work, one, job)
+    except Refused:
+        raise  # it is no image's failure: another run holds the lock, or the plan lacks this
     except DeployError as error:
         work.failures[one.label] = error
         console.say(f"failed: {error.message}", one.label)
@@ -219,6 +221,8 @@ def _list(work: Work, name: str, targets: dict[str, str]) -> None:
         for words in commands.manifest_list(reference, images, work.engine.options(reference)):
             work.engine.run(*words, doing=f"making the list {reference}")
         run.console.changed(f"pushed {reference}, a list of {', '.join(images)}")
+    except Refused:
+        raise
     except DeployError as error:
         work.failures[name] = error
 

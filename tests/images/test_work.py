@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dlws.core.errors import DeployError
+from dlws.core.errors import DeployError, Refused
 from dlws.images import builders, listing, work
 from dlws.runs.options import Options
 from dlws.session import Session
@@ -139,6 +139,17 @@ def test_what_cannot_be_built_keeps_no_other_from_it(site: Site) -> None:
     assert "Dockerfile.j2:1: 'nothing' is undefined" in caught.value.message
     assert "none has no Dockerfile for amd64" in caught.value.message
     assert site.docker.files(site.name("good"), "1")
+
+
+def test_while_another_run_changes_the_cluster_nothing_is_built(site: Site) -> None:
+    site.write("toy", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    other = site.session()
+    other.run.begin()
+    with pytest.raises(Refused, match="another run changes this cluster"):
+        site.push("toy")
+    other.finish("ok")
+    other.close()
+    assert "built" in site.push("toy")
 
 
 def test_a_sites_files_lie_over_ours(site: Site) -> None:
