@@ -3,7 +3,7 @@
 # usual MariaDB image: MARIADB_ROOT_PASSWORD, MARIADB_ROOT_HOST (%), MARIADB_DATABASE, MARIADB_USER,
 # MARIADB_PASSWORD; each also as MYSQL_..., and with _FILE as the name of a file that holds it.
 set -eu
-data=/var/lib/mysql
+data=${MARIADB_DATA:-/var/lib/mysql}
 
 if [ "$(id -u)" = 0 ]; then
     # Given root, it takes over the directory of a node, and goes on as mysql.
@@ -32,29 +32,33 @@ named() { # NAME: as an identifier in SQL
     printf '`%s`' "$(printf '%s' "$1" | sed 's/`/``/g')"
 }
 
+say() { # LINE: as it stands, which echo does not promise
+    printf '%s\n' "$1"
+}
+
 statements() {
     # Those of the host's names and addresses have no password.
-    echo "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');"
-    echo "DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';"
-    echo "FLUSH PRIVILEGES;"
+    say "DELETE FROM mysql.global_priv WHERE User = '' OR (User = 'root' AND Host <> 'localhost');"
+    say "DELETE FROM mysql.proxies_priv WHERE Host <> 'localhost';"
+    say "FLUSH PRIVILEGES;"
     password=$(value ROOT_PASSWORD) host=$(value ROOT_HOST)
     if [ -n "$password" ]; then
         secret=$(quoted "$password")
-        echo "ALTER USER root@localhost IDENTIFIED BY $secret;"
+        say "ALTER USER root@localhost IDENTIFIED BY $secret;"
         if [ "${host:=%}" != localhost ]; then
             account="root@$(quoted "$host")"
-            echo "CREATE USER IF NOT EXISTS $account IDENTIFIED BY $secret;"
-            echo "GRANT ALL ON *.* TO $account WITH GRANT OPTION;"
+            say "CREATE USER IF NOT EXISTS $account IDENTIFIED BY $secret;"
+            say "GRANT ALL ON *.* TO $account WITH GRANT OPTION;"
         fi
     fi
     database=$(value DATABASE) user=$(value USER)
-    if [ -n "$database" ]; then echo "CREATE DATABASE IF NOT EXISTS $(named "$database");"; fi
+    if [ -n "$database" ]; then say "CREATE DATABASE IF NOT EXISTS $(named "$database");"; fi
     if [ -n "$user" ]; then
         account="$(quoted "$user")@'%'"
-        echo "CREATE USER IF NOT EXISTS $account IDENTIFIED BY $(quoted "$(value PASSWORD)");"
-        if [ -n "$database" ]; then echo "GRANT ALL ON $(named "$database").* TO $account;"; fi
+        say "CREATE USER IF NOT EXISTS $account IDENTIFIED BY $(quoted "$(value PASSWORD)");"
+        if [ -n "$database" ]; then say "GRANT ALL ON $(named "$database").* TO $account;"; fi
     fi
-    echo "FLUSH PRIVILEGES;"
+    say "FLUSH PRIVILEGES;"
 }
 
 socket=/run/mysqld/mysqld.sock
