@@ -178,6 +178,39 @@ def test_less_than_a_message_is_not_answered() -> None:
     assert [wire.reply(message, ZONE) for message in (b"", b"\0" * 11)] == [b"", b""]
 
 
+def test_an_alias_is_answered_with_the_addresses_that_it_leads_to() -> None:
+    asked = query("old.shop.svc.cluster.local")
+    assert wire.alias(asked, ZONE) == ("old.example.org", "A")
+    assert wire.alias(query("old.shop.svc.cluster.local", 5), ZONE) == ("", "")
+    assert wire.alias(query("web.shop.svc.cluster.local"), ZONE) == ("", "")
+    # Another server's answer: an alias of its own, and an address of that.
+    theirs = wire.query(9, "old.example.org", "A")
+    chain = b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 60, 4) + b"\1x\xc0\x10"
+    address = b"\1x\xc0\x10" + struct.pack("!HHIH", 1, 1, 60, 4) + bytes([192, 0, 2, 1])
+    theirs = theirs[:6] + struct.pack("!H", 2) + theirs[8:] + chain + address
+    known = wire.addresses(theirs, "old.example.org")
+    assert [(one.name, one.data) for one in known] == [("old.example.org", "192.0.2.1")]
+    assert counts(wire.reply(asked, ZONE, known=known)) == (0, False, 2, 0, 0)
+    assert [wire.addresses(theirs[:end], "x") for end in range(len(theirs))] == [[]] * len(theirs)
+
+
+def test_an_alias_whose_end_is_unknown_is_not_answered_for_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "resolv.conf").write_text("")
+    monkeypatch.setattr(serve, "RESOLV", tmp_path / "resolv.conf")
+    names = serve.Names(serve.Api("http://127.0.0.1:1"), "cluster.local")
+    names.zone = ZONE
+    asked = query("old.shop.svc.cluster.local")
+    assert serve.answer(names, asked, stream=False) == b""
+    (tmp_path / "resolv.conf").write_text("nameserver 192.0.2.1\n")
+    told = [wire.query(1, "old.example.org", "A"), asked[:3] + b"\x02" + asked[4:], b""]
+    monkeypatch.setattr(serve, "_asked", lambda server, message: told.pop())
+    assert [serve.answer(names, asked, stream=False) for _ in range(2)] == [b"", b""]
+    assert counts(serve.answer(names, asked, stream=False)) == (0, False, 1, 0, 0)
+    assert counts(serve.answer(names, query("web.shop.svc.cluster.local"), stream=False))[2] == 1
+
+
 class FakeApi(http.server.BaseHTTPRequestHandler):
     """Lists what there is, and tells the changes that a test makes on its watches."""
 

@@ -10,6 +10,7 @@ import http.client
 import http.server
 import json
 import os
+import secrets
 import signal
 import socket
 import socketserver
@@ -149,12 +150,19 @@ def upstream(text: str) -> str:
 
 
 def answer(names: Names, message: bytes, stream: bool) -> bytes:
-    """Our answer, or that of the name server above for an address that is not the cluster's."""
+    """Our answer, with what an alias leads to elsewhere; that of the name server above for an
+    address that is not the cluster's."""
     if not names.ready:
         return b""
-    ours = wire.reply(message, names.zone, stream)
-    server = upstream(RESOLV.read_text()) if wire.refused(ours) else ""
-    return (_asked(server, message) if server else b"") or ours
+    server, (target, kind) = upstream(RESOLV.read_text()), wire.alias(message, names.zone)
+    known = list(names.zone.answer(target, kind).records) if target else []
+    if target and not known:
+        told = _asked(server, wire.query(secrets.randbelow(65536), target, kind)) if server else b""
+        if not told or wire.failed(told):
+            return b""  # an alias alone would be remembered as the end of that name
+        known = wire.addresses(told, target)
+    ours = wire.reply(message, names.zone, stream, known)
+    return (_asked(server, message) if server and wire.refused(ours) else b"") or ours
 
 
 def _asked(server: str, message: bytes) -> bytes:
@@ -229,10 +237,8 @@ def dnsmasq(port: int, inner: int, domain: str) -> list[str]:
 
 def main() -> int:
     domain = os.environ.get("CLUSTER_DOMAIN", "cluster.local").strip(".").lower()
-    port, inner = (
-        int(os.environ.get("DNS_PORT", "1053")),
-        int(os.environ.get("INNER_PORT", "10053")),
-    )
+    ports = [("DNS_PORT", 1053), ("INNER_PORT", 10053)]
+    port, inner = (int(os.environ.get(name, usual)) for name, usual in ports)
     names = Names(Api(os.environ.get("API_URL", "")), domain)
     health = {"health": int(os.environ.get("HEALTH_PORT", "8080")),
               "ready": int(os.environ.get("READY_PORT", "8181"))}  # fmt: skip
@@ -240,10 +246,14 @@ def main() -> int:
         threading.Thread(target=one.serve_forever, daemon=True).start()
     threading.Thread(target=names.run, daemon=True).start()
     process = subprocess.Popen(dnsmasq(port, inner, domain))
-    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+
+    def end(*_: object) -> None:
+        names.ended.set()
+        process.terminate()
+
+    signal.signal(signal.SIGTERM, end)
     code = process.wait()
-    names.ended.set()
-    return 0 if code == -signal.SIGTERM else code or 1
+    return 0 if names.ended.is_set() else code or 1
 
 
 if __name__ == "__main__":

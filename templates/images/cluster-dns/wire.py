@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import struct
 from collections.abc import Sequence
@@ -63,9 +64,53 @@ def _name(message: bytes, at: int) -> tuple[str, int]:
     return ".".join(labels), at + 1
 
 
-def reply(message: bytes, zone: Zone, stream: bool = False) -> bytes:
+def alias(message: bytes, zone: Zone) -> tuple[str, str]:
+    """The name outside of the cluster that a question leads to, and the type that was asked for;
+    both empty where it leads to none."""
+    with contextlib.suppress(Malformed):
+        asked = question(message)
+        kind = _NAMES.get(asked.kind, "")
+        for record in zone.answer(asked.name, kind).records:
+            if record.kind == "CNAME" and kind in ("A", "AAAA"):
+                return record.data, kind
+    return "", ""
+
+
+def query(number: int, name: str, kind: str) -> bytes:
+    """A question of ours to another server."""
+    head = struct.pack("!6H", number, 0x0100, 1, 0, 0, 0)
+    return head + encoded(name) + struct.pack("!2H", TYPES[kind], 1)
+
+
+def addresses(answer: bytes, name: str) -> list[Record]:
+    """The addresses in another server's answer, as those of the name that it was asked about."""
+    found = []
+    with contextlib.suppress(struct.error, IndexError, ValueError):
+        _, _, questions, count, _, _ = struct.unpack_from("!6H", answer)
+        at = _HEAD
+        for _ in range(questions):
+            at = _past(answer, at) + 4
+        for _ in range(count):
+            at = _past(answer, at)
+            kind, _, _, size = struct.unpack_from("!HHIH", answer, at)
+            data, at = answer[at + 10 : at + 10 + size], at + 10 + size
+            if kind in (TYPES["A"], TYPES["AAAA"]):
+                found.append(Record(name, _NAMES[kind], str(ipaddress.ip_address(data))))
+    return found
+
+
+def _past(message: bytes, at: int) -> int:
+    """Where a name ends."""
+    while size := message[at]:
+        if size >= 0xC0:
+            return at + 2
+        at += size + 1
+    return at + 1
+
+
+def reply(message: bytes, zone: Zone, stream: bool = False, known: Sequence[Record] = ()) -> bytes:
     """The answer to a message, cut where it is too long for what is not a stream; none to less than
-    a message."""
+    a message. `known` are records of a name outside that an alias leads to."""
     if len(message) < _HEAD:
         return b""
     try:
@@ -77,11 +122,12 @@ def reply(message: bytes, zone: Zone, stream: bool = False) -> bytes:
     found = zone.answer(asked.name, _NAMES.get(asked.kind, ""))
     code = _REFUSED if not found.ours else _OK if found.exists else _NO_NAME
     authority = zone.names.get(zone.domain, ())[:1] if found.ours and not found.records else ()
-    whole = _message(asked, code, found.records, authority, found.more)
+    records = (*found.records, *known)
+    whole = _message(asked, code, records, authority, found.more)
     room = 65535 if stream else min(asked.size, _LARGEST)
     if len(whole) <= room:
         return whole
-    whole = _message(asked, code, found.records, authority, [])
+    whole = _message(asked, code, records, authority, [])
     return whole if len(whole) <= room else _message(asked, code, [], [], [], cut=True)
 
 
@@ -128,3 +174,8 @@ def _data(record: Record) -> bytes:
 def refused(answer: bytes) -> bool:
     """Whether an answer says that others have to be asked."""
     return len(answer) > 3 and answer[3] & 0x0F == _REFUSED
+
+
+def failed(answer: bytes) -> bool:
+    """Whether another server's answer says neither what there is nor that there is nothing."""
+    return len(answer) < _HEAD or answer[3] & 0x0F not in (_OK, _NO_NAME)
