@@ -16,6 +16,7 @@ from dlws.nodes.node import Login, Node
 from dlws.shell.quoting import chain, script
 from tests.support import ROOT
 from tests.support.deploy import Deploy, deploying
+from tests.support.dockers import docker
 from tests.support.fakes import CONFIG, Fake, World, config_of
 from tests.support.farm.fixtures import farm, start_farm
 from tests.support.invocations import unrecorded
@@ -23,11 +24,12 @@ from tests.support.mariadb import mariadb
 from tests.support.sandboxes import make_sandbox
 from tests.support.sshd import Server, serving
 
-__all__ = ["farm", "make_sandbox", "mariadb", "start_farm"]
+__all__ = ["docker", "farm", "make_sandbox", "mariadb", "start_farm"]
 
 
 LONG = ROOT / "tests/stories"
-MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm", "mariadb": "mariadb"}
+MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm", "mariadb": "mariadb",
+         "docker": "docker"}  # fmt: skip
 """The mark of each test that uses a fixture; what starts the like by itself is marked there."""
 
 

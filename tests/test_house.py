@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import ROOT
 
-ELSEWHERE = {"stories", "node_scripts", "benchmarks", "support", "platform"}
+ELSEWHERE = {"stories", "node_scripts", "benchmarks", "support", "platform", "image_programs"}
 """Folders of tests that mirror no package of dlws: stories use all of it, and so on."""
 
 

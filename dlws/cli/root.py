@@ -98,13 +98,6 @@ def _limit(_ctx: click.Context, _option: click.Parameter, text: str | None) -> M
         raise click.BadParameter(f"{error.message}; {error.cure}") from error
 
 
-def _refused(_ctx: click.Context, _option: click.Parameter, text: str | None) -> None:
-    if text is not None:
-        raise click.UsageError(
-            "--archtype is for making images, which no command does yet: leave it out"
-        )
-
-
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dlws")
 @click.option(
@@ -135,7 +128,12 @@ def _refused(_ctx: click.Context, _option: click.Parameter, text: str | None) ->
 @click.option("--live", is_flag=True, help="Show each node's output as it comes, not folded.")
 @click.option("-s", "--sudo", is_flag=True, help="Run commands and scripts as root on the nodes.")
 @click.option("--background", is_flag=True, help="Leave scripts running on the nodes.")
-@click.option("--archtype", hidden=True, expose_value=False, callback=_refused)
+@click.option(
+    "--archtype",
+    type=click.Choice(["amd64", "arm64", "all"]),
+    metavar="ARCH",
+    help="Architecture of images: amd64, arm64, or all that the cluster has.",
+)
 @click.option("--force", is_flag=True, help="Go on where a command would stop to be careful.")
 @click.option("-p", "--public", is_flag=True, help="Connect to public-ip instead of private-ip.")
 @click.option("--retry-failed", is_flag=True, help="Only the nodes that failed in the last run.")

@@ -56,6 +56,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "storage",
         "Mount the shares of config.yaml on all nodes and link them; alone: the same as `start`",
     ),
+    "docker": (
+        "images",
+        "Build the cluster's images, push them to its registry, list and run them",
+    ),
     "bundle": (
         "bundle",
         "Kubernetes, its images and packages in one directory, for nodes without network",

@@ -39,6 +39,8 @@ class Options:
     dry_run: bool = False
     strict: bool = False
     retry_failed: bool = False
+    archtype: str | None = None
+    """The architecture of images; `all` for those of the cluster."""
     lock_wait: float = 0
     max_failures: MaxFailures | None = None
     diff: bool = False

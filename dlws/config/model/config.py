@@ -90,8 +90,21 @@ class Config(Section):
         default="kubeadm", description="How Kubernetes is set up."
     )
     dockerregistry: Text = Field(default="", description="Registry of the cluster's images.")
-    dockerprefix: Text = Field(default="", description="Prefix of the images' names.")
-    dockertag: Text = Field(default="latest", description="Tag of the cluster's images.")
+    dockerprefix: Text | None = Field(
+        default=None, description="Prefix of the images' names; default the cluster's name and _."
+    )
+    dockertag: Text = Field(
+        default="", description="Tag of the cluster's images; default dockers.tag, else ours."
+    )
+    docker_sources: Texts = Field(
+        default=[], description="Directories with contexts of images, such as a checkout's."
+    )
+    docker_image_versions: dict[str, Text] = Field(
+        default={}, description="Image: its tag, where it has one of its own."
+    )
+    private_docker_registry: Any = Field(
+        default={}, description="Image: its registry, where it has one of its own."
+    )
     dockers: Dockers = Field(
         default_factory=Dockers, description="Where the system's own images come from."
     )

@@ -1,0 +1,179 @@
+"""The Docker engine that this machine's `docker` speaks with, and logging in to registries."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlws.core import localfiles
+from dlws.core.architecture import architecture
+from dlws.core.connection import Local, Result
+from dlws.core.errors import DeployError
+from dlws.images import commands, names
+from dlws.secrets.redaction import revealed
+from dlws.shell.quoting import sh
+
+if TYPE_CHECKING:
+    from dlws.config import Config
+    from dlws.core.connection import Echo, Stdin
+
+INSTALL = "apt-get install --no-install-recommends docker.io"
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_QUOTED = 12
+_SETTINGS = "config.json"
+_PATIENCE = 20
+"""Seconds in which a registry has to say what it has."""
+
+
+class Engine:
+    """Docker's client with settings of its own; nothing is asked before it is used."""
+
+    def __init__(self, settings: Path | None = None) -> None:
+        self.settings = settings
+
+    def line(self, *words: str, buildkit: bool = False) -> str:
+        """A command line of `docker`. Only the older builder is in every distribution."""
+        given = [f"DOCKER_CONFIG={self.settings}"] if self.settings else []
+        given.append(f"DOCKER_BUILDKIT={int(buildkit)}")
+        return sh("env", *given, "DOCKER_CLI_EXPERIMENTAL=enabled", "docker", *words)
+
+    def ask(self, *words: str) -> Result:
+        """What docker says, whatever that is."""
+        return Local().run(self.line(*words))
+
+    def run(self, *words: str, doing: str, stdin: Stdin = b"", echo: Echo | None = None) -> Result:
+        """Run docker; DeployError with its last lines in the words of `doing`."""
+        buildkit = words[0] == "buildx"
+        result = Local().run(self.line(*words, buildkit=buildkit), stdin=stdin, echo=echo)
+        if not result.ok:
+            raise DeployError(f"{doing} failed (exit status {result.code}):\n{quoted(result)}")
+        return result
+
+    @cached_property
+    def architecture(self) -> str:
+        """The engine's own architecture; DeployError where there is no engine."""
+        if not shutil.which("docker"):
+            raise DeployError("this machine has no docker", f"run: {INSTALL}")
+        result = self.ask("version", "--format", "{{.Server.Arch}}")
+        if not result.ok or not result.text:
+            raise DeployError(
+                f"the Docker engine does not answer: {result.last_words}",
+                f"run: systemctl start docker (as root; where there is none: {INSTALL}), "
+                "and be root or in the group docker",
+            )
+        return architecture(result.text)
+
+    def image(self, reference: str) -> commands.Local | None:
+        """The image that the engine has of that name."""
+        result = self.ask("image", "inspect", "--format", commands.INSPECT, reference)
+        return commands.local_image(result.text) if result.ok else None
+
+    @cached_property
+    def _registries(self) -> str:
+        return self.ask("info", "--format", "{{json .RegistryConfig}}").text or "{}"
+
+    def options(self, reference: str) -> list[str]:
+        """What `docker manifest` has to be told of a registry."""
+        registry = names.registry_of(reference)
+        return ["--insecure"] if commands.insecure(self._registries, registry) else []
+
+    def remote(self, reference: str) -> set[str]:
+        """The ids of what a registry has of that name; none: it has none. DeployError where it
+        does not say."""
+        words = ("manifest", "inspect", "--verbose", *self.options(reference), reference)
+        result = Local().run(f"timeout {_PATIENCE} {self.line(*words)}")
+        if result.ok:
+            return commands.remote_ids(result.text)
+        if commands.missing(result.complaint):
+            return set()
+        raise DeployError(
+            f"the registry does not say whether it has {reference}: {result.last_words}"
+        )
+
+    @cached_property
+    def builder(self) -> set[str]:
+        """The architectures that buildx can build for; none where there is no buildx."""
+        result = self.ask("buildx", "inspect")
+        return commands.platforms(result.text) if result.ok else set()
+
+    @property
+    def proxies(self) -> list[str]:
+        """The proxies of this machine's environment."""
+        wanted = (*commands.PROXIES, *(name.upper() for name in commands.PROXIES))
+        return [name for name in wanted if os.environ.get(name)]
+
+
+def quoted(result: Result) -> str:
+    """The last lines of what went wrong."""
+    return "\n".join(f"    {line}" for line in result.complaint.splitlines()[-_QUOTED:])
+
+
+def formats() -> str:
+    """What this kernel says of the formats of programs that it knows."""
+    found = sorted(BINFMT.glob("qemu-*")) if BINFMT.is_dir() else []
+    return "\n\n".join(path.read_text() for path in found)
+
+
+@contextmanager
+def private(config: Config, references: Sequence[str] = ()) -> Iterator[Engine]:
+    """An engine with settings of its own, logged in to the registries of these references.
+
+    It begins with what the person has logged in to. Everything is gone when the block ends.
+    """
+    with tempfile.TemporaryDirectory(prefix="dlws-docker-") as name:
+        place = Path(name)  # of mode 0700
+        wanted = credentials(config, [names.registry_of(one) for one in references])
+        _begin(place, bool(wanted))
+        engine = Engine(place)
+        for registry, (user, password) in wanted.items():
+            login(engine, registry, user, password)
+        yield engine
+
+
+def _begin(place: Path, logs_in: bool) -> None:
+    own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    try:
+        known = json.loads((own / _SETTINGS).read_text())
+    except (OSError, ValueError):
+        known = {}
+    localfiles.write(place / _SETTINGS, json.dumps(settings(known, logs_in)).encode())
+    for kept in ("contexts", "cli-plugins", "buildx"):
+        if (own / kept).is_dir():
+            (place / kept).symlink_to(own / kept)
+
+
+def settings(known: Any, logs_in: bool) -> dict[str, Any]:
+    """A person's settings; a store of theirs must not keep what we log in with."""
+    left_out = {"credsStore", "credHelpers"} if logs_in else set()
+    rows = known.items() if isinstance(known, Mapping) else ()
+    return {key: value for key, value in rows if key not in left_out}
+
+
+def credentials(config: Config, registries: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """User and password for those registries that config.yaml has some for."""
+    found: dict[str, tuple[str, str]] = {}
+    for table in (config.private_docker_credential, config.registry_credential):
+        for key, row in table.items():
+            registry = names.host_of(key)
+            if registry in registries and row.username and row.password:
+                found[registry] = (row.username, revealed(row.password) or "")
+    return found
+
+
+def login(engine: Engine, registry: str, user: str, password: str) -> None:
+    """Log in; the password goes over standard input."""
+    where = [] if registry == names.DOCKER_HUB else [registry]
+    words = ("login", f"--username={user}", "--password-stdin", *where)
+    result = Local().run(engine.line(*words), stdin=password.encode())
+    if not result.ok:
+        raise DeployError(
+            f"{registry} does not let {user} in: {result.last_words}",
+            f"correct registry_credential.{registry} in config.yaml",
+        )

@@ -1,0 +1,123 @@
+"""What images are called: registry, prefix, name and tag, as config.yaml has them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlws import __version__
+from dlws.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from dlws.config import Config
+
+ALL = "all"
+"""The word for every architecture that the cluster has."""
+FIRST = "amd64"
+"""The architecture whose images have tags without a suffix."""
+DOCKER_HUB = "docker.io"
+_OF_THE_REGISTRY = {"watchdog", "job-exporter"}
+"""Images of the system's own that always come from dockerregistry, with the system's tag."""
+_REFERENCE = re.compile(
+    r"(?P<name>(?:[a-zA-Z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+    r"(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@sha256:[0-9a-f]{64})?"
+)
+
+
+def reference(config: Config, name: str, suffix: str = "") -> str:
+    """The full reference of an image, its tag with `-suffix` where there is one.
+
+    UsageError where the configuration's parts make no reference.
+    """
+    found = _with_suffix(_given(config, name) or _made(config, name.lower()), suffix)
+    if not _REFERENCE.fullmatch(found):
+        raise UsageError(
+            f"{found} cannot be the name of an image",
+            "correct dockerregistry, dockerprefix or dockertag in config.yaml: small letters, "
+            "digits, and . _ - / within them",
+        )
+    return found
+
+
+def _given(config: Config, name: str) -> str:
+    """The reference that config.yaml gives this very image."""
+    dockers = config.dockers
+    for table in (dockers.container, dockers.external, dockers.customize, dockers.infrastructure):
+        entry = _of(table, name)
+        found = _of(entry, "fullname") if isinstance(entry, Mapping) else entry
+        if isinstance(found, str) and found:
+            return found
+    return ""
+
+
+def _made(config: Config, name: str) -> str:
+    dockers, system = config.dockers, _of(config.dockers.system, name) is not None
+    own = _of(config.private_docker_registry, name)
+    registry = str(own) if own else dockers.hub if system and dockers.hub else config.dockerregistry
+    plain = system or name in _OF_THE_REGISTRY
+    prefix = "" if plain else _prefix(config)
+    usual = (dockers.tag or config.dockertag) if plain else (config.dockertag or dockers.tag)
+    tag = _of(config.docker_image_versions, name) or usual or __version__
+    return f"{joined(registry)}{joined(prefix)}{name}:{tag}"
+
+
+def _prefix(config: Config) -> str:
+    given = config.dockerprefix
+    return f"{config.cluster_name.lower()}_" if given is None else given
+
+
+def joined(part: str) -> str:
+    """A registry or prefix as it stands before what follows: with a / unless it ends in / _ or -.
+
+    A registry may be written as an address on the web.
+    """
+    plain = re.sub(r"^https?://", "", part)
+    return f"{plain}/" if plain and plain[-1] not in "/_-" else plain
+
+
+def _of(table: Any, name: str) -> Any:
+    """An entry of a table of config.yaml; capitals do not count."""
+    rows = table.items() if isinstance(table, Mapping) else ()
+    return next((value for key, value in rows if str(key).lower() == name.lower()), None)
+
+
+def _with_suffix(found: str, suffix: str) -> str:
+    head, _, last = found.partition("@")[0].rpartition("/")
+    bare, colon, tag = last.partition(":")
+    start = f"{head}/" if head else ""
+    if not suffix:
+        return found if colon or "@" in found else f"{start}{bare}:{__version__}"
+    return f"{start}{bare}:{tag or __version__}-{suffix}"
+
+
+def registry_of(found: str) -> str:
+    """The host of the registry that a reference is of."""
+    first, slash, _ = found.partition("/")
+    named = slash and ("." in first or ":" in first or first == "localhost")
+    return first if named else DOCKER_HUB
+
+
+def host_of(key: str) -> str:
+    """The registry that a key of registry_credential means: https://index.docker.io/v1/ is
+    docker.io, registry.example.org:5000/v2/ is registry.example.org:5000."""
+    host = re.sub(r"^https?://", "", key).partition("/")[0]
+    plain = "." not in host and ":" not in host and host != "localhost"
+    of_hub = host in ("index.docker.io", "registry-1.docker.io", "hub.docker.com")
+    return DOCKER_HUB if plain or of_hub else host
+
+
+def architectures(config: Config) -> list[str]:
+    """The architectures that the cluster's machines have; amd64 where there are none yet."""
+    return sorted({machine.archtype for machine in config.machines.values()}) or [FIRST]
+
+
+def chosen(config: Config, word: str | None) -> dict[str, str]:
+    """What --archtype asks for: each architecture, and the suffix of its tags."""
+    there = architectures(config)
+    if word == ALL:
+        return {one: one for one in there}
+    if word:
+        return {word: "" if word == FIRST else word}
+    return {there[0] if len(there) == 1 else FIRST: ""}

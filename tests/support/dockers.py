@@ -1,0 +1,160 @@
+"""A Docker engine and a registry for tests: private ones, in a temporary directory."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import pytest
+
+from tests.support.sshd import free_port
+
+USER, PASSWORD = "pusher", 'it\'s "#1"; $x [a]? 100% \\ü'
+_KINDS = (
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+
+
+def program(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert found, f"install docker.io and docker-registry: {name} is missing"
+    return found
+
+
+@dataclass
+class Docker:
+    """An engine, by its socket, and a registry on 127.0.0.1 that lets USER in."""
+
+    host: str
+    registry: str
+    log: Path
+    """What the registry was asked for."""
+
+    def writes(self) -> int:
+        """How many requests the registry has got that would change what it has."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return sum(f'"{verb} /v2/' in line for line in lines for verb in ("PUT", "POST", "PATCH"))
+
+    def get(self, path: str) -> bytes:
+        """What the registry answers; nothing where it has none."""
+        login = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}", "Accept": ", ".join(_KINDS)}
+        request = urllib.request.Request(f"http://{self.registry}/v2/{path}", headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                assert error.code == 404, error
+            return b""
+
+    def manifest(self, name: str, tag: str) -> dict[str, Any]:
+        return dict(json.loads(self.get(f"{name}/manifests/{tag}") or b"{}"))
+
+    def files(self, name: str, tag: str) -> dict[str, bytes]:
+        """The files of an image that the registry has, by name."""
+        found: dict[str, bytes] = {}
+        for layer in self.manifest(name, tag)["layers"]:
+            data = gzip.decompress(self.get(f"{name}/blobs/{layer['digest']}"))
+            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+                for member in archive.getmembers():
+                    if content := archive.extractfile(member):
+                        found[member.name] = content.read()
+        return found
+
+    def label(self, name: str, tag: str) -> str:
+        """The label with the hash of what an image in the registry was built from."""
+        config = self.manifest(name, tag)["config"]["digest"]
+        labels = json.loads(self.get(f"{name}/blobs/{config}"))["config"]["Labels"]
+        return str(labels["dlws.context"])
+
+
+@contextmanager
+def _running(line: list[str], place: Path, ready: Callable[[], bool]) -> Iterator[None]:
+    with place.open("wb") as log:
+        process = subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while not ready():
+            said = place.read_text(errors="replace")[-2000:]
+            assert process.poll() is None and time.monotonic() < deadline, said
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code == 401
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def serving() -> Iterator[Docker]:
+    """A new engine without networks of its own, and a new registry; no trace of them is left."""
+    place = Path(tempfile.mkdtemp(prefix="dlws-docker-"))
+    port, socket = free_port(), place / "sock"
+    secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    (place / "users").write_text(f"{USER}:{secret}\n")
+    settings = {
+        "version": 0.1,
+        "storage": {"filesystem": {"rootdirectory": str(place / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}"},
+        "auth": {"htpasswd": {"realm": "test", "path": str(place / "users")}},
+    }
+    (place / "registry.yml").write_text(json.dumps(settings))
+    registry = [program("docker-registry"), "serve", str(place / "registry.yml")]
+    engine = [program("dockerd"), f"--data-root={place}/data", f"--exec-root={place}/exec",
+              f"--host=unix://{socket}", f"--pidfile={place}/pid", "--bridge=none",
+              "--iptables=false", "--ip6tables=false"]  # fmt: skip
+    try:
+        with (
+            _running(registry, place / "registry.log", lambda: _answers(port)),
+            _running(engine, place / "engine.log", socket.exists),
+        ):
+            yield Docker(f"unix://{socket}", f"127.0.0.1:{port}", place / "registry.log")
+    finally:
+        _unmount(place)
+        shutil.rmtree(place)
+
+
+def _unmount(place: Path) -> None:
+    """An engine leaves its network namespace mounted, and its data directory on itself."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    for mount in sorted((line.split()[1] for line in lines), reverse=True):
+        if mount.startswith(f"{place}/"):
+            subprocess.run(["umount", "-l", mount], check=True)
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Docker]:
+    with serving() as found:
+        yield found
