@@ -11,7 +11,7 @@ from dlws.core import resources
 from dlws.core.errors import DeployError
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
+    from jinja2 import BytecodeCache, Environment, Template
 
 
 _TEXT = "text"
@@ -22,7 +22,6 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
     import json
     import shlex
 
-    import yaml
     from jinja2 import FileSystemLoader, StrictUndefined
 
     environment = _sandbox()(
@@ -32,16 +31,23 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_no_secret,
+        bytecode_cache=_compiled_once(),
     )
     # A value goes into another language only through its quoting.
     environment.filters["sh"] = lambda value: shlex.quote(str(value))
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
-    environment.filters["yaml"] = lambda value: (
-        yaml.safe_dump(value, default_flow_style=True, width=1 << 20)
-        .removesuffix("\n")
-        .removesuffix("\n...")
-    )
+    environment.filters["yaml"] = _yaml
     return environment
+
+
+def _yaml(value: Any) -> str:
+    """A value as YAML on one line, wherever it stands in a document: between braces, too."""
+    import yaml
+
+    # Quoted plainly, a text of several lines would be one of several lines, without indentation.
+    style = '"' if isinstance(value, str) and len(value.splitlines()) > 1 else None
+    made = yaml.safe_dump([value], default_flow_style=True, default_style=style, width=1 << 24)
+    return made.removesuffix("\n")[1:-1]
 
 
 @cache
@@ -59,6 +65,28 @@ def _sandbox() -> type[Environment]:
             return super().is_safe_attribute(obj, attr, value) and not own
 
     return Sandbox
+
+
+_KEPT: dict[str, bytes] = {}
+"""Templates that were compiled, by their place; Jinja compares their content."""
+
+
+@cache
+def _compiled_once() -> BytecodeCache:
+    """What templates of several folders include is compiled once for all of them."""
+    from jinja2.bccache import Bucket, BytecodeCache
+
+    class Memory(BytecodeCache):
+        """Keeps compiled templates for as long as the program runs."""
+
+        def load_bytecode(self, bucket: Bucket) -> None:
+            if found := _KEPT.get(bucket.key):
+                bucket.bytecode_from_string(found)
+
+        def dump_bytecode(self, bucket: Bucket) -> None:
+            _KEPT[bucket.key] = bucket.bytecode_to_string()
+
+    return Memory()
 
 
 def _no_secret(value: Any) -> Any:
@@ -127,6 +155,8 @@ def _tried(name: str, action: Callable[[], Any]) -> Any:
         raise CannotRender(name, _line(error), f"there is no template {error.name}") from error
     except TemplateError as error:
         raise CannotRender(name, _line(error), str(error.message)) from error
+    except DeployError:  # a function of ours says what is wrong, and its cure
+        raise
     except Exception as error:  # whatever an expression in it does, such as a division by zero
         why = f"{type(error).__name__}: {error}"
         raise CannotRender(name, _line(error), why) from error
