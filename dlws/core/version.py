@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from dlws.core.errors import UsageError
 
-OLDEST, NEWEST = 18, 36
+OLDEST, NEWEST = 18, 37
 """The minor releases that this tool knows."""
 
 Runtime = Literal["docker", "containerd"]

@@ -31,7 +31,7 @@ def test_addresses_of_programs() -> None:
     )
 
 
-@pytest.mark.parametrize(("version", "tag"), [("1.20.2", "v1.20.0"), ("1.36.0", "v1.33.0")])
+@pytest.mark.parametrize(("version", "tag"), [("1.20.2", "v1.20.0"), ("1.37.0", "v1.33.0")])
 def test_crictl_follows_the_minor_version_as_far_as_it_goes(version: str, tag: str) -> None:
     url = upstream.crictl_url(Version.parse(version), "amd64")
     assert url.endswith(f"/{tag}/crictl-{tag}-linux-amd64.tar.gz")

@@ -19,5 +19,5 @@ def test_a_version_that_is_none_is_a_usage_error(tmp_path: Path, version: str) -
     words = ["build", "--from", "upstream", "--kubernetes-version", version]
     result = CliRunner().invoke(bundle, words, obj=session)
     assert isinstance(result.exception, UsageError)
-    assert "1.36" in result.exception.cure or "v1.30.4" in result.exception.cure
+    assert "1.37" in result.exception.cure or "v1.30.4" in result.exception.cure
     assert list(tmp_path.iterdir()) == []

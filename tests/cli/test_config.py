@@ -85,7 +85,7 @@ def test_explain_names_type_default_and_place(here: Here) -> None:
         ("scale_up.atlas01.private_ip", "set at: not set"),
         ("kubernetes.source", "type: one of packages, bundle"),
         ("sku_mapping.NC24.gpu_type", "sku_mapping.NC24.gpu_type: Label gpuType of its machines."),
-        ("kubernetes.version", "type: text\n  default: 1.36.0"),
+        ("kubernetes.version", "type: text\n  default: 1.37.0"),
         ("mysql_password", "type: secret"),
         ("cluster_name", "default: none: it must be given"),
         ("jwt", "keys in it: secret_key, algorithm, token_ttl"),
@@ -125,7 +125,7 @@ def test_the_schema_describes_what_people_write(here: Here) -> None:
     assert "private-ip" in machine["properties"] and "name" not in machine["properties"]
     assert schema["required"] == ["cluster_name"]
     version = schema["$defs"]["Kubernetes"]["properties"]["version"]
-    assert (version["type"], version["default"]) == ("string", "1.36.0")
+    assert (version["type"], version["default"]) == ("string", "1.37.0")
     assert {"scale_up", "k8s-gitbranch", "discoverserver", "UserGroups"} <= set(
         schema["properties"]
     )

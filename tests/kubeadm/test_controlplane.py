@@ -92,7 +92,7 @@ def test_nothing_of_ours_is_mounted_where_nothing_is_read(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("version", "kind"), [("1.18.2", dict), ("1.30.0", dict), ("1.31.0", list),
-                                              ("1.36.0", list)])  # fmt: skip
+                                              ("1.37.0", list)])  # fmt: skip
 def test_sections_in_the_form_of_the_release(tmp_path: Path, version: str, kind: type) -> None:
     config = made(tmp_path, "etcd: {extra_args: {a: b}}", version)
     found = controlplane.sections(config)
@@ -107,7 +107,7 @@ def test_no_etcd_section_where_nothing_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("version", "api"), [("1.22.1", ""), ("1.23.4", "v1beta1"),
                                               ("1.24.0", "v1beta1"), ("1.25.0", "v1"),
-                                              ("1.36.0", "v1")])  # fmt: skip
+                                              ("1.37.0", "v1")])  # fmt: skip
 def test_pod_security_by_release(tmp_path: Path, version: str, api: str) -> None:
     assert controlplane.pod_security_api(made(tmp_path, version=version)).rpartition("/")[2] == api
 

@@ -86,7 +86,7 @@ def test_conflist(pods: str, everywhere: str) -> None:
 
 @pytest.mark.parametrize(("version", "calico"), [
     ("1.18.0", "v3.20.6"), ("1.21.14", "v3.20.6"), ("v1.22.0", "v3.25.2"), ("1.27.9", "v3.25.2"),
-    ("1.28.0", "v3.29.3"), ("1.31.5", "v3.29.3"), ("1.32.0", "v3.31.2"), ("1.36.0", "v3.31.2"),
+    ("1.28.0", "v3.29.3"), ("1.31.5", "v3.29.3"), ("1.32.0", "v3.31.2"), ("1.37.0", "v3.31.2"),
 ])  # fmt: skip
 def test_calico_version(version: str, calico: str) -> None:
     assert podnetwork.calico_version(Version.parse(version)) == calico

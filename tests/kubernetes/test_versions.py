@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dlws.core.errors import UsageError
 from dlws.core.version import OLDEST, Version
 from dlws.kubernetes import versions
 
@@ -20,7 +21,7 @@ from dlws.kubernetes import versions
         ("1.30.14", "v1beta3"),
         ("v1.31.0", "v1beta4"),
         ("1.34.1", "v1beta4"),
-        ("1.36.0", "v1beta4"),
+        ("1.37.0", "v1beta4"),
     ],
 )
 def test_kubeadm_api_by_version(version: str, api: str) -> None:
@@ -49,3 +50,26 @@ def test_sockets_by_version() -> None:
 def test_every_feature_has_a_value_for_the_oldest_release() -> None:
     for feature in versions._TABLE:
         assert isinstance(versions.feature(feature, Version(OLDEST)), str)
+
+
+@pytest.mark.parametrize(
+    ("kind", "minor", "expected"),
+    [
+        ("CronJob", 18, "batch/v1beta1"), ("CronJob", 20, "batch/v1beta1"),
+        ("CronJob", 21, "batch/v1"),
+        ("Ingress", 18, "networking.k8s.io/v1beta1"), ("Ingress", 19, "networking.k8s.io/v1"),
+        ("PodDisruptionBudget", 20, "policy/v1beta1"), ("PodDisruptionBudget", 37, "policy/v1"),
+        ("PodSecurityPolicy", 24, "policy/v1beta1"),
+        ("HorizontalPodAutoscaler", 22, "autoscaling/v2beta2"),
+        ("HorizontalPodAutoscaler", 37, "autoscaling/v2"),
+    ],
+)  # fmt: skip
+def test_api_versions_of_kinds_that_moved(kind: str, minor: int, expected: str) -> None:
+    assert versions.api_version(kind, Version(minor)) == expected
+
+
+def test_kinds_that_are_gone_or_not_in_the_table_are_said() -> None:
+    with pytest.raises(UsageError, match=r"Kubernetes 1.25.0 has no PodSecurityPolicy any more"):
+        versions.api_version("PodSecurityPolicy", Version(25))
+    with pytest.raises(UsageError, match="the table of API versions has no Pod"):
+        versions.api_version("Pod", Version(25))

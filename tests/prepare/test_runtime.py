@@ -118,7 +118,7 @@ def test_kubelets_cgroup_driver_and_overrides_win(tmp_path: Path) -> None:
         ("1.24.3", "k8s.gcr.io/pause:3.7"),
         ("1.25.0", "registry.k8s.io/pause:3.8"),
         ("1.30.4", "registry.k8s.io/pause:3.9"),
-        ("1.36.0", "registry.k8s.io/pause:3.10.1"),
+        ("1.37.0", "registry.k8s.io/pause:3.10.1"),
     ],
 )
 def test_sandbox_image_by_version(tmp_path: Path, version: str, image: str) -> None:

@@ -123,7 +123,7 @@ config.yaml:5:11: error: machines.m1.port: must be a whole number, not "x"
     ("version", "choice", "runtime"),
     [
         ("v1.18.0", "", "docker"), ("1.19", "", "docker"), ("1.20", "", "containerd"),
-        ("1.23.4", "docker", "docker"), ("1.24.0", "", "containerd"), ("1.36.0", "", "containerd"),
+        ("1.23.4", "docker", "docker"), ("1.24.0", "", "containerd"), ("1.37.0", "", "containerd"),
     ],
 )  # fmt: skip
 def test_the_runtime_follows_the_version(version: str, choice: str, runtime: str) -> None:
