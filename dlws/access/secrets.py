@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 
 NAMES = ("id_ed25519", "id_rsa", "rootpasswd", "admin.conf", "kubectl.conf", "encryption.yaml")
 """What this program keeps in deploy/sshkey, or looks for there."""
+_MADE = ("backups/*.gz", "dashboard/*", "nginx/*.key")
+"""What commands of ours make in deploy/ and are secrets."""
 
 
 def files(config: Config, directory: Path) -> list[Path]:
     """The secret files in deploy/: its own, and those there that config.yaml names."""
     deploy = (directory / "deploy").resolve()
     own = (directory / "deploy/sshkey" / name for name in NAMES)
-    saved = sorted((directory / "deploy/backups").glob("*.gz"))
-    found = (path for path in (*own, *saved, *_named(config, directory)) if path.is_file())
+    made = (path for kind in _MADE for path in sorted((directory / "deploy").glob(kind)))
+    found = (path for path in (*own, *made, *_named(config, directory)) if path.is_file())
     return list(dict.fromkeys(path for path in found if path.resolve().is_relative_to(deploy)))
 
 

@@ -80,6 +80,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "labels",
         "Label nodes with their virtual cluster (vc of the machine, else default)",
     ),
+    "webui": (
+        "portal",
+        "Write the portal's settings to deploy/dashboard/local.yaml, and make secrets it lacks",
+    ),
+    "nginx": ("portal", "Prepare the cluster's front door: the service nginx"),
+    "set_mirror": (
+        "portal",
+        "Show the apt_mirror_url that nodes, images and jobs use",
+    ),
+    "genscripts": (
+        "portal",
+        "Check config.yaml for the scripts; they get its values when they run, so none is made",
+    ),
     "db": ("database", "Make the cluster's database, back it up and restore it, and run SQL in it"),
     "user": ("database", "Add, list and remove the users of the cluster"),
     "acl": ("database", "Say who may do what: users and groups are user, collaborator or admin"),

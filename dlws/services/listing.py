@@ -35,6 +35,7 @@ def there_are(directory: Path, output: str) -> str:
             "service": name,
             "needs": service.says.needs,
             "aliases": service.says.aliases,
+            "nodes": _nodes(service),
             "description": service.says.description,
             "folders": [str(layer) for layer in service.layers],
         }
@@ -42,7 +43,12 @@ def there_are(directory: Path, output: str) -> str:
     ]
     if output == "json":
         return json.dumps(rows, indent=2, ensure_ascii=False)
-    return _table(rows, ("service", "needs", "aliases", "description"))
+    return _table(rows, ("service", "needs", "nodes", "aliases", "description"))
+
+
+def _nodes(service: Service) -> list[str]:
+    """The nodes that it runs on: labels of theirs, and architectures."""
+    return [*service.says.labels, *service.says.architectures]
 
 
 def rendered(cluster: Cluster, words: Sequence[str]) -> str:

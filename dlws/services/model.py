@@ -26,6 +26,11 @@ class ServiceFile(BaseModel):
     images: dict[str, Text] = Field(
         default={}, description="Name of an image in its templates: where it comes from."
     )
+    labels: Texts = Field(
+        default=[],
+        description="Labels of kubelabels by which it finds its nodes; left out where no node of "
+        "the cluster carries any of them.",
+    )
     architectures: list[Annotated[Literal["amd64", "arm64"], Architecture]] = Field(
         default=[], description="Architectures that it is for; empty: all."
     )

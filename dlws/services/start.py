@@ -42,6 +42,10 @@ def _fits(work: Work, service: Service) -> bool:
         machines = " or ".join(service.says.architectures)
         work.console.say(f"{service.name}: left out, no machine is {machines}")
         return False
+    if service.says.labels and not work.templates.machines(service):
+        labels = " or ".join(service.says.labels)
+        work.console.say(f"{service.name}: left out, no node of the cluster carries {labels}")
+        return False
     return True
 
 

@@ -10,26 +10,27 @@ from dlws.core.errors import UsageError
 from dlws.core.templates import CannotRender
 from dlws.roles.values import common
 from dlws.secrets.redaction import revealed
-from dlws.services import manifests
+from dlws.services import manifests, seen
 from dlws.services.kinds import Kinds
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from dlws.config import Config
+    from dlws.config import Config, Machine
     from dlws.nodes.cluster import Cluster
     from dlws.services.folder import Service
     from dlws.services.manifests import Object
 
 Values = Mapping[str, Any]
-SEEN = "templates see config, nodes, service, architectures, image(), file() and secret()"
+SEEN = "docs/services.md says what templates see"
 
 
 class Templates:
     """Renders services for a cluster; the same values are good for all of them."""
 
     def __init__(self, cluster: Cluster, kinds: Kinds | None = None) -> None:
-        self._common = common(cluster)
+        self._cluster, shared = cluster, common(cluster)
+        self._common = {**shared, **seen.of(cluster, shared["nodes"])}
         self._kinds = kinds or Kinds()
         machines = [m for m in cluster.config.machines.values() if m.in_cluster]
         self._architectures = sorted({machine.archtype for machine in machines})
@@ -38,6 +39,11 @@ class Templates:
         """The architectures that the cluster has and the service is for."""
         wanted = service.says.architectures
         return [one for one in self._architectures if not wanted or one in wanted]
+
+    def machines(self, service: Service) -> list[Machine]:
+        """The machines of the cluster that carry one of the labels of the service."""
+        config, nodes = self._common["config"], self._common["nodes"]
+        return [one for label in service.says.labels for one in seen.carriers(config, nodes, label)]
 
     def objects(self, service: Service) -> list[Object]:
         """What a service wants in the cluster. UsageError names the file and line at fault."""
@@ -67,11 +73,21 @@ class Templates:
         except CannotRender as error:
             line = f":{error.line}" if error.line else ""
             raise UsageError(f"{source}{line}: {error.why}", SEEN) from error
+        except UsageError as error:
+            raise UsageError(f"{source}: {error.message}", error.cure) from error
+
+    def text(self, service: Service, name: str) -> str:
+        """The text of a template in a service's folder that is no manifest; it may hold secrets."""
+        return templates.render_in(service.templates, name, self._values(service, []))
 
     def _values(self, service: Service, secrets: list[str]) -> dict[str, Any]:
         def secret(value: SecretStr | str | None) -> str:
             secrets.append(revealed(value) or "")
             return secrets[-1]
+
+        def listed(value: str) -> str:
+            self._cluster.run.console.redactor.add([value])
+            return secret(value)
 
         return {
             **self._common,
@@ -80,26 +96,12 @@ class Templates:
             "image": _images(self._common["config"], service),
             "file": _files(service),
             "secret": secret,
+            "kept": seen.kept(self._cluster, listed),
         }
 
 
 def _images(config: Config, service: Service) -> Callable[[str], str]:
-    return lambda name: image(config, service.says.images, name)
-
-
-def image(config: Config, images: Mapping[str, str], name: str) -> str:
-    """The reference of an image: dockers.container or dockers.external of config.yaml names it,
-    else service.yaml, else it is one of the system's own, by registry and tag of config.yaml.
-    """
-    for table in (config.dockers.container, config.dockers.external):
-        if isinstance(given := table.get(name), str) and given:
-            return given
-    if name in images:
-        return images[name]
-    if not config.dockers.tag:
-        raise UsageError(f"image {name} has no tag", "set dockers.tag in config.yaml")
-    hub = config.dockers.hub
-    return f"{hub}{'/' if hub and not hub.endswith(('/', '_')) else ''}{name}:{config.dockers.tag}"
+    return lambda name: seen.image(config, service.says.images, name)
 
 
 def _files(service: Service) -> Callable[[str], str]:

@@ -31,11 +31,15 @@ def rows(site: Site, capsys: pytest.CaptureFixture[str], *words: str) -> list[di
 
 
 def test_services_are_listed_with_what_they_say(site: Site) -> None:
-    site.write("web", a__yaml=MAP, service__yaml="description: The portal\naliases: [old]")
+    site.write(
+        "web",
+        a__yaml=MAP,
+        service__yaml="description: The portal\naliases: [old]\nlabels: [portal]",
+    )
     (row,) = json.loads(listing.there_are(site.directory, "json"))
     assert (row["service"], row["aliases"], row["description"]) == ("web", ["old"], "The portal")
     assert listing.there_are(site.directory, "table").splitlines()[1].split() == [
-        "web", "-", "old", "The", "portal",
+        "web", "-", "portal", "old", "The", "portal",
     ]  # fmt: skip
 
 

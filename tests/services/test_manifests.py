@@ -1,57 +1,188 @@
-"""The services that come with dlws: what every one of them has to have."""
+"""The services that come with dlws: what every one of them has to have, and the exceptions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dlws.core import resources
 from dlws.core.errors import UsageError
 from dlws.services.folder import load_all
 from dlws.services.manifests import documents, references, template_of
-from dlws.services.values import Templates
-from tests.support.fakes import Make
+from tests.support.examples import SERVICES, cluster_of, filled_in, objects_of
 
-NAMES = sorted(path.name for path in (resources.templates() / "services").iterdir())
+_ROOT = "starts as root, with the capabilities that it names: "
+EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
+    "writes to its own files": {
+        "restfulapi2/restfulapi2": "an image of the platform: apache writes beside its programs",
+        "jobmanager2/jobmanager2": "the same image",
+        "openresty/openresty": "its logs and temporary files lie in its own tree",
+        "logging/elasticsearch": "it writes its keystore beside its programs",
+        "logging/kibana": "it compiles its page beside its programs",
+        "flexvolume/installer": "its image's script keeps a log",
+    },
+    "runs as root": {
+        "nginx/nginx": f"{_ROOT}ports below 1024; it serves as nobody",
+        "openresty/openresty": f"{_ROOT}it serves as nobody",
+        "restfulapi2/restfulapi2": f"{_ROOT}files of users, under their ids",
+        "jobmanager2/jobmanager2": f"{_ROOT}directories of users, under their ids",
+        "storagemanager/storagemanager": f"{_ROOT}it reads directories of all users",
+        "logging/fluent-bit": f"{_ROOT}it reads the logs of all pods",
+        "flexvolume/installer": "the directory of kubelet's plugins is root's",
+        "nvidia-device-plugin/plugin": "the kubelet's socket is root's",
+        "mysql/owner": f"{_ROOT}chown of the directory of the data",
+        "prometheus/owner": f"{_ROOT}chown of the directory of the data",
+        "grafana/owner": f"{_ROOT}chown of the directory of the data",
+        "logging/owner": f"{_ROOT}chown of the directory of the data",
+    },
+    "is privileged": {
+        "monitor/job-exporter": "it opens devices, and asks the container runtime",
+        "a910-device-plugin/plugin": "it opens the driver's devices",
+    },
+    "has no readiness probe": {
+        "user-synchronizer/user-synchronizer": "it runs and ends: it serves nobody",
+    },
+    "has no liveness probe": {
+        "user-synchronizer/user-synchronizer": "it runs and ends: it serves nobody",
+        "repairmanager2/repairmanager2": "it serves nobody: it is well while it runs",
+        "flexvolume/installer": "it has done its work when it is ready",
+        "a910-device-plugin/plugin": "its driver is away for minutes when a device is reset",
+    },
+    "uses the node's network": {
+        "mysql": "the database is reached at the machine's address",
+        "nginx": "it is the node's web server",
+        "prometheus": "node-exporter measures the node's network",
+        "monitor": "job-exporter measures the node's network",
+        "a910-device-plugin": "the driver tells devices apart by the node's addresses",
+    },
+    "sees the node's processes": {
+        "prometheus": "node-exporter measures them",
+        "monitor": "job-exporter finds the processes of jobs",
+    },
+}
+NAMED = {
+    *("nvidia-device-plugin", "a910-device-plugin", "flexvolume", "mysql", "jobmanager"),
+    *("jobmanager2", "restfulapi", "restfulapi2", "monitor", "nginx", "openresty"),
+    *("custommetrics", "repairmanager", "repairmanager2", "dashboard", "webui3"),
+    *("custom-user-dashboard", "user-synchronizer", "storagemanager", "logging"),
+}
+Container = dict[str, Any]
+Found = list[tuple[str, dict[str, Any], Container]]
+
+
+@pytest.fixture(scope="module")
+def pods(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, dict[str, Any]]]:
+    """The pods of all services: the service and the pod's spec."""
+    found = objects_of(cluster_of(tmp_path_factory.mktemp("example"), filled_in()))
+    return [
+        (name, template["spec"])
+        for name, objects in found.items()
+        for one in objects
+        if (template := template_of(one.body))
+    ]
 
 
 @pytest.fixture
-def templates(tmp_path: Path, make: Make) -> Iterator[tuple[str, dict[str, Any]]]:
-    cluster = make().cluster
-    found = Templates(cluster)
-    return iter(
-        (f"{one.source} {container['name']}", container)
-        for service in load_all(tmp_path).values()
-        for one in found.objects(service)
-        if (template := template_of(one.body))
-        for container in template["spec"]["containers"]
-    )
+def containers(pods: list[tuple[str, dict[str, Any]]]) -> Found:
+    """All containers, called SERVICE/CONTAINER, those that run first included."""
+    return [
+        (f"{name}/{one['name']}", spec, one)
+        for name, spec in pods
+        for one in [*spec.get("initContainers", []), *spec["containers"]]
+    ]
+
+
+def serving(containers: Found) -> Iterator[tuple[str, Container]]:
+    return ((name, one) for name, spec, one in containers if one in spec["containers"])
 
 
 def test_all_services_say_what_they_are(tmp_path: Path) -> None:
-    assert [name for name, one in load_all(tmp_path).items() if not one.says.description] == []
+    services = load_all(tmp_path)
+    assert sorted(services) == SERVICES
+    assert [name for name, one in services.items() if not one.says.description] == []
 
 
-def test_images_have_a_tag_that_stays(templates: Iterator[tuple[str, dict[str, Any]]]) -> None:
-    for where, container in templates:
+def test_the_services_of_the_documents_are_there_by_their_names(tmp_path: Path) -> None:
+    services = load_all(tmp_path)
+    known = {*services, *(alias for one in services.values() for alias in one.says.aliases)}
+    assert known >= NAMED
+
+
+def test_images_have_a_tag_that_stays(containers: Found) -> None:
+    for where, _, container in containers:
         tag = container["image"].rpartition("/")[2].partition(":")[2]
         assert tag and not tag.startswith("latest"), where
 
 
-def test_containers_have_limits_and_probes_and_say_what_they_may(
-    templates: Iterator[tuple[str, dict[str, Any]]],
+def test_containers_have_requests_and_limits(containers: Found) -> None:
+    for where, _, container in containers:
+        for kind in ("requests", "limits"):
+            assert {"cpu", "memory"} <= set(container["resources"][kind]), where
+    assert len(containers) >= 25
+
+
+@pytest.mark.parametrize("kind", ["readiness", "liveness"])
+def test_containers_have_probes(containers: Found, kind: str) -> None:
+    found = {name for name, one in serving(containers) if f"{kind}Probe" not in one}
+    assert found == set(EXCEPTIONS[f"has no {kind} probe"])
+
+
+def test_containers_may_become_nobody_else(containers: Found) -> None:
+    privileged = set(EXCEPTIONS["is privileged"])
+    for where, _, container in containers:
+        says = container["securityContext"]
+        if where in privileged:
+            assert says == {"privileged": True}, where
+        else:
+            assert says["allowPrivilegeEscalation"] is False, where
+            assert says["capabilities"]["drop"] == ["ALL"], where
+
+
+def test_containers_write_to_volumes_alone(containers: Found) -> None:
+    found = {name for name, _, one in containers
+             if not one["securityContext"].get("readOnlyRootFilesystem")}  # fmt: skip
+    assert found == {*EXCEPTIONS["writes to its own files"], *EXCEPTIONS["is privileged"]}
+
+
+def test_containers_do_not_run_as_root(containers: Found) -> None:
+    found = set()
+    for name, spec, one in containers:
+        says = {**spec.get("securityContext", {}), **one["securityContext"]}
+        if not (says.get("runAsNonRoot") and says.get("runAsUser")):
+            found.add(name)
+    assert found == {*EXCEPTIONS["runs as root"], *EXCEPTIONS["is privileged"]}
+
+
+@pytest.mark.parametrize(
+    ("field", "what"),
+    [("hostNetwork", "uses the node's network"), ("hostPID", "sees the node's processes")],
+)
+def test_pods_are_apart_from_the_node(
+    pods: list[tuple[str, dict[str, Any]]], field: str, what: str
 ) -> None:
-    seen = 0
-    for where, container in templates:
-        assert {"cpu", "memory"} <= set(container["resources"]["requests"]), where
-        assert {"cpu", "memory"} <= set(container["resources"]["limits"]), where
-        assert "readinessProbe" in container, where
-        assert container["securityContext"], where
-        seen += 1
-    assert seen >= len(NAMES)
+    assert {name for name, spec in pods if spec.get(field)} == set(EXCEPTIONS[what])
+
+
+def test_pods_that_do_not_ask_the_api_have_no_token_for_it(
+    pods: list[tuple[str, dict[str, Any]]],
+) -> None:
+    for name, spec in pods:
+        assert spec.get("serviceAccountName") or spec["automountServiceAccountToken"] is False, name
+
+
+def test_no_node_can_draw_pods_with_secrets_to_itself(
+    pods: list[tuple[str, dict[str, Any]]],
+) -> None:
+    everywhere = {"fluent-bit"}  # its Secret lets it write logs
+    for name, spec in pods:
+        if any(kind == "Secret" for kind, _ in references(spec)):
+            labels = list(spec.get("nodeSelector", {}))
+            by_name = "metadata.name" in str(spec.get("affinity"))
+            guarded = all(one.startswith("node-restriction.kubernetes.io/") for one in labels)
+            only = spec["containers"][0]["name"]
+            assert by_name or (labels and guarded) or only in everywhere, name
 
 
 @pytest.mark.parametrize("text", ["[", "[" * 5000, "a: \0", "- ]"])

@@ -176,6 +176,18 @@ def test_an_applied_plan_makes_these_changes_and_no_others(site: Site) -> None:
     assert DEPLOYMENT in site.kube.objects
 
 
+def test_a_service_whose_label_no_node_carries_is_left_out(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.write("shop", a__yaml=MAP, service__yaml="labels: [storagemanager, nosuch]")
+    start(site.cluster(), [], 5)
+    told = capsys.readouterr().err
+    assert "shop: left out, no node of the cluster carries storagemanager or nosuch" in told
+    assert site.kube.objects == {}
+    start(site.make(CONFIG + "kubelabels: {nosuch: worker_node}\n").cluster, [], 5)
+    assert SETTINGS in site.kube.objects
+
+
 def test_a_service_for_machines_that_there_are_not_is_left_out(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:

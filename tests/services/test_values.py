@@ -11,7 +11,8 @@ from dlws.config.model.images import Dockers
 from dlws.core.errors import UsageError
 from dlws.services.folder import load_all
 from dlws.services.manifests import Object
-from dlws.services.values import Templates, image
+from dlws.services.seen import image
+from dlws.services.values import Templates
 from tests.support.fakes import CONFIG
 from tests.support.sites import MAP, WEB, Site
 

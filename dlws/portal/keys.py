@@ -1,0 +1,37 @@
+"""Secrets of the portal and its services that nobody gave: made once, kept in deploy/dashboard."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dlws.runs.plan import local
+
+if TYPE_CHECKING:
+    from dlws.nodes.cluster import Cluster
+
+PLACE = "deploy/dashboard"
+_NAMES: Mapping[str, str] = {
+    "jwt.key": "the key that tokens are signed with",
+    "master.token": "the portal's own token",
+    "admin.password": "the password of the administrator of Grafana and of users' dashboard",
+    "logging.password": "the password of Elasticsearch",
+}
+
+
+def lacking(cluster: Cluster) -> list[str]:
+    """The secrets that there are not; a key for tokens in config.yaml takes the place of ours."""
+    given = {"jwt.key"} if cluster.config.jwt.secret_key else set()
+    place = cluster.directory / PLACE
+    return [name for name in _NAMES if name not in given and not (place / name).exists()]
+
+
+def ensure(cluster: Cluster) -> None:
+    """Make the secrets that there are not; those that there are stay."""
+    for name in lacking(cluster):
+        if cluster.run.gate.admit(local(f"make {PLACE}/{name}: {_NAMES[name]}")):
+            cluster.run.journal()
+            path = cluster.directory / PLACE / name
+            cluster.run.vault.write(path, secrets.token_urlsafe(32).encode())
+            cluster.run.console.changed(f"made {PLACE}/{name}: {_NAMES[name]}")

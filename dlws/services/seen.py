@@ -1,0 +1,96 @@
+"""What templates of services see of the cluster, beside its configuration: functions of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+from dlws.config import mounts
+from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
+from dlws.kubernetes.labels import nodes_for
+from dlws.kubernetes.versions import api_version
+from dlws.nodes.directory import cluster_id
+
+if TYPE_CHECKING:
+    from dlws.config import Config, Machine
+    from dlws.nodes.cluster import Cluster
+
+
+def of(cluster: Cluster, nodes: Sequence[Machine]) -> dict[str, Any]:
+    """The functions and values, by the names that templates use."""
+    config = cluster.config
+    return {
+        "api": lambda kind: api_version(kind, config.kubernetes.version),
+        "carriers": lambda label: carriers(config, nodes, label),
+        "cluster_id": cluster_id(cluster.directory),
+        "need": need,
+        "service_ip": lambda number: service_ip(config, number),
+        "shares": shares(config),
+    }
+
+
+def carriers(config: Config, nodes: Sequence[Machine], label: str) -> list[Machine]:
+    """The machines in the cluster that carry a label of kubelabels."""
+    names = nodes_for(config, config.kubelabels.get(label, ""))
+    return [node for node in nodes if node.name in names and node.in_cluster]
+
+
+def shares(config: Config) -> list[str]:
+    """The directories of nodes in which pods find the shares: mount points, and links to them."""
+    mounted = [mounts.where(config, name, one) for name, one in mounts.active(config).items()]
+    links = [config.storage_mount_path, config.dltsdata_storage_mount_path]
+    return sorted({*mounted, *links})
+
+
+def need(value: Any, key: str, cure: str = "") -> Any:
+    """A value that a service cannot do without; UsageError where there is none."""
+    if value in (None, "", [], {}):
+        raise UsageError(f"{key} is not set", cure or f"set {key} in config.yaml")
+    return value
+
+
+def service_ip(config: Config, number: int) -> str:
+    """The NUMBERth address of the services' network: 1 is the API server, 10 the cluster's DNS.
+
+    Services of ours that others have to find before there is a DNS have one of these.
+    """
+    network = ip_network(config.kubernetes.service_cidr)
+    if not 1 <= number < network.num_addresses - 1:
+        raise UsageError(
+            f"kubernetes.service_cidr {network} has no address number {number}",
+            "choose a larger network for the services",
+        )
+    return str(network[number])
+
+
+def kept(cluster: Cluster, take: Callable[[str], str]) -> Callable[..., str]:
+    """Reads secrets that commands of ours made in deploy/; `take` notes that they are secrets."""
+
+    def read(name: str, command: str = "") -> str:
+        path = cluster.directory / "deploy" / name
+        if path.is_file():
+            return take(cluster.run.vault.read(path).decode())
+        if not command:
+            return ""
+        raise UsageError(f"there is no {path}", f"run: {PROGRAM} {command}")
+
+    return read
+
+
+def image(config: Config, images: Mapping[str, str], name: str) -> str:
+    """The reference of an image: dockers.container or dockers.external of config.yaml names it,
+    else service.yaml, else it is one of the system's own, by registry and tag of config.yaml.
+    """
+    for table in (config.dockers.container, config.dockers.external):
+        given = table.get(name)
+        given = given.get("fullname") if isinstance(given, Mapping) else given
+        if isinstance(given, str) and given:
+            return given
+    if name in images:
+        return images[name]
+    if not config.dockers.tag:
+        raise UsageError(f"image {name} has no tag", "set dockers.tag in config.yaml")
+    hub = config.dockers.hub
+    return f"{hub}{'/' if hub and not hub.endswith(('/', '_')) else ''}{name}:{config.dockers.tag}"
