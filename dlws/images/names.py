@@ -31,7 +31,7 @@ def reference(config: Config, name: str, suffix: str = "") -> str:
 
     UsageError where the configuration's parts make no reference.
     """
-    found = _with_suffix(_given(config, name) or _made(config, name.lower()), suffix)
+    found = _with_suffix(given(config, name) or _made(config, name.lower()), suffix)
     if not _REFERENCE.fullmatch(found):
         raise UsageError(
             f"{found} cannot be the name of an image",
@@ -41,7 +41,7 @@ def reference(config: Config, name: str, suffix: str = "") -> str:
     return found
 
 
-def _given(config: Config, name: str) -> str:
+def given(config: Config, name: str) -> str:
     """The reference that config.yaml gives this very image."""
     dockers = config.dockers
     for table in (dockers.container, dockers.external, dockers.customize, dockers.infrastructure):

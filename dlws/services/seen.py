@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.config import mounts
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
+from dlws.images import names
 from dlws.kubernetes.labels import nodes_for
 from dlws.kubernetes.versions import api_version
 from dlws.nodes.directory import cluster_id
@@ -33,8 +34,8 @@ def of(cluster: Cluster, nodes: Sequence[Machine]) -> dict[str, Any]:
 
 def carriers(config: Config, nodes: Sequence[Machine], label: str) -> list[Machine]:
     """The machines in the cluster that carry a label of kubelabels."""
-    names = nodes_for(config, config.kubelabels.get(label, ""))
-    return [node for node in nodes if node.name in names and node.in_cluster]
+    carrying = nodes_for(config, config.kubelabels.get(label, ""))
+    return [node for node in nodes if node.name in carrying and node.in_cluster]
 
 
 def shares(config: Config) -> list[str]:
@@ -80,17 +81,8 @@ def kept(cluster: Cluster, take: Callable[[str], str]) -> Callable[..., str]:
 
 
 def image(config: Config, images: Mapping[str, str], name: str) -> str:
-    """The reference of an image: dockers.container or dockers.external of config.yaml names it,
-    else service.yaml, else it is one of the system's own, by registry and tag of config.yaml.
-    """
-    for table in (config.dockers.container, config.dockers.external):
-        given = table.get(name)
-        given = given.get("fullname") if isinstance(given, Mapping) else given
-        if isinstance(given, str) and given:
-            return given
-    if name in images:
+    """The reference of an image: as config.yaml gives it, else as service.yaml does, else it is
+    one of those that `docker push` makes."""
+    if name in images and not names.given(config, name):
         return images[name]
-    if not config.dockers.tag:
-        raise UsageError(f"image {name} has no tag", "set dockers.tag in config.yaml")
-    hub = config.dockers.hub
-    return f"{hub}{'/' if hub and not hub.endswith(('/', '_')) else ''}{name}:{config.dockers.tag}"
+    return names.reference(config, name)

@@ -60,7 +60,7 @@ def test_the_api_version_follows_the_release(site: Site) -> None:
         ('api("Nosuch")', "the table of API versions has no Nosuch"),
         ('need(config.mysql_password, "mysql_password")', "a.yaml.j2: mysql_password is not set"),
         ('kept("dashboard/jwt.key", "webui")', r"there is no .*deploy/dashboard/jwt.key"),
-        ('image("web")', "image web has no tag"),
+        ('image("we b")', "atlas_we b:.* cannot be the name of an image"),
     ],
 )
 def test_what_is_lacking_is_said_with_its_cure(site: Site, template: str, error: str) -> None:

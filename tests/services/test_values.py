@@ -133,10 +133,9 @@ def test_templates_see_nodes_and_the_architectures_of_both(site: Site) -> None:
         ({}, "own", "registry/x:1@sha256:2"),
         ({"external": {"own": "mirror/x:1"}}, "own", "mirror/x:1"),
         ({"container": {"web": "mine/web:3"}}, "web", "mine/web:3"),
-        ({"hub": "site/", "tag": "1.9"}, "web", "site/web:1.9"),
-        ({"hub": "site", "tag": "1.9"}, "web", "site/web:1.9"),
-        ({"hub": "site/atlas_", "tag": "1.9"}, "web", "site/atlas_web:1.9"),
-        ({"tag": "1.9"}, "web", "web:1.9"),
+        ({"system": {"web": {}}, "hub": "site", "tag": "1.9"}, "web", "site/web:1.9"),
+        ({"external": {"own": {"fullname": "mirror/x:1"}}}, "own", "mirror/x:1"),
+        ({"tag": "1.9"}, "web", "atlas_web:1.9"),
     ],
 )
 def test_where_an_image_comes_from(
@@ -144,8 +143,3 @@ def test_where_an_image_comes_from(
 ) -> None:
     config = site.cluster().config.model_copy(update={"dockers": Dockers.model_validate(dockers)})
     assert image(config, {"own": "registry/x:1@sha256:2"}, name) == expected
-
-
-def test_an_image_without_a_tag_is_an_error(site: Site) -> None:
-    with pytest.raises(UsageError, match="image web has no tag"):
-        image(site.cluster().config, {}, "web")
