@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dlws.access.secrets import files
 from dlws.core.errors import UsageError
 from dlws.nodes.node import Node
-from dlws.portal import certificate, frontdoor
-from tests.support.examples import filled_in
+from dlws.portal import certificate, frontdoor, settings
+from tests.support.examples import KEPT, filled_in
 from tests.support.fakes import Make
 
 
@@ -94,3 +95,25 @@ def test_nodes_with_nginx_learn_their_names(make: Make, monkeypatch: pytest.Monk
     frontdoor.tell_names(make(filled_in()).cluster)
     assert set(placed) == {"master01", "gpu01", "npu01"}
     assert placed["gpu01"] == ("/etc/hostname-fqdn", "gpu01.example.org\n")
+
+
+def test_secrets_of_the_portal_are_among_those_to_encrypt(make: Make, tmp_path: Path) -> None:
+    cluster = make(filled_in()).cluster
+    settings.write(cluster)
+    frontdoor.configure(cluster)
+    found = {str(path.relative_to(tmp_path)) for path in files(cluster.config, tmp_path)}
+    assert found == {
+        "deploy/nginx/tls.key", "deploy/nginx/ca.key", "deploy/dashboard/local.yaml",
+        *(f"deploy/dashboard/{name}" for name in KEPT),
+    }  # fmt: skip
+
+
+def test_a_key_of_nginx_is_one_after_encryption_too(make: Make, tmp_path: Path) -> None:
+    cluster = make(filled_in()).cluster
+    cluster.run.vault._ask = lambda: "a passphrase"
+    cluster.run.vault.enable()
+    frontdoor.configure(cluster)
+    path = tmp_path / frontdoor.PLACE / "tls.key"
+    assert path.read_bytes().startswith(b"dlws-secret-1 ")
+    key = cluster.run.vault.read(path).decode()
+    assert certificate.belong(certificate.Pair(there(tmp_path)["tls.crt"].decode(), key))
