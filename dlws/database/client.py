@@ -368,10 +368,10 @@ def _logging_in(where: Place, user: str) -> Iterator[None]:
             ) from error
         code, says = _parts(cause) if isinstance(cause, pymysql.err.MySQLError) else (0, "")
         if code in _ABSENT:
-            raise problems.unreachable(where, _plain(says)) from error
+            raise problems.unreachable(where, _plain(says), bool(where.node)) from error
         raise
     except OSError as error:
-        raise problems.unreachable(where, error.strerror or str(error)) from error
+        raise problems.unreachable(where, error.strerror or str(error), bool(where.node)) from error
 
 
 def _plain(says: str) -> str:

@@ -91,7 +91,7 @@ def way(where: Place, path: str = "") -> Iterator[Any]:
         try:
             found = stack.enter_context(piped(dial))
         except DeployError as error:
-            raise problems.unreachable(where, error.message) from error
+            raise problems.unreachable(where, error.message, bool(where.node)) from error
         yield found
 
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
-
-if TYPE_CHECKING:
-    from dlws.database.place import Place
 
 _GONE = {2006, 2013, 2014, 2055, 1053, 1927, 1159, 1161}
 _DENIED = {1045, 1130, 1698, 1251, 2059}
@@ -43,9 +38,9 @@ def not_initialised(what: str) -> NotInitialised:
     return NotInitialised(what, f"run: {PROGRAM} db init")
 
 
-def unreachable(where: Place, why: str) -> Unreachable:
-    """Nothing answers there."""
-    start = "start the database" + (" (kubernetes start mysql)" if where.node else "")
+def unreachable(where: object, why: str, on_node: bool) -> Unreachable:
+    """Nothing answers at a place, which may be a node of the cluster."""
+    start = "start the database" + (" (kubernetes start mysql)" if on_node else "")
     return Unreachable(
         f"no database answers at {where}: {why}",
         f"{start}, or wait for it: {PROGRAM} db init --wait 300; "
@@ -53,7 +48,7 @@ def unreachable(where: Place, why: str) -> Unreachable:
     )
 
 
-def explained(code: int, says: str, where: Place, user: str) -> DeployError:
+def explained(code: int, says: str, where: object, user: str) -> DeployError:
     """An error of the server's, by its number."""
     if code in _DENIED:
         return Denied(

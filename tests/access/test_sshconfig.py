@@ -14,7 +14,7 @@ from tests.support.sshd import Server
 
 
 def ssh(deploy: Deploy, *words: str) -> subprocess.CompletedProcess[str]:
-    line = ["ssh", "-F", deploy.directory / "deploy/ssh_config", *words]
+    line = ["ssh", "-F", str(deploy.directory / "deploy/ssh_config"), *words]
     return subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
 
 
