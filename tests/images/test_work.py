@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError, Refused
 from dlws.images import builders, listing, work
+from dlws.images.builders import OnNode
 from dlws.runs.options import Options
 from dlws.session import Session
-from tests.support.dockers import PASSWORD, USER, Docker
+from tests.support.dockers import PASSWORD, USER, Docker, engine
 
 CONFIG = """cluster_name: {cluster}
 dockerregistry: {registry}/site
@@ -183,6 +185,38 @@ def test_a_list_of_the_images_of_all_architectures(
     before = site.docker.writes()
     assert "nothing to do" in site.push("many", archtype="all")
     assert site.docker.writes() == before
+
+
+@dataclass
+class ByEngine:
+    """A node that is nothing but its engine."""
+
+    host: str
+    name: str = "w1"
+
+    def read(
+        self, command: str, stdin: Any = b"", echo: Any = None, check: bool = True, **_: Any
+    ) -> Result:
+        line = f"export DOCKER_HOST={self.host}; {command}"
+        done = Local().run(line, stdin=stdin, echo=echo)
+        assert done.ok or not check, done.complaint
+        return done
+
+
+def test_the_engine_of_a_node_builds_and_keeps_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("base", Dockerfile="FROM scratch\nCOPY Dockerfile /base\n")
+    (site.directory / "templates/images/base/prebuild.sh").write_text("")
+    site.write("child", Dockerfile__j2='FROM {{ image("base") }}\nCOPY a /\n', a="1")
+    with engine() as host:
+        node: Any = ByEngine(host)
+        monkeypatch.setattr(builders, "choose", lambda engine, *_: OnNode(engine, node))
+        assert "would build" in site.push("child", dry_run=True)
+        site.push("child")
+        left = node.read("docker images --quiet; docker ps --all --quiet").text
+    assert left == ""
+    assert set(site.docker.files(site.name("child"), "1")) == {"base", "a"}
 
 
 def test_what_we_log_in_with_is_nowhere_afterwards(site: Site) -> None:
