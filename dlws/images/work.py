@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlws.core.connection import Echo
+from dlws.core.connection import Echo, end_local
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.text import since
 from dlws.images import builders, commands, engine, folder, names, stage
@@ -73,6 +74,7 @@ def make(
     chosen = _buildable(config, folder.named(config, cluster.directory, words), words)
     named = [names.reference(config, one.name) for one in chosen]
     with (
+        _ending(),
         tempfile.TemporaryDirectory(prefix="dlws-images-") as place,
         engine.private(config, named if push else ()) as docker,
     ):
@@ -127,8 +129,34 @@ def _all(work: Work, survey: Survey, wanted: Sequence[Wanted]) -> None:
         for group in groups:
             with ThreadPoolExecutor(threads) as pool:
                 rows = [by_key[label] for label in group]
-                for _ in pool.map(lambda one: _one(work, survey, one, needs[one.label]), rows):
-                    pass
+                _wait([pool.submit(_one, work, survey, one, needs[one.label]) for one in rows])
+
+
+def _wait(futures: Sequence[Future[None]]) -> None:
+    """Wait for all; interrupted, end what runs, for no thread but ours hears of that."""
+    try:
+        for future in futures:
+            future.result()
+    except DeployError:
+        raise
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        end_local()
+        raise
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """While the block runs, SIGTERM is as good as Ctrl-C: what we log in with has to go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _progress(work: Work, total: int) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from dlws.images.builders import OnNode
 from dlws.runs.options import Options
 from dlws.session import Session
 from tests.support.dockers import PASSWORD, USER, Docker, engine
+from tests.support.program import DEPLOY
+from tests.support.waiting import wait_for, wait_until
 
 CONFIG = """cluster_name: {cluster}
 dockerregistry: {registry}/site
@@ -227,6 +231,23 @@ def test_what_we_log_in_with_is_nowhere_afterwards(site: Site) -> None:
     kept = [path for path in site.directory.rglob("*") if path.is_file()]
     told = [path.name for path in kept if PASSWORD.encode() in path.read_bytes()]
     assert told == ["password"]
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_ends_what_runs_and_keeps_nothing(
+    site: Site, request_to_end: signal.Signals
+) -> None:
+    site.write("toy", Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
+               prebuild__sh=f"echo $$ >{site.directory}/new && mv {site.directory}/new "
+                            f"{site.directory}/pid && exec sleep 600")  # fmt: skip
+    line = [*DEPLOY, "--dir", str(site.directory), "docker", "push", "toy"]
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
+        wait_for(site.directory / "pid")
+        process.send_signal(request_to_end)
+        assert process.wait(60) == 130
+    sleep = Path("/proc", (site.directory / "pid").read_text().strip())
+    wait_until(lambda: not sleep.exists())
+    assert list((site.directory / "tmp").iterdir()) == []
 
 
 def test_a_wrong_password_names_the_key(site: Site) -> None:
