@@ -136,6 +136,7 @@ def engine() -> Iterator[str]:
 @contextmanager
 def serving() -> Iterator[Docker]:
     """A new engine, and a new registry that lets USER in."""
+    server, _ = program("docker-registry"), program("dockerd")
     place, port = Path(tempfile.mkdtemp(prefix="dlws-registry-")), free_port()
     secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     (place / "users").write_text(f"{USER}:{secret}\n")
@@ -146,7 +147,7 @@ def serving() -> Iterator[Docker]:
         "auth": {"htpasswd": {"realm": "test", "path": str(place / "users")}},
     }
     (place / "registry.yml").write_text(json.dumps(settings))
-    line = [program("docker-registry"), "serve", str(place / "registry.yml")]
+    line = [server, "serve", str(place / "registry.yml")]
     try:
         with _running(line, place / "log", lambda: _answers(port)), engine() as host:
             yield Docker(host, f"127.0.0.1:{port}", place / "log")
