@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -119,6 +120,18 @@ def pieces(stdin: Stdin) -> Iterable[bytes]:
     return filter(None, (stdin,) if isinstance(stdin, bytes) else stdin)
 
 
+_RUNNING = set[int]()
+"""The commands that run on this machine now, by process group."""
+
+
+def end_local() -> None:
+    """End all commands that run on this machine: only the thread that waits for one can be
+    interrupted, and theirs are others."""
+    for group in list(_RUNNING):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGTERM)
+
+
 class Local:
     """Runs command lines on this machine, by /bin/sh. What it says has no bounds: it is ours."""
 
@@ -144,6 +157,7 @@ class Local:
             threading.Thread(target=_drain, args=("out", process.stdout, out, echo, lock)),
             threading.Thread(target=_drain, args=("err", process.stderr, err, echo, lock)),
         ]
+        _RUNNING.add(process.pid)
         try:
             for thread in threads:
                 thread.start()
@@ -153,6 +167,7 @@ class Local:
             process.wait()
             raise
         finally:
+            _RUNNING.discard(process.pid)
             for thread in filter(threading.Thread.is_alive, threads):
                 thread.join()
         return Result(code, out.value(), err.value(), out.lost + err.lost)

@@ -111,12 +111,13 @@ def paths(place: Path) -> list[Path]:
 
 def packed(place: Path, out: Path) -> None:
     """The directory as a tar, for an engine elsewhere."""
-    with tarfile.open(out, "w") as archive:
+    # Docker takes a stream that begins with a header of the newer format for a Dockerfile.
+    with tarfile.open(out, "w", format=tarfile.GNU_FORMAT) as archive:
         for path in paths(place):
             archive.add(path, path.relative_to(place).as_posix(), filter=_of_root)
 
 
 def _of_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
+    member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
     return member

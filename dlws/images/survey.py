@@ -44,7 +44,7 @@ class Survey:
     """Stages contexts below a directory, and finds what they build on."""
 
     def __init__(self, cluster: Cluster, root: Path, targets: Mapping[str, str]) -> None:
-        self._cluster, self._root, self._targets = cluster, root, targets
+        self._cluster, self._root, self.targets = cluster, root, targets
         self._config = cluster.config
         self._known = folder.load_all(self._config, cluster.directory)
         self._found: dict[tuple[str, str], Wanted] = {}
@@ -56,7 +56,7 @@ class Survey:
         Unless all is `ready` to be changed, no prebuild.sh is run.
         """
         named = {context.name.lower() for context in chosen}
-        for architecture in self._targets:
+        for architecture in self.targets:
             queue = [context.name.lower() for context in chosen]
             while queue:
                 name = queue.pop()
@@ -75,9 +75,9 @@ class Survey:
         return [one.target.reference(base) for base in one.bases]
 
     def _staged(self, context: Context, architecture: str, named: bool, ready: bool) -> Wanted:
-        suffix = self._targets[architecture]
+        suffix = self.targets[architecture]
         reference = partial(names.reference, self._config, suffix=suffix)
-        several = len(self._targets) > 1
+        several = len(self.targets) > 1
         label = f"{context.name}-{architecture}" if several else context.name
         root = self._root / f"{context.name}-{architecture}"
         one = Wanted(context, stage.Target(architecture, suffix, reference), root, named, label)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlws.core.connection import Echo
+from dlws.core.connection import Echo, end_local
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.text import since
 from dlws.images import builders, commands, engine, folder, names, stage
@@ -69,25 +70,27 @@ def make(
     `push` sends those that were named to their registry. A failure keeps the others from nothing;
     all of them are told in the end.
     """
-    chosen = _buildable(
-        cluster.config, folder.named(cluster.config, cluster.directory, words), words
-    )
-    targets = names.chosen(cluster.config, archtype)
-    named = [names.reference(cluster.config, one.name) for one in chosen]
+    config = cluster.config
+    chosen = _buildable(config, folder.named(config, cluster.directory, words), words)
+    named = [names.reference(config, one.name) for one in chosen]
     with (
+        _ending(),
         tempfile.TemporaryDirectory(prefix="dlws-images-") as place,
-        engine.private(cluster.config, named if push else ()) as docker,
+        engine.private(config, named if push else ()) as docker,
     ):
-        work = Work(cluster, docker, push, fresh)
         _ = docker.architecture  # says now where there is no engine
-        survey = Survey(cluster, Path(place), targets)
-        wanted = survey.of(chosen, ready=not cluster.run.dry_run)
-        before = len(cluster.run.console.changes)
-        _all(work, survey, wanted)
-        if push and archtype == names.ALL:
-            for one in chosen:
-                _list(work, one.name, targets)
-        _end(work, [one.name for one in chosen], before)
+        survey = Survey(cluster, Path(place), names.chosen(config, archtype))
+        _work(Work(cluster, docker, push, fresh), survey, chosen, archtype == names.ALL)
+
+
+def _work(work: Work, survey: Survey, chosen: Sequence[Context], lists: bool) -> None:
+    """Do all of it; `lists`: an image has one name for all its architectures, too."""
+    console = work.cluster.run.console
+    before = len(console.changes)
+    _all(work, survey, survey.of(chosen, ready=not work.cluster.run.dry_run))
+    for one in chosen if work.push and lists else ():
+        _list(work, one.name, survey.targets)
+    _end(work, [one.name for one in chosen], before)
 
 
 def _buildable(
@@ -126,8 +129,34 @@ def _all(work: Work, survey: Survey, wanted: Sequence[Wanted]) -> None:
         for group in groups:
             with ThreadPoolExecutor(threads) as pool:
                 rows = [by_key[label] for label in group]
-                for _ in pool.map(lambda one: _one(work, survey, one, needs[one.label]), rows):
-                    pass
+                _wait([pool.submit(_one, work, survey, one, needs[one.label]) for one in rows])
+
+
+def _wait(futures: Sequence[Future[None]]) -> None:
+    """Wait for all; interrupted, end what runs, for no thread but ours hears of that."""
+    try:
+        for future in futures:
+            future.result()
+    except DeployError:
+        raise
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        end_local()
+        raise
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """While the block runs, SIGTERM is as good as Ctrl-C: what we log in with has to go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _progress(work: Work, total: int) -> str:
@@ -203,7 +232,7 @@ def _output(work: Work, label: str) -> Iterator[Echo]:
         yield echo or (lambda name, data: None)
 
 
-def _list(work: Work, name: str, targets: dict[str, str]) -> None:
+def _list(work: Work, name: str, targets: Mapping[str, str]) -> None:
     """Push one list of the images of all architectures, unless the registry has it."""
     run, config = work.cluster.run, work.cluster.config
     reference = names.reference(config, name)

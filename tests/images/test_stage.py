@@ -98,6 +98,7 @@ def test_a_tar_for_an_engine_elsewhere(tmp_path: Path) -> None:
     write(tmp_path / "web", "bin/a", "1", 0o755)
     (tmp_path / "web/l").symlink_to("bin/a")
     stage.packed(tmp_path / "web", tmp_path / "out.tar")
+    assert (tmp_path / "out.tar").read_bytes().startswith(b"bin/a\0")  # and no header before it
     with tarfile.open(tmp_path / "out.tar") as archive:
         found = {m.name: (m.mode & 0o777, m.uid, m.linkname) for m in archive.getmembers()}
     assert found == {"bin/a": (0o755, 0, ""), "l": (0o777, 0, "bin/a")}

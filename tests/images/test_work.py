@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,15 @@ from typing import Any
 
 import pytest
 
+from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError, Refused
 from dlws.images import builders, listing, work
+from dlws.images.builders import OnNode
 from dlws.runs.options import Options
 from dlws.session import Session
-from tests.support.dockers import PASSWORD, USER, Docker
+from tests.support.dockers import PASSWORD, USER, Docker, engine
+from tests.support.program import DEPLOY
+from tests.support.waiting import wait_for, wait_until
 
 CONFIG = """cluster_name: {cluster}
 dockerregistry: {registry}/site
@@ -185,6 +191,38 @@ def test_a_list_of_the_images_of_all_architectures(
     assert site.docker.writes() == before
 
 
+@dataclass
+class ByEngine:
+    """A node that is nothing but its engine."""
+
+    host: str
+    name: str = "w1"
+
+    def read(
+        self, command: str, stdin: Any = b"", echo: Any = None, check: bool = True, **_: Any
+    ) -> Result:
+        line = f"export DOCKER_HOST={self.host}; {command}"
+        done = Local().run(line, stdin=stdin, echo=echo)
+        assert done.ok or not check, done.complaint
+        return done
+
+
+def test_the_engine_of_a_node_builds_and_keeps_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("base", Dockerfile="FROM scratch\nCOPY Dockerfile /base\n")
+    (site.directory / "templates/images/base/prebuild.sh").write_text("")
+    site.write("child", Dockerfile__j2='FROM {{ image("base") }}\nCOPY a /\n', a="1")
+    with engine() as host:
+        node: Any = ByEngine(host)
+        monkeypatch.setattr(builders, "choose", lambda engine, *_: OnNode(engine, node))
+        assert "would build" in site.push("child", dry_run=True)
+        site.push("child")
+        left = node.read("docker images --quiet; docker ps --all --quiet").text
+    assert left == ""
+    assert set(site.docker.files(site.name("child"), "1")) == {"base", "a"}
+
+
 def test_what_we_log_in_with_is_nowhere_afterwards(site: Site) -> None:
     site.write("toy", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
     site.push("toy")
@@ -193,6 +231,20 @@ def test_what_we_log_in_with_is_nowhere_afterwards(site: Site) -> None:
     kept = [path for path in site.directory.rglob("*") if path.is_file()]
     told = [path.name for path in kept if PASSWORD.encode() in path.read_bytes()]
     assert told == ["password"]
+
+
+def test_interrupted_it_ends_what_runs_and_keeps_nothing(site: Site) -> None:
+    site.write("toy", Dockerfile="FROM scratch\nCOPY Dockerfile /\n",
+               prebuild__sh=f"echo $$ >{site.directory}/new && mv {site.directory}/new "
+                            f"{site.directory}/pid && exec sleep 600")  # fmt: skip
+    line = [*DEPLOY, "--dir", str(site.directory), "docker", "push", "toy"]
+    with subprocess.Popen(line, stderr=subprocess.DEVNULL) as process:
+        wait_for(site.directory / "pid")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 130
+    sleep = Path("/proc", (site.directory / "pid").read_text().strip())
+    wait_until(lambda: not sleep.exists())
+    assert list((site.directory / "tmp").iterdir()) == []
 
 
 def test_a_wrong_password_names_the_key(site: Site) -> None:

@@ -118,31 +118,40 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
+def engine() -> Iterator[str]:
+    """A new engine without networks of its own, by its address; no trace of it is left."""
+    # Short, for the path of its socket.
+    place = Path(tempfile.mkdtemp(prefix="dlws-docker-", dir="/tmp"))
+    line = [program("dockerd"), f"--data-root={place}/data", f"--exec-root={place}/exec",
+            f"--host=unix://{place}/sock", f"--pidfile={place}/pid", "--bridge=none",
+            "--iptables=false", "--ip6tables=false"]  # fmt: skip
+    try:
+        with _running(line, place / "engine.log", (place / "sock").exists):
+            yield f"unix://{place}/sock"
+    finally:
+        _unmount(place)
+        shutil.rmtree(place)
+
+
+@contextmanager
 def serving() -> Iterator[Docker]:
-    """A new engine without networks of its own, and a new registry; no trace of them is left."""
-    place = Path(tempfile.mkdtemp(prefix="dlws-docker-"))
-    port, socket = free_port(), place / "sock"
+    """A new engine, and a new registry that lets USER in."""
+    server, _ = program("docker-registry"), program("dockerd")
+    place, port = Path(tempfile.mkdtemp(prefix="dlws-registry-")), free_port()
     secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     (place / "users").write_text(f"{USER}:{secret}\n")
     settings = {
         "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(place / "registry")}},
+        "storage": {"filesystem": {"rootdirectory": str(place / "data")}},
         "http": {"addr": f"127.0.0.1:{port}"},
         "auth": {"htpasswd": {"realm": "test", "path": str(place / "users")}},
     }
     (place / "registry.yml").write_text(json.dumps(settings))
-    registry = [program("docker-registry"), "serve", str(place / "registry.yml")]
-    engine = [program("dockerd"), f"--data-root={place}/data", f"--exec-root={place}/exec",
-              f"--host=unix://{socket}", f"--pidfile={place}/pid", "--bridge=none",
-              "--iptables=false", "--ip6tables=false"]  # fmt: skip
+    line = [server, "serve", str(place / "registry.yml")]
     try:
-        with (
-            _running(registry, place / "registry.log", lambda: _answers(port)),
-            _running(engine, place / "engine.log", socket.exists),
-        ):
-            yield Docker(f"unix://{socket}", f"127.0.0.1:{port}", place / "registry.log")
+        with _running(line, place / "log", lambda: _answers(port)), engine() as host:
+            yield Docker(host, f"127.0.0.1:{port}", place / "log")
     finally:
-        _unmount(place)
         shutil.rmtree(place)
 
 
