@@ -52,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "role": ("role", "List roles and who carries them; apply, verify and remove them"),
     "nfs-server": ("nfs", "Serve the cluster's shared directories over NFS"),
+    "glusterfs": ("glusterfs", "Serve replicated volumes from the nodes' own disks (GlusterFS)"),
     "mount": (
         "storage",
         "Mount the shares of config.yaml on all nodes and link them; alone: the same as `start`",

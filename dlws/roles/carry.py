@@ -144,7 +144,9 @@ def origin(role: Role, machine: Machine) -> tuple[Path, ...]:
     """The keys of config.yaml that a role on a machine stems from, the closest first."""
     own = ("machines", machine.name)
     said = role.yaml.read_text(errors="replace")
-    implied = MOUNT_KEYS if "mounts" in said else KEYS if "share" in said else ()
+    implied = (
+        MOUNT_KEYS if "mounts" in said or "volumes" in said else KEYS if "share" in said else ()
+    )
     keys: dict[str, None] = dict.fromkeys(implied)
     for name in _KEY.findall(said):
         if field := Config.model_fields.get(name):

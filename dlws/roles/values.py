@@ -11,6 +11,7 @@ from dlws.config.mounts import mounts_of
 from dlws.config.problems import Path
 from dlws.config.reading.strict import WrongFile
 from dlws.config.shares import share_of
+from dlws.config.volumes import volumes_of
 from dlws.core import templates
 from dlws.core.errors import UsageError
 from dlws.core.templates import CannotRender
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from dlws.roles.folder import Role
 
 Values = Mapping[str, Any]
-_CURE = "Templates see config, machine, nodes, share, mounts, secret() and the vars of role.yaml."
+_CURE = (
+    "Templates see config, machine, nodes, share, mounts, volumes, secret() "
+    "and the vars of role.yaml."
+)
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
 
 
@@ -37,11 +41,12 @@ def common(cluster: Cluster) -> dict[str, Any]:
 
 
 def of_node(shared: Values, node: Node) -> dict[str, Any]:
-    """The same, and what the templates of one node see: machine, share, mounts."""
+    """The same, and what the templates of one node see: machine, share, mounts, volumes."""
     machine = next(one for one in shared["nodes"] if one.name == node.name)
     share = share_of(shared["config"], machine, shared["_hosts"])
     mounts = mounts_of(shared["config"], machine, shared["_hosts"])
-    return {**shared, "machine": machine, "share": share, "mounts": mounts}
+    served = volumes_of(shared["config"], machine, shared["_hosts"])
+    return {**shared, "machine": machine, "share": share, "mounts": mounts, "volumes": served}
 
 
 def _addressed(machine: Machine, hosts: Mapping[str, str]) -> Machine:

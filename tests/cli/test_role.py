@@ -37,11 +37,12 @@ def session(tmp_path: Path) -> Session:
 def test_the_list(session: Session) -> None:
     lines = CliRunner().invoke(role, ["list"], obj=session).output.splitlines()
     assert lines == [
-        "mount-links     -       Links into the shares of mountpoints, for jobs",
-        "mount-packages  -       The programs that mount the shares of mountpoints",
-        "mounts          -       Mounts the shares of mountpoints",
-        "nfs-server      -       Serves shared directories over NFS",
-        "toy             w[1-2]  A toy",
+        "glusterfs-server  -       Serves replicated volumes (GlusterFS)",
+        "mount-links       -       Links into the shares of mountpoints, for jobs",
+        "mount-packages    -       The programs that mount the shares of mountpoints",
+        "mounts            -       Mounts the shares of mountpoints",
+        "nfs-server        -       Serves shared directories over NFS",
+        "toy               w[1-2]  A toy",
     ]
 
 
@@ -76,7 +77,8 @@ def test_names_of_roles_complete(session: Session, tmp_path: Path, verb: str) ->
         words = ["--dir", str(tmp_path), "role", verb]
         return [item.value for item in complete.get_completions(words, begun)]
 
-    assert offered("") == ["mount-links", "mount-packages", "mounts", "nfs-server", "toy"]
+    assert offered("") == ["glusterfs-server", "mount-links", "mount-packages", "mounts",
+                            "nfs-server", "toy"]  # fmt: skip
     assert offered("t") == ["toy"]
 
 

@@ -125,3 +125,46 @@ def test_stop_then_clean_takes_all_but_the_data_away(box: Made, deploy: Deploy) 
     assert box.run("infra1", "cat /srv/share/work/f") == "hello"
     assert box.run("worker1", "cat /var/lib/dlws/empty/e/f") == "here"
     assert "nothing to do" in deploy("mount", "clean").stderr
+
+
+VOLUME = "  g: {type: glusterfs, server: infra1 worker1, filesharename: gv, mountpoints: [z]}\n"
+BRICK = "/var/lib/dlws/bricks/gv"
+
+
+def volumes(deploy: Deploy, code: int | None = 0) -> list[tuple[str, str, int]]:
+    told = json.loads(deploy("glusterfs", "status", "--output", "json", code=code).stdout)
+    return [(row["node"], row["state"], row["pending"]) for row in told]
+
+
+def test_a_replicated_volume_of_the_nodes_own_disks(box: Made, deploy: Deploy) -> None:
+    text = box.config.read_text()
+    box.config.write_text(text.replace("mountpoints:\n", f"mountpoints:\n{VOLUME}"))
+    box.run("worker1", f"mkdir -p {BRICK} && echo theirs >{BRICK}/f")
+    told = deploy("glusterfs", "create", code=4).stderr
+    assert f"worker1: {BRICK} holds something else" in told, told
+    assert box.run("worker1", f"cat {BRICK}/f; rm {BRICK}/f") == "theirs"
+    assert "volume create gv" in deploy("--dry-run", "glusterfs", "create").stderr
+    deploy("glusterfs", "create")
+    before = box.run("infra1", OPERATIONS)
+    assert "nothing to do" in deploy("glusterfs", "create").stderr
+    assert box.run("infra1", OPERATIONS) == before
+    assert volumes(deploy) == [("infra1", "served", 0), ("worker1", "served", 0)]
+    address = box.sandbox.address(box.sandbox.node("infra1"))
+    listens = box.run("infra1", "ss -ltnH | grep -E ':(24007|4915[0-9]|5[0-9]{4}) '")
+    assert all(f" {address}:" in line for line in listens.splitlines()), listens
+
+
+def test_a_copy_that_was_away_is_healed(box: Made, deploy: Deploy) -> None:
+    deploy("mount", "start")
+    box.run("infra1", "echo one >/mntdlws/g/z/f")
+    assert box.run("worker1", f"cat /mntdlws/g/z/f {BRICK}/z/f") == "one\none"
+    pids = "/var/run/gluster/vols/gv/*.pid"
+    box.run("worker1", f"kill $(cat {pids})")
+    box.run("infra1", "echo two >/mntdlws/g/z/f")
+    assert ("worker1", "not served") in [row[:2] for row in volumes(deploy, code=5)]
+    box.run("worker1", "systemctl restart glusterd")
+    wait_until(lambda: "not served" not in str(volumes(deploy, code=None)), 60)
+    deploy("glusterfs", "heal")
+    assert box.run("worker1", f"cat {BRICK}/z/f") == "two"
+    assert volumes(deploy) == [("infra1", "served", 0), ("worker1", "served", 0)]
+    deploy("mount", "stop")

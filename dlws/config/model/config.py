@@ -148,6 +148,10 @@ class Config(Section):
         default="none",
         description="Machines whose root is root on NFS shares, too; elsewhere it is nobody.",
     )
+    glusterfs_bricks: NodePath = Field(
+        default="/var/lib/dlws/bricks",
+        description="Directory in which machines keep their copy of GlusterFS volumes.",
+    )
     mounthomefolder: bool = Field(default=True, description="Jobs see the user's home.")
     custom_mounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
     deploymounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
