@@ -163,6 +163,8 @@ stage "ruff format" .venv/bin/ruff format --quiet --check .
 stage "ruff check" .venv/bin/ruff check --quiet .
 stage mypy .venv/bin/mypy --no-error-summary
 stage "lint-imports" .venv/bin/lint-imports --no-cache --no-logo
+stage "lint-imports of the platform" env --chdir templates/images/platform \
+    "$PWD/.venv/bin/lint-imports" --no-cache --no-logo
 stage shellcheck check_shell
 if [ ${#arguments[@]} = 0 ]; then stage pytest run_all; else stage pytest run_some; fi
 for process in "${!real[@]}"; do stage "pytest on ${real[$process]}" end_real "$process"; done

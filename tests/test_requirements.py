@@ -16,6 +16,10 @@ else:
     import tomli as tomllib
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PLATFORM = "templates/images/platform"
+PLATFORMS: list[str] = tomllib.loads((ROOT / PLATFORM / "pyproject.toml").read_text())["project"][
+    "dependencies"
+]
 RUNTIME: list[str] = PROJECT["project"]["dependencies"]
 DEV: list[str] = PROJECT["dependency-groups"]["dev"]
 
@@ -27,7 +31,12 @@ def pins(text: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "wanted"), [("requirements.txt", RUNTIME), ("requirements-dev.txt", RUNTIME + DEV)]
+    ("file", "wanted"),
+    [
+        ("requirements.txt", RUNTIME),
+        ("requirements-dev.txt", RUNTIME + DEV + PLATFORMS),
+        (f"{PLATFORM}/requirements.txt", PLATFORMS),
+    ],
 )
 def test_each_dependency_is_pinned_with_hashes(file: str, wanted: list[str]) -> None:
     pinned = pins((ROOT / file).read_text())
@@ -37,8 +46,7 @@ def test_each_dependency_is_pinned_with_hashes(file: str, wanted: list[str]) -> 
     assert "://" not in str(pinned)
 
 
-def test_the_development_set_holds_the_runtime_set() -> None:
-    runtime, dev = (
-        pins((ROOT / file).read_text()) for file in ("requirements.txt", "requirements-dev.txt")
-    )
+@pytest.mark.parametrize("file", ["requirements.txt", f"{PLATFORM}/requirements.txt"])
+def test_the_development_set_holds_what_runs(file: str) -> None:
+    runtime, dev = (pins((ROOT / each).read_text()) for each in (file, "requirements-dev.txt"))
     assert {name: rest for name, rest in runtime.items() if dev.get(name) != rest} == {}

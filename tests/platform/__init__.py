@@ -1,0 +1,1 @@
+"""The job platform (templates/images/platform)."""

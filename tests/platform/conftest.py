@@ -1,0 +1,7 @@
+"""Fixtures of the job platform's tests."""
+
+from __future__ import annotations
+
+from tests.support.platform.databases import database, empty, real
+
+__all__ = ["database", "empty", "real"]

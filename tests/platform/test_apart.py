@@ -1,0 +1,48 @@
+"""The platform and the deployment tool know nothing of each other; small modules, all of them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT
+
+PLATFORM = ROOT / "templates/images/platform/jobplatform"
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The top packages that a module imports, wherever the import stands."""
+    for item in ast.walk(ast.parse(path.read_text())):
+        if isinstance(item, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in item.names)
+        elif isinstance(item, ast.ImportFrom) and item.module:
+            yield item.module.partition(".")[0]
+
+
+@pytest.mark.parametrize(("place", "other"), [(PLATFORM, "dlws"), (ROOT / "dlws", "jobplatform")])
+def test_neither_imports_the_other(place: Path, other: str) -> None:
+    modules = list(place.rglob("*.py"))
+    assert modules
+    assert [str(path) for path in modules if other in imported(path)] == []
+
+
+def test_files_are_short_and_packages_small() -> None:
+    long = [str(path) for path in PLATFORM.rglob("*.py")
+            if len(path.read_text().splitlines()) > 400]  # fmt: skip
+    assert long == []
+    packages = {path.parent for path in PLATFORM.rglob("*.py")}
+    assert [str(one) for one in packages if len(list(one.glob("*.py"))) > 15] == []
+
+
+def test_functions_are_short() -> None:
+    long = []
+    for path in PLATFORM.rglob("*.py"):
+        for item in ast.walk(ast.parse(path.read_text())):
+            if isinstance(item, ast.FunctionDef) and item.end_lineno:
+                lines = item.end_lineno - item.lineno + 1
+                if lines > 40:
+                    long.append(f"{path.name}: {item.name} has {lines} lines")
+    assert long == []
