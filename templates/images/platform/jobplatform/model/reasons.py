@@ -22,7 +22,7 @@ WAITING: Final[Mapping[str, str]] = {
     "nodes-out": "{wanted} {device} are needed, {free} are free; {out} nodes that have more are "
     "out of service ({names}).",
     "behind": "It waits behind job {job}, which comes first in {vc}.",
-    "preempting": "{count} preemptible jobs are making room.",
+    "preempting": "Room is being made for it: {count} jobs are ending.",
     "gang-timeout": "Only {running} of {workers} pods ran within {seconds} s; it is tried again.",
     "node-lost": "Node {node} was lost during attempt {attempt}; it is tried again.",
     "preempted": "A job that may not be preempted took its place; it is tried again.",
