@@ -27,10 +27,6 @@ def matches(password: str, stored: str) -> bool:
     return hmac.compare_digest(_text(found), digest)
 
 
-NOBODY = hashed(secrets.token_hex())
-"""Compared with where there is no such account, so that the answer takes as long."""
-
-
 def new_token() -> str:
     return f"dlws_{secrets.token_urlsafe(32)}"
 
@@ -46,3 +42,7 @@ def _scrypt(password: str, salt: bytes) -> bytes:
 
 def _text(data: bytes) -> str:
     return base64.b64encode(data).decode()
+
+
+NOBODY = hashed(secrets.token_hex())
+"""Compared with where there is no such account, so that the answer takes as long."""

@@ -46,7 +46,7 @@ def engine(url: str | URL, connections: int = 8) -> Engine:
         return _sqlite_engine(url)
     return create_engine(
         url, pool_size=connections, max_overflow=0, pool_timeout=5, pool_pre_ping=True,
-        pool_recycle=1800, connect_args={
+        pool_recycle=1800, isolation_level="READ COMMITTED", connect_args={
             "connect_timeout": 3, "read_timeout": 20, "write_timeout": 20, "charset": "utf8mb4",
             "init_command": "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'",
         },

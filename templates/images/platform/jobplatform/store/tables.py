@@ -132,5 +132,13 @@ audit = Table(
     Column("at", BigInteger, nullable=False), _name("actor"), _name("action"), _name("subject"),
     **OPTIONS,
 )  # fmt: skip
+aliases = Table(
+    # The name of a person's home and of the user in a job: nobody else gets it again.
+    "aliases",
+    METADATA,
+    Column("alias", String(64), primary_key=True),
+    _name("userName"),
+    **OPTIONS,
+)
 
-OURS = (login, tokens, job_events, leases, audit)
+OURS = (aliases, login, tokens, job_events, leases, audit)

@@ -83,3 +83,5 @@ def _make_tables() -> None:
     op.create_table(
         "audit", _id(BIG), _big("at"), _name("actor"), _name("action"), _name("subject"), **OPTIONS
     )
+    alias = sa.Column("alias", sa.String(64), primary_key=True)
+    op.create_table("aliases", alias, _name("userName"), **OPTIONS)

@@ -1,0 +1,95 @@
+"""The application: both kinds of paths, and what is answered when something is wrong."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy import Engine
+
+from jobplatform import __version__
+from jobplatform.api import legacy, v1, v1_people
+from jobplatform.store.database import Unavailable, reading
+from jobplatform.store.people import Taken
+from jobplatform.store.vcs import InUse
+
+LARGEST = 1024 * 1024
+_LOG = logging.getLogger("jobplatform")
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create(engine: Engine) -> FastAPI:
+    """The application over a database. No page may call it from a browser: there is no CORS, and
+    no cookie counts."""
+    app = FastAPI(
+        title="Job platform", version=__version__, docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )  # fmt: skip
+    app.state.engine = engine
+    for router in (v1.router, v1_people.router, legacy.router):
+        app.include_router(router)
+    _answer_mistakes(app)
+    app.middleware("http")(_bounded)
+    app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
+    app.add_api_route("/readyz", _ready, include_in_schema=False)
+    return app
+
+
+def _ready(request: Request) -> dict[str, str]:
+    """Whether the database answers."""
+    with reading(request.app.state.engine) as connection:
+        connection.exec_driver_sql("SELECT 1")
+    return {"status": "ok"}
+
+
+def _answer_mistakes(app: FastAPI) -> None:
+    answers: dict[type[Exception], Callable[[Request, Any], Response]] = {
+        Unavailable: lambda request, error: _away(),
+        Taken: lambda request, error: _said(409, str(error)),
+        InUse: lambda request, error: _said(409, str(error)),
+        RequestValidationError: lambda request, error: _said(422, _places(error)),
+    }
+    for kind, answer in answers.items():
+        app.add_exception_handler(kind, answer)
+
+
+def _away() -> Response:
+    detail = "the database does not answer now; nothing was changed"
+    return JSONResponse({"detail": detail}, 503, {**HEADERS, "Retry-After": "5"})
+
+
+def _said(code: int, detail: Any) -> Response:
+    return JSONResponse({"detail": detail}, code, HEADERS)
+
+
+def _places(error: RequestValidationError) -> list[dict[str, Any]]:
+    """What is wrong and where; never the value, which may be a password."""
+    return [{"loc": [str(part)[:60] for part in one["loc"]], "msg": one["msg"][:200]}
+            for one in error.errors()]  # fmt: skip
+
+
+async def _bounded(
+    request: Request, following: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """Requests of a modest size only, and the same headers on all answers. A defect of ours is
+    logged, and its details stay there."""
+    length = request.headers.get("content-length", "0")
+    if "transfer-encoding" in request.headers or not length.isdecimal():
+        return _said(411, "give the length of what you send")
+    if int(length) > LARGEST:
+        return _said(413, f"at most {LARGEST} bytes may be sent")
+    try:
+        response = await following(request)
+    except Exception:
+        _LOG.exception("%s %r failed", request.method, request.url.path)
+        return _said(500, "this is a defect of the platform's; its log says more")
+    response.headers.update(HEADERS)
+    return response

@@ -1,0 +1,107 @@
+"""Who asks, and what that person may do. The bearer token is the only proof of identity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Query, Request
+from sqlalchemy import Connection, Engine
+
+from jobplatform.model import rights
+from jobplatform.model.rights import ADMIN, COLLABORATOR, USER, Caller
+from jobplatform.store import jobs, people, vcs
+from jobplatform.store.database import changing, reading
+
+_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
+_TOKEN = re.compile(r"[\x21-\x7e]{20,200}")
+
+
+def engine(request: Request) -> Engine:
+    found: Engine = request.app.state.engine
+    return found
+
+
+def reader(request: Request) -> Iterator[Connection]:
+    with reading(engine(request)) as connection:
+        yield connection
+
+
+def writer(request: Request) -> Iterator[Connection]:
+    with changing(engine(request)) as connection:
+        yield connection
+
+
+Reader = Annotated[Connection, Depends(reader, scope="function")]
+Writer = Annotated[Connection, Depends(writer, scope="function")]
+
+
+def token(request: Request) -> str:
+    kind, _, value = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not _TOKEN.fullmatch(value):
+        raise HTTPException(401, "sign in first", {"WWW-Authenticate": "Bearer"})
+    return value
+
+
+Token = Annotated[str, Depends(token)]
+
+
+def caller(value: Token, request: Request) -> Caller:
+    """The person whose token it is, with the rights of this moment."""
+    with reading(engine(request)) as connection:
+        name = people.by_token(connection, value)
+        if name is None:
+            raise HTTPException(401, "this token is not valid", {"WWW-Authenticate": "Bearer"})
+        return people.caller(connection, name)
+
+
+Me = Annotated[Caller, Depends(caller)]
+
+
+def acting(
+    me: Me, request: Request, user: Annotated[str, Query(alias="userName", max_length=255)] = ""
+) -> Caller:
+    """The predecessor's paths name the user. It has to be the caller, or the caller an
+    administrator of the cluster, who then acts as that person: this is written down."""
+    if user in {"", me.name}:
+        return me
+    if not me.administers:
+        raise HTTPException(403, "userName is not the one who signed in")
+    with changing(engine(request)) as connection:
+        people.record(connection, me.name, f"act as for {request.url.path}", user)
+        return people.caller(connection, user)
+
+
+Acting = Annotated[Caller, Depends(acting)]
+
+
+def administrator(me: Acting) -> Caller:
+    if not me.administers:
+        raise HTTPException(403, "this needs an administrator of the cluster")
+    return me
+
+
+Admin = Annotated[Caller, Depends(administrator)]
+
+
+def job(connection: Connection, me: Caller, number: str, change: bool = False) -> jobs.Job:
+    """A job that the caller may see, or change. Others' jobs look as if there were none."""
+    found = jobs.find(connection, number) if _NUMBER.fullmatch(number) else None
+    if found is not None:
+        mine, resource = found.userName == me.name, rights.vc(found.vcName)
+        if mine or me.may(ADMIN if change else COLLABORATOR, resource):
+            return found
+        if change and me.may(COLLABORATOR, resource):
+            raise HTTPException(403, "this needs the job's owner or an administrator")
+    raise HTTPException(404, "there is no such job")
+
+
+def vc(connection: Connection, me: Caller, name: str, wanted: int = USER) -> Any:
+    """A virtual cluster on which the caller has these rights."""
+    found = vcs.find(connection, name) if me.may(USER, rights.vc(name)) else None
+    if found is None:
+        raise HTTPException(404, "there is no such virtual cluster")
+    if not me.may(wanted, rights.vc(name)):
+        raise HTTPException(403, "this needs an administrator of the virtual cluster")
+    return found

@@ -1,0 +1,118 @@
+"""Jobs in the database. A status changes in one way only: `move`."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+
+from jobplatform.model import status
+from jobplatform.model.reasons import Reason
+from jobplatform.model.request import LEGACY_KINDS, Request
+from jobplatform.store.database import Clock
+from jobplatform.store.tables import job_events, jobs
+
+Job = Row[Any]
+
+SHORT = tuple(
+    jobs.c[name] for name in (
+        "id", "jobId", "jobName", "userName", "vcName", "jobStatus", "jobType", "jobTime",
+        "priority", "attempt", "reason", "queuedAt", "startedAt", "endedAt",
+    )
+)  # fmt: skip
+"""What a list shows: none of the long columns."""
+
+
+def add(connection: Connection, request: Request, user: str) -> str:
+    """A new job, and its number. It is ours: what a submitter gives for one is not looked at."""
+    number = str(uuid.uuid4())
+    values = {
+        "jobId": number, "familyToken": uuid.uuid4().hex, "isParent": 1, "jobName": request.name,
+        "userName": user, "vcName": request.vc, "jobStatus": status.UNAPPROVED,
+        "jobType": "training", "jobParams": request.model_dump_json(),
+        "priority": request.priority, "queuedAt": Clock(),
+        "jobMeta": json.dumps({"jobtrainingtype": LEGACY_KINDS[request.kind]}),
+    }  # fmt: skip
+    connection.execute(insert(jobs).values(values))
+    _event(connection, number, user, status.UNAPPROVED, None)
+    return number
+
+
+def find(connection: Connection, number: str) -> Job | None:
+    return connection.execute(select(jobs).where(jobs.c.jobId == number)).one_or_none()
+
+
+def listing(
+    connection: Connection, user: str | None, vcs: Collection[str] | None,
+    states: Collection[str] = (), before: int | None = None, limit: int = 50,
+) -> Sequence[Job]:  # fmt: skip
+    """The newest jobs: of a user, or of virtual clusters; None asks for all of them."""
+    asked = select(*SHORT).order_by(jobs.c.id.desc()).limit(limit)
+    if user is not None and vcs is not None:
+        asked = asked.where(or_(jobs.c.userName == user, jobs.c.vcName.in_(vcs)))
+    elif user is not None:
+        asked = asked.where(jobs.c.userName == user)
+    elif vcs is not None:
+        asked = asked.where(jobs.c.vcName.in_(vcs))
+    if states:
+        asked = asked.where(jobs.c.jobStatus.in_(states))
+    if before is not None:
+        asked = asked.where(jobs.c.id < before)
+    return connection.execute(asked).all()
+
+
+def live(connection: Connection) -> Sequence[Job]:
+    """All that the manager has to look at, in the order in which they came."""
+    asked = select(jobs).where(jobs.c.jobStatus.in_(status.LIVE)).order_by(jobs.c.id)
+    return connection.execute(asked).all()
+
+
+def move(
+    connection: Connection, job: Job, to: str, actor: str, reason: Reason | None = None,
+    **values: Any,
+) -> bool:  # fmt: skip
+    """Change the state from what was seen to another, and write down who did it and why. False:
+    the job is no longer as it was seen, and nothing was changed."""
+    seen = and_(
+        jobs.c.jobId == job.jobId,
+        jobs.c.jobStatus == job.jobStatus,
+        jobs.c.version == job.version,
+    )
+    text = reason.stored() if reason else None
+    changed = connection.execute(
+        update(jobs)
+        .where(seen)
+        .values(jobStatus=to, version=job.version + 1, reason=text, **values)
+    )
+    if changed.rowcount != 1:
+        return False
+    _event(connection, job.jobId, actor, to, text)
+    return True
+
+
+def explain(connection: Connection, job: Job, reason: Reason) -> bool:
+    """Write why a job waits, where it is something else than what stands there."""
+    if job.reason == reason.stored():
+        return False
+    seen = and_(jobs.c.jobId == job.jobId, jobs.c.version == job.version)
+    return bool(
+        connection.execute(update(jobs).where(seen).values(reason=reason.stored())).rowcount
+    )
+
+
+def prioritise(connection: Connection, job: Job, priority: int, actor: str) -> None:
+    connection.execute(update(jobs).where(jobs.c.jobId == job.jobId).values(priority=priority))
+    _event(connection, job.jobId, actor, f"priority {priority}", None)
+
+
+def events(connection: Connection, number: str) -> Sequence[Row[Any]]:
+    asked = select(job_events).where(job_events.c.jobId == number).order_by(job_events.c.id)
+    return connection.execute(asked).all()
+
+
+def _event(connection: Connection, number: str, actor: str, to: str, text: str | None) -> None:
+    values = {"jobId": number, "at": Clock(), "actor": actor, "status": to, "reason": text}
+    connection.execute(insert(job_events).values(values))

@@ -1,0 +1,168 @@
+"""People in the database: rights, identities, passwords, tokens, and who did what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from jobplatform.model import passwords, rights
+from jobplatform.store.database import Clock, now
+from jobplatform.store.tables import acl, aliases, audit, identity, login, tokens
+
+_PATIENCE = 5
+"""Wrong passwords before an account is locked for a while."""
+
+
+class Taken(Exception):
+    """Another person has the name or the number already."""
+
+
+def by_token(connection: Connection, token: str) -> str | None:
+    """Whose token it is; nobody's once it has expired."""
+    mine = and_(tokens.c.hash == passwords.fingerprint(token), tokens.c.expires > Clock())
+    return connection.execute(select(tokens.c.userName).where(mine)).scalar_one_or_none()
+
+
+def caller(connection: Connection, name: str) -> rights.Caller:
+    """The person with the rights as they are now: nothing is remembered between requests."""
+    found = connection.execute(select(identity.c.groups).where(identity.c.identityName == name))
+    entries = (
+        rights.Entry(
+            row.identityName, row.identityId, row.resource, row.permissions, bool(row.isDeny)
+        )
+        for row in connection.execute(select(acl))
+    )
+    return rights.caller(name, _numbers(found.scalar_one_or_none()), entries)
+
+
+def _numbers(text: str | None) -> list[int]:
+    """Group numbers of a stored list; names of groups, which some wrote there, give no rights."""
+    try:
+        found = json.loads(text or "[]")
+    except ValueError:
+        return []
+    words = [str(one) for one in found] if isinstance(found, list) else []
+    return [int(word) for word in words if word.isascii() and word.isdigit()]
+
+
+def give_token(connection: Connection, user: str, label: str, seconds: int) -> str:
+    token = passwords.new_token()
+    keep_token(connection, token, user, label, seconds)
+    return token
+
+
+def keep_token(connection: Connection, token: str, user: str, label: str, seconds: int) -> None:
+    """Accept a token that was made elsewhere. It may be said again."""
+    digest = passwords.fingerprint(token)
+    connection.execute(delete(tokens).where(tokens.c.hash == digest))
+    expires = now(connection) + seconds * 1000
+    values = {"hash": digest, "userName": user, "label": label, "expires": expires}
+    connection.execute(insert(tokens).values(values))
+
+
+def tokens_of(connection: Connection, user: str) -> Sequence[Any]:
+    asked = select(tokens.c.id, tokens.c.label, tokens.c.expires).where(tokens.c.userName == user)
+    return connection.execute(asked.order_by(tokens.c.id)).all()
+
+
+def drop_token(connection: Connection, user: str, number: int) -> bool:
+    mine = and_(tokens.c.userName == user, tokens.c.id == number)
+    return bool(connection.execute(delete(tokens).where(mine)).rowcount)
+
+
+def drop_this_token(connection: Connection, token: str) -> None:
+    digest = passwords.fingerprint(token)
+    connection.execute(delete(tokens).where(tokens.c.hash == digest))
+
+
+def set_password(connection: Connection, user: str, password: str) -> None:
+    """A new password ends the tokens that the old one gave."""
+    values = {"password": passwords.hashed(password), "failures": 0, "lockedUntil": 0}
+    changed = connection.execute(update(login).where(login.c.userName == user).values(values))
+    if not changed.rowcount:
+        connection.execute(insert(login).values({"userName": user, **values}))
+    connection.execute(delete(tokens).where(tokens.c.userName == user))
+
+
+def sign_in(connection: Connection, user: str, password: str) -> str:
+    """`ok`, `wrong` or `locked`. A locked account's password is not even looked at."""
+    row = connection.execute(
+        select(login).where(login.c.userName == user).with_for_update()
+    ).one_or_none()
+    if row is not None and row.lockedUntil > now(connection):
+        return "locked"
+    right = passwords.matches(password, row.password if row else passwords.NOBODY)
+    if row is not None:
+        failures = 0 if right else row.failures + 1
+        wait = min(2 ** max(failures - _PATIENCE, 0), 900) if failures >= _PATIENCE else 0
+        values = {"failures": failures, "lockedUntil": Clock() + wait * 1000 if wait else 0}
+        connection.execute(update(login).where(login.c.userName == user).values(values))
+    return "ok" if right and row is not None else "wrong"
+
+
+def alias(name: str) -> str:
+    """The name of a person's home and of the user in a job."""
+    return name.partition("@")[0].lower()[:64]
+
+
+def set_identity(
+    connection: Connection, name: str, uid: int, gid: int, groups: Sequence[int | str]
+) -> None:
+    """A person's numbers. Nobody gets the alias or the uid of another."""
+    other = and_(identity.c.uid == uid, identity.c.identityName != name)
+    if connection.execute(select(identity.c.id).where(other)).first():
+        raise Taken(f"uid {uid} is another person's")
+    _take_alias(connection, name)
+    values = {"uid": uid, "gid": gid, "groups": json.dumps(list(groups))}
+    where = identity.c.identityName == name
+    if not connection.execute(select(identity.c.id).where(where)).first():
+        keys = {"identityName": name, "public_key": "", "private_key": ""}
+        connection.execute(insert(identity).values({**keys, **values}))
+    else:
+        connection.execute(update(identity).where(where).values(values))
+
+
+def _take_alias(connection: Connection, name: str) -> None:
+    short = alias(name)
+    asked = select(aliases.c.userName).where(aliases.c.alias == short)
+    holder = connection.execute(asked).scalar_one_or_none()
+    if holder is None:
+        try:
+            connection.execute(insert(aliases).values({"alias": short, "userName": name}))
+        except IntegrityError as error:
+            raise Taken(f"the name {short} is another person's") from error
+    elif holder != name:
+        raise Taken(f"the name {short} is another person's")
+
+
+def identity_of(connection: Connection, name: str) -> Any:
+    asked = select(identity.c.uid, identity.c.gid, identity.c.groups)
+    return connection.execute(asked.where(identity.c.identityName == name)).first()
+
+
+def entries(connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(select(acl).order_by(acl.c.id)).all()
+
+
+def allow(connection: Connection, name: str, resource: str, permissions: int) -> None:
+    where = and_(acl.c.identityName == name, acl.c.resource == resource)
+    connection.execute(delete(acl).where(where))
+    row = connection.execute(select(identity.c.uid).where(identity.c.identityName == name)).first()
+    values = {"identityName": name, "identityId": row.uid if row else 999_999_999,
+              "resource": resource, "permissions": permissions, "isDeny": 0}  # fmt: skip
+    connection.execute(insert(acl).values(values))
+
+
+def disallow(connection: Connection, name: str, resource: str) -> bool:
+    where = and_(acl.c.identityName == name, acl.c.resource == resource)
+    return bool(connection.execute(delete(acl).where(where)).rowcount)
+
+
+def record(connection: Connection, actor: str, action: str, subject: str) -> None:
+    """Who changed what of the platform itself."""
+    values = {"at": Clock(), "actor": actor, "action": action[:255], "subject": subject[:255]}
+    connection.execute(insert(audit).values(values))
