@@ -129,6 +129,21 @@ def test_no_smaller_job_of_lower_rank_goes_first(snapshot: Snapshot) -> None:
 
 @MANY
 @given(snapshots())
+def test_the_room_that_borrowers_made_is_not_theirs_again(snapshot: Snapshot) -> None:
+    """Where all that were preempted are gone, the next pass gives the room to whom it was made for:
+    it does not start them first, and so on for ever."""
+    found = decide(snapshot)
+    gone = by_verb(found, "preempt")
+    after = tuple(replace(job, state="queued", nodes=()) if job.id in gone else job
+                  for job in snapshot.jobs)  # fmt: skip
+    order = [one.job for one in decide(replace(snapshot, jobs=after)) if one.verb != "approve"]
+    known = {job.id: job for job in after}
+    ranks = [known[name].preemptible for name in order if known[name].state == "queued"]
+    assert ranks == sorted(ranks)
+
+
+@MANY
+@given(snapshots())
 def test_each_waiting_job_is_answered_once_with_a_sentence(snapshot: Snapshot) -> None:
     found = decide(snapshot)
     answered = Counter(one.job for one in found if one.verb != "preempt")

@@ -57,14 +57,14 @@ class _Pass:
                 yield Decision(job.id, "wait", reason=why.approval(job, vc, used))
 
     def _in_order(self) -> Iterator[Job]:
-        """By priority, then the user with the smallest share of the virtual cluster, then time. A
+        """By rank, then the user with the smallest share of the virtual cluster, then time. A
         user's next job is looked at only after the one before, so that shares are true."""
         lines: dict[tuple[str, str], list[Job]] = defaultdict(list)
         for job in self.snapshot.jobs:
             if job.state == "queued":
                 lines[job.vc, job.user].append(job)
         for line in lines.values():
-            line.sort(key=lambda job: (-job.priority, job.since, job.id), reverse=True)
+            line.sort(key=_rank, reverse=True)
         heap = [self._key(line[-1]) for line in lines.values()]
         heapq.heapify(heap)
         while heap:
@@ -74,8 +74,9 @@ class _Pass:
             if line:
                 heapq.heappush(heap, self._key(line[-1]))
 
-    def _key(self, job: Job) -> tuple[int, float, int, str, str, str]:
-        return (-job.priority, self._share(job), job.since, job.id, job.vc, job.user)
+    def _key(self, job: Job) -> tuple[bool, int, float, int, str, str, str]:
+        rank = (job.preemptible, -job.priority)
+        return (*rank, self._share(job), job.since, job.id, job.vc, job.user)
 
     def _share(self, job: Job) -> float:
         """The dominant one: of the kind of which the user has most."""
@@ -153,6 +154,11 @@ class _Pass:
 
     def _vc(self, job: Job) -> Vc:
         return self.snapshot.vcs.get(job.vc) or Vc(job.vc, {})
+
+
+def _rank(job: Job) -> tuple[bool, int, int, str]:
+    """Borrowers come last: a job for which they made room has to be there before them."""
+    return (job.preemptible, -job.priority, job.since, job.id)
 
 
 def _newest(snapshot: Snapshot) -> list[Job]:

@@ -39,7 +39,7 @@ ENDED: Final[Mapping[str, tuple[str, str]]] = {
     "config": ("user", "{pod} cannot be started: {words}"),
     "time-limit": ("platform", "It reached its time limit of {seconds} s."),
     "evicted": ("node", "Node {node} evicted {pod}: {words}"),
-    "node-lost": ("node", "Node {node} was lost, and all {attempts} attempts are used."),
+    "nodes-lost": ("node", "Node {node} was lost, and all {attempts} attempts are used."),
     "refused": ("platform", "Kubernetes refused its pods: {words}"),
     "killed": ("user", "{actor} stopped it."),
     "paused": ("user", "{actor} paused it."),

@@ -17,7 +17,8 @@ _IMAGE = re.compile(
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_RESERVED = ("DLWS_", "DLTS_", "KUBERNETES_", "LD_")
+_RESERVED = ("DLWS_", "DLTS_", "KUBERNETES_", "LD_", "NVIDIA_VISIBLE_DEVICES",
+             "ASCEND_VISIBLE_DEVICES")  # fmt: skip
 _DEVICE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 

@@ -1,0 +1,96 @@
+"""The roles of the image: `python -m jobplatform api|manager|migrate|account NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+import sys
+import time
+import uuid
+
+from sqlalchemy import Engine
+
+from jobplatform.settings import Missing, Settings, settings
+from jobplatform.store import people
+from jobplatform.store.database import Unavailable, changing, engine
+from jobplatform.store.migrations import upgrade
+
+ADMINISTRATOR = "Administrator"
+PORT = 5000
+_YEAR = 365 * 86400
+_LOG = logging.getLogger("jobplatform")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    given = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        told = settings()
+        made = engine(told.url())
+        {"api": api, "manager": manager, "migrate": migrate, "account": account}[given.role](
+            told, made, given
+        )
+    except (Missing, Unavailable) as error:
+        print(f"jobplatform: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser("jobplatform", description=__doc__)
+    roles = made.add_subparsers(dest="role", required=True)
+    for name in ("api", "manager", "migrate"):
+        roles.add_parser(name)
+    one = roles.add_parser("account", help="set a password, which is read from standard input")
+    one.add_argument("name")
+    return made
+
+
+def migrate(told: Settings, made: Engine, given: argparse.Namespace) -> None:
+    """Bring the tables up to date, and let the administrator in whose token is in a file."""
+    upgrade(made)
+    if told.admin_token.exists():
+        token = told.admin_token.read_text().strip()
+        if len(token) < 32:
+            raise Missing(f"the token in {told.admin_token} is shorter than 32 characters")
+        with changing(made) as connection:
+            people.keep_token(connection, token, ADMINISTRATOR, "installation", _YEAR)
+            people.allow(connection, ADMINISTRATOR, "Cluster", 7)
+
+
+def account(told: Settings, made: Engine, given: argparse.Namespace) -> None:
+    password = sys.stdin.readline().rstrip("\n")
+    if len(password) < 12:
+        raise Missing("a password of at least 12 characters on standard input")
+    with changing(made) as connection:
+        people.set_password(connection, given.name, password)
+
+
+def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
+    import uvicorn
+
+    from jobplatform.api.app import create
+
+    migrate(told, made, given)
+    uvicorn.run(create(made), host="", port=PORT, access_log=False, server_header=False)
+
+
+def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
+    from jobplatform.manager.homes import Share
+    from jobplatform.manager.kubernetes import Cluster
+    from jobplatform.manager.loop import Manager
+
+    share = Share(told.share, told.claim) if told.share else None
+    holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    one = Manager(made, Cluster(told.kubernetes), holder, share)
+    while True:
+        try:
+            one.turn()
+        except Exception as error:  # the next pass begins anew; nothing is kept in memory
+            _LOG.warning("this pass ended early: %s: %s", type(error).__name__, error)
+        time.sleep(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

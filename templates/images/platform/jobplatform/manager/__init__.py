@@ -1,0 +1,1 @@
+"""The manager: brings what Kubernetes runs to what the database says, one leader at a time."""

@@ -1,0 +1,101 @@
+"""Kubernetes as the manager speaks with it: few verbs, plain JSON, no client library."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import urllib3
+
+Object = dict[str, Any]
+GROUPS = {"networkpolicies": "apis/networking.k8s.io/v1"}
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_PAGE = 500
+
+
+class Away(Exception):
+    """Kubernetes does not answer, or not in time. Whether it did what was asked is not known."""
+
+
+class Refused(Exception):
+    """Kubernetes will not do this, whenever it is asked."""
+
+
+class Kubernetes(Protocol):
+    def all(self, kind: str, selector: str = "") -> list[Object]:
+        """All objects of a kind, of all namespaces."""
+
+    def create(self, kind: str, space: str, made: Object) -> bool:
+        """Whether it was made; False: the name is taken."""
+
+    def delete(self, kind: str, space: str, name: str) -> None:
+        """Ask for its end. It may be gone already."""
+
+    def release(self, space: str, pod: str) -> None:
+        """Take a pod's finalizers away. It may be gone already."""
+
+
+class Cluster:
+    """The cluster in which this runs, by the pod's own service account."""
+
+    def __init__(self, address: str, account: Path = _ACCOUNT) -> None:
+        self.address, self.account = address.rstrip("/"), account
+        self.pool = urllib3.PoolManager(
+            ca_certs=str(account / "ca.crt"), retries=False,
+            timeout=urllib3.Timeout(connect=3, read=20),
+        )  # fmt: skip
+
+    def all(self, kind: str, selector: str = "") -> list[Object]:
+        found: list[Object] = []
+        following = ""
+        while True:
+            asked = {"limit": str(_PAGE), "labelSelector": selector, "continue": following}
+            page = self._ask("GET", self._path(kind), fields=asked)
+            found += page.get("items", [])
+            following = page.get("metadata", {}).get("continue", "")
+            if not following:
+                return found
+
+    def create(self, kind: str, space: str, made: Object) -> bool:
+        return self._ask("POST", self._path(kind, space), made, taken=409) is not None
+
+    def delete(self, kind: str, space: str, name: str) -> None:
+        self._ask("DELETE", f"{self._path(kind, space)}/{name}", taken=404)
+
+    def release(self, space: str, pod: str) -> None:
+        body = {"metadata": {"finalizers": None}}
+        self._ask("PATCH", f"{self._path('pods', space)}/{pod}", body, taken=404)
+
+    def _path(self, kind: str, space: str = "") -> str:
+        within = f"/namespaces/{space}" if space else ""
+        return f"{self.address}/{GROUPS.get(kind, 'api/v1')}{within}/{kind}"
+
+    def _ask(
+        self, method: str, url: str, body: Object | None = None, taken: int = 0,
+        fields: dict[str, str] | None = None,
+    ) -> Any:  # fmt: skip
+        token = (self.account / "token").read_text().strip()  # Kubernetes renews the file
+        kind = "merge-patch+json" if method == "PATCH" else "json"
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": f"application/{kind}"}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            answer = self.pool.request(method, url, body=data, fields=fields, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
+            raise Away(f"{method} {url}: {error}") from error
+        return _read(answer.status, answer.data, taken, f"{method} {url}")
+
+
+def _read(code: int, data: bytes, taken: int, what: str) -> Any:
+    if code == taken:
+        return None
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = {}
+    if code in range(200, 300) and isinstance(found, dict):
+        return found
+    words = str(found.get("message", code)) if isinstance(found, dict) else str(code)
+    if code in {400, 403, 404, 405, 409, 413, 422}:
+        raise Refused(words)
+    raise Away(f"{what}: {code} {words}")

@@ -1,0 +1,250 @@
+"""One pass after the other: look, decide, write, then act.
+
+What was decided is written before it is done, so a manager that dies at any point leaves either
+nothing or something that the next one finds and finishes. Before each object is made, the lease is
+looked at: a manager that slept too long makes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from sqlalchemy import Engine
+
+from jobplatform.admission import Decision, decide
+from jobplatform.manager import machine, walls
+from jobplatform.manager.homes import Share
+from jobplatform.manager.kubernetes import Kubernetes, Refused
+from jobplatform.manager.machine import Step
+from jobplatform.manager.observed import Seen
+from jobplatform.manager.pods import ATTEMPT, JOB, Attempt, objects, tombstone
+from jobplatform.manager.world import Live, Placement, World, build, person
+from jobplatform.model import reasons, status
+from jobplatform.model.reasons import Reason
+from jobplatform.store import jobs, lease, people, vcs
+from jobplatform.store.database import Clock, changing, now, reading
+
+OTHERS = ("services", "configmaps")
+LEASE, LEASE_MS = "manager", 15_000
+TOMBSTONE_MS = 60 * 60 * 1000
+BACK_OFF_MS = 60_000
+_ACTOR = "manager"
+_PATIENT = {"gang-timeout"}
+_LEFT = {status.KILLED, status.PAUSED}
+_LOG = logging.getLogger("jobplatform")
+
+
+class LostLease(Exception):
+    """Another manager leads now: this one stops where it is."""
+
+
+class Manager:
+    """A manager. `point(name)` is called where the process might die, for tests that let it."""
+
+    def __init__(
+        self, engine: Engine, kubernetes: Kubernetes, holder: str, share: Share | None = None,
+        point: Callable[[str], None] = lambda name: None,
+    ) -> None:  # fmt: skip
+        self.engine, self.kubernetes, self.holder = engine, kubernetes, holder
+        self.share, self.point = share, point
+        self.walled: set[str] = set()
+
+    def turn(self) -> bool:
+        """One pass, where this manager leads. What Kubernetes does not answer ends it: nothing is
+        concluded from silence."""
+        with changing(self.engine) as connection:
+            if not lease.take(connection, LEASE, self.holder, LEASE_MS):
+                return False
+        world = self._look()
+        for row, words in world.broken:
+            self._move_row(row, status.ERROR, Reason("refused", {"words": words}))
+        for one in list(world.live.values()):
+            self._advance(one, world)
+        world = self._look()
+        for decision in decide(world.snapshot()):
+            self._carry_out(decision, world)
+        self._sweep(world)
+        return True
+
+    def _look(self) -> World:
+        """Objects before rows: a job's row may then be newer than its objects, never older."""
+        pods, nodes = self.kubernetes.all("pods"), self.kubernetes.all("nodes")
+        others = [(kind, one) for kind in OTHERS for one in self.kubernetes.all(kind, JOB)]
+        with reading(self.engine) as connection:
+            rows = jobs.live(connection)
+            known = {row.vcName: vcs.read(row) for row in vcs.rows(connection)}
+            return build(now(connection), rows, known, pods, nodes, others)
+
+    def _advance(self, one: Live, world: World) -> None:
+        step = machine.step(one.view(), one.pods, world.now)
+        if (step.drained or step.to in _LEFT) and self._bury(one):
+            return
+        if step.to is not None:
+            if not self._move(one, step, world.now):
+                return
+        elif step.drained:
+            self._place(one, replace(one.placement, nodes=(), draining=False))
+        elif step.explain is not None:
+            self._explain(one, step.explain)
+        if step.make:
+            self._make(one)
+        if step.delete:
+            self._delete(one.pods)
+
+    def _bury(self, one: Live) -> bool:
+        """Take the names of workers that the attempt never made, so that no old leader makes them
+        when another attempt runs. True: there were some, and the next pass looks again."""
+        made = {pod.worker for pod in one.pods if pod.attempt == one.row.attempt}
+        missing = set(range(one.request.workers)) - made
+        if not one.placement.nodes or not missing:
+            return False
+        attempt = self._attempt(one)
+        for index in sorted(missing):
+            self._check_lease()
+            self.kubernetes.create("pods", attempt.namespace, tombstone(attempt, index))
+            self.kubernetes.delete("pods", attempt.namespace, attempt.worker(index))
+        return True
+
+    def _move(self, one: Live, step: Step, at: int) -> bool:
+        to, values = str(step.to), dict[str, object]()
+        if to == status.RUNNING:
+            values["startedAt"] = at
+        if to in status.ENDED:
+            values["endedAt"] = at
+        if to == status.QUEUED:
+            again = at + BACK_OFF_MS if step.reason and step.reason.code in _PATIENT else 0
+            later = replace(one.placement, draining=True, not_before=again)
+            values |= {"placement": later.stored(), "startedAt": None, "approved": 1,
+                       "retries": (one.row.retries or 0) + step.retry}  # fmt: skip
+        if to in {status.PAUSED, status.KILLED}:
+            values["placement"] = None
+        self.point("before-move")
+        with changing(self.engine) as connection:
+            reason = step.reason or _kept(one, to)
+            moved = jobs.move(connection, one.row, to, _ACTOR, reason, **values)
+        self.point("after-move")
+        return moved
+
+    def _move_row(self, row: jobs.Job, to: str, reason: Reason) -> None:
+        with changing(self.engine) as connection:
+            jobs.move(connection, row, to, _ACTOR, reason, endedAt=Clock())
+
+    def _place(self, one: Live, where: Placement) -> None:
+        """Write another placement; the state stays."""
+        with changing(self.engine) as connection:
+            jobs.move(connection, one.row, one.row.jobStatus, _ACTOR, _kept(one, ""),
+                      placement=where.stored())  # fmt: skip
+
+    def _explain(self, one: Live, reason: Reason) -> None:
+        if one.row.reason != reason.stored():
+            with changing(self.engine) as connection:
+                jobs.explain(connection, one.row, reason)
+
+    def _carry_out(self, decision: Decision, world: World) -> None:
+        one = world.live[decision.job]
+        if decision.verb == "wait" and decision.reason:
+            self._explain(one, decision.reason)
+        elif decision.verb == "approve":
+            with changing(self.engine) as connection:
+                jobs.move(connection, one.row, status.QUEUED, _ACTOR)
+        elif decision.verb == "preempt":
+            step = Step(status.QUEUED, decision.reason, delete=True)
+            if self._move(one, step, world.now):
+                self._delete(one.pods)
+        elif decision.verb == "start":
+            self._start(one, decision.nodes, world)
+
+    def _start(self, one: Live, nodes: tuple[str, ...], world: World) -> None:
+        """Write the attempt and where it goes, then make its objects; or let the next pass."""
+        where = Placement(nodes, world.now, world.resources.get(nodes[0], ""))
+        self.point("before-start")
+        with changing(self.engine) as connection:
+            started = jobs.move(
+                connection, one.row, status.SCHEDULING, _ACTOR, attempt=one.row.attempt + 1,
+                placement=where.stored(),
+            )  # fmt: skip
+        self.point("after-start")
+        if started:
+            with reading(self.engine) as connection:
+                row = jobs.find(connection, one.row.jobId)
+            if row is not None and row.jobStatus == status.SCHEDULING:
+                self._make(Live(row, one.request, where))
+
+    def _make(self, one: Live) -> None:
+        """Make what is missing. A name that is taken is this attempt's own, from before."""
+        try:
+            attempt = self._attempt(one)
+            if self.share:
+                self.share.prepare(attempt.person, attempt.folder)
+            self._wall(attempt.request.vc)
+            for kind, made in objects(attempt):
+                self._check_lease()
+                self.point(f"before-create-{kind}")
+                self.kubernetes.create(kind, attempt.namespace, made)
+                self.point(f"after-create-{kind}")
+        except (Refused, ValueError) as error:
+            reason = Reason("refused", {"words": str(error)[:500]})
+            self._move(one, Step(status.ERROR, reason, delete=True), self._now())
+
+    def _attempt(self, one: Live) -> Attempt:
+        row = one.row
+        with reading(self.engine) as connection:
+            found = people.identity_of(connection, row.userName)
+        who = person(row.userName, people.alias(row.userName), found)
+        day = datetime.fromtimestamp((row.queuedAt or 0) / 1000, timezone.utc).strftime("%y%m%d")
+        return Attempt(
+            row.jobId, row.attempt, who, one.request, one.placement.nodes, one.placement.resource,
+            self.share.claim if self.share else "", f"jobfiles/{day}/{row.jobId}",
+        )  # fmt: skip
+
+    def _wall(self, vc: str) -> None:
+        if vc not in self.walled:
+            for kind, space, made in walls.around(vc):
+                self._check_lease()
+                self.kubernetes.create(kind, space, made)
+            self.walled.add(vc)
+
+    def _check_lease(self) -> None:
+        with changing(self.engine) as connection:
+            if not lease.keep(connection, LEASE, self.holder, LEASE_MS):
+                raise LostLease(self.holder)
+
+    def _now(self) -> int:
+        with reading(self.engine) as connection:
+            return now(connection)
+
+    def _delete(self, pods: list[Seen]) -> None:
+        for pod in pods:
+            if not pod.gone and not pod.deleting:
+                self.point("before-delete")
+                self.kubernetes.delete("pods", pod.namespace, pod.name)
+                self.point("after-delete")
+
+    def _sweep(self, world: World) -> None:
+        """End what no live attempt owns; let go of names whose time as tombstones is over."""
+        for pod in [*world.strays, *(pod for one in world.live.values() for pod in one.pods)]:
+            one = world.live.get(pod.job)
+            current = one is not None and one.row.attempt == pod.attempt
+            if current:
+                continue
+            if not pod.gone:
+                self._delete([pod])
+            elif world.now - pod.ended > TOMBSTONE_MS:
+                self.point("before-release")
+                self.kubernetes.release(pod.namespace, pod.name)
+                self.point("after-release")
+                self.kubernetes.delete("pods", pod.namespace, pod.name)
+        for kind, found in world.others:
+            meta = found["metadata"]
+            one = world.live.get(meta["labels"][JOB])
+            if one is None or str(one.row.attempt) != meta["labels"][ATTEMPT]:
+                self._check_lease()
+                self.kubernetes.delete(kind, meta["namespace"], meta["name"])
+
+
+def _kept(one: Live, to: str) -> Reason | None:
+    """The reason that stands there stays where it says more: who stopped it, or why it was."""
+    return reasons.read(one.row.reason) if to != status.RUNNING else None

@@ -1,0 +1,100 @@
+"""Pods as they were seen, reduced to what the manager asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobplatform.admission import Amount
+from jobplatform.manager.devices import RESOURCES, amount
+from jobplatform.manager.pods import ATTEMPT, FINALIZER, JOB, WORKER
+
+Object = Mapping[str, Any]
+_NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_NO_START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A pod of a job. `gone`: nothing of it runs any more, and nothing will; its name stays."""
+
+    name: str
+    namespace: str
+    job: str
+    attempt: int
+    worker: int
+    phase: str
+    node: str
+    deleting: bool
+    gone: bool
+    why: str = ""
+    words: str = ""
+    code: int | None = None
+    ended: int = 0
+
+
+def ours(pod: Object) -> bool:
+    return JOB in (pod["metadata"].get("labels") or {})
+
+
+def seen(pod: Object, alive: Set[str]) -> Seen:
+    """A pod of ours. `alive` are the nodes that there are and that are not out of service: on
+    others, a pod that is being deleted does not run again."""
+    meta, status = pod["metadata"], pod.get("status", {})
+    deleting = "deletionTimestamp" in meta
+    node, phase = pod.get("spec", {}).get("nodeName", ""), status.get("phase", "Pending")
+    containers = status.get("containerStatuses") or []
+    ended = [one["state"]["terminated"] for one in containers if "terminated" in one["state"]]
+    stopped = bool(containers) and len(ended) == len(containers)
+    gone = phase in {"Succeeded", "Failed"} or (
+        deleting and (stopped or not node or node not in alive)
+    )
+    why, words = _why(status, containers)
+    return Seen(
+        meta["name"], meta["namespace"], meta["labels"][JOB], int(meta["labels"][ATTEMPT]),
+        int(meta["labels"][WORKER]), phase, node, deleting, gone, why, words,
+        ended[0].get("exitCode") if ended else None,
+        _time(ended[0].get("finishedAt") if ended else None)
+        or _time(meta.get("deletionTimestamp")) or _time(meta.get("creationTimestamp")),
+    )  # fmt: skip
+
+
+def _why(status: Object, containers: list[Any]) -> tuple[str, str]:
+    """Kubernetes' own word for what is wrong with a pod, and the sentence beside it."""
+    for one in containers:
+        waiting = one["state"].get("waiting", {})
+        if waiting.get("reason") in _NO_IMAGE:
+            return "image", str(waiting.get("message", waiting["reason"]))
+        if waiting.get("reason") in _NO_START:
+            return "config", str(waiting.get("message", waiting["reason"]))
+        if one["state"].get("terminated", {}).get("reason") == "OOMKilled":
+            return "memory", ""
+    if status.get("reason") == "Evicted":
+        return "evicted", str(status.get("message", ""))
+    if status.get("reason") in {"NodeLost", "NodeShutdown", "Terminated", "Shutdown"}:
+        return "node-lost", ""
+    return "", ""
+
+
+def requests(pod: Object) -> Amount:
+    """What a pod takes of its node."""
+    total = Amount()
+    for container in pod.get("spec", {}).get("containers", []):
+        given = container.get("resources", {}).get("requests") or {}
+        limits = container.get("resources", {}).get("limits") or {}
+        name = next((one for one in RESOURCES if one in limits), "")
+        total += amount({**limits, **given}, name)
+    return total
+
+
+def held(pod: Object) -> bool:
+    return FINALIZER in (pod["metadata"].get("finalizers") or [])
+
+
+def _time(text: str | None) -> int:
+    """Milliseconds of a time of Kubernetes'."""
+    if not text:
+        return 0
+    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)

@@ -1,0 +1,61 @@
+"""What the roles are told from outside: variables for what is no secret, files for what is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+
+class Missing(Exception):
+    """Something that a role needs was not given."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the database, Kubernetes and the share are."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: Path
+    admin_token: Path
+    kubernetes: str
+    share: Path | None
+    claim: str
+
+    def url(self) -> URL:
+        """The database's address. The password is read each time: a new one needs no restart."""
+        try:
+            password = self.password.read_text().strip()
+        except OSError as error:
+            raise Missing(f"the database's password cannot be read: {error}") from None
+        return URL.create("mysql+pymysql", self.user, password, self.host, self.port, self.database)
+
+
+def settings(given: Mapping[str, str] = os.environ) -> Settings:
+    host = given.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+    address = f"https://{f'[{host}]' if ':' in host else host}"
+    share = given.get("PLATFORM_SHARE", "")
+    if bool(share) != bool(given.get("PLATFORM_SHARE_CLAIM")):
+        raise Missing("PLATFORM_SHARE and PLATFORM_SHARE_CLAIM are given together or not at all")
+    try:
+        return Settings(
+            given.get("PLATFORM_DATABASE_HOST", "mysql"),
+            int(given.get("PLATFORM_DATABASE_PORT", "3306")),
+            given["PLATFORM_DATABASE_NAME"],
+            given.get("PLATFORM_DATABASE_USER", "root"),
+            Path(given.get("PLATFORM_DATABASE_PASSWORD_FILE", "/etc/platform/database-password")),
+            Path(given.get("PLATFORM_ADMIN_TOKEN_FILE", "/etc/platform/admin-token")),
+            f"{address}:{given.get('KUBERNETES_SERVICE_PORT', '443')}",
+            Path(share) if share else None,
+            given.get("PLATFORM_SHARE_CLAIM", ""),
+        )
+    except KeyError as error:
+        raise Missing(f"set {error.args[0]}") from None
+    except ValueError:
+        raise Missing("PLATFORM_DATABASE_PORT is no number") from None

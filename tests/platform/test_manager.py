@@ -1,0 +1,382 @@
+"""The manager against a Kubernetes that keeps objects: jobs run, stop, are tried again and end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+
+from jobplatform.manager.kubernetes import Away
+from jobplatform.manager.loop import LEASE, LostLease, Manager
+from jobplatform.model import reasons
+from jobplatform.model.request import Request
+from jobplatform.store import jobs, people, vcs
+from jobplatform.store.database import changing, reading
+from jobplatform.store.tables import identity, job_events, leases
+from jobplatform.store.tables import jobs as table
+from tests.support.platform.clients import JOB
+from tests.support.platform.kubernetes import FakeKubernetes
+
+GANG = {"kind": "distributed", "workers": 2, "device": "V100", "devices": 8}
+
+
+class Site:
+    """A database with one virtual cluster and one person, a cluster, and a manager."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.cluster = FakeKubernetes("n1", "n2")
+        self.manager = Manager(engine, self.cluster, "one")
+        with changing(engine) as connection:
+            vcs.add(connection, "a", {"V100": 16}, {})
+            people.set_identity(connection, "ann@example.org", 5000, 5001, [5001, 27])
+
+    def submit(self, **fields: Any) -> str:
+        with changing(self.engine) as connection:
+            asked = Request.model_validate({**JOB, **fields})
+            return jobs.add(connection, asked, "ann@example.org")
+
+    def job(self, number: str) -> Any:
+        with reading(self.engine) as connection:
+            return jobs.find(connection, number)
+
+    def ask(self, number: str, to: str) -> None:
+        with changing(self.engine) as connection:
+            found = jobs.find(connection, number)
+            assert found is not None and jobs.move(connection, found, to, "ann")
+
+    def turns(self, count: int = 3) -> None:
+        """Passes, and between them what kubelets do."""
+        for _ in range(count):
+            assert self.manager.turn()
+            self.cluster.start()
+            self.cluster.stop_deleted()
+
+    def told(self, number: str) -> list[str]:
+        with reading(self.engine) as connection:
+            return [row.status for row in jobs.events(connection, number)]
+
+    def forget_lease(self) -> None:
+        with changing(self.engine) as connection:
+            connection.execute(leases.delete())
+
+    def long_ago(self, number: str, **values: Any) -> None:
+        with changing(self.engine) as connection:
+            connection.execute(update(table).where(table.c.jobId == number).values(values))
+
+
+@pytest.fixture
+def site(database: Engine) -> Site:
+    return Site(database)
+
+
+def test_a_job_runs_and_finishes_and_its_objects_go(site: Site) -> None:
+    number = site.submit(device="V100", devices=2)
+    site.turns()
+    assert site.job(number).jobStatus == "running"
+    name = f"job-{number}-1-worker-0"
+    assert site.cluster.running(number) == [name]
+    site.cluster.end(name)
+    site.turns()
+    assert site.job(number).jobStatus == "finished"
+    assert [one for one in site.cluster.objects if one[0] in {"pods", "services"}] == []
+    assert site.told(number) == ["unapproved", "queued", "scheduling", "running", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("code", "state", "words"),
+    [(3, {}, "ended with 3"), (139, {}, "ended by signal 11"),
+     (137, {"reason": "OOMKilled"}, "more memory than it asked for")],
+)  # fmt: skip
+def test_a_failure_of_the_users_is_told_and_not_tried_again(
+    site: Site, code: int, state: dict[str, str], words: str
+) -> None:
+    number = site.submit()
+    site.turns()
+    site.cluster.end(f"job-{number}-1-worker-0", code, **state)
+    site.turns()
+    assert (site.job(number).jobStatus, site.cluster.runs.total()) == ("failed", 1)
+    assert words in jobs_sentence(site, number)
+
+
+def jobs_sentence(site: Site, number: str) -> str:
+    reason = reasons.read(site.job(number).reason)
+    return reason.sentence if reason else ""
+
+
+def test_a_gang_starts_whole_and_one_failure_ends_it(site: Site) -> None:
+    number = site.submit(**GANG)
+    site.turns()
+    assert len(site.cluster.running(number)) == 2
+    site.cluster.end(f"job-{number}-1-worker-1", 1)
+    site.turns()
+    assert (site.job(number).jobStatus, site.cluster.running(number)) == ("failed", [])
+
+
+def test_stop_pause_and_resume(site: Site) -> None:
+    number = site.submit()
+    site.turns()
+    site.ask(number, "pausing")
+    site.turns()
+    assert (site.job(number).jobStatus, site.cluster.running(number)) == ("paused", [])
+    site.ask(number, "unapproved")
+    site.turns()
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-0"]
+    site.ask(number, "killing")
+    site.turns()
+    assert (site.job(number).jobStatus, site.cluster.running(number)) == ("killed", [])
+
+
+def test_a_lost_node_starts_the_whole_gang_once_more_and_only_when_the_old_one_is_gone(
+    site: Site,
+) -> None:
+    number = site.submit(**GANG)
+    site.turns()
+    lost = f"job-{number}-1-worker-1"
+    site.cluster.delete("pods", "vc-a", lost)  # as the node controller does
+    site.manager.turn()
+    site.manager.turn()
+    assert site.cluster.attempts(number) == {"1"}
+    site.turns(4)
+    assert site.job(number).attempt == 2
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
+    assert site.cluster.runs.total() == 4
+
+
+def test_a_job_that_loses_its_node_too_often_fails(site: Site) -> None:
+    number = site.submit(retries=1)
+    for attempt in (1, 2):
+        site.turns()
+        site.cluster.delete("pods", "vc-a", f"job-{number}-{attempt}-worker-0")
+        site.turns()
+    assert site.job(number).jobStatus == "failed"
+    assert "all 2 attempts are used" in jobs_sentence(site, number)
+
+
+def test_a_time_limit_ends_a_job(site: Site) -> None:
+    number = site.submit(max_seconds=60)
+    site.turns()
+    site.long_ago(number, startedAt=1)
+    site.turns()
+    assert site.job(number).jobStatus == "killed"
+    assert jobs_sentence(site, number) == "It reached its time limit of 60 s."
+
+
+def test_a_gang_of_which_some_never_run_gives_its_devices_back(site: Site) -> None:
+    number = site.submit(**GANG)
+    site.manager.turn()
+    site.manager.turn()
+    away = site.cluster.nodes.pop("n2")  # its kubelet starts nothing
+    site.cluster.start()
+    site.cluster.nodes["n2"] = away
+    stored = site.job(number).placement
+    site.long_ago(number, placement=stored.replace('"at": ', '"at": -9'))
+    site.manager.turn()
+    site.cluster.stop_deleted()
+    site.manager.turn()
+    assert (site.job(number).jobStatus, site.cluster.running(number)) == ("queued", [])
+    assert "Only 1 of 2 pods ran within 300 s" in jobs_sentence(site, number)
+
+
+def test_an_image_that_cannot_be_pulled_is_told_with_the_registrys_words(site: Site) -> None:
+    number = site.submit()
+    site.manager.turn()
+    site.manager.turn()
+    waiting = {"reason": "ErrImagePull", "message": "manifest unknown"}
+    (pod,) = site.cluster.pods().values()
+    pod["status"]["containerStatuses"] = [{"state": {"waiting": waiting}}]
+    site.manager.turn()
+    assert "cannot be pulled: manifest unknown" in jobs_sentence(site, number)
+    assert site.job(number).jobStatus == "scheduling"
+
+
+def test_what_kubernetes_refuses_is_an_error_with_its_words(site: Site) -> None:
+    number = site.submit()
+    site.cluster.refusal = "exceeded quota"
+    site.turns()
+    assert site.job(number).jobStatus == "error"
+    assert "exceeded quota" in jobs_sentence(site, number)
+
+
+@pytest.mark.parametrize("numbers", [{"uid": 0}, {"gid": 0}, {"uid": 999}])
+def test_no_job_runs_with_numbers_of_the_systems(site: Site, numbers: dict[str, int]) -> None:
+    number = site.submit()
+    with changing(site.engine) as connection:
+        connection.execute(update(identity).values(numbers))
+    site.turns()
+    assert (site.job(number).jobStatus, site.cluster.pods()) == ("error", {})
+
+
+def test_unreadable_parameters_end_that_job_and_disturb_no_other(site: Site) -> None:
+    old, new = site.submit(), site.submit()
+    site.long_ago(old, jobParams="gibberish")
+    site.turns()
+    assert [site.job(one).jobStatus for one in (old, new)] == ["error", "running"]
+
+
+def test_silence_of_kubernetes_changes_nothing(site: Site) -> None:
+    running, queued = site.submit(), site.submit(device="V100", devices=8, workers=2,
+                                                 kind="distributed")  # fmt: skip
+    site.turns()
+    before = [site.job(one) for one in (running, queued)]
+    site.cluster.away = True
+    for _ in range(5):
+        with pytest.raises(Away):
+            site.manager.turn()
+    site.cluster.away = False
+    assert [site.job(one) for one in (running, queued)] == before
+
+
+def test_unchanged_reasons_are_not_written_again(site: Site) -> None:
+    number = site.submit(device="V100", devices=32)
+    site.turns()
+    before = site.job(number)
+    site.turns()
+    assert (site.job(number), "and a may have 16" in jobs_sentence(site, number)) == (before, True)
+
+
+def test_borrowers_leave_for_others_and_come_back(site: Site) -> None:
+    borrower = site.submit(**GANG, preemptible=True)
+    site.turns()
+    other = site.submit(device="V100", devices=8)
+    site.turns(5)
+    assert site.job(other).jobStatus == "running"
+    assert (site.job(borrower).jobStatus, site.cluster.running(borrower)) == ("queued", [])
+    site.cluster.end(f"job-{other}-1-worker-0")
+    site.turns(4)
+    assert (site.job(borrower).jobStatus, site.job(borrower).attempt) == ("running", 2)
+
+
+def test_of_two_managers_one_leads(site: Site) -> None:
+    second = Manager(site.engine, site.cluster, "two")
+    assert [site.manager.turn(), second.turn(), site.manager.turn()] == [True, False, True]
+    site.forget_lease()
+    assert [second.turn(), site.manager.turn()] == [True, False]
+
+
+class Dies(Exception):
+    """The process ends here."""
+
+
+POINTS = ["before-start", "after-start", "before-create-services", "after-create-services",
+          "before-create-configmaps", "before-create-pods", "after-create-pods",
+          "before-move", "after-move", "before-delete", "after-delete", "before-release",
+          "after-release"]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("skip", [0, 1, 2])
+def test_killed_at_any_point_nothing_is_lost_or_doubled(site: Site, point: str, skip: int) -> None:
+    """A gang runs and is paused, runs again and finishes; a manager dies on the way."""
+    number, left = site.submit(**GANG), [skip]
+
+    def die(name: str) -> None:
+        if name == point:
+            left[0] -= 1
+            if left[0] < 0:
+                left[0] = 10**9
+                raise Dies
+
+    site.manager.point = die
+    live(site, 4)
+    site.ask(number, "pausing")
+    live(site, 4)
+    assert site.job(number).jobStatus == "paused"
+    site.ask(number, "unapproved")
+    live(site, 4)
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
+    for index in (0, 1):
+        site.cluster.end(f"job-{number}-2-worker-{index}")
+    live(site, 4)
+    assert site.job(number).jobStatus == "finished"
+    assert set(site.cluster.runs.values()) == {2}
+    assert [one for one in site.cluster.objects if one[0] in {"services", "configmaps"}] == []
+    assert site.cluster.running(number) == []
+
+
+def live(site: Site, turns: int) -> None:
+    """Passes of a manager that another replaces where it dies."""
+    for _ in range(turns):
+        try:
+            site.manager.turn()
+        except Dies:
+            site.manager = Manager(site.engine, site.cluster, "next")
+            site.forget_lease()
+        site.cluster.start()
+        site.cluster.stop_deleted()
+
+
+def sleeping(site: Site, point: str, meanwhile: Any) -> None:
+    """An old leader sleeps at a point, after it looked at its lease; things happen; it wakes up."""
+    slept: list[str] = []
+    site.manager.turn()
+
+    def sleep(name: str) -> None:
+        if name == point and not slept:
+            slept.append(name)
+            site.forget_lease()
+            meanwhile(Manager(site.engine, site.cluster, "new"))
+
+    site.manager.point = sleep
+    with pytest.raises(LostLease):
+        site.manager.turn()
+    assert slept
+    site.manager = Manager(site.engine, site.cluster, "new")
+
+
+def test_an_old_leader_that_wakes_after_its_job_was_cleaned_up_makes_nothing(site: Site) -> None:
+    number = site.submit(**GANG)
+
+    def finish(new: Manager) -> None:
+        site.manager, old = new, site.manager
+        site.turns()
+        for index in (0, 1):
+            site.cluster.end(f"job-{number}-1-worker-{index}", finishedAt="2999-01-01T00:00:00Z")
+        site.turns()
+        assert site.job(number).jobStatus == "finished"
+        site.manager = old
+
+    sleeping(site, "before-create-pods", finish)
+    site.turns()
+    assert set(site.cluster.runs.values()) == {1}
+
+
+def test_an_old_leader_that_wakes_after_a_pause_makes_no_second_worker(site: Site) -> None:
+    """It slept before the first pod was made; the job was paused and runs again meanwhile."""
+    number = site.submit(**GANG)
+
+    def pause(new: Manager) -> None:
+        site.manager, old = new, site.manager
+        site.ask(number, "pausing")
+        site.turns()
+        site.ask(number, "unapproved")
+        site.turns(4)
+        assert len(site.cluster.running(number)) == 2
+        site.manager = old
+
+    sleeping(site, "before-create-pods", pause)
+    site.turns()
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
+    assert set(site.cluster.runs.values()) == {1}
+
+
+def test_names_are_let_go_when_no_old_leader_can_sleep_so_long(site: Site) -> None:
+    number = site.submit()
+    site.turns()
+    site.cluster.end(f"job-{number}-1-worker-0", finishedAt="2999-01-01T00:00:00Z")
+    site.turns()
+    assert len(site.cluster.pods()) == 1
+    site.cluster.end(f"job-{number}-1-worker-0")
+    site.turns()
+    assert site.cluster.pods() == {}
+
+
+def test_the_lease_is_kept_by_the_databases_clock(site: Site) -> None:
+    site.manager.turn()
+    with changing(site.engine) as connection:
+        connection.execute(update(leases).where(leases.c.name == LEASE).values(expires=1))
+    with pytest.raises(LostLease):
+        site.manager._check_lease()
+    with reading(site.engine) as connection:
+        assert connection.execute(job_events.select()).all() == []
