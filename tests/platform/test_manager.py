@@ -266,7 +266,7 @@ POINTS = ["before-start", "after-start", "before-create-services", "after-create
 
 
 @pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("skip", [0, 1, 2])
+@pytest.mark.parametrize("skip", [0, 1])
 def test_killed_at_any_point_nothing_is_lost_or_doubled(site: Site, point: str, skip: int) -> None:
     """A gang runs and is paused, runs again and finishes; a manager dies on the way."""
     number, left = site.submit(**GANG), [skip]
@@ -322,6 +322,7 @@ def sleeping(site: Site, point: str, meanwhile: Any) -> None:
     with pytest.raises(LostLease):
         site.manager.turn()
     assert slept
+    site.cluster.start()  # whatever it made runs before the new leader looks again
     site.manager = Manager(site.engine, site.cluster, "new")
 
 

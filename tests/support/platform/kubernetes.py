@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from datetime import datetime, timezone
 from typing import Any
 
 from jobplatform.manager.kubernetes import Away, Object, Refused
@@ -50,7 +51,7 @@ class FakeKubernetes:
         self.sent.append(f"delete {kind} {name}")
         found = self.objects.get((kind, space, name))
         if found and found["metadata"].get("finalizers"):
-            found["metadata"].setdefault("deletionTimestamp", "2026-01-01T00:00:00Z")
+            found["metadata"].setdefault("deletionTimestamp", now())
         else:
             self.objects.pop((kind, space, name), None)
 
@@ -110,6 +111,10 @@ class FakeKubernetes:
     def attempts(self, job: str) -> set[str]:
         return {pod["metadata"]["labels"][ATTEMPT] for pod in self.pods().values()
                 if pod["metadata"]["labels"][JOB] == job}  # fmt: skip
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def target(pod: Object) -> str:
