@@ -61,6 +61,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "images",
         "Build the cluster's images, push them to its registry, list and run them",
     ),
+    "registry": (
+        "registry",
+        "Run the cluster's own registry of images; give nodes the credentials and images of others",
+    ),
     "bundle": (
         "bundle",
         "Kubernetes, its images and packages in one directory, for nodes without network",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from dlws.config.model.machines import MAKERS
+from dlws.config.registry import registry_of
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.merge import merged
 from dlws.core.program import PROGRAM
@@ -137,10 +138,19 @@ def docker_settings(config: Config, chosen: Device | None = None) -> Tree:
         "log-driver": "json-file",
         "log-opts": {"max-size": "100m", "max-file": "3"},
     }
+    if mirrors := hub_mirrors(config):
+        settings["registry-mirrors"] = mirrors
     if chosen:
         settings["default-runtime"] = chosen.name
         settings["runtimes"] = {chosen.name: {"path": chosen.binary, "runtimeArgs": []}}
     return merged(settings, config.docker_daemon)
+
+
+def hub_mirrors(config: Config) -> list[str]:
+    """The addresses of our own mirror of Docker Hub: Docker knows mirrors of no other registry."""
+    found = registry_of(config, {})
+    mirrors = found.mirrors if found else ()
+    return [f"https://{found.mirror_place(m)}" for m in mirrors if found and m.name == "docker.io"]
 
 
 def containerd_config(old: Tree, settings: Tree) -> Tree:
@@ -210,7 +220,11 @@ def docker_config(old: Tree, settings: Tree) -> Tree:
         raise DeployError("exec-opts in it is not a list", "correct it on that node")
     names = {str(option).partition("=")[0] for option in ours}
     others = [option for option in theirs if str(option).partition("=")[0] not in names]
-    return {**merged(old, settings), "exec-opts": [*others, *ours]}
+    made = {**merged(old, settings), "exec-opts": [*others, *ours]}
+    mirrors, kept = settings.get("registry-mirrors", []), old.get("registry-mirrors")
+    if mirrors and isinstance(kept, list):
+        made["registry-mirrors"] = list(dict.fromkeys([*mirrors, *kept]))
+    return made
 
 
 def _without(table: Tree, name: str) -> Tree:

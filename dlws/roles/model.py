@@ -60,7 +60,7 @@ class Each(Part):
     """A file of the folder that becomes several on the node: one for each item of a list."""
 
     of: Text = Field(description="An expression: the list. Templates see an item as `item`.")
-    name: Text = Field(description="The name of an item's file; its directory is the template's.")
+    name: Text = Field(description="The name of an item's file, below the template's directory.")
 
 
 class RoleFile(Part):

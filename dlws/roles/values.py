@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.addresses import address_of, hosts_file
 from dlws.config.mounts import mounts_of
 from dlws.config.problems import Path
 from dlws.config.reading.strict import WrongFile
+from dlws.config.registry import has_ca, registry_of
 from dlws.config.shares import share_of
 from dlws.config.volumes import volumes_of
 from dlws.core import templates
@@ -18,26 +20,48 @@ from dlws.core.templates import CannotRender
 from dlws.secrets.redaction import revealed
 
 if TYPE_CHECKING:
+    import pathlib
+
     from pydantic import SecretStr
 
     from dlws.config import Machine
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
     from dlws.roles.folder import Role
+    from dlws.secrets.vault import Vault
 
 Values = Mapping[str, Any]
 _CURE = (
-    "Templates see config, machine, nodes, share, mounts, volumes, secret() "
+    "Templates see config, machine, nodes, share, mounts, volumes, registry, secret(), kept() "
     "and the vars of role.yaml."
 )
 _EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
 
 
 def common(cluster: Cluster) -> dict[str, Any]:
-    """What the templates of all nodes see: config, nodes."""
+    """What the templates of all nodes see: config, nodes, registry, kept()."""
     hosts = hosts_file(cluster.directory)
-    nodes = [_addressed(node.machine, hosts) for node in cluster.nodes]
-    return {"config": cluster.config, "nodes": nodes, "_hosts": hosts}
+    return {
+        "config": cluster.config,
+        "nodes": [_addressed(node.machine, hosts) for node in cluster.nodes],
+        "registry": registry_of(cluster.config, hosts) if has_ca(cluster.deploy) else None,
+        "kept": Kept(cluster.deploy, cluster.run.vault),
+        "_hosts": hosts,
+    }
+
+
+class Kept:
+    """The text of a file below deploy/, read once, decrypted where need be."""
+
+    def __init__(self, deploy: pathlib.Path, vault: Vault) -> None:
+        self._deploy, self._vault = deploy, vault
+        self._lock, self._texts = Lock(), dict[str, str]()
+
+    def __call__(self, name: str) -> str:
+        with self._lock:
+            if name not in self._texts:
+                self._texts[name] = self._vault.read(self._deploy / name).decode()
+            return self._texts[name]
 
 
 def of_node(shared: Values, node: Node) -> dict[str, Any]:

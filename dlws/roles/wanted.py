@@ -195,7 +195,7 @@ def _each(role: Role, source: str, values: Values) -> Iterator[Placed]:
     for item in fill.evaluated(role, (*key, "of"), each.of, values):
         known = {**values, "item": item}
         name = fill.text(role, (*key, "name"), each.name, known)
-        if "/" in name or name in ("", ".", ".."):
+        if {"", ".", ".."} & {*name.split("/")}:
             raise fill.wrong(role, (*key, "name"), f"{name!r} is not the name of a file")
         yield Placed(f"{source.rpartition('/')[0]}/{name}", source, known)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from dlws.core.connection import Local
+from dlws.registry import kept
+from dlws.registry.start import configured
 from dlws.roles import builder, folder
 from dlws.roles.builder import key
 from dlws.roles.carry import Carriers
@@ -117,7 +119,9 @@ def test_each_role_of_ours_makes_a_script_for_a_node_that_carries_it(
             "type: nfs\n    server: storage01\n", "type: glusterfs\n    server: storage01 gpu01\n"
         )
         text = text.replace("filesharename: /mnt/local", "filesharename: volume1")
-    carriers = Carriers(make(text).cluster)
+    cluster = make(f"{text}\nregistry: {{enabled: true}}\n").cluster
+    kept.ensure(cluster, configured(cluster))
+    carriers = Carriers(cluster)
     nodes = carriers.nodes(name)
     assert nodes, f"no machine of config.yaml.example carries {name}"
     for node in nodes:

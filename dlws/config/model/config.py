@@ -11,6 +11,7 @@ from dlws.config.model.kubernetes import Kubelabels, Kubernetes
 from dlws.config.model.labels import KUBELABELS
 from dlws.config.model.machines import JumpHost, Machine, Port, Ssh
 from dlws.config.model.network import ClusterNetwork
+from dlws.config.model.registry import OwnRegistry
 from dlws.config.model.sizes import OnPremise, Sku
 from dlws.config.model.storage import Mountpoint
 from dlws.config.model.types import (
@@ -107,6 +108,9 @@ class Config(Section):
     )
     dockers: Dockers = Field(
         default_factory=Dockers, description="Where the system's own images come from."
+    )
+    registry: OwnRegistry = Field(
+        default_factory=OwnRegistry, description="The cluster's own registry of images."
     )
     registry_credential: dict[str, Registry] = Field(
         default={}, description="Credentials per registry."

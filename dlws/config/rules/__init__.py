@@ -15,6 +15,7 @@ from dlws.config.rules import (
     networks,
     oddities,
     paths,
+    registry,
     storage,
     users,
 )
@@ -38,6 +39,9 @@ _RULES: tuple[Rule, ...] = (
     controlplane.pod_security,
     storage.mountpoints,
     storage.mountable,
+    registry.place,
+    registry.mirrors,
+    registry.login,
     paths.absolute,
     paths.shares,
     paths.socket,

@@ -1,0 +1,103 @@
+"""The roles registry and registry-trust: what they place on nodes."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import yaml
+
+from dlws.registry.certificates import loaded
+from dlws.roles.carry import Carriers
+from dlws.roles.wanted import Wanted, wanted
+from tests.support.fakes import World
+from tests.support.registries import CONFIG, OPEN, PASSWORD, Start
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def of(world: World, role: str, name: str = "infra01") -> Wanted:
+    carriers = Carriers(world.cluster)
+    node = next(node for node in carriers.nodes(role) if node.name == name)
+    return wanted(carriers.role(role), carriers.values(node))
+
+
+def files(found: Wanted) -> dict[str, str]:
+    return {file.path: bytes(file.content).decode() for file in found.files}
+
+
+def test_the_registry_is_on_one_node_and_all_trust_it(started: Start) -> None:
+    carriers = Carriers(started().cluster)
+    assert [node.name for node in carriers.nodes("registry")] == ["infra01"]
+    assert [node.name for node in carriers.nodes("registry-trust")] == ["infra01", "gpu01"]
+    assert carriers.role("registry").says.apart and carriers.role("registry-trust").says.apart
+
+
+def test_nobody_carries_the_roles_before_it_was_started(make: Start) -> None:
+    carriers = Carriers(make(CONFIG).cluster)
+    assert not carriers.nodes("registry") and not carriers.nodes("registry-trust")
+
+
+def test_servers_of_the_registry_and_its_mirrors(started: Start) -> None:
+    found = of(started(), "registry")
+    place, names = "/etc/dlws/registry", ("main", "mirror-docker.io", "mirror-quay.example:8443")
+    made = {name: yaml.safe_load(files(found)[f"{place}/{name}.yml"]) for name in names}
+    assert [one["http"]["addr"] for one in made.values()] == [":5443", ":5444", ":5445"]
+    roots = [one["storage"]["filesystem"]["rootdirectory"] for one in made.values()]
+    assert roots == [f"/var/lib/dlws-registry/{name}" for name in names]
+    assert [one.get("proxy", {}).get("remoteurl") for one in made.values()] == [
+        *(None, "https://registry-1.docker.io", "https://quay.example:8443")
+    ]
+    assert [one.get("auth", {}).get("htpasswd") is not None for one in made.values()] == [
+        *(True, False, False)
+    ]
+    assert all(one["http"]["tls"]["key"] == f"{place}/tls.key" for one in made.values())
+    assert made["main"]["storage"]["delete"] == {"enabled": True}
+    assert found.units == tuple(f"dlws-registry@{name}.service" for name in names)
+    assert found.listens == ((5443, "tcp"), (5444, "tcp"), (5445, "tcp"))
+    assert found.links == {"/etc/systemd/system/docker-registry.service": "/dev/null"}
+
+
+def test_keys_and_passwords_are_for_the_registry_alone(started: Start) -> None:
+    found = of(started(), "registry")
+    private = {f.path: (f.mode, f.owner) for f in found.files if f.path.startswith("/etc/dlws/")}
+    assert set(private.values()) == {(0o640, "root:docker-registry")}
+    assert all(PASSWORD not in text for text in files(found).values())
+    assert files(found)["/etc/dlws/registry/htpasswd"].startswith("puller:$2b$")
+
+
+def test_without_credentials_for_it_everybody_may_use_it(started: Start) -> None:
+    found = files(of(started(OPEN), "registry"))
+    assert "auth" not in yaml.safe_load(found["/etc/dlws/registry/main.yml"])
+    assert found["/etc/dlws/registry/htpasswd"] == ""
+
+
+@pytest.mark.parametrize(("folder", "server", "host"), [
+    ("10.1.0.1:5443", "https://10.1.0.1:5443", "https://10.1.0.1:5443"),
+    ("infra01:5443", "https://infra01:5443", "https://infra01:5443"),
+    ("infra01.example.org:5443",) + ("https://infra01.example.org:5443",) * 2,
+    ("docker.io", "https://registry-1.docker.io", "https://10.1.0.1:5444"),
+    ("quay.example:8443", "https://quay.example:8443", "https://10.1.0.1:5445"),
+])  # fmt: skip
+def test_containerd_finds_it_by_each_name(
+    started: Start, folder: str, server: str, host: str
+) -> None:
+    found = files(of(started(), "registry-trust", "gpu01"))
+    made = tomllib.loads(found[f"/etc/containerd/certs.d/{folder}/hosts.toml"])
+    assert made["server"] == server and list(made["host"]) == [host]
+    assert made["host"][host]["ca"] == "/etc/dlws/registry-ca.crt"
+    assert "pull" in made["host"][host]["capabilities"]
+    assert loaded(found["/etc/dlws/registry-ca.crt"])
+
+
+def test_docker_trusts_it_by_each_name(started: Start) -> None:
+    found = of(started(), "registry-trust", "gpu01").links
+    assert set(found.values()) == {"/etc/dlws/registry-ca.crt"}
+    assert set(found) == {
+        f"/etc/docker/certs.d/{place}/ca.crt"
+        for place in ("10.1.0.1:5443", "infra01:5443", "infra01.example.org:5443",
+                      "10.1.0.1:5444", "10.1.0.1:5445")
+    }  # fmt: skip
