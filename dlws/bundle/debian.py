@@ -34,8 +34,10 @@ SERVERS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-
 PACKAGES = (
     *("conntrack", "containerd", "containernetworking-plugins", "curl", "ebtables", "ethtool"),
     *("gnupg", "iptables", "kmod", "nfs-common", "pciutils", "procps", "runc", "socat"),
+    *("docker-registry", "skopeo"),
 )
-"""What the node scripts install before Kubernetes runs; what these need comes along."""
+"""What the node scripts install before Kubernetes runs, then what the registry is; what these
+need comes along."""
 _LIBC = ("libc6",)
 _PROXY = (
     *("conntrack", "iptables", "libip4tc2", "libip6tc2", "libmnl0", "libnetfilter-conntrack3"),

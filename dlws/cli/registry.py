@@ -49,3 +49,64 @@ def status(session: Session, output: str) -> None:
     from dlws.registry import status as actions
 
     actions.show(session.cluster, output)
+
+
+@registry.command()
+@click.pass_obj
+def gc(session: Session) -> None:
+    """Remove images that no tag leads to any more, and layers that no image has.
+
+    Refused while something is being pushed. Meanwhile the registry serves images and takes none.
+    --dry-run says what would go.
+    """
+    from dlws.registry import gc as actions
+
+    actions.collect(session.cluster)
+
+
+@registry.command()
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.pass_obj
+def mirror(session: Session, images: tuple[str, ...]) -> None:
+    """Copy IMAGEs of other registries into our own, and print what they are called there.
+
+    All architectures are copied, and digests stay.
+    """
+    from dlws.registry import mirror as actions
+
+    actions.mirror(session.cluster, images)
+
+
+@registry.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.pass_obj
+def pull(session: Session, images: tuple[str, ...]) -> None:
+    """Have all nodes pull IMAGEs (default: pre_download_images of config.yaml), many at once.
+
+    An image that a node has is not pulled again. --nodes chooses nodes.
+    """
+    from dlws.registry import pull as actions
+
+    cluster = session.cluster
+    nodes = [node for node in cluster.select() if node.machine.in_cluster]
+    actions.pull(cluster, nodes, images)
+
+
+@registry.command()
+@click.option(
+    "--namespace",
+    "-n",
+    "namespaces",
+    multiple=True,
+    metavar="NAMESPACE",
+    help="Namespaces that get it (default: default and kube-system).",
+)
+@click.pass_obj
+def secret(session: Session, namespaces: tuple[str, ...]) -> None:
+    """Give Kubernetes the credentials of registry_credential: the Secret regcred.
+
+    They go to the API server alone, and to no node.
+    """
+    from dlws.registry import secret as actions
+
+    actions.bring(session.cluster, namespaces)

@@ -71,7 +71,7 @@ class Status:
                 by_words.setdefault(words, []).append(name)
         found += [f"not reached from {_names(who)}: {words}" for words, who in by_words.items()]
         if self.look.size and self.look.free < _SCARCE * self.look.size:
-            found.append(f"its disk on {self.node} is full: {_size(self.look.free)} are free")
+            found.append(f"its disk on {self.node} is full: {sized(self.look.free)} are free")
         ends = self.certificate_ends and datetime.fromisoformat(self.certificate_ends)
         if not ends or ends - now <= certificates.LEFT:
             found.append(f"its certificate ends {self.certificate_ends or 'now: there is none'}")
@@ -171,7 +171,7 @@ def table(found: Status) -> str:
     lines = [
         f"registry     {found.place} on {found.node}",
         f"certificate  until {found.certificate_ends[:10] or '-'}",
-        f"disk         {_size(seen.used)} of images, {_size(seen.free)} of {_size(seen.size)} free",
+        f"disk         {sized(seen.used)} of images, {sized(seen.free)} of {sized(seen.size)} free",
         *(f"unit         {unit}: {state}" for unit, state in seen.units.items()),
         *(f"from         {name}: {words}" for name, words in found.reached.items()),
     ]
@@ -184,5 +184,6 @@ def table(found: Status) -> str:
     return "\n".join(lines)
 
 
-def _size(size: int) -> str:
+def sized(size: int) -> str:
+    """A number of bytes for people."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"

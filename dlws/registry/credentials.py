@@ -1,0 +1,94 @@
+"""The credentials of registries, for Kubernetes and for runtimes; names of images. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from dlws.config import Config
+from dlws.config.registry import OurRegistry, server_name
+from dlws.core.errors import UsageError
+from dlws.secrets.redaction import revealed
+
+HUB = "docker.io"
+_HUB_KEY = "https://index.docker.io/v1/"
+"""Under this address Docker and Kubernetes keep the credentials of Docker Hub."""
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_NAME = re.compile(
+    rf"(?:[A-Za-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?(?:/{_PART})+"
+    r"(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
+)
+
+
+class Credential(NamedTuple):
+    user: str
+    password: str
+
+
+def credentials(config: Config) -> dict[str, Credential]:
+    """By the names of registries; those of registry_credential come before private ones."""
+    found: dict[str, Credential] = {}
+    for table in (config.private_docker_credential, config.registry_credential):
+        for name, given in table.items():
+            if given.username and given.password:
+                known = Credential(given.username, revealed(given.password) or "")
+                found[server_name(name)] = known
+    return found
+
+
+def everywhere(
+    known: Mapping[str, Credential], registry: OurRegistry | None
+) -> dict[str, Credential]:
+    """The same, and those of our own registry by all names that lead to it."""
+    places = registry.places if registry else ()
+    own = next((known[place] for place in places if place in known), None)
+    return {**known, **(dict.fromkeys(places, own) if own else {})}
+
+
+def docker_config(known: Mapping[str, Credential]) -> str:
+    """The credentials as Docker's config.json has them, on one line."""
+    auths = {_HUB_KEY if name == HUB else name: _auth(one) for name, one in sorted(known.items())}
+    return json.dumps({"auths": auths})
+
+
+def _auth(one: Credential) -> dict[str, str]:
+    word = base64.b64encode(f"{one.user}:{one.password}".encode()).decode()
+    return {"username": one.user, "password": one.password, "auth": word}
+
+
+def full_name(name: str) -> str:
+    """An image's name with its registry and tag: nginx is docker.io/library/nginx:latest."""
+    rest, at, digest = name.strip().partition("@")
+    head, colon, tag = rest.rpartition(":")
+    if not colon or "/" in tag:
+        head, tag = rest, "" if at else "latest"
+    first, slash, path = head.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        first, path = HUB, head
+    host = server_name(first)
+    if host == HUB and "/" not in path:
+        path = f"library/{path}"
+    made = f"{host}/{path}{f':{tag}' if tag else ''}{at}{digest}"
+    if not _NAME.fullmatch(made):
+        raise UsageError(
+            f"{name!r} is not the name of an image",
+            "write one like nginx:1.27, or registry.example.org/team/app:1.0",
+        )
+    return made
+
+
+def server_of(name: str) -> str:
+    """The registry of an image, by its full name."""
+    return name.partition("/")[0]
+
+
+def wanted_images(config: Config, given: Iterable[str]) -> list[str]:
+    """The images to pull, by their full names: those given, else pre_download_images."""
+    tables = (config.registry_credential, config.private_docker_credential)
+    said = [
+        image for table in tables for one in table.values() for image in one.pre_download_images
+    ]
+    return list(dict.fromkeys(map(full_name, list(given) or said)))

@@ -1,0 +1,56 @@
+"""Why an image could not be pulled or pushed, in a sentence, and what to do. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dlws.core.program import PROGRAM
+
+
+class Reason(NamedTuple):
+    words: str
+    cure: str
+
+
+_TRUST = Reason("the registry's certificate is not trusted", f"run: {PROGRAM} registry start")
+_LOGIN = Reason(
+    "the registry refuses the user or the password",
+    "correct registry_credential in config.yaml; for our own registry, then run: "
+    f"{PROGRAM} registry start",
+)
+_MISSING = Reason(
+    "the registry has no such image, or does not show it without a login",
+    "check its name and tag; push it, or copy it: "
+    f"{PROGRAM} registry mirror IMAGE; credentials belong under registry_credential",
+)
+_FULL = Reason("the disk is full", f"make room; on the registry's node: {PROGRAM} registry gc")
+_DOWN = Reason(
+    "the registry does not answer",
+    f"for our own registry, see: {PROGRAM} registry status; else check the node's network",
+)
+_NAME = Reason("the registry's name is not known", "use its address, or run: "
+    f"{PROGRAM} up --only hosts")  # fmt: skip
+_READONLY = Reason(
+    "the registry takes nothing now", f"wait for registry gc to end, or run: {PROGRAM} registry gc"
+)
+_RULES = (
+    (r"no space left|disk quota exceeded", _FULL),
+    (r"x509|certificate (signed by|verify|is not)|tls: |unknown authority", _TRUST),
+    (r"\b401\b|unauthori[sz]ed|authentication required|authorization failed|access denied"
+     r"|no basic auth|incorrect username", _LOGIN),
+    (r"405|read[- ]only|unsupported", _READONLY),
+    (r"no such host|name resolution|cannot resolve|lookup .* (on|:)", _NAME),
+    (r"refused|timed? ?out|deadline exceeded|no route|unreachable|reset by peer|\bEOF\b"
+     r"|50[234]\b", _DOWN),
+    (r"not found|manifest unknown|name unknown|\b404\b|does not exist|denied", _MISSING),
+)  # fmt: skip
+_COMPILED = tuple((re.compile(pattern, re.IGNORECASE), reason) for pattern, reason in _RULES)
+
+
+def explained(said: str) -> Reason:
+    """What a tool's words mean; where nobody knows, they speak for themselves."""
+    for pattern, reason in _COMPILED:
+        if pattern.search(said):
+            return reason
+    return Reason("", f"see what the registry says: {PROGRAM} registry status")
