@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 NAMES = ("id_ed25519", "id_rsa", "rootpasswd", "admin.conf", "kubectl.conf", "encryption.yaml")
 """What this program keeps in deploy/sshkey, or looks for there."""
-_MADE = ("backups/*.gz", "dashboard/*", "nginx/*.key")
+_MADE = (
+    "backups/*.gz",
+    "dashboard/*",
+    "nginx/*.key",
+    "registry/*.key",
+    "registry/http.secret",
+    "registry/htpasswd",
+)
 """What commands of ours make in deploy/ and are secrets."""
 
 

@@ -9,7 +9,31 @@ import click
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlws.nodes.node import Node
+    from dlws.scripts.script import Script
     from dlws.session import Session
+
+
+def _everywhere(session: Session, nodes: Sequence[Node], found: Script) -> None:
+    """Run a script on nodes, or the command of ours that it stands for."""
+    from dlws.core.errors import UsageError
+    from dlws.scripts import run
+
+    if not found.command:
+        run.everywhere(session.cluster, list(nodes), found)
+    elif found.command == "registry secret":
+        from dlws.registry import secret
+
+        secret.bring(session.cluster, found.args)
+    elif found.command == "registry pull":
+        from dlws.registry import pull
+
+        pull.pull(session.cluster, nodes, found.args)
+    else:
+        words = f"{found.path}: its dlws-command line names {found.command!r}"
+        raise UsageError(words, "write registry secret or registry pull, or remove the line")
 
 
 @click.command(context_settings=AS_TYPED)
@@ -23,10 +47,9 @@ def runscriptonall(session: Session, script: str, args: tuple[str, ...]) -> None
     removed afterwards. A node that must reboot is waited for, and the script continued there. With
     --background the script stays running on the node, and `status` shows its pid and log.
     """
-    from dlws.scripts import run
     from dlws.scripts.script import find
 
-    run.everywhere(session.cluster, session.cluster.select(), find(script, args))
+    _everywhere(session, session.cluster.select(), find(script, args))
 
 
 @click.command(context_settings=AS_TYPED)
@@ -52,7 +75,7 @@ def runscriptonroles(session: Session, words: tuple[str, ...]) -> None:
     from dlws.scripts.script import find
 
     roles, script, args = run.split_roles(session.cluster, words)
-    run.everywhere(session.cluster, session.cluster.select(roles), find(script, args))
+    _everywhere(session, session.cluster.select(roles), find(script, args))
 
 
 @click.command(context_settings=AS_TYPED)
@@ -65,4 +88,20 @@ def runscriptonrandmaster(session: Session, script: str, args: tuple[str, ...]) 
     from dlws.scripts.script import find
 
     found = find(script, args)
-    run.everywhere(session.cluster, [run.random_master(session.cluster)], found)
+    nodes = [] if found.command else [run.random_master(session.cluster)]
+    _everywhere(session, nodes, found)
+
+
+@click.command()
+@click.pass_obj
+def genscripts(session: Session) -> None:
+    """List the scripts for nodes. Nothing has to be generated: they read config.yaml's values.
+
+    Each script finds them in its environment when it runs: $DLWS_DOMAIN, $DLWS_DNS_SERVERS, ...
+    """
+    from dlws.core import resources
+
+    name = session.config.cluster_name  # what is wrong with it is said here and not on nodes
+    for path in sorted(resources.scripts().glob("*.sh")):
+        session.console.data(f"scripts/{path.name}")
+    session.console.say(f"nothing to generate: scripts get the values of {name} when they run")

@@ -82,6 +82,11 @@ class OurRegistry:
         behind = (Instance(m.unit, m.port, f"{self.path}/{m.unit}", m.url) for m in self.mirrors)
         return (own, *behind)
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The systemd units of these."""
+        return tuple(f"dlws-registry@{one.name}.service" for one in self.instances)
+
     def mirror_place(self, mirror: Mirror) -> str:
         return at(self.host, mirror.port)
 

@@ -107,6 +107,15 @@ def _roles(session: Session) -> None:
     apply.apply_all(session.cluster)
 
 
+def _registry(session: Session) -> None:
+    from dlws.config.addresses import hosts_file
+    from dlws.config.registry import registry_of
+    from dlws.registry import start
+
+    if registry_of(session.config, hosts_file(session.options.directory)):
+        start.start(session.cluster)
+
+
 def _init(session: Session) -> None:
     from dlws.kubeadm import join
 
@@ -158,6 +167,8 @@ STEPS = (
     Step("init", "Make the control plane", _init, depends_on=_READY),
     Step("join", "Join the workers", _join, depends_on=(*_READY, "init")),
     Step("labels", "Label the nodes", _labels, depends_on=(*_READY, "init", "join")),
+    Step("registry", "Start the cluster's own registry, if it has one", _registry,
+         depends_on=(*_IN, "bundle", "prepare")),
     Step("status", "See that all is well", _status, PLATFORMS,
          (*_READY, "init", "join", "labels"), read_only=True),
 )  # fmt: skip

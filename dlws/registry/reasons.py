@@ -31,11 +31,16 @@ _DOWN = Reason(
 )
 _NAME = Reason("the registry's name is not known", "use its address, or run: "
     f"{PROGRAM} up --only hosts")  # fmt: skip
+_BROKEN = Reason(
+    "the registry failed; its disk may be full",
+    f"see: {PROGRAM} registry status; make room: {PROGRAM} registry gc",
+)
 _READONLY = Reason(
     "the registry takes nothing now", f"wait for registry gc to end, or run: {PROGRAM} registry gc"
 )
 _RULES = (
     (r"no space left|disk quota exceeded", _FULL),
+    (r"\b500\b|internal server error", _BROKEN),
     (r"x509|certificate (signed by|verify|is not)|tls: |unknown authority", _TRUST),
     (r"\b401\b|unauthori[sz]ed|authentication required|authorization failed|access denied"
      r"|no basic auth|incorrect username", _LOGIN),

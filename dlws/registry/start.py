@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlws.config.addresses import hosts_file
@@ -48,10 +49,11 @@ def start(cluster: Cluster, devbox: bool = False) -> None:
     registry = configured(cluster)
     kept.ensure(cluster, registry)
     carriers, chosen = Carriers(cluster), cluster.select()
+    # Trust first: whether a mirror starts depends on the registry behind it, too.
+    apply.bring(carriers, chosen, [carriers.role("registry-trust")])
     own = [node for node in chosen if node.name == registry.node]
     if own:
-        apply.bring(carriers, own, [carriers.role("registry")])
-    apply.bring(carriers, chosen, [carriers.role("registry-trust")])
+        _bring(carriers, own, registry)
     if cluster.made and cluster.config.runtime == "docker" and _mirrors_hub(registry):
         members = [node for node in chosen if node.machine.in_cluster]
         cluster.change_all(
@@ -61,6 +63,19 @@ def start(cluster: Cluster, devbox: bool = False) -> None:
         trust_here(cluster, registry)
     if not cluster.run.dry_run:
         cluster.run.console.say(f"images of the registry are named {registry.place}/NAME:TAG")
+
+
+def _bring(carriers: Carriers, own: Sequence[Node], registry: OurRegistry) -> None:
+    """Bring the registry to its node; what it said last is told where it does not start."""
+    try:
+        apply.bring(carriers, own, [carriers.role("registry")])
+    except DeployError as error:
+        units = [f"--unit={unit}" for unit in registry.units]
+        line = sh("journalctl", "--quiet", "--output=cat", "--lines=20", "--grep=fatal|error|panic")
+        says = own[0].read(f"{line} {sh(*units)}", sudo=True, check=False).text.strip()
+        if says:
+            error.message += f"\n  it said last: {split_lines(says)[-1][:500]}"
+        raise
 
 
 def _mirrors_hub(registry: OurRegistry) -> bool:
@@ -91,10 +106,11 @@ def stop(cluster: Cluster) -> None:
     """Stop the registry and its mirrors until they are started again. Images stay."""
     registry = configured(cluster)
     node = machine(cluster, registry)
-    units = [f"dlws-registry@{one.name}.service" for one in registry.instances]
 
     def one(node: Node) -> bool:
-        running = split_lines(node.read(script(template("registry/running.sh"), *units)).text)
+        running = split_lines(
+            node.read(script(template("registry/running.sh"), *registry.units)).text
+        )
         if running:
             node.run(sh("systemctl", "disable", "--now", "--quiet", "--", *running), sudo=True)
         for unit in running if not node.dry_run else ():

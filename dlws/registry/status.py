@@ -49,6 +49,7 @@ class Look:
     free: int = 0
     used: int = 0
     uploads: int = 0
+    readonly: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Status:
         found += [f"not reached from {_names(who)}: {words}" for words, who in by_words.items()]
         if self.look.size and self.look.free < _SCARCE * self.look.size:
             found.append(f"its disk on {self.node} is full: {sized(self.look.free)} are free")
+        if self.look.readonly:
+            found.append("it takes no images: a `registry gc` runs, or was cut off")
         ends = self.certificate_ends and datetime.fromisoformat(self.certificate_ends)
         if not ends or ends - now <= certificates.LEFT:
             found.append(f"its certificate ends {self.certificate_ends or 'now: there is none'}")
@@ -112,8 +115,7 @@ def answered(result: Result) -> str:
 
 def look(node: Node, registry: OurRegistry) -> Look:
     """What lies on the registry's node."""
-    units = [f"dlws-registry@{one.name}.service" for one in registry.instances]
-    line = script(template("registry/look.sh"), registry.path, *units)
+    line = script(template("registry/look.sh"), registry.path, *registry.units)
     return parsed(node.read(line, sudo=True).text)
 
 
@@ -139,6 +141,7 @@ def parsed(answer: str) -> Look:
         number("disk", 2, 1),
         number("used"),
         number("uploads"),
+        bool(of("readonly", 1)),
     )
 
 
@@ -154,10 +157,11 @@ def show(cluster: Cluster, output: str) -> None:
 def cure(found: Status, wrong: Sequence[str]) -> str:
     """The next thing to do."""
     line = f"{PROGRAM} --nodes {found.node} execonall journalctl -u 'dlws-registry@*' -n 20"
-    full = [f"{PROGRAM} registry gc, or a larger disk"] if "is full" in " ".join(wrong) else []
-    if len(full) < len(wrong):
-        full.append(f"{PROGRAM} registry start; then see the log: {line}")
-    return "; ".join(full)
+    collect = [one for one in wrong if "is full" in one or "registry gc" in one]
+    cures = [f"{PROGRAM} registry gc, or give it a larger disk"] if collect else []
+    if len(collect) < len(wrong):
+        cures.append(f"{PROGRAM} registry start; then see the log: {line}")
+    return "; ".join(cures)
 
 
 def as_json(found: Status, wrong: Sequence[str]) -> str:

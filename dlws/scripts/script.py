@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 _HEADER_LINES = 20
-_DIRECTIVE = re.compile(r"^# dlws-(files|needs|check)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE)
+_DIRECTIVE = re.compile(
+    r"^# dlws-(files|needs|check|command)(?::|[ \t]|$)[ \t]*(.*)$", re.MULTILINE
+)
 _USUAL = {".sh": "bash", ".py": "python3"}
 """What runs a script without a first line that says so, by its suffix."""
 _TEMPLATE = re.compile(r"^# dlws-render\b", re.MULTILINE)
@@ -35,6 +37,8 @@ class Script:
     needs: frozenset[str] = frozenset()
     check: bool = False
     """Whether it has a check mode: with DLWS_CHECK=1 it changes nothing and says what it would."""
+    command: str = ""
+    """The command of ours that is run in its place, where its first lines name one."""
     args: tuple[str, ...] = field(default=())
 
     @property
@@ -78,20 +82,21 @@ def find(path: str, args: tuple[str, ...] = ()) -> Script:
 
 
 def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
-    """Read what a script's first lines say: dlws-files, dlws-needs, dlws-check."""
+    """Read what a script's first lines say: dlws-files, dlws-needs, dlws-check, dlws-command."""
     content = path.read_bytes()
     lines = content.split(b"\n", _HEADER_LINES)[:_HEADER_LINES]
     head = b"\n".join(lines).decode(errors="replace")
     _refuse_template(path, head)
     _refuse_foreign(path, content)
-    said = dict.fromkeys(("files", "needs", "check"), "")
+    said = dict.fromkeys(("files", "needs", "check", "command"), "")
     for word, value in _DIRECTIVE.findall(head):
         said[word] += f" {value or word}"
     named = tuple(Path(word) for word in said["files"].split())
     for file in named:
         if file.is_absolute() or ".." in file.parts or not (path.parent / file).is_file():
             raise UsageError(f"{path}: its dlws-files line names {file}, which is not beside it")
-    return Script(path, named, frozenset(said["needs"].split()), bool(said["check"]), args)
+    needs, check = frozenset(said["needs"].split()), bool(said["check"])
+    return Script(path, named, needs, check, said["command"].strip(), args)
 
 
 def _interpreter(path: Path, content: bytes) -> tuple[str, ...]:

@@ -4,4 +4,4 @@
 command -v curl >/dev/null || { echo "it has no curl to ask with"; exit 0; }
 said=$(curl --silent --show-error --noproxy '*' --connect-timeout 5 --max-time 15 --cacert "$2" \
     --output /dev/null --write-out '%{http_code}' -- "$1" 2>&1) || :
-printf '%s\n' "$said" | tail -n 1
+printf '%s\n' "$said" | head -n 1

@@ -11,11 +11,25 @@ dropin=/run/systemd/system/$unit.d/readonly.conf readonly=/run/dlws-registry/rea
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+restart() {
+    local end=$((SECONDS + 30)) port
+    port=$(sed -n 's/^ *addr: ":\([0-9]*\)"$/\1/p' "$config")
+    systemctl daemon-reload
+    systemctl is-active --quiet "$unit" || return 0
+    systemctl restart "$unit"
+    until (exec 3<>"/dev/tcp/localhost/$port") 2>/dev/null; do
+        if [ "$SECONDS" -ge "$end" ]; then
+            echo "the registry does not answer after a restart" >&2
+            return 1
+        fi
+        sleep 0.2
+    done
+}
+
 serve_again() {
     [ -e "$dropin" ] || return 0
     rm -rf "$dropin" "$readonly"
-    systemctl daemon-reload
-    ! systemctl is-active --quiet "$unit" || systemctl restart "$unit"
+    restart
 }
 
 serve_readonly() {
@@ -27,8 +41,7 @@ serve_readonly() {
     chmod 640 "$readonly"
     mkdir -p "${dropin%/*}"
     printf '[Service]\nExecStart=\nExecStart=/usr/bin/docker-registry serve %s\n' "$readonly" >"$dropin"
-    systemctl daemon-reload
-    systemctl restart "$unit"
+    restart
 }
 
 # Whatever an upload has written in the last hour; what is older was given up.

@@ -1,11 +1,12 @@
 # shellcheck shell=sh
 # What lies in the registry's directory PATH/main, and whether the units UNIT... run. A line each:
-#   unit UNIT STATE | disk SIZE FREE | used BYTES | image REPOSITORY TAG | uploads NUMBER
+#   unit UNIT STATE | readonly yes | disk SIZE FREE | used BYTES | image REPOSITORY TAG DIGEST | uploads NUMBER
 path=$1
 shift
 for unit; do
     printf 'unit\t%s\t%s\n' "$unit" "$(systemctl is-active -- "$unit" 2>/dev/null || true)"
 done
+[ ! -e /run/systemd/system/dlws-registry@main.service.d/readonly.conf ] || printf 'readonly\tyes\n'
 [ -d "$path" ] || exit 0
 df -B1 --output=size,avail -- "$path" | awk 'NR == 2 { printf "disk\t%s\t%s\n", $1, $2 }'
 printf 'used\t%s\n' "$(du -s -B1 -- "$path" | cut -f 1)"

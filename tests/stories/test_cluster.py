@@ -23,7 +23,7 @@ from dlws.runs.options import Options
 from dlws.sandbox import lifecycle
 from dlws.session import Session
 from dlws.shell.quoting import sh
-from tests.support import ROOT, toyservice
+from tests.support import ROOT, registries, toyservice
 from tests.support.sandboxes import Made
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
@@ -371,6 +371,11 @@ def test_the_cis_points_that_are_not_met_are_those_of_the_docs(real: Real) -> No
 
 @pytest.mark.parametrize("stage", toyservice.LIFE, ids=lambda stage: stage.__name__)
 def test_a_service_that_is_files_alone(real: Real, stage: Callable[[Real], None]) -> None:
+    stage(real)
+
+
+@pytest.mark.parametrize("stage", registries.LIFE, ids=lambda stage: stage.__name__)
+def test_a_registry_of_the_clusters_own(real: Real, stage: Callable[[Real], None]) -> None:
     stage(real)
 
 
