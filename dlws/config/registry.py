@@ -149,10 +149,10 @@ def server_name(text: str) -> str:
 
 def is_server_name(text: str) -> bool:
     """Whether this can be the HOST or HOST:PORT of a registry."""
-    host, _, port = text.rpartition(":")
+    host, colon, port = text.rpartition(":")
     if not host or is_address(text):
-        host, port = text, "443"
+        host, colon, port = text, "", "443"
     letters = host.replace("-", "").replace(".", "")
-    named = letters.isalnum() and letters.isascii() and ("." in host or host == "localhost")
+    named = letters.isalnum() and letters.isascii() and ("." in host or bool(colon))
     good = named or is_address(host.strip("[]"))
     return good and port.isdecimal() and 0 < int(port) < 65536

@@ -72,7 +72,7 @@ def full_name(name: str) -> str:
     if host == HUB and "/" not in path:
         path = f"library/{path}"
     made = f"{host}/{path}{f':{tag}' if tag else ''}{at}{digest}"
-    if not _NAME.fullmatch(made):
+    if not _NAME.fullmatch(made) or rest.endswith(":"):
         raise UsageError(
             f"{name!r} is not the name of an image",
             "write one like nginx:1.27, or registry.example.org/team/app:1.0",

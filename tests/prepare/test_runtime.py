@@ -311,3 +311,16 @@ def test_an_answer_that_is_none(answer: str) -> None:
 def test_tables_that_are_nested_without_measure(kind: str, text: str) -> None:
     with pytest.raises(ValueError, match="more than 50 deep"):
         runtime.parse(kind, text.encode())
+
+
+def test_our_mirror_of_docker_hub_comes_before_others(tmp_path: Path) -> None:
+    line = "registry: {node: m, mirror: [quay.io, docker.io]}\ncontainer_runtime: docker\n"
+    config = make(tmp_path, line)
+    settings = runtime.docker_settings(config)
+    assert len(settings["registry-mirrors"]) == 1  # Docker has mirrors of Docker Hub alone
+    (ours,) = settings["registry-mirrors"]
+    assert ours == "https://192.168.3.2:5445"
+    new = runtime.docker_config({"registry-mirrors": ["https://theirs.example"]}, settings)
+    assert new["registry-mirrors"] == [ours, "https://theirs.example"]
+    assert runtime.docker_config(new, settings) == new
+    assert "registry-mirrors" not in runtime.docker_settings(make(tmp_path, ""))

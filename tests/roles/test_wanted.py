@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -166,7 +167,27 @@ def test_a_unit_for_each_item_is_read_and_restarted_as_its_own(
     assert found[Due("restart", "infra01.mount")] == {f"{place}infra01.mount"}
 
 
+def test_an_item_may_have_a_directory_of_its_own(make_role: MakeRole, carriers: Read) -> None:
+    make_role(
+        "each: {etc/x.d/one: {of: nodes, name: '{{ item.name }}:1/x'}}\n", {"etc/x.d/one": ""}
+    )
+    assert [file.path for file in of(carriers()).files] == [
+        f"/etc/x.d/{name}:1/x" for name in ("infra01", "gpu01", "npu01")
+    ]
+
+
+def test_what_deploy_keeps_is_read_and_a_secret_of_it_is_one(
+    tmp_path: Path, make_role: MakeRole, carriers: Read
+) -> None:
+    (tmp_path / "deploy/x").mkdir(parents=True)
+    (tmp_path / "deploy/x/key").write_text("k\n")
+    make_role("", {"etc/a.j2": "{{ kept('x/key') }}", "etc/b.j2": "{{ secret(kept('x/key')) }}"})
+    assert [(f.content, f.mode) for f in of(carriers()).files] == [(b"k\n", 0o644), (b"k\n", 0o600)]
+
+
 @pytest.mark.parametrize(("yaml", "words"), [
+    ("{of: nodes, name: a//b}", "'a//b' is not the name of a file"),
+    ("{of: nodes, name: a/../b}", "'a/../b' is not the name of a file"),
     ("{of: nodes, name: same}", "two files would be /etc/x.d/same"),
     ("{of: nodes, name: '../{{ item.name }}'}", "'../infra01' is not the name of a file"),
     ("{of: nodes, name: ''}", "'' is not the name of a file"),

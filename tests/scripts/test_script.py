@@ -131,3 +131,11 @@ def test_what_a_script_is_told(make: Make) -> None:
         "DLWS_RUNTIME": "containerd",
         "DLWS_BUNDLE": "/var/lib/dlws/bundle",
     }
+
+
+@pytest.mark.parametrize(("name", "command"), [
+    ("pass_secret.sh", "registry secret"), ("pre_download_images.sh", "registry pull"),
+    ("dns.sh", ""),
+])  # fmt: skip
+def test_a_script_may_stand_for_a_command_of_ours(name: str, command: str) -> None:
+    assert find(f"scripts/{name}").command == command
