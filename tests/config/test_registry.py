@@ -42,7 +42,7 @@ def test_where_it_is(more: str, node: str | None, host: str) -> None:
 
 
 def test_the_machine_with_the_role_carries_it() -> None:
-    registry = found("", BASE.replace("role: worker", "role: [worker, registry]"))
+    registry = found("", BASE.replace("{role: worker}", "{role: [worker, registry]}"))
     assert registry and registry.hosts == ("10.9.9.9", "w1.example.org", "w1")
 
 
