@@ -90,18 +90,3 @@ def runscriptonrandmaster(session: Session, script: str, args: tuple[str, ...]) 
     found = find(script, args)
     nodes = [] if found.command else [run.random_master(session.cluster)]
     _everywhere(session, nodes, found)
-
-
-@click.command()
-@click.pass_obj
-def genscripts(session: Session) -> None:
-    """List the scripts for nodes. Nothing has to be generated: they read config.yaml's values.
-
-    Each script finds them in its environment when it runs: $DLWS_DOMAIN, $DLWS_DNS_SERVERS, ...
-    """
-    from dlws.core import resources
-
-    name = session.config.cluster_name  # what is wrong with it is said here and not on nodes
-    for path in sorted(resources.scripts().glob("*.sh")):
-        session.console.data(f"scripts/{path.name}")
-    session.console.say(f"nothing to generate: scripts get the values of {name} when they run")

@@ -50,7 +50,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "scripts",
         "Run a local SCRIPT with ARGS on one infra node, chosen at random among those that answer",
     ),
-    "genscripts": ("scripts", "List the scripts for nodes"),
     "role": ("role", "List roles and who carries them; apply, verify and remove them"),
     "nfs-server": ("nfs", "Serve the cluster's shared directories over NFS"),
     "glusterfs": ("glusterfs", "Serve replicated volumes from the nodes' own disks (GlusterFS)"),

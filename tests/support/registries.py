@@ -139,7 +139,6 @@ def gives_kubelets_images_by_the_secret(real: Real) -> None:
 def is_pulled_from_beforehand(real: Real) -> None:
     line = ("runscriptonroles", "worker", "scripts/pre_download_images.sh")
     assert "nothing to do" in real(*line).err.decode()  # both workers have it by now
-    assert "scripts/dns.sh" in real("genscripts").text
 
 
 def says_why_an_image_is_not_to_be_had(real: Real) -> None:
