@@ -14,6 +14,7 @@ from dlws.core.errors import DeployError
 from dlws.core.localfiles import read
 from dlws.core.program import PROGRAM
 from dlws.sandbox import cgroups, network, rootfs
+from dlws.sandbox.configure import RUNC
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Sandbox, SandboxNode
 from dlws.shell.quoting import script, sh
@@ -107,6 +108,7 @@ def files(sandbox: Sandbox, node: SandboxNode) -> dict[str, tuple[str, int]]:
         "etc/dlws-sandbox": (facts, 0o644),
         "etc/systemd/system/dlws-node-setup.service": (unit, 0o644),
         "usr/local/sbin/dlws-node-setup": (setup, 0o755),
+        RUNC.lstrip("/"): ((shipped / "runc.sh").read_text(), 0o755),
         "etc/ssh/sshd_config.d/10-sandbox.conf": ("PermitRootLogin yes\nUseDNS no\n", 0o644),
         "etc/apt/sources.list": (mirrors, 0o644),
         "etc/apt/apt.conf.d/90machine": (apt, 0o644),

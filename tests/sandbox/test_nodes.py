@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from dlws.core import resources
+from dlws.core.connection import Local
 from dlws.sandbox import nodes, state
+from dlws.shell.quoting import sh
 from dlws.ssh.hostkeys import HostKeys
 from tests.support.sandboxes import BOX
 from tests.support.sshd import write_key
@@ -16,6 +19,22 @@ def test_mounts_come_deepest_first_and_of_this_folder_only() -> None:
     lines = ["/", "/s/a b-1", "/s/a b-1/root", "/s/a b-11"]
     text = "\n".join(f"1 2 0:3 / {line.replace(' ', chr(92) + '040')} rw - x" for line in lines)
     assert nodes.mounts_below(text, Path("/s/a b-1")) == ["/s/a b-1/root", "/s/a b-1"]
+
+
+def test_docker_asks_runc_for_no_score_that_a_node_may_not_give(tmp_path: Path) -> None:
+    """In what a container and what a command in it is made from; and runc has the last word."""
+    runc, config, process = (tmp_path / name for name in ("runc", "config.json", "process"))
+    runc.write_text('#!/bin/sh\necho "$@"\nexit 7\n')
+    runc.chmod(0o755)
+    for file in (config, process):
+        file.write_text('{"oomScoreAdj":-998,"x":-5}')
+    wrapper = resources.templates() / "sandbox/runc.sh"
+    for words in (["create", "--bundle", tmp_path, "one"], ["exec", "--process", process, "one"]):
+        line = sh("env", f"PATH={tmp_path}:/usr/bin:/bin", "sh", wrapper, "--root", "/r", *words)
+        done = Local().run(line)
+        assert (done.code, done.text) == (7, sh("--root", "/r", *words))
+    for file in (config, process):
+        assert file.read_text() == '{"oomScoreAdj":0,"x":-5}'
 
 
 def test_hosts_names_each_node_fully_and_shortly() -> None:
