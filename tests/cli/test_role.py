@@ -41,6 +41,8 @@ def test_the_list(session: Session) -> None:
         "mount-packages  -       The programs that mount the shares of mountpoints",
         "mounts          -       Mounts the shares of mountpoints",
         "nfs-server      -       Serves shared directories over NFS",
+        "npu-info        -       Keeps what npu-smi says of a node's NPUs in /var/log/npu/npu_smi, "
+        "for monitoring",
         "toy             w[1-2]  A toy",
     ]
 
@@ -76,7 +78,8 @@ def test_names_of_roles_complete(session: Session, tmp_path: Path, verb: str) ->
         words = ["--dir", str(tmp_path), "role", verb]
         return [item.value for item in complete.get_completions(words, begun)]
 
-    assert offered("") == ["mount-links", "mount-packages", "mounts", "nfs-server", "toy"]
+    ours = ["mount-links", "mount-packages", "mounts", "nfs-server", "npu-info"]
+    assert offered("") == [*ours, "toy"]
     assert offered("t") == ["toy"]
 
 
