@@ -3,7 +3,7 @@
 
 usage: python3 devenv.py [COMMAND [ARGUMENT]...]
 
-Builds the image of templates/images/devbox, unless it is there as it lies here, and runs a shell
+Builds the image of templates/devbox, unless it is there as it lies here, and runs a shell
 (or COMMAND) in it: as you, in this directory, with this machine's network, and with its Docker, so
 that whoever may use it is root on this machine. It needs Docker and Python 3.6, and no package.
 DLWS_DEVBOX_BASE names another image to build on than debian:12-slim.
@@ -19,7 +19,7 @@ import tarfile
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent
-CONTEXT = CHECKOUT / "templates/images/devbox"
+CONTEXT = CHECKOUT / "templates/devbox"
 PASSED = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 """What of the environment counts in the devbox, too."""
 
