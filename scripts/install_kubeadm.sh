@@ -276,7 +276,7 @@ image_is_there() {
     case ${DLWS_RUNTIME:-containerd} in
         docker) docker image inspect "$name" ;;
         *) crictl -r unix:///run/containerd/containerd.sock inspecti "$name" ;;
-    esac 2>/dev/null | grep -qF "sha256:${config%.json}"
+    esac 2>/dev/null | grep -F "sha256:${config%.json}" >/dev/null # -q would cut the runtime short
 }
 
 import_image() {

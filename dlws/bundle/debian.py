@@ -30,6 +30,8 @@ TOOLS = (
     "golang-go",
 )
 PROGRAMS = ("kubeadm", "kubelet", "kubectl", "crictl")
+STAND_IN = "stand-in-device-plugin"
+"""For the devices of a rehearsal (templates/sandbox/services)."""
 SERVERS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 PACKAGES = (
     *("conntrack", "containerd", "containernetworking-plugins", "curl", "ebtables", "ethtool"),
@@ -64,6 +66,7 @@ class Debian:
             *(self._server(name) for name in SERVERS),
             self._tiny("pause", "k8s.gcr.io/pause:3.2", "/pause"),
             self._tiny("hello", "dlws/hello:1", "/hello"),
+            self._tiny(STAND_IN, f"dlws/{STAND_IN}:1", f"/{STAND_IN}"),
             self._image("k8s.gcr.io/etcd:3.4.13-0", self._etcd, ["etcd"], "etcd-server"),
             Artifact("cni", recipe("containernetworking-plugins"), self._cni),
             *(self.packages(codename) for codename in self.codenames),

@@ -39,12 +39,16 @@ class Port:
 
 @dataclass(frozen=True)
 class Device:
-    """The devices of one maker, and whether their driver is new enough (None: there is none)."""
+    """The devices of one maker, and whether their driver is new enough (None: there is none).
+
+    A sandbox's node has `stand_ins` instead of them, and no driver.
+    """
 
     found: tuple[str, ...] = ()
     driver: str = ""
     minimum: str = ""
     enough: bool | None = None
+    stand_ins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,6 +209,7 @@ def _devices(facts: Facts, lines: Lines) -> Facts:
     def device(maker: str) -> Device:
         return Device(
             found=tuple(lines.one(maker).split()),
+            stand_ins=tuple(lines.one(f"{maker}_stand_ins").split()),
             driver=lines.one(f"{maker}_driver"),
             minimum=lines.one(f"{maker}_minimum"),
             enough={"yes": True, "no": False}.get(lines.one(f"{maker}_enough")),

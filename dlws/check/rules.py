@@ -279,9 +279,21 @@ def container(facts: Facts, config: Config) -> list[Finding]:
     return [Finding("unknown", facts.node, what, "check the machine around it by hand")]
 
 
+def stand_ins(facts: Facts, config: Config) -> list[Finding]:
+    """Says which devices a node of the sandbox has instead of GPUs and NPUs."""
+    found = []
+    for words, device in (("NVIDIA GPU", facts.nvidia), ("Huawei NPU", facts.huawei)):
+        if number := len(device.stand_ins):
+            many = "stand-in" if number == 1 else "stand-ins"
+            what = f"it has {number} {many} of the sandbox for {words}s, which need no driver"
+            cure = "check devices and drivers on the real machine"
+            found.append(Finding("unknown", facts.node, what, cure))
+    return found
+
+
 RULES: tuple[Rule, ...] = (
     *(ssh, sudo, system, architecture, hostname, address, disk, memory, cores, swap, modules),
-    *(nvidia, huawei, mirrors, registries, container),
+    *(nvidia, huawei, mirrors, registries, container, stand_ins),
     *(foreign.networks, foreign.cni, foreign.listeners, foreign.hosts),
 )
 _KUBERNETES = (

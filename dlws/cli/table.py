@@ -65,6 +65,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "registry",
         "Run the cluster's own registry of images; give nodes the credentials and images of others",
     ),
+    "deploy": (
+        "update",
+        "Make the control plane on all infra nodes: their tools, then the same as `kubeadm init`",
+    ),
+    "updateworker": (
+        "update",
+        "Bring workers (or those of NODEs) to what config.yaml says: prepared, joined, up to date",
+    ),
+    "updateworkerinparallel": (
+        "update",
+        "Bring workers (or those of NODEs) to what config.yaml says (the same as updateworker)",
+    ),
     "bundle": (
         "bundle",
         "Kubernetes, its images and packages in one directory, for nodes without network",

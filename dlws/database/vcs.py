@@ -194,11 +194,7 @@ def devices(config: Config, machine: Machine) -> tuple[str, int]:
     """The kind of a worker's devices and their number; no kind where it has none."""
     if machine.type not in ("gpu", "npu"):
         return "", 0
-    size = config.sku_mapping.get(machine.node_group or machine.sku)
-    number = size.gpu if size and size.gpu is not None else None
-    if number is None:
-        number = config.onpremise_cluster.gpu_count_per_node or 0
-    return str(gpu_labels(config, machine)["gpuType"]), number
+    return str(gpu_labels(config, machine)["gpuType"]), config.device_count(machine) or 0
 
 
 def _sizes(config: Config) -> dict[str, dict[str, Any]]:

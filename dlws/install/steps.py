@@ -104,7 +104,7 @@ def _members(cluster: Cluster) -> list[Node]:
 def _roles(session: Session) -> None:
     from dlws.roles import apply
 
-    apply.apply_all(session.cluster)
+    apply.apply_all(session.cluster, session.cluster.select())
 
 
 def _registry(session: Session) -> None:

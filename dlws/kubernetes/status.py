@@ -95,12 +95,13 @@ def _bad(job: Background) -> bool:
 
 
 def _devices(values: Mapping[str, Sequence[str]]) -> str:
-    """`8 gpu`, or `8 gpu (no driver)` where only the PCI bus knows them."""
-    words = []
+    """`8 gpu`, or `8 gpu (no driver)` where only the PCI bus knows them; of a sandbox's node,
+    `8 gpu (stand-ins)`."""
+    words, mark = [], " (stand-ins)" if "stand_ins" in values else ""
     for kind in ("gpu", "npu"):
         count, on_bus = len(values.get(kind, ())), len(values.get(f"pci_{kind}", ()))
         if count or on_bus:
-            words.append(f"{count} {kind}" if count else f"{on_bus} {kind} (no driver)")
+            words.append(f"{count} {kind}{mark}" if count else f"{on_bus} {kind} (no driver)")
     return ", ".join(words)
 
 

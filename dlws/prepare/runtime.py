@@ -66,6 +66,7 @@ echo "mode=$(stat -Lc %a "$path" 2>/dev/null)"
 echo "device=$(has finds "$device")"
 echo "kept=$(has test -e "$path.dlws-before")"
 echo "restart=$(has test -e "$4")"
+echo "stand_ins=$(has test -e /etc/dlws/stand-in-devices)"
 echo
 if [ -e "$path" ]; then cat "$path"
 elif [ "$daemon" = containerd ]; then containerd config default; fi"""
@@ -95,6 +96,7 @@ class Present:
     device: bool
     kept: bool
     restart: bool
+    stand_ins: bool = False
 
 
 def device(machine: Machine) -> Device | None:
@@ -285,7 +287,9 @@ def configure(node: Node, config: Config) -> bool:
     kind, chosen = config.runtime, device(node.machine)
     seen = parse_present(kind, node.name, node.read(question(config, node), sudo=True, check=False))
     if chosen and not seen.device:
-        node.say(f"{chosen.binary} is missing: containers get no {chosen.words} on this node")
+        if not seen.stand_ins:
+            missing = f"{chosen.binary} is missing: containers get no {chosen.words} on this node"
+            node.say(missing)
         chosen = None
     old, new = _merged(node.name, kind, seen.text, config, chosen)
     if old == new and seen.present and not seen.restart:
@@ -352,7 +356,8 @@ def parse_present(kind: str, name: str, result: Result) -> Present:
     if not {"mode", *names} <= set(facts) or not re.fullmatch("[0-7]{1,4}", mode):
         raise DeployError(f"{PATHS[kind]} on {name} cannot be read: {head[:200]!r}")
     present, has_device, kept, restart = (facts[name] == "yes" for name in names)
-    return Present(text, present, int(mode, 8), has_device, kept, restart)
+    stand_ins = facts.get("stand_ins") == "yes"
+    return Present(text, present, int(mode, 8), has_device, kept, restart, stand_ins)
 
 
 def _merged(

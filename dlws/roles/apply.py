@@ -30,13 +30,13 @@ def apply(cluster: Cluster, role: str, patterns: Sequence[str] = ()) -> None:
     bring(carriers, nodes, roles)
 
 
-def apply_all(cluster: Cluster) -> None:
-    """Bring every role that is not apart to the selected nodes that carry it.
+def apply_all(cluster: Cluster, nodes: Sequence[Node]) -> None:
+    """Bring every role that is not apart to those of the nodes that carry it.
 
     That is one question to each of them.
     """
     carriers = Carriers(cluster)
-    all_roles = {node.name: carriers.of(node) for node in cluster.select()}
+    all_roles = {node.name: carriers.of(node) for node in nodes}
     ours = {name: [r for r in roles if not r.says.apart] for name, roles in all_roles.items()}
     carried = {name: roles for name, roles in ours.items() if roles}
 
@@ -44,8 +44,8 @@ def apply_all(cluster: Cluster) -> None:
         known = carriers.values(node)
         return on_node(node, [wishes.wanted(role, known) for role in carried[node.name]])
 
-    nodes = [node for node in cluster.nodes if node.name in carried]
-    outcomes = cluster.change_all(nodes, one, "roles", protect_quorum=True)
+    carrying = [node for node in nodes if node.name in carried]
+    outcomes = cluster.change_all(carrying, one, "roles", protect_quorum=True)
     if not any(outcome.value for outcome in outcomes):
         names = fold(carried)
         cluster.run.console.say(f"roles: nothing to do{f' on {names}' if names else ''}")

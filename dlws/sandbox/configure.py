@@ -9,11 +9,15 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from dlws.core.architecture import architecture
+from dlws.core.errors import UsageError
 from dlws.core.merge import merged
+from dlws.core.version import Version
 from dlws.sandbox.state import Sandbox, SandboxNode
 
 POD_RANGE = "10.244.0.0/16"
 SERVICE_RANGE = "10.96.0.0/16"
+RUNC = "/usr/local/sbin/dlws-sandbox-runc"
+"""Every node's runc for Docker: containerd has a setting for what it does."""
 
 ELSEWHERE = ("apt_mirror_url", "dns_server", "k8s-gitbranch")
 """What somebody's configuration says about their site, and the nodes have from this machine."""
@@ -68,6 +72,14 @@ containerd: # merged into /etc/containerd/config.toml
       disable_apparmor: true
 """
 
+DOCKER = f"""\
+docker_daemon: # merged into /etc/docker/daemon.json, where container_runtime is docker
+  default-runtime: sandbox-runc # a node may not lower the score of its pods
+  runtimes:
+    sandbox-runc:
+      path: {RUNC}
+"""
+
 
 def generated(sandbox: Sandbox) -> str:
     """A config.yaml for a sandbox of its own."""
@@ -79,7 +91,8 @@ def generated(sandbox: Sandbox) -> str:
         "admin_username: dlwsadmin\n\n"
         f"machines:\n{machines(sandbox, sandbox.nodes)}\n"
         f"{KUBERNETES}\n"
-        f"{CONTAINERD}"
+        f"{CONTAINERD}\n"
+        f"{DOCKER}"
     )
 
 
@@ -111,7 +124,9 @@ def rehearsed(theirs: Mapping[str, Any], sandbox: Sandbox) -> str:
     """Somebody's configuration with the addresses and needs of sandbox nodes."""
     import yaml
 
-    own: dict[str, Any] = {**yaml.safe_load(KUBERNETES), **yaml.safe_load(CONTAINERD)}
+    own = _runtime(theirs)
+    for text in (KUBERNETES, CONTAINERD, DOCKER):
+        own |= yaml.safe_load(text)
     for theirs_too in ("pod_cidr", "service_cidr"):
         del own["kubernetes"][theirs_too]
     here = {key: value for key, value in theirs.items() if key not in ELSEWHERE}
@@ -129,6 +144,19 @@ def rehearsed(theirs: Mapping[str, Any], sandbox: Sandbox) -> str:
             result[section] = kept
     text = yaml.safe_dump(result, sort_keys=False, allow_unicode=True)
     return f"{HEADER}# Names and roles are those of the configuration it rehearses.\n{text}"
+
+
+def _runtime(theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """The runtime that their release has by default, where the sandbox's release has another."""
+    section = theirs.get("kubernetes")
+    given = section.get("version") if isinstance(section, Mapping) else None
+    if "container_runtime" in theirs:
+        return {}
+    try:
+        version = Version.parse(str(given or theirs["k8s-gitbranch"]))
+    except (KeyError, UsageError):
+        return {}
+    return {"container_runtime": version.runtimes[0]}
 
 
 def _moved(machine: Mapping[str, Any] | None, address: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from dlws.sandbox import (
     nodes,
     plan,
     rootfs,
+    standins,
     state,
 )
 from dlws.sandbox.state import Sandbox, SandboxNode
@@ -79,6 +80,7 @@ def up(directory: Path, wish: Request, console: Console, vault: Vault | None = N
             console.changed(f"network {sandbox.subnet} on bridge {sandbox.bridge}")
         started = _start(sandbox, _password(vault or Vault(directory), sandbox), console)
         nodes.know(sandbox, HostKeys(known_hosts(directory)))
+        standins.give(directory, sandbox, console)
         if not started and not written:
             console.say(f"nothing to do: all {len(sandbox.nodes)} nodes are up")
         return sandbox

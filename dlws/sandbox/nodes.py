@@ -14,6 +14,7 @@ from dlws.core.errors import DeployError
 from dlws.core.localfiles import read
 from dlws.core.program import PROGRAM
 from dlws.sandbox import cgroups, network, rootfs
+from dlws.sandbox.configure import RUNC
 from dlws.sandbox.machine import run
 from dlws.sandbox.state import Sandbox, SandboxNode
 from dlws.shell.quoting import script, sh
@@ -95,6 +96,7 @@ def files(sandbox: Sandbox, node: SandboxNode) -> dict[str, tuple[str, int]]:
     shipped = resources.templates() / "sandbox"
     unit = (shipped / "dlws-node-setup.service").read_text()
     setup = (shipped / "node-setup.sh").read_text()
+    standins = (shipped / "stand-in-devices.sh").read_text()
     servers = "".join(f"nameserver {server}\n" for server in network.nameservers())
     search = f"search {sandbox.domain}\n" if sandbox.domain else ""
     facts = f"ADDRESS={sandbox.address(node)}/24\nGATEWAY={sandbox.gateway}\n"
@@ -107,6 +109,8 @@ def files(sandbox: Sandbox, node: SandboxNode) -> dict[str, tuple[str, int]]:
         "etc/dlws-sandbox": (facts, 0o644),
         "etc/systemd/system/dlws-node-setup.service": (unit, 0o644),
         "usr/local/sbin/dlws-node-setup": (setup, 0o755),
+        "usr/local/sbin/dlws-stand-in-devices": (standins, 0o755),
+        RUNC.lstrip("/"): ((shipped / "runc.sh").read_text(), 0o755),
         "etc/ssh/sshd_config.d/10-sandbox.conf": ("PermitRootLogin yes\nUseDNS no\n", 0o644),
         "etc/apt/sources.list": (mirrors, 0o644),
         "etc/apt/apt.conf.d/90machine": (apt, 0o644),

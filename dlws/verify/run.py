@@ -70,6 +70,27 @@ def verify(
         raise CheckFailed(report.summary(verdicts), cure)
 
 
+def heal(session: Session, nodes: list[Node]) -> None:
+    """Put right what can be, roles aside; CheckFailed where that did not help.
+
+    What nobody can put right is left.
+    """
+    cluster = session.cluster
+    sources = inspect(cluster.directory).sources
+
+    def differing() -> list[Finding]:
+        outcomes = look(cluster, nodes, sources)
+        cluster.raise_failures(outcomes)
+        found = _fixable([_verdict(outcome) for outcome in outcomes], [])
+        return [finding for finding in found if finding.kind != "role"]
+
+    found = differing()
+    mended(session, found)
+    if found and not cluster.run.options.dry_run and (left := differing()):
+        what = ", ".join(sorted({f"{one.node}: {one.what}" for one in left}))
+        raise CheckFailed(f"these still differ from config.yaml: {what}", f"{PROGRAM} verify")
+
+
 def _fixable(verdicts: Sequence[Verdict], tried: Sequence[Finding]) -> list[Finding]:
     """The findings that something may put right and that were not tried before."""
     found = [finding for verdict in verdicts for finding in verdict.findings if finding.fix]

@@ -178,6 +178,8 @@ devices() {
     fact nvidia_driver "$version"
     fact nvidia_minimum "$NVIDIA_DRIVER_MINIMUM"
     fact nvidia_enough "$(enough "$version" "$NVIDIA_DRIVER_MINIMUM")"
+    fact nvidia_stand_ins "$(stand_ins nvidia | xargs)"
+    fact huawei_stand_ins "$(stand_ins davinci | xargs)"
     fact huawei "$(huawei_npus | xargs)"
     version=$(npu_driver_version)
     fact huawei_driver "$version"

@@ -15,6 +15,7 @@ for runtime in containerd docker; do
     command -v "$runtime" >/dev/null && echo "runtime=$runtime $(systemctl is-active "$runtime" 2>/dev/null)"
 done
 # Devices: NVIDIA by number, Huawei Ascend by its files; without a driver by their PCI class.
+[ ! -e "$top/etc/dlws/stand-in-devices" ] || echo stand_ins=1
 find /dev -maxdepth 1 -name 'nvidia[0-9]*' -printf 'gpu=%f\n' 2>/dev/null
 find /dev -maxdepth 1 -name 'davinci[0-9]*' -printf 'npu=%f\n' 2>/dev/null
 cat /sys/bus/pci/devices/*/uevent 2>/dev/null |

@@ -12,6 +12,7 @@ for hierarchy in /sys/fs/cgroup/*; do
     if mountpoint -q "$hierarchy"; then mount -o remount,bind,rw "$hierarchy"; fi
 done
 mount --make-rshared / # kubelet shares its volumes with containers
+/usr/local/sbin/dlws-stand-in-devices
 ip link set lo up
 ip link set host0 up
 ip address replace "$ADDRESS" dev host0

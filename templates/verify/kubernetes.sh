@@ -6,6 +6,7 @@ has joined /etc/kubernetes/kubelet.conf
 for unit in "$@"; do
     echo "unit=$unit $(systemctl is-enabled "$unit" 2>/dev/null) $(systemctl is-active "$unit" 2>/dev/null)"
 done
+[ ! -e /etc/dlws/stand-in-devices ] || echo stand_ins=1
 find /dev -maxdepth 1 -name 'nvidia[0-9]*' -printf 'gpu=%f\n'
 find /dev -maxdepth 1 -name 'davinci[0-9]*' -printf 'npu=%f\n'
 # Certificates, with the moment they end in seconds since 1970: files, and those inside kubeconfigs.

@@ -139,6 +139,18 @@ def test_the_script_on_a_gpu_machine(root: Path) -> None:
     assert facts.nouveau and facts.secure_boot and not facts.ascend_runtime and facts.complete
 
 
+def test_stand_ins_are_no_devices(root: Path) -> None:
+    for name in ("dev/davinci0", "dev/davinci1", "dev/davinci_manager", "dev/nvidia0"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+    assert parse(EMPTY, ask(root, "")).huawei.stand_ins == ()
+    (root / "etc/dlws").mkdir()
+    (root / "etc/dlws/stand-in-devices").touch()
+    facts = parse(EMPTY, ask(root, ""))
+    assert (facts.huawei.stand_ins, facts.huawei.found) == (("davinci0", "davinci1"), ())
+    assert (facts.nvidia.stand_ins, facts.nvidia.found) == (("nvidia0",), ("0000:01:00.0",))
+
+
 @pytest.fixture
 def server() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listening:

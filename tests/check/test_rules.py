@@ -57,6 +57,10 @@ NONE = Device(("a",), "", "430")
         ({"modules": {"overlay": "missing"}, "container": "lxc"}, [(U, "container")]),
         ({"nvidia": Device()}, [(F, "nvidia")]),
         ({"nvidia": Device(), "container": "lxc"}, [(U, "container")]),
+        (
+            {"nvidia": Device(stand_ins=("nvidia0",)), "container": "lxc"},
+            [(U, "container"), (U, "stand_ins")],
+        ),
         ({"nvidia": OLD}, [(F, "nvidia")]),
         ({"nvidia": NONE, "secure_boot": False}, [(F, "nvidia")]),
         ({"nvidia": NONE, "secure_boot": True}, [(F, "nvidia"), (W, "nvidia")]),

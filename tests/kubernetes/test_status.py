@@ -50,6 +50,11 @@ def test_devices_without_a_driver_are_told_apart() -> None:
     assert row.problems == ("no npu device",)
 
 
+def test_stand_ins_are_told_as_such() -> None:
+    row = status.parse(ROW, f"stand_ins=1\n{TOLD}", "gpu")
+    assert (row.devices, row.problems) == ("2 gpu (stand-ins)", ())
+
+
 def test_a_failed_kubelet_is_a_problem() -> None:
     assert status.parse(ROW, "kubelet=failed\n").problems == ("kubelet failed",)
 

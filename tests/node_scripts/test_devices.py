@@ -125,6 +125,17 @@ def test_a_device_that_is_not_there(root: Path) -> None:
     assert bash("prepare_nvidia first; prepare_npu", root, DLWS_TYPE="cpu").stdout == ""
 
 
+def test_stand_ins_of_a_sandbox_have_no_driver_to_check(root: Path) -> None:
+    for name in ("dev/nvidia0", "dev/nvidia1", "etc/dlws/stand-in-devices"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    done = bash("prepare_nvidia first", root, DLWS_TYPE="gpu", container=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stand-ins of the sandbox for an NVIDIA GPU: nvidia0 nvidia1;" in done.stdout
+    missing = bash("prepare_npu", root, DLWS_TYPE="npu", container=True)
+    assert "a container has none" in missing.stderr
+
+
 def test_npu_driver_and_runtime(root: Path) -> None:
     add_device(root, "0000:01:00.0", "0x19e5", "0x120000")
     assert "no working driver" in bash("prepare_npu", root).stderr

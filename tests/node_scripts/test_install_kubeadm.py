@@ -28,6 +28,10 @@ is-enabled) [ -e "$STATE/enabled" ];; enable) touch "$STATE/enabled";; is-active
 tar -xOf "$archive" manifest.json | grep -o '[0-9a-f]*\\.json' >>"$STATE/images" """,
     "crictl": """case $3 in info) exit 0;; esac
 [ -e "$STATE/images" ] && sed 's/^/sha256:/; s/.json$//' "$STATE/images" """,
+    "docker": """case $1-$2 in
+image-inspect) [ -e "$STATE/images" ] || exit 1
+sed 's/^/sha256:/; s/.json$//' "$STATE/images" && seq 99999;;
+image-load) tar -xOf "$5" manifest.json | grep -o '[0-9a-f]*\\.json' >>"$STATE/images";; esac""",
     "curl": "exit 6",
     "kubeadm": "exit 127",
     "kubelet": "exit 127",
@@ -94,6 +98,14 @@ def test_a_bundle_is_installed_and_a_second_run_changes_nothing(
     assert "$KUBELET_KUBEADM_ARGS" in drop_in.read_text()
     assert (tmp_path / "state/images").read_text().count("\n") == 1
     again = install()
+    assert (again.returncode, again.stdout) == (0, "nothing to do\n")
+
+
+def test_docker_has_an_image_also_where_it_says_much_of_it(
+    install: Install, place: Path, tmp_path: Path
+) -> None:
+    assert "imported pause_3.2.tar" in install(DLWS_RUNTIME="docker").stdout
+    again = install(DLWS_RUNTIME="docker")
     assert (again.returncode, again.stdout) == (0, "nothing to do\n")
 
 

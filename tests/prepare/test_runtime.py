@@ -224,6 +224,16 @@ def test_a_node_without_its_device_runtime_still_runs_containers(
     assert "containers get no GPUs" in capsys.readouterr().err
 
 
+def test_stand_ins_need_no_device_runtime(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = containerd(DEBIAN, device=False)
+    machine.stand_ins = True
+    config = make(tmp_path, "container_runtime: containerd\n")
+    runtime.configure(node_of(config, machine), config)
+    assert "containers get no GPUs" not in capsys.readouterr().err
+
+
 def test_dry_run_changes_nothing(tmp_path: Path) -> None:
     machine = containerd(DEBIAN)
     config = make(tmp_path, "container_runtime: containerd\n")

@@ -108,7 +108,7 @@ def test_all_roles_are_one_question_to_those_that_carry_any(
     for expected in (["npu01: wrote /etc/x"], []):
         world = make(CONFIG)
         world.fakes["npu01"].rules.append(machine)
-        apply.apply_all(world.cluster)
+        apply.apply_all(world.cluster, world.cluster.select())
         assert world.cluster.run.console.changes == expected
         assert {name: len(fake.asked) for name, fake in world.fakes.items() if fake.asked} == {
             "npu01": 1 + len(expected)
@@ -121,7 +121,7 @@ def test_a_role_that_is_apart_waits_for_a_command_of_its_own(
     make_role("apart: true", {"etc/x": "y\n"})
     world = make(CONFIG)
     world.fakes["npu01"].rules.append(machine)
-    apply.apply_all(world.cluster)
+    apply.apply_all(world.cluster, world.cluster.select())
     assert not any(fake.asked for fake in world.fakes.values())
     apply.apply(world.cluster, "toy")
     assert world.cluster.run.console.changes == ["npu01: wrote /etc/x"]

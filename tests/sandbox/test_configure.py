@@ -57,6 +57,25 @@ def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
     assert "all" not in config.kubernetes.ignore_preflight_errors
     plugins = config.containerd["plugins"]["io.containerd.grpc.v1.cri"]
     assert plugins["restrict_oom_score_adj"] is True and plugins["disable_apparmor"] is True
+    assert config.docker_daemon["default-runtime"] in config.docker_daemon["runtimes"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "runtime"),
+    [
+        ({"kubernetes": {"version": "v1.18.0"}}, "docker"),
+        ({"kubernetes": {}, "k8s-gitbranch": "v1.18.0"}, "docker"),
+        ({"kubernetes": {"version": "v1.30.1"}}, "containerd"),
+        ({"kubernetes": {"version": "v1.18.0"}, "container_runtime": "containerd"}, "containerd"),
+        ({"kubernetes": {}, "container_runtime": "docker"}, "docker"),
+        ({"kubernetes": {"version": "what?"}}, "containerd"),
+    ],
+)
+def test_a_rehearsal_has_the_runtime_that_the_real_one_would(
+    tmp_path: Path, theirs: dict[str, Any], runtime: str
+) -> None:
+    config = load(written(tmp_path, configure.rehearsed({**THEIRS, **theirs}, BOX)))
+    assert (config.runtime, str(config.kubernetes.version)) == (runtime, "1.20.2")
 
 
 def test_rehearsed_configuration_keeps_names_roles_and_what_is_theirs(tmp_path: Path) -> None:

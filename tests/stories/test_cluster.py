@@ -156,6 +156,7 @@ def test_the_api_server_gives_the_configured_node_ports(real: Real) -> None:
 def test_again_changes_nothing_and_says_so(real: Real) -> None:
     for words, says in (
         (("kubeadm", "init"), "is running on"),
+        (("-y", "deploy"), "is running on"),
         (("kubeadm", "join"), "nothing to"),
     ):
         told = real(*words).err.decode()
@@ -463,6 +464,13 @@ def test_drift_is_found_traced_and_healed(real: Real) -> None:
     assert drift(real, code=0) == {}
 
 
+def test_updateworker_puts_a_worker_right_and_then_changes_nothing(real: Real) -> None:
+    real.on("worker1", "systemctl stop dlws-pod-network && rm /opt/cni/bin/portmap")
+    real("-y", "updateworkerinparallel", "worker1")
+    real.on("worker1", "systemctl is-active dlws-pod-network && test -e /opt/cni/bin/portmap")
+    assert "changed:" not in real("-y", "updateworker", "worker1").err.decode()
+
+
 def test_an_argument_that_is_new_is_told_and_taken_up(real: Real) -> None:
     before = (real.directory / "config.yaml").read_text()
     real.set("scheduler: {extra_args: {v: 3}}")
@@ -514,31 +522,48 @@ def reports(real: Real, name: str, version: str) -> None:
         time.sleep(1)
 
 
+GPUS = """
+apiVersion: v1
+kind: Pod
+metadata: {name: gpus}
+spec:
+  containers:
+    - {name: a, image: "dlws/hello:1", resources: {limits: {nvidia.com/gpu: 2}}}
+"""
+# What the process in such a pod knows and sees of its devices.
+GIVEN = """for p in $(pgrep -x hello); do
+  tr '\\0' '\\n' </proc/$p/environ | grep VISIBLE && ls /proc/$p/root/dev | grep nvidia
+done; true"""
+TWO = ["NVIDIA_VISIBLE_DEVICES=0,1", "nvidia0", "nvidia1"]
+
+
 def test_devices_that_no_plugin_offers_are_told(real: Real) -> None:
-    """The device is a file, and its plugin a person; that the API server says so is real."""
+    """The devices are stand-ins; that the API server says so, kubelet and protocol are real."""
     device, path = ("device", "nvidia.com/gpu"), real.directory / "config.yaml"
     before = path.read_text()
     config = yaml.safe_load(before)
     config["machines"]["worker1"] |= {"type": "gpu", "vendor": "nvidia"}
+    config["onpremise_cluster"] = {"gpu_count_per_node": 2}
     path.write_text(yaml.safe_dump(config))
     try:
-        real("--nodes", "worker1", "-s", "execonall", "touch", "/dev/nvidia0")
+        assert "has 2 stand-ins for nvidia.com/gpu" in real("sandbox", "up").err.decode()
         assert drift(real)[device] == "machines.worker1.type"
-        assert "nvidia.com/gpu offers 0 of 1" in real("verify", code=5).text
-        advertise(real, "worker1", {device[1]: "1"})
-        assert device not in drift(real)
+        assert "nvidia.com/gpu offers 0 of 2 stand-ins" in real("verify", code=5).text
+        real("-y", "labelworker")
+        real("kubernetes", "start", "nvidia-device-plugin")
+        assert device not in drift(real, code=None)
+        assert "2 gpu (stand-ins)" in real("status").text
+        real.kubectl("apply", "-f", "-", stdin=GPUS)
+        real.kubectl("wait", "--for=condition=Ready", "pod/gpus", "--timeout=60s")
+        assert real.on("worker1", GIVEN).split() == TWO
     finally:
+        real.kubectl("delete", "pod", "gpus", "--ignore-not-found", "--now")
+        real("kubernetes", "stop", "nvidia-device-plugin", code=None)
         path.write_text(before)
-        real("--nodes", "worker1", "-s", "execonall", "rm", "/dev/nvidia0")
-
-
-def advertise(real: Real, name: str, resources: dict[str, str]) -> None:
-    """Say that a node has resources, as its device plugins do by way of its kubelet."""
-    node = json.loads(real.kubectl("get", "node", name, "-o", "json"))
-    for key in ("capacity", "allocatable"):
-        node["status"][key] |= resources
-    url = f"/api/v1/nodes/{name}/status"
-    real.kubectl("replace", "--raw", url, "-f", "-", stdin=json.dumps(node))
+        real("sandbox", "up")
+        real.kubectl("label", "node", "worker1", "gpu-", "nvidia-")
+        real("-y", "gpulabel")
+    assert real.on("worker1", "ls /dev | grep nvidia || true") == ""
 
 
 def test_masters_work_after_uncordon(real: Real) -> None:

@@ -84,6 +84,7 @@ class SimulatedNode:
     installed: bool = True
     device: bool = False
     """Whether it has the runtime of its devices."""
+    stand_ins: bool = False
     default: bytes = b""
     """The container runtime's configuration where it has no file."""
 
@@ -156,6 +157,7 @@ class SimulatedNode:
             "device": self.device,
             "kept": f"{path}.dlws-before" in self.files,
             "restart": words[3] in self.files,
+            "stand_ins": self.stand_ins,
         }
         lines = [f"{name}={'yes' if value else 'no'}" for name, value in facts.items()]
         mode = f"{self.files[path][1]:o}" if there else ""

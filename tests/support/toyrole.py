@@ -12,7 +12,7 @@ mysql_password: hunter'2 $x
 machines:
   infra01: {role: infrastructure, private-ip: 10.1.0.1}
   gpu01: {role: worker, private-ip: 10.1.0.11, type: gpu, rack: r1}
-  npu01: {role: [worker, toy], private-ip: 10.1.0.12, archtype: arm64, type: npu}
+  npu01: {role: [worker, toy], private-ip: 10.1.0.12, archtype: arm64}
 """
 
 GREETING = """it's "$HOME"; `id` \\ # % ü [a] {b}"""

@@ -200,6 +200,13 @@ def test_device_plugins(judge: Make) -> None:
     assert words(found) == ["device nvidia.com/gpu the node shows no gpu"]
 
 
+def test_stand_ins_are_told_as_such(judge: Make) -> None:
+    made = judge()
+    altered(made, allocatable={})
+    found = made(kubernetes=Result(0, f"stand_ins=1\n{UNITS}".encode()))
+    assert words(found) == ["device nvidia.com/gpu offers 0 of 2 stand-ins"]
+
+
 def test_a_rehearsal_has_no_devices_and_no_difference(judge: Make) -> None:
     text = UNITS.replace("gpu=nvidia0\ngpu=nvidia1\n", "container=1\n")
     made = judge()

@@ -86,6 +86,13 @@ def test_masters_that_work_have_no_taint_to_lose(world: World) -> None:
     assert "taint" not in kinds(things(world, employed, "infra01"))
 
 
+def test_no_plugin_has_to_offer_what_an_infra_node_has(world: World) -> None:
+    """Plugins run where the labels of workers are."""
+    node = world.cluster.infra[0]
+    node.machine = node.machine.model_copy(update={"type": "npu", "vendor": "huawei"})
+    assert "device" not in kinds(things(world, known_of(world), node.name))
+
+
 def test_devices_by_type_and_vendor(world: World) -> None:
     known = known_of(world)
     offered = {n: [t.what for t in things(world, known, n) if t.kind == "device"] for n in (

@@ -219,6 +219,13 @@ class Config(Section):
         """The machines that have one of these roles."""
         return [machine for machine in self.machines.values() if {*roles} & {*machine.roles}]
 
+    def device_count(self, machine: Machine) -> int | None:
+        """How many GPUs or NPUs a machine has: what its size says, else onpremise_cluster."""
+        size = self.sku_mapping.get(machine.node_group or machine.sku)
+        if size and size.gpu is not None:
+            return size.gpu
+        return self.onpremise_cluster.gpu_count_per_node
+
     @property
     def sudo_passwords(self) -> bool:
         """Whether sudo asks for a password on any machine, as far as this says."""

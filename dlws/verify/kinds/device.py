@@ -30,6 +30,8 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
 def devices(node: Node) -> Iterator[Expectation]:
     """What a device plugin offers of the devices that the configuration gives the node."""
     own, machine = ("machines", node.name), node.machine
+    if not machine.is_worker:
+        return  # the labels that plugins look for are those of workers
     maker, resource = _DEVICES.get(machine.type, ("", ""))
     if resource and machine.vendor.lower() in (maker, ""):
         yield Expectation("device", resource, machine.type, ((*own, "type"), own))
@@ -42,7 +44,8 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
         yield differs(thing, f"the node shows no {thing.wanted}", "check its driver: status")
     elif str(there) != offered:
         cure = "see whether the device plugin runs there: kubectl get pods -A -o wide"
-        yield differs(thing, f"offers {offered} of {there}", cure)
+        mark = " stand-ins" if seen.lines("kubernetes", "stand_ins") else ""
+        yield differs(thing, f"offers {offered} of {there}{mark}", cure)
 
 
 KIND = Kind("device", _expect, _compare)

@@ -1,0 +1,1 @@
+../../../../../../../scripts/npu/npu_info_gen.py
