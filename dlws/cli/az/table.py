@@ -3,9 +3,49 @@
 from __future__ import annotations
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "check": (
+        "create",
+        "Look for what would keep Azure from making the machines: quota, sizes, images, names",
+    ),
     "create": (
         "create",
         "Make the machines, networks and addresses of the configuration that are not there yet",
+    ),
+    "wait": ("create", "Wait for the deployment that an earlier command began"),
+    "addworkers": (
+        "create",
+        "Add NUMBER workers to those that are there (default: as many as the configuration says)",
+    ),
+    "genconfig": (
+        "machines",
+        "Write cluster.yaml from the machines that are there; deploy.py reads it",
+    ),
+    "list": ("machines", "List the machines: role, size, power state, price class, addresses"),
+    "start": (
+        "machines",
+        "Start machines by NAME, role or pattern; those that run already are left alone",
+    ),
+    "stop": (
+        "machines",
+        "Stop machines by NAME, role or pattern; they are still paid for (see deallocate)",
+    ),
+    "deallocate": (
+        "machines",
+        "Stop machines by NAME, role or pattern and give them back; disks and addresses stay",
+    ),
+    "restart": ("machines", "Restart machines by NAME, role or pattern"),
+    "reimage": ("machines", "Make the system disks of machines by NAME, role or pattern anew"),
+    "removeworkers": (
+        "machines",
+        "Delete workers by NAME or pattern, with their disks, interfaces and addresses",
+    ),
+    "delete": (
+        "machines",
+        "Delete the resource group with all machines, disks and addresses of the cluster",
+    ),
+    "ssh": (
+        "machines",
+        "Open a shell on the machine NAME of cluster.yaml, at its public address if it has one",
     ),
 }
 """By name, in the order of the help: the module under dlws.cli.az, the help's first sentence."""
