@@ -16,6 +16,7 @@ from dlws.azure.template.build import Request
 from dlws.azure.template.machines import Vm
 from dlws.azure.template.resources import Access
 from dlws.core.errors import DeployError, UsageError
+from dlws.nodes.directory import check_owner
 from dlws.runs import plan
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 def access(session: Session) -> Access:
     """Who logs in to the machines: the cluster's key, and those that the configuration names."""
     config, directory = session.config, session.options.directory
+    check_owner(directory, config.cluster_name)
     more = tuple(directory / path for path in names.section(config).ssh_public_keys)
     user = config.cloud_config_nsg_rules.default_admin_username or config.admin_username
     return Access(user, tuple(public_keys(directory, more).decode().splitlines()))
@@ -76,6 +78,8 @@ def _make(azure: Azure, vms: Sequence[Vm], wait: bool) -> None:
         return
     lacking = set(map(build.key, made.resources))
     new = [vm for vm in vms if (resources.VM.lower(), vm.name) in lacking]
+    if (resources.SCALE_SET.lower(), names.scale_set(azure.config)) in lacking:
+        new += machines.members(azure.config)
     preflight.require(azure, new)
     if not _admitted(azure.session, made):
         return
@@ -146,11 +150,22 @@ def _rules(azure: Azure, groups: Iterable[str]) -> Iterable[resources.Resource]:
         with azure.translated(f"the security group {name} cannot be read"):
             found = azure.network.network_security_groups.get(azure.group, name)
         have = {rule["name"]: rule["properties"] for rule in found["properties"]["securityRules"]}
+        levels = {about["priority"]: rule for rule, about in have.items()}
         for rule in firewall.rules(azure.config, name):
             wanted = firewall.as_resource(rule)["properties"]
             has = have.get(rule.name, {})
-            if {key: has.get(key) for key in wanted} != wanted:
+            if (other := levels.get(rule.priority, rule.name)) != rule.name:
+                azure.session.console.warn(_occupied(name, rule, other))
+            elif any(has.get(key) != value for key, value in wanted.items()):
                 yield resources.security_rule(name, rule)
+
+
+def _occupied(group: str, rule: firewall.Rule, other: str) -> str:
+    way = again("service_tag_rules", "create")
+    return (
+        f"{group}: the rule {rule.name} is not made: {other} has its priority, {rule.priority}; "
+        f"remove that one; of a service tag: {way}"
+    )
 
 
 def pinned(azure: Azure) -> Callable[[str], str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlws.azure.client import Azure
 from dlws.azure.deployment import made_already
-from dlws.azure.template import firewall, names, resources
+from dlws.azure.template import firewall, machines, names, resources
 from dlws.azure.template.machines import Vm
 from dlws.core.errors import CheckFailed, DeployError
 
@@ -87,6 +87,8 @@ def check(azure: Azure, vms: Sequence[Vm]) -> list[Finding]:
     try:
         there = made_already(azure)
         new = [vm for vm in vms if (resources.VM.lower(), vm.name) not in there]
+        if (resources.SCALE_SET.lower(), names.scale_set(azure.config)) not in there:
+            new += machines.members(azure.config)
         found.extend(look(azure, new))
     except DeployError as error:
         # extend() keeps what was yielded before the error.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def site(local: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     local.renew()
     for name, value in local.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["az_tools.py"])
     monkeypatch.setenv("AZURE_CONFIG_DIR", str(tmp_path / "nothing"))
     key = tmp_path / "deploy/sshkey/id_ed25519.pub"
     key.parent.mkdir(parents=True)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from dlws.cli import cli
 from dlws.cli.az import az
 from tests.support import ROOT
 from tests.support.arm.arm import Answer, Asked
@@ -107,6 +108,19 @@ def test_what_is_changed_in_the_rules_is_changed_there_and_nothing_else(site: Si
     found = {rule["name"]: rule["properties"] for rule in rules}
     assert found["allowdevtcp"]["sourceAddressPrefix"] == "203.0.113.9" and "mine" in found
     assert "nothing to do" in site("create").stderr
+
+
+def test_a_rule_whose_priority_is_anothers_is_said_not_to_be_made(site: Site) -> None:
+    tags = "cloud_config_nsg_rules:\n  service_tags: [AzureCloud]"
+    site.change("cloud_config_nsg_rules:", tags)
+    site("create")
+    site.change("[AzureCloud]", "[Storage]")
+    done = site("create")
+    assert "the rule allow_Storage is not made: allow_AzureCloud has its priority" in done.stderr
+    assert "az_tools.py" in done.stderr and "service_tag_rules create" in done.stderr
+    assert site.arm.wrote() == MADE
+    site("service_tag_rules", "create")
+    assert "is not made" not in site("create").stderr
 
 
 def test_machines_that_cannot_be_had_are_named_and_the_others_made(site: Site) -> None:
@@ -302,3 +316,17 @@ def test_as_a_person_runs_it(site: Site) -> None:
     assert run.returncode == 0, said
     assert "atlas-infra01: changed: virtualMachines atlas-infra01" in said
     assert site.arm.wrote() == MADE
+
+
+def test_a_run_of_ours_is_run_again_and_not_resumed(site: Site) -> None:
+    site.arm.world.doomed["atlas-worker01"] = ("AllocationFailed", "none left")
+    site("create", code=3)
+    done = CliRunner().invoke(cli, ["--dir", str(site.directory), "resume"])
+    assert done.exit_code == 2 and "is of az_tools.py" in done.stderr, done.output
+    assert "run it again, what is made stays" in done.stderr
+
+
+def test_the_key_of_another_cluster_is_not_used(site: Site) -> None:
+    (site.directory / "deploy/clusterID.yml").write_text('cluster_name: "other"\n')
+    assert "belongs to the cluster other" in site("create", code=2).stderr
+    assert site.arm.wrote() == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.arm.cluster import Site
-from tests.support.arm.configs import ZONES
+from tests.support.arm.configs import SCALE_SET, ZONES
 from tests.support.arm.world import World
 
 
@@ -97,6 +97,13 @@ def test_spot_workers_count_apart(site: Site) -> None:
     site.change("nfs_node_num: 1", "nfs_node_num: 1, priority: spot")
     quotas = [one["words"] for one in findings(site, code=0) if one["point"] == "quota"]
     assert "lowPriorityCores: 8 needed, 1000 of 1000 left" in quotas
+
+
+def test_the_instances_of_a_scale_set_count(site: Site) -> None:
+    site.configure(SCALE_SET)
+    site.arm.world.usages[2]["limit"] = 7
+    assert "8 needed, 7 of 7 left" in wrong(site)["quota"]
+    assert "8 needed, 7 of 7 left" in site("create", code=5).stderr and not site.arm.wrote()
 
 
 def test_machines_that_are_there_are_not_counted_again(site: Site) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlws.azure.template import names
 from dlws.config import Config
@@ -84,6 +84,13 @@ def vm(config: Config, role: str, number: int) -> Vm:
         zone=azure.zones[(number - 1) % len(azure.zones)] if azure.zones else "",
         place=_place(config, role),
     )
+
+
+def members(config: Config) -> list[Vm]:
+    """What the scale set of workers amounts to, where there is to be one."""
+    azure = names.section(config)
+    like = replace(vm(config, "worker", 1), public=False)  # its members have no names of their own
+    return [like] * azure.worker_node_num if azure.worker_scale_set else []
 
 
 def _place(config: Config, role: str) -> str:

@@ -7,7 +7,6 @@ import re
 from dlws.config import Config
 from dlws.config.model.azure import AzureCluster
 from dlws.core.errors import UsageError
-from dlws.core.program import PROGRAM
 
 CLUSTER, ROLE, MANAGER = "cluster", "role", "managed-by"
 """The tags of all that is made."""
@@ -27,7 +26,7 @@ def section(config: Config) -> AzureCluster:
     if config.azure_cluster is None:
         raise UsageError(
             "config.yaml has no azure_cluster",
-            f"add the section: {PROGRAM.name} works on machines on Azure alone",
+            "add the section; config.yaml.example has it with all its keys",
         )
     return config.azure_cluster
 

@@ -31,7 +31,7 @@ def list_machines(session: Session, output: str) -> None:
 @click.command()
 @click.pass_obj
 def genconfig(session: Session) -> None:
-    """Write cluster.yaml from the machines that are there; deploy.py reads it."""
+    """Write cluster.yaml from the machines that are there, for the installation on them."""
     from dlws.azure import genconfig as actions
     from dlws.azure.client import Azure
 

@@ -18,7 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "genconfig": (
         "machines",
-        "Write cluster.yaml from the machines that are there; deploy.py reads it",
+        "Write cluster.yaml from the machines that are there, for the installation on them",
     ),
     "list": ("machines", "List the machines: role, size, power state, price class, addresses"),
     "start": (
@@ -46,6 +46,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ssh": (
         "machines",
         "Open a shell on the machine NAME of cluster.yaml, at its public address if it has one",
+    ),
+    "vmss": (
+        "vmss",
+        "Workers that are one VM scale set (worker_scale_set: true); `create` makes it",
+    ),
+    "interconnect": (
+        "firewall",
+        "Let the machines reach each other's public addresses (inter_connect)",
+    ),
+    "whitelist": ("firewall", "Let further addresses in to the ports of users, and list them"),
+    "service_tag_rules": (
+        "firewall",
+        "Let traffic in by Azure's service tags (service_tags)",
+    ),
+    "nfsallowmaster": (
+        "firewall",
+        "Let infra nodes reach the machines that serve files (nfs_allow_master)",
     ),
 }
 """By name, in the order of the help: the module under dlws.cli.az, the help's first sentence."""

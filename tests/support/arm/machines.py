@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.support.arm.arm import Answer, Arm, Asked, paged
 from tests.support.arm.world import Body, Refusal, key, resize
 
@@ -38,7 +40,8 @@ def put(arm: Arm, asked: Asked, words: Body) -> Answer:
 
 
 def delete(arm: Arm, asked: Asked, words: Body) -> Answer:
-    arm.world.get(asked.path)
+    if "/securityRules/" not in asked.path:
+        arm.world.get(asked.path)
     return arm.long(lambda: arm.world.delete(asked.path))
 
 
@@ -94,6 +97,12 @@ def instances(arm: Arm, asked: Asked, words: Body) -> Answer:
             }
         )
     return Answer(200, {"value": rows})
+
+
+def instance_get(arm: Arm, asked: Asked, words: Body) -> Answer:
+    where, _, number = asked.path.rpartition("/")
+    rows = instances(arm, replace(asked, path=where), words).body["value"]
+    return Answer(200, next(row for row in rows if row["instanceId"] == number))
 
 
 def instance_put(arm: Arm, asked: Asked, words: Body) -> Answer:

@@ -195,6 +195,7 @@ ROUTES: list[Route] = [
     ("GET", f"{_ROOT}/providers/Microsoft.Network/locations/[^/]+/CheckDnsNameAvailability",
      NETWORK, _dns),
     ("GET", f"{_SET}/virtualMachines", COMPUTE, machines.instances),
+    ("GET", f"{_SET}/virtualMachines/[^/]+", COMPUTE, machines.instance_get),
     ("PUT", f"{_SET}/virtualMachines/[^/]+", COMPUTE, machines.instance_put),
     ("GET", f"{_SET}/networkInterfaces", "2018-10-01", machines.set_nics),
     ("GET", f"{_SET}/publicipaddresses", "2018-10-01", machines.set_ips),
@@ -207,6 +208,6 @@ ROUTES: list[Route] = [
       (("PUT", machines.put), ("DELETE", machines.delete))),
     ("GET", f"{_COMPUTE}/disks/[^/]+", "2026-03-02", machines.get),
     ("GET", f"{_COMPUTE}/[^/]+/[^/]+", COMPUTE, machines.get),
-    ("GET", f"{_NETWORK}/[^/]+/[^/]+", NETWORK, machines.get),
+    ("GET", f"{_NETWORK}/[^/]+/[^/]+(/securityRules/[^/]+)?", NETWORK, machines.get),
     ("GET", _ANY, "", machines.list_all),
 ]  # fmt: skip

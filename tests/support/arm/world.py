@@ -172,8 +172,11 @@ class World:
 
     def delete(self, where: str) -> None:
         """Delete a resource that nothing uses; what is to go with a machine goes with it."""
-        found = self.get(where)
         _, kind, _ = parsed(where)
+        if kind == f"{NSG}/securityrules":
+            self._delete_rule(where)
+            return
+        found = self.get(where)
         users = [one["id"] for one in self.resources.values() if one is not found
                  and not key(one["id"]).startswith(key(where)) and _uses(one, where)]  # fmt: skip
         if users and kind != VM:
@@ -181,6 +184,12 @@ class World:
         del self.resources[key(where)]
         if kind == VM:
             self._delete_with(found)
+
+    def _delete_rule(self, where: str) -> None:
+        group, _, name = where.rpartition("/securityRules/")
+        rules = self.get(group)["properties"]["securityRules"]
+        rules[:] = [one for one in rules if one["name"] != name]
+        self.resources.pop(key(where), None)
 
     def _delete_with(self, machine: Body) -> None:
         for nic in machine["properties"]["networkProfile"]["networkInterfaces"]:
