@@ -5,7 +5,7 @@ import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from dlws.config.model.types import Network, NodePath, Section, Text, Texts, wrong
 
@@ -60,8 +60,12 @@ def _image(value: str) -> str:
     return value
 
 
-Ports = Annotated[list[Text], BeforeValidator(_split), AfterValidator(_ports)]
-SourceList = Annotated[list[Text], BeforeValidator(_split), AfterValidator(_sources)]
+_WORDS = WithJsonSchema({
+    "anyOf": [{"type": ["string", "integer"]},
+              {"type": "array", "items": {"type": ["string", "integer"]}}]
+})  # fmt: skip
+Ports = Annotated[list[Text], BeforeValidator(_split), AfterValidator(_ports), _WORDS]
+SourceList = Annotated[list[Text], BeforeValidator(_split), AfterValidator(_sources), _WORDS]
 Image = Annotated[Text, AfterValidator(_image)]
 Number = Annotated[int, Field(ge=0, le=1000)]
 Gigabytes = Annotated[int, Field(ge=0, le=65536)]
@@ -105,6 +109,12 @@ def _cloud(value: Any) -> Any:
     return CLOUDS[value]
 
 
+_URLS = {key: {"type": "string"} for key in Cloud.model_fields}
+_CLOUD = WithJsonSchema({
+    "anyOf": [{"enum": list(CLOUDS)}, {"type": "object", "properties": _URLS}]
+})  # fmt: skip
+
+
 class NfsVm(Section):
     """What one machine that serves files has of its own."""
 
@@ -120,7 +130,7 @@ class AzureCluster(Section):
     """Machines that az_tools.py makes on Azure: how many, of what size, where."""
 
     subscription: Text = Field(default="", description="Name or id; empty: that of `az account`.")
-    cloud: Annotated[Cloud, BeforeValidator(_cloud)] = Field(
+    cloud: Annotated[Cloud, BeforeValidator(_cloud), _CLOUD] = Field(
         default_factory=lambda: Cloud(**CLOUDS["public"]),
         description="public, usgovernment or china; or the URLs of one of your own.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dlws.config.schema import schema
 from tests.support.configs import assert_problem, look, minimal
 
 
@@ -55,3 +56,13 @@ azure_cluster:
         "10250"
     ]
     assert azure.cloud.resource_manager == "https://management.chinacloudapi.cn"
+
+
+def test_editors_take_the_words_that_are_understood() -> None:
+    made = schema()["$defs"]
+    cloud = made["AzureCluster"]["properties"]["cloud"]["anyOf"]
+    assert cloud[0] == {"enum": ["public", "usgovernment", "china"]} and "authority" in str(
+        cloud[1]
+    )
+    kinds = made["NsgRules"]["properties"]["tcp_port_ranges"]["anyOf"]
+    assert [kind["type"] for kind in kinds] == [["string", "integer"], "array"]
