@@ -108,17 +108,9 @@ def _sets(azure: Azure) -> list[Rows]:
 
 
 def _instances(azure: Azure, one: Rows) -> list[Machine]:
-    name, group, network = one["name"], azure.group, azure.network
+    name, group = one["name"], azure.group
     rows = azure.compute.virtual_machine_scale_set_vms.list(group, name, expand="instanceView")
-    private = {
-        _instance(nic["properties"]["virtualMachine"]["id"]): nic["properties"][
-            "ipConfigurations"][0]["properties"].get("privateIPAddress", "")
-        for nic in network.network_interfaces.list_virtual_machine_scale_set_network_interfaces(
-            group, name)
-    }  # fmt: skip
-    listed = network.public_ip_addresses.list_virtual_machine_scale_set_public_ip_addresses
-    public = {_instance(ip["id"]): ip["properties"].get("ipAddress", "")
-              for ip in listed(group, name)}  # fmt: skip
+    private, public = _addresses_in(azure, name)
     profile = one["properties"]["virtualMachineProfile"]
     return [
         Machine(
@@ -136,6 +128,20 @@ def _instances(azure: Azure, one: Rows) -> list[Machine]:
         )
         for row in rows
     ]
+
+
+def _addresses_in(azure: Azure, name: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The private and the public addresses of a scale set's instances, by their numbers."""
+    network, group = azure.network, azure.group
+    nics = network.network_interfaces.list_virtual_machine_scale_set_network_interfaces
+    ips = network.public_ip_addresses.list_virtual_machine_scale_set_public_ip_addresses
+    private = {}
+    for nic in nics(group, name):
+        first = nic["properties"]["ipConfigurations"][0]["properties"]
+        owner = _instance(nic["properties"]["virtualMachine"]["id"])
+        private[owner] = first.get("privateIPAddress", "")
+    public = {_instance(ip["id"]): ip["properties"].get("ipAddress", "") for ip in ips(group, name)}
+    return private, public
 
 
 def _instance(where: str) -> str:

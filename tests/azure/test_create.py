@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from dlws.azure.client import Azure
 from dlws.cli import cli
 from dlws.cli.az import az
 from tests.support import ROOT
@@ -282,6 +283,18 @@ def test_nobody_is_asked_but_azure(site: Site, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket.socket, "connect", noted)
     site("create")
     assert places == {site.arm.base.removeprefix("https://")}
+
+
+def test_ctrl_c_leaves_it_at_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Azure, "pause", interrupt)
+        done = site("create", code=1)  # click's own code for it; main() makes it 130
+    assert "the deployment goes on in Azure; wait for it: " in done.stderr
+    site("wait")
+    assert len(names(site, VM)) == 4 and site.arm.wrote() == MADE
 
 
 def process(site: Site, *words: str) -> subprocess.Popen[str]:
