@@ -19,13 +19,14 @@ SEAM = {
     "ssh/transport.py": {"paramiko", "socket"},
     "kubernetes/api.py": {"kubernetes", "urllib3"},
     "kubernetes/tunnel.py": {"socket"},  # carries the API client's connections through Ssh
+    "azure/client.py": {"azure"},  # Azure is reached over HTTPS by its own SDK, here alone
     "database/client.py": {"pymysql", "ssl"},
     "database/backup.py": {"pymysql"},  # its cursor that streams
     "kubernetes/kubectl.py": {"os.execve"},  # gives way to the operator's own kubectl
     "images/start.py": {"os.execv"},  # gives way to docker, for a terminal
 }
 WAYS_OUT = {"asyncio", "http", "kubernetes", "multiprocessing", "paramiko", "pty", "requests"}
-WAYS_OUT |= {"pymysql", "socket", "socketserver", "ssl", "subprocess", "urllib3"}
+WAYS_OUT |= {"azure", "msal", "pymysql", "socket", "socketserver", "ssl", "subprocess", "urllib3"}
 STARTERS = {"system", "popen", "fork", "forkpty", "posix_spawn", "posix_spawnp", "startfile"}
 
 

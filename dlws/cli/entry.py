@@ -15,7 +15,7 @@ from dlws.core import terminal_text
 from dlws.core.errors import ReaderGone
 
 
-def main() -> NoReturn:
+def main(root: click.Group = cli) -> NoReturn:
     """Run the command line; the exit code is the outcome (see `dlws.core.errors`)."""
     # No file of ours is for others to write, whatever umask we were given; what is secret or under
     # deploy/ has its mode said where it is written.
@@ -25,7 +25,7 @@ def main() -> NoReturn:
     _leave_out_invoke()
     terminal_text.guard()
     try:
-        code = cli.main(standalone_mode=False)
+        code = root.main(standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()

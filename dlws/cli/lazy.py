@@ -21,6 +21,8 @@ class LazyGroup(click.Group):
     """Lists commands from the table; only a command that is run or asked for help is imported."""
 
     table: Mapping[str, tuple[str, str]] = COMMANDS
+    package = "dlws.cli"
+    """Where its modules lie."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)
@@ -28,7 +30,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.table and cmd_name not in self.commands:
             module, _ = self.table[cmd_name]
-            for command in top_level(import_module(f"dlws.cli.{module}")):
+            for command in top_level(import_module(f"{self.package}.{module}")):
                 document(command)
                 self.add_command(command)
         return super().get_command(ctx, cmd_name)

@@ -158,13 +158,20 @@ def cli(ctx: click.Context, /, directory: str, **options: Any) -> None:
     Options stand before the command or behind it. Start with `sandbox up` for a rehearsal on this
     machine, or let `init` write a config.yaml, and go through the steps that `steps` lists.
     """
-    from dlws.core.program import PROGRAM
+    begin(ctx, directory, options)
+
+
+def begin(ctx: click.Context, directory: str, options: dict[str, Any]) -> None:
+    """Set up the session of a command, and how lines that a person may copy begin."""
+    from dlws.core.program import AZ_TOOLS, PROGRAM
     from dlws.session import Session
 
     ctx.obj = session = Session(_options(ctx, directory, options))
     ctx.call_on_close(session.close)
-    ctx.call_on_close(partial(PROGRAM.begin_with, PROGRAM.name, str(PROGRAM)))
-    PROGRAM.begin_with(session.options.argv[0], session.options.line())
+    for program in (PROGRAM, AZ_TOOLS):
+        ctx.call_on_close(partial(program.begin_with, program.name, str(program)))
+        name = program.beside(session.options.argv[0])
+        program.begin_with(name, session.options.line(name=name))
 
 
 def _options(ctx: click.Context, directory: str, options: dict[str, Any]) -> Options:
@@ -174,7 +181,9 @@ def _options(ctx: click.Context, directory: str, options: dict[str, Any]) -> Opt
     from dlws.runs.options import Options
 
     line = ctx.meta[ARGV]
-    given, words = split(cli, line)
+    root = ctx.command
+    assert isinstance(root, click.Group)
+    given, words = split(root, line)
     told = {
         "argv": (typed(sys.argv[0]), *line),
         "given": given,

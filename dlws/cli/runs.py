@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -122,6 +123,11 @@ def resume(ctx: click.Context, run: str) -> None:
     session: Session = ctx.obj
     more = _passed_on(session.options)
     found = resuming.resumable(session.options.directory, run, session.options.force)
+    if Path(found.argv[0]).stem == "az_tools":
+        again = shlex.join(found.argv)
+        raise UsageError(
+            f"{found.id} is of az_tools.py", f"run it again, what is made stays: {again}"
+        )
     given = value_of(cli, found.argv[1:], "--dir")
     Recorded(found.id, found.cwd, given).check_place(session.options)
     _warn_of_unreadable(session, session.options.directory / "deploy/runs" / found.id)

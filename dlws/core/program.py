@@ -13,8 +13,9 @@ class Program:
     and the command line sets them. A text made at import would be made too early.
     """
 
-    def __init__(self) -> None:
-        self.name = self._start = "deploy.py"
+    def __init__(self, file: str = "deploy.py", installed: str = "dlws") -> None:
+        self.name = self._start = self._file = file
+        self._installed = installed
 
     def __str__(self) -> str:
         return self._start
@@ -23,8 +24,18 @@ class Program:
         """From now on, lines begin with `start`: the name, and the options that say where."""
         self.name, self._start = name, start
 
+    def beside(self, name: str) -> str:
+        """This program, where `name` is how one of ours was started: it may be the other one."""
+        place, base = os.path.split(name)
+        if (base.removesuffix(".py") == _AZ_TOOLS) == (self._installed == _AZ_TOOLS):
+            return name
+        return os.path.join(place, self._file if base.endswith(".py") else self._installed)
 
+
+_AZ_TOOLS = "az_tools"
 PROGRAM = Program()
+AZ_TOOLS = Program("az_tools.py", _AZ_TOOLS)
+"""The program that makes machines on Azure; it is found where the other one is."""
 
 
 def typed(argv0: str) -> str:

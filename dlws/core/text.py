@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 
 def split_lines(text: str) -> list[str]:
@@ -22,3 +23,13 @@ def took(seconds: float) -> str:
 def since(start: float) -> str:
     """The time that passed since time.monotonic() was `start`."""
     return took(time.monotonic() - start)
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    """Cells in columns, two blanks apart; every line has as many."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return "\n".join(line.rstrip() for line in padded)

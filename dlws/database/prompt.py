@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.terminal_text import visible
+from dlws.core.text import columns
 from dlws.runs.plan import local
 
 if TYPE_CHECKING:
@@ -80,10 +81,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     names = list(rows[0])
     cells = [names, *([_cell(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(names))]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-              for line in cells)  # fmt: skip
-    return "\n".join(line.rstrip() for line in padded)
+    return columns(cells)
 
 
 def _cell(value: Any) -> str:

@@ -165,11 +165,11 @@ def new_id(now: float) -> str:
 
 
 def config_hash(directory: Path) -> str:
-    """One hash over config.yaml and cluster.yaml; empty where there is none yet."""
+    """One hash over the files of the configuration; empty where there is none yet."""
     if not (directory / "config.yaml").exists():
         return ""
     digest = hashlib.sha256()
-    for name in ("config.yaml", "cluster.yaml"):
+    for name in ("config.yaml", "cluster.yaml", "azure_cluster_config.yaml"):
         path = directory / name
         digest.update(localfiles.read(path, 64 * MIB) if path.exists() else b"")
     return digest.hexdigest()

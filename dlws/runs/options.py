@@ -46,15 +46,18 @@ class Options:
     diff: bool = False
     resume: str = ""
     seed: str = ""
+    subscription: str = ""
+    """That of az_tools.py, where it is not the configuration's."""
     applied_plan: Plan | None = None
     """The plan that is being applied: nothing else may be changed."""
     home: Path = field(default_factory=Path.cwd)
     """Where the person is; a plan and a resumed run are carried out where they were started."""
 
-    def line(self, *words: str) -> str:
-        """A command line for this cluster, to be typed where the person is."""
+    def line(self, *words: str, name: str = "") -> str:
+        """A command line for this cluster, to be typed where the person is; `name` is another of
+        our programs."""
         public = ["--public"] if self.public else []
-        return shlex.join([self.argv[0], *self._place, *public, *words])
+        return shlex.join([name or self.argv[0], *self._place, *public, *words])
 
     def again(self, *before: str, nodes: Sequence[str] = ()) -> str:
         """This command line behind the words `before`, limited to `nodes` where there are any."""

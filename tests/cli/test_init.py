@@ -69,11 +69,9 @@ def test_it_writes_one_for_azure(tmp_path: Path) -> None:
     checked(tmp_path)
     config = load(tmp_path)
     assert config.platform == "azure"
-    assert config.azure_cluster == {
-        "azure_location": "westus2",
-        "infra_node_num": 1,
-        "worker_node_num": 4,
-    }
+    azure = config.azure_cluster
+    assert azure and azure.azure_location == "westus2"
+    assert (azure.infra_node_num, azure.worker_node_num) == (1, 4)
 
 
 def unread(path: Path) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
+from dlws.config.model.azure import AzureCluster, NsgRules
 from dlws.config.model.images import Dockers, Registry
 from dlws.config.model.kubernetes import Kubelabels, Kubernetes
 from dlws.config.model.labels import KUBELABELS
@@ -82,7 +83,12 @@ class Config(Section):
     onpremise_cluster: OnPremise = Field(
         default_factory=OnPremise, description="What the machines amount to."
     )
-    azure_cluster: Freeform = Field(default={}, description="Azure: sizes, counts and location.")
+    azure_cluster: AzureCluster | None = Field(
+        default=None, description="Machines that az_tools.py makes on Azure."
+    )
+    cloud_config_nsg_rules: NsgRules = Field(
+        default_factory=NsgRules, description="Who reaches the machines on Azure."
+    )
     sku_mapping: dict[str, Sku] = Field(
         default={}, description="Sizes of machines: the name in node-group or sku, and what it has."
     )

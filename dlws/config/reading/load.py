@@ -20,7 +20,8 @@ from dlws.core.errors import UsageError
 from dlws.core.localfiles import MIB, read
 from dlws.core.program import PROGRAM
 
-FILES = ("config.yaml", "cluster.yaml")
+FILES = ("config.yaml", "cluster.yaml", "azure_cluster_config.yaml")
+"""The files that a configuration is read from: the earlier counts where both say something."""
 
 
 @dataclass

@@ -8,6 +8,7 @@ from dlws.config.model.config import Config
 from dlws.config.reading.sources import Sources
 from dlws.config.rules import (
     addresses,
+    azure,
     controlplane,
     devices,
     kubernetes,
@@ -51,6 +52,10 @@ _RULES: tuple[Rule, ...] = (
     kubernetes.labels,
     kubernetes.manifest,
     users.groups,
+    azure.user,
+    azure.network,
+    azure.spread,
+    azure.file_servers,
     oddities.oddities,
     check_secrets,
 )

@@ -1,0 +1,127 @@
+"""cluster.yaml from the machines that are there: the same text as long as they are the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlws.azure import estate, preflight
+from dlws.azure.estate import Machine
+from dlws.azure.template import machines, names
+from dlws.core import localfiles
+from dlws.core.errors import Refused, UsageError
+from dlws.runs import plan
+
+if TYPE_CHECKING:
+    from dlws.azure.client import Azure
+    from dlws.config import Config
+
+HEAD = (
+    "# Written by az_tools.py genconfig from what is on Azure. What config.yaml says counts more.\n"
+)
+_MODELS = re.compile(r"_(T4|A10|A100|H100|H200|GB200|MI300X|RTXPRO6000BSE)(?=_|$)", re.IGNORECASE)
+_OLDER = {"nc": {"v1": "K80", "v2": "P100", "v3": "V100"}, "nd": {"v1": "P40", "v2": "V100"},
+          "nv": {"v1": "M60", "v3": "M60", "v4": "MI25"}}  # fmt: skip
+
+
+def write(azure: Azure) -> None:
+    """Write cluster.yaml, whole or not at all; nothing where it is so already."""
+    session = azure.session
+    found = estate.read(azure)
+    if not found:
+        raise UsageError(f"{azure.group} has no machines of this cluster", "make them: create")
+    sizes = _sizes(azure) if found else {}
+    text = HEAD + dump(document(azure.config, found, sizes))
+    path = session.options.directory / "cluster.yaml"
+    before = path.read_text() if path.exists() else ""
+    if before == text:
+        session.console.say("nothing to do: cluster.yaml is as Azure is")
+        return
+    if before and not before.startswith(HEAD) and not session.options.force:
+        raise Refused("cluster.yaml was not written by genconfig",
+                      "move it away; or have it overwritten with --force")  # fmt: skip
+    if session.gate.admit(plan.local(f"write cluster.yaml: {len(found)} machines", text)):
+        session.run.begin()
+        localfiles.write(path, text.encode(), 0o644)
+        session.console.changed(f"cluster.yaml: {len(found)} machines")
+
+
+def _sizes(azure: Azure) -> Mapping[str, Any]:
+    with azure.translated("the sizes cannot be read"):
+        return preflight.Facts(azure).sizes
+
+
+def document(config: Config, found: Sequence[Machine], sizes: Mapping[str, Any]) -> dict[str, Any]:
+    """What cluster.yaml says."""
+    azure = names.section(config)
+    user = config.cloud_config_nsg_rules.default_admin_username
+    jump = next((one.public_ip for one in found if one.role == "infra" and one.public_ip), "")
+    made: dict[str, Any] = {"etcd_node_num": sum(one.role == "infra" for one in found)}
+    if user and user != config.admin_username:
+        made["admin_username"] = user
+    if not azure.dns_prefix and any(one.fqdn for one in found):
+        made["network"] = {"domain": names.domain(config)}
+    made["machines"] = {one.name: _entry(one, jump, config) for one in found}
+    if files := [one for one in found if one.role == "nfs"]:
+        made["nfs_disk_mnt"] = {one.name: _served(config, one) for one in files}
+    used = sorted({one.size for one in found})
+    made["sku_mapping"] = {size: sku(size, sizes.get(size.lower(), {})) for size in used}
+    return made
+
+
+def _entry(one: Machine, jump: str, config: Config) -> dict[str, Any]:
+    role = {"infra": "infrastructure"}.get(one.role, one.role)
+    entry: dict[str, Any] = {"role": role, "private-ip": one.private_ip}
+    if one.public_ip:
+        entry["public-ip"] = one.public_ip
+    elif jump:
+        user = config.cloud_config_nsg_rules.default_admin_username or config.admin_username
+        entry["jump_host"] = f"{user}@{jump}:22"
+    entry["node-group"] = one.size
+    if role == "worker":
+        gpu = machines.is_gpu(one.size)
+        entry |= {"type": "gpu", "vendor": "nvidia"} if gpu else {"type": "cpu"}
+    return entry
+
+
+def _served(config: Config, one: Machine) -> dict[str, Any]:
+    azure = names.section(config)
+    own = {names.machine(config, "nfs", vm.suffix): vm.data_disk_mnt_path
+           for vm in azure.nfs_vm if vm.suffix}  # fmt: skip
+    path = own.get(one.name) or azure.nfs_data_disk_path
+    return {"path": path, "role": "nfs", "ip": one.private_ip, "fileshares": []}
+
+
+def sku(size: str, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What a size has, as sku_mapping says it."""
+    has = preflight.capabilities(about)
+    found: dict[str, Any] = {}
+    if "vCPUs" in has:
+        found["cpu"] = int(has["vCPUs"])
+    if "MemoryGB" in has:
+        found["memory"] = f"{float(has['MemoryGB']):g}Gi"
+    if int(has.get("GPUs", 0)):
+        found["gpu"] = int(has["GPUs"])
+    if kind := gpu_type(size):
+        found["gpu-type"] = kind
+    if has.get("RdmaEnabled") == "True":
+        found["infiniband"] = True
+    return found
+
+
+def gpu_type(size: str) -> str:
+    """The model of a size's GPUs, by its name; empty where it has none that is known."""
+    if not machines.is_gpu(size):
+        return ""
+    if found := _MODELS.search(size):
+        return found[1].upper()
+    family = size.lower().removeprefix("standard_")[:2]
+    version = re.search(r"_v(\d)$", size.lower())
+    return _OLDER.get(family, {}).get(f"v{version[1]}" if version else "v1", "")
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(data, sort_keys=False, default_flow_style=False, width=1000)

@@ -1,0 +1,1 @@
+"""Pure: what is to be on Azure, as one ARM template."""

@@ -1,0 +1,189 @@
+"""Commands for the machines that are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dlws.azure.estate import Machine
+    from dlws.session import Session
+
+_NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+
+
+@click.command("list")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def list_machines(session: Session, output: str) -> None:
+    """List the machines: role, size, power state, price class, addresses."""
+    from dlws.azure import estate
+    from dlws.azure.client import Azure
+
+    found = estate.read(Azure(session))
+    rows = json.dumps([one.row() for one in found], indent=2)
+    session.console.data(rows if output == "json" else estate.table(found))
+
+
+@click.command()
+@click.pass_obj
+def genconfig(session: Session) -> None:
+    """Write cluster.yaml from the machines that are there, for the installation on them."""
+    from dlws.azure import genconfig as actions
+    from dlws.azure.client import Azure
+
+    actions.write(Azure(session))
+
+
+def _act(session: Session, names: tuple[str, ...], verb: str, consent: str | None = None) -> None:
+    from dlws.azure import estate, power
+    from dlws.azure.client import Azure
+    from dlws.session import confirm
+
+    azure, what = Azure(session), power.VERBS[verb]
+    chosen = estate.chosen(estate.read(azure), names)
+    power.check_control_plane(azure, chosen, what)
+    if verb == "reimage" and not session.options.dry_run:
+        question = f"This makes the system disks of {_fold(chosen)} anew"
+        confirm(session, question, verb, consent)
+    power.act(azure, chosen, what)
+
+
+def _fold(machines: Sequence[Machine]) -> str:
+    from dlws.core.nodeset import fold
+
+    return fold(one.name for one in machines)
+
+
+@click.command()
+@_NAMES
+@click.pass_obj
+def start(session: Session, names: tuple[str, ...]) -> None:
+    """Start machines by NAME, role or pattern; those that run already are left alone."""
+    _act(session, names, "start")
+
+
+@click.command()
+@_NAMES
+@click.pass_obj
+def stop(session: Session, names: tuple[str, ...]) -> None:
+    """Stop machines by NAME, role or pattern; they are still paid for (see deallocate)."""
+    _act(session, names, "stop")
+
+
+@click.command()
+@_NAMES
+@click.pass_obj
+def deallocate(session: Session, names: tuple[str, ...]) -> None:
+    """Stop machines by NAME, role or pattern and give them back; disks and addresses stay."""
+    _act(session, names, "deallocate")
+
+
+@click.command()
+@_NAMES
+@click.pass_obj
+def restart(session: Session, names: tuple[str, ...]) -> None:
+    """Restart machines by NAME, role or pattern."""
+    _act(session, names, "restart")
+
+
+@click.command()
+@_NAMES
+@click.option("--yes-reimage", metavar="CLUSTER",
+              help="The cluster's name, instead of typing it when asked.")  # fmt: skip
+@click.pass_obj
+def reimage(session: Session, names: tuple[str, ...], yes_reimage: str | None) -> None:
+    """Make the system disks of machines by NAME, role or pattern anew.
+
+    Asks for the cluster's name: what is on these disks is lost.
+    """
+    _act(session, names, "reimage", yes_reimage)
+
+
+@click.command()
+@_NAMES
+@click.option("--yes-removeworkers", metavar="CLUSTER",
+              help="The cluster's name, instead of typing it when asked.")  # fmt: skip
+@click.pass_obj
+def removeworkers(session: Session, names: tuple[str, ...], yes_removeworkers: str | None) -> None:
+    """Delete workers by NAME or pattern, with their disks, interfaces and addresses.
+
+    Those that are in a running Kubernetes cluster are drained and taken out of it first (with
+    --force they are not). Asks for the cluster's name.
+    """
+    from dlws.azure import estate, remove
+    from dlws.azure.client import Azure
+    from dlws.session import confirm
+
+    azure = Azure(session)
+    chosen = estate.chosen(estate.read(azure), names)
+    remove.check_workers(chosen)
+    if not session.options.dry_run:
+        question = f"This deletes {_fold(chosen)} with all that is on them"
+        confirm(session, question, "removeworkers", yes_removeworkers)
+    _take_out(session, [one.name for one in chosen])
+    remove.workers(azure, chosen)
+
+
+def _take_out(session: Session, names: Sequence[str]) -> None:
+    """Drain nodes and take them out of Kubernetes, where there is one."""
+    inside = [name for name in names if name in session.config.machines]
+    admin = session.options.directory / "deploy/sshkey/admin.conf"
+    if session.options.force or not inside or not admin.exists():
+        return
+    from dlws.kubeadm.reset import reset
+
+    _reach_from_outside(session)
+    reset(session.cluster, session.cluster.select(inside))
+
+
+def _reach_from_outside(session: Session) -> None:
+    """From now on connect to public addresses: a devbox is rarely in the virtual network."""
+    from dataclasses import replace
+
+    session.options = replace(session.options, public=True)
+
+
+@click.command()
+@click.option("--no-wait", is_flag=True, help="Do not wait until Azure has deleted them.")
+@click.option("--yes-delete", metavar="CLUSTER",
+              help="The cluster's name, instead of typing it when asked.")  # fmt: skip
+@click.pass_obj
+def delete(session: Session, no_wait: bool, yes_delete: str | None) -> None:
+    """Delete the resource group with all machines, disks and addresses of the cluster.
+
+    Asks for the cluster's name. Refuses (exit 4) where the group is not this cluster's alone.
+    """
+    from dlws.azure import create, remove
+    from dlws.azure.client import Azure
+    from dlws.session import confirm
+
+    azure = Azure(session)
+    create.say_where(azure)
+    things = remove.everything(azure)
+    for one in things:
+        session.console.say(f"  {one}")
+    if not session.options.dry_run:
+        question = f"This deletes {azure.group} with these {len(things)} resources, data included"
+        confirm(session, question, "delete", yes_delete)
+    remove.group(azure, not no_wait)
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def ssh(session: Session, name: str) -> None:
+    """Open a shell on the machine NAME of cluster.yaml, at its public address if it has one.
+
+    The exit status is that of the shell.
+    """
+    from dlws.ssh.client import Ssh
+    from dlws.ssh.terminal import shell
+
+    _reach_from_outside(session)
+    node = session.cluster.pick(name, "0")
+    assert isinstance(node.connection, Ssh)
+    raise SystemExit(shell(node.connection))

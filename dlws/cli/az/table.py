@@ -1,0 +1,68 @@
+"""The table of az_tools.py's commands: what the help and completion show without importing one."""
+
+from __future__ import annotations
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "check": (
+        "create",
+        "Look for what would keep Azure from making the machines: quota, sizes, images, names",
+    ),
+    "create": (
+        "create",
+        "Make the machines, networks and addresses of the configuration that are not there yet",
+    ),
+    "wait": ("create", "Wait for the deployment that an earlier command began"),
+    "addworkers": (
+        "create",
+        "Add NUMBER workers to those that are there (default: as many as the configuration says)",
+    ),
+    "genconfig": (
+        "machines",
+        "Write cluster.yaml from the machines that are there, for the installation on them",
+    ),
+    "list": ("machines", "List the machines: role, size, power state, price class, addresses"),
+    "start": (
+        "machines",
+        "Start machines by NAME, role or pattern; those that run already are left alone",
+    ),
+    "stop": (
+        "machines",
+        "Stop machines by NAME, role or pattern; they are still paid for (see deallocate)",
+    ),
+    "deallocate": (
+        "machines",
+        "Stop machines by NAME, role or pattern and give them back; disks and addresses stay",
+    ),
+    "restart": ("machines", "Restart machines by NAME, role or pattern"),
+    "reimage": ("machines", "Make the system disks of machines by NAME, role or pattern anew"),
+    "removeworkers": (
+        "machines",
+        "Delete workers by NAME or pattern, with their disks, interfaces and addresses",
+    ),
+    "delete": (
+        "machines",
+        "Delete the resource group with all machines, disks and addresses of the cluster",
+    ),
+    "ssh": (
+        "machines",
+        "Open a shell on the machine NAME of cluster.yaml, at its public address if it has one",
+    ),
+    "vmss": (
+        "vmss",
+        "Workers that are one VM scale set (worker_scale_set: true); `create` makes it",
+    ),
+    "interconnect": (
+        "firewall",
+        "Let the machines reach each other's public addresses (inter_connect)",
+    ),
+    "whitelist": ("firewall", "Let further addresses in to the ports of users, and list them"),
+    "service_tag_rules": (
+        "firewall",
+        "Let traffic in by Azure's service tags (service_tags)",
+    ),
+    "nfsallowmaster": (
+        "firewall",
+        "Let infra nodes reach the machines that serve files (nfs_allow_master)",
+    ),
+}
+"""By name, in the order of the help: the module under dlws.cli.az, the help's first sentence."""
