@@ -42,10 +42,11 @@ def test_the_list(session: Session) -> None:
         "mount-packages    -       The programs that mount the shares of mountpoints",
         "mounts            -       Mounts the shares of mountpoints",
         "nfs-server        -       Serves shared directories over NFS",
-        "npu-info          -       Keeps what npu-smi says of a node's NPUs in /var/log/npu/npu_smi, "
-        "for monitoring",
+        "npu-info          -       "
+        "Keeps what npu-smi says of a node's NPUs in /var/log/npu/npu_smi, for monitoring",
         "registry          -       The cluster's own registry of images, and its mirrors of others",
-        "registry-trust    -       Trusts the cluster's own registry, and pulls through its mirrors",
+        "registry-trust    -       "
+        "Trusts the cluster's own registry, and pulls through its mirrors",
         "toy               w[1-2]  A toy",
     ]
 
