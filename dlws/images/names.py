@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlws import __version__
+from dlws.config.registry import registry_of as cluster_registry
 from dlws.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,12 +56,19 @@ def given(config: Config, name: str) -> str:
 def _made(config: Config, name: str) -> str:
     dockers, system = config.dockers, _of(config.dockers.system, name) is not None
     own = _of(config.private_docker_registry, name)
-    registry = str(own) if own else dockers.hub if system and dockers.hub else config.dockerregistry
+    usual = config.dockerregistry or _own_registry(config)
+    registry = str(own) if own else dockers.hub if system and dockers.hub else usual
     plain = system or name in _OF_THE_REGISTRY
     prefix = "" if plain else _prefix(config)
-    usual = (dockers.tag or config.dockertag) if plain else (config.dockertag or dockers.tag)
-    tag = _of(config.docker_image_versions, name) or usual or __version__
+    tags = (dockers.tag, config.dockertag) if plain else (config.dockertag, dockers.tag)
+    tag = _of(config.docker_image_versions, name) or next(filter(None, tags), __version__)
     return f"{joined(registry)}{joined(prefix)}{name}:{tag}"
+
+
+def _own_registry(config: Config) -> str:
+    """The cluster's own registry, which is meant where dockerregistry names no other."""
+    found = cluster_registry(config, {})
+    return found.place if found else ""
 
 
 def _prefix(config: Config) -> str:

@@ -41,6 +41,8 @@ def config(tmp_path: Path, text: str = "", machines: str = "") -> Config:
         ("private_docker_registry: {web: p.example}\ndockertag: '2'\ndockerregistry: x/\n",
          "p.example/atlas_web:2"),
         ("private_docker_registry: p.example/\ndockertag: '2'\n", "atlas_web:2"),
+        ("registry: {enabled: true}\ndockertag: '2'\n", "10.1.0.1:5443/atlas_web:2"),
+        ("registry: {enabled: true}\ndockertag: '2'\ndockerregistry: x/\n", "x/atlas_web:2"),
     ],
 )  # fmt: skip
 def test_references(tmp_path: Path, text: str, expected: str) -> None:

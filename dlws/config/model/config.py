@@ -96,7 +96,9 @@ class Config(Section):
     deploy_method: Literal["kubeadm"] = Field(
         default="kubeadm", description="How Kubernetes is set up."
     )
-    dockerregistry: Text = Field(default="", description="Registry of the cluster's images.")
+    dockerregistry: Text = Field(
+        default="", description="Registry of the cluster's images; default its own, if it has one."
+    )
     dockerprefix: Text | None = Field(
         default=None, description="Prefix of the images' names; default the cluster's name and _."
     )
