@@ -115,8 +115,10 @@ def test_a_port_behind_a_firewall(box: Box, how: str) -> None:
 def test_a_firewall_that_resets_what_something_listens_on(box: Box) -> None:
     unit = "systemd-run --quiet --unit=listen systemd-socket-activate --accept -l 10250 cat"
     match = "INPUT -p tcp --dport 10250 -j REJECT --reject-with tcp-reset"
-    stop = "systemctl stop listen"
-    with box.broken("worker2", unit, stop):
+    stop = "systemctl stop listen; rm -r /etc/kubernetes"
+    with box.broken("worker2", f"{unit}; mkdir -p /etc/kubernetes", stop):
+        assert box.found() == (5, {("failure", "worker2", "listeners")})
+        box.made.run("worker2", "touch /etc/kubernetes/kubelet.conf")  # it is a kubelet, then
         assert box.found() == (0, set())
         with box.broken("worker2", f"iptables -I {match}", f"iptables -D {match}"):
             assert box.found() == (5, {("failure", "infra1", "ports")})
