@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dlws.config.registry import OurRegistry
     from dlws.nodes.cluster import Cluster
 
+_CHANGED = "changed: "
+
 
 def ours(image: str, registry: OurRegistry) -> str:
     """What an image of another registry, by its full name, is called in ours."""
@@ -46,10 +48,11 @@ def mirror(cluster: Cluster, given: Sequence[str]) -> None:
             sudo=True,
             check=False,
             title=f"copy {', '.join(differing)}",
-            live=True,
             planned=Planned(preview=tuple(f"copy {one} to {pairs[one]}" for one in differing)),
         )
-        node.count_changes(result.out)
+        for row in split_lines(result.text):
+            if row.startswith(_CHANGED):
+                node.changed(row.removeprefix(_CHANGED))
         if not result.ok:
             raise failure(result.complaint)
     else:
