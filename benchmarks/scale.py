@@ -19,6 +19,7 @@ from dlws.nodes.cluster import Cluster
 from dlws.prepare import hosts
 from dlws.runs.options import Options
 from dlws.session import Session
+from dlws.ssh.client import PROBE
 from dlws.verify import collect
 from dlws.verify import run as verify
 from dlws.verify.compare import expected
@@ -28,6 +29,10 @@ FILES = 20
 TARGET = 5
 NAMES = "up --only hosts"
 LOCK = "lock=/var/lib/dlws/lock"
+
+
+def _counts(one: Received) -> bool:
+    return LOCK not in one.command and one.command != PROBE
 
 
 class Scale:
@@ -83,9 +88,10 @@ class Scale:
     def per_host(self, received: Sequence[Received]) -> set[int]:
         """How many commands each host was sent; those that were sent as many count once.
 
-        The cluster's lock is apart: it costs a run two commands on the first host, at any size.
+        The cluster's lock is apart: it costs a run two commands on the first host, at any size;
+        and what shows before the first input whether a host runs commands.
         """
-        sent = Counter(one.host for one in received if LOCK not in one.command)
+        sent = Counter(one.host for one in received if _counts(one))
         return {sent[host.name] for host in self.farm.hosts[: self.size]}
 
     def one_more(self) -> dict[str, tuple[set[int], int]]:
@@ -97,7 +103,10 @@ class Scale:
         for name, words in self.stages().items():
             limit = () if name == NAMES else ("--nodes", new)
             _, received = self.run(*limit, *words, directory=wider)
-            found[name] = self.per_host(received), sum(one.host == new for one in received)
+            found[name] = (
+                self.per_host(received),
+                sum(one.host == new and _counts(one) for one in received),
+            )
         return found
 
     def __enter__(self) -> Scale:

@@ -45,8 +45,8 @@ def install(session: Session, pubkeys: tuple[Path, ...]) -> None:
     from dlws.access import sshkey as keys
 
     nodes = session.cluster.select()
-    installed = keys.install(session.cluster, nodes, pubkeys, session.ask_secret)
-    if not sshconfig.update(session.cluster) and not installed:
+    sshconfig.update(session.cluster)
+    if not keys.install(session.cluster, nodes, pubkeys, session.ask_secret):
         session.console.say("nothing to do: the key works")
 
 

@@ -9,34 +9,36 @@ from dlws.core.program import PROGRAM
 
 
 class Reason(NamedTuple):
+    """What is wrong, and what helps: {program} is as this one was called."""
+
     words: str
     cure: str
 
 
-_TRUST = Reason("the registry's certificate is not trusted", f"run: {PROGRAM} registry start")
+_TRUST = Reason("the registry's certificate is not trusted", "run: {program} registry start")
 _LOGIN = Reason(
     "the registry refuses the user or the password",
     "correct registry_credential in config.yaml; for our own registry, then run: "
-    f"{PROGRAM} registry start",
+    "{program} registry start",
 )
 _MISSING = Reason(
     "the registry has no such image, or does not show it without a login",
     "check its name and tag; push it, or copy it: "
-    f"{PROGRAM} registry mirror IMAGE; credentials belong under registry_credential",
+    "{program} registry mirror IMAGE; credentials belong under registry_credential",
 )
-_FULL = Reason("the disk is full", f"make room; on the registry's node: {PROGRAM} registry gc")
+_FULL = Reason("the disk is full", "make room; on the registry's node: {program} registry gc")
 _DOWN = Reason(
     "the registry does not answer",
-    f"for our own registry, see: {PROGRAM} registry status; else check the node's network",
+    "for our own registry, see: {program} registry status; else check the node's network",
 )
 _NAME = Reason("the registry's name is not known", "use its address, or run: "
-    f"{PROGRAM} up --only hosts")  # fmt: skip
+    "{program} up --only hosts")  # fmt: skip
 _BROKEN = Reason(
     "the registry failed; its disk may be full",
-    f"see: {PROGRAM} registry status; make room: {PROGRAM} registry gc",
+    "see: {program} registry status; make room: {program} registry gc",
 )
 _READONLY = Reason(
-    "the registry takes nothing now", f"wait for registry gc to end, or run: {PROGRAM} registry gc"
+    "the registry takes nothing now", "wait for registry gc to end, or run: {program} registry gc"
 )
 _RULES = (
     (r"no space left|disk quota exceeded", _FULL),
@@ -57,5 +59,5 @@ def explained(said: str) -> Reason:
     """What a tool's words mean; where nobody knows, they speak for themselves."""
     for pattern, reason in _COMPILED:
         if pattern.search(said):
-            return reason
+            return reason._replace(cure=reason.cure.format(program=PROGRAM))
     return Reason("", f"see what the registry says: {PROGRAM} registry status")

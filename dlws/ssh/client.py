@@ -29,6 +29,9 @@ from dlws.ssh.transport import Transport, Wakeup, close
 _MISWRITTEN = re.compile("syntax error|unexpected|unmatched|unterminated", re.IGNORECASE)
 """What shells say of a command line that is none: they read all of it before any of it runs."""
 
+PROBE = ":"
+"""The command that shows whether a login shell runs commands."""
+
 Meet = Callable[[Sequence["Ssh"]], None]
 
 
@@ -50,7 +53,7 @@ class Ssh:
         self._halt = halt or Halt()
         self.known, self.via = known, via
         self._keys, self._agent = keys, agent
-        self._lock = threading.Lock()
+        self._lock, self._proving = threading.Lock(), threading.Lock()
         self._transport: Transport | None = None
         self._runs_commands: Transport | None = None
         self._failure: tuple[float, DeployError] | None = None
@@ -104,8 +107,9 @@ class Ssh:
     def _prove(self) -> None:
         """See that a command is run at all, before one gets input: another program that a login
         shell starts in its place could take that for commands."""
-        if self._transport is None or self._transport is not self._runs_commands:
-            self._run(":", b"", None, KEEP, ANSWER)
+        with self._proving:
+            if self._transport is None or self._transport is not self._runs_commands:
+                self._run(PROBE, b"", None, KEEP, ANSWER)
 
     def _listen(
         self, channel: paramiko.Channel, bell: Wakeup, sink: OutputReader, liveness: Liveness

@@ -61,7 +61,8 @@ def _switch(plugin: bytes, data: bytes) -> bytes:
     return b"\xfe" + plugin + b"\0" + data + b"\0"
 
 
-def _impostor(packets: tuple[bytes, ...], heard: list[bytes]) -> socket.socket:
+@contextlib.contextmanager
+def _impostor(packets: tuple[bytes, ...], heard: list[bytes]) -> Iterator[socket.socket]:
     """Listens on this machine, and says these packets to whoever logs in, one by one."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -73,8 +74,13 @@ def _impostor(packets: tuple[bytes, ...], heard: list[bytes]) -> socket.socket:
                 peer.sendall(len(packet).to_bytes(3, "little") + bytes([2 * number]) + packet)
                 heard.append(peer.recv(4096))
 
-    threading.Thread(target=serve, daemon=True).start()
-    return listener
+    server = threading.Thread(target=serve, daemon=True)
+    server.start()
+    try:
+        with listener:
+            yield listener
+    finally:
+        server.join(30)  # it has heard all by then
 
 
 def _logs_in(make: Make, packets: tuple[bytes, ...], heard: list[bytes]) -> None:

@@ -96,7 +96,7 @@ def test_each_fault_has_its_name_and_cure(start_farm: StartFarm, fault: str, sai
 
 def test_an_upload_that_breaks_off_is_lost(start_farm: StartFarm, tmp_path: Path) -> None:
     farm = start_farm(2, "fake", faults={2: "drop-upload"})
-    (tmp_path / "big").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "big").write_bytes(b"#!/bin/sh\n#" + b"x" * 3_000_000)
     done = on(farm)("runscriptonall", str(tmp_path / "big"), code=3)
     assert "node002: the connection was lost" in done.stderr
 

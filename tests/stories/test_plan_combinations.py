@@ -19,6 +19,7 @@ import pytest
 
 from dlws.cli.plan import nested
 from dlws.nodes import inventory
+from dlws.runs.plan import Key
 from tests.support.simulated import CHECKED, Change, World, place_key
 
 SEEDS = int(os.environ.get("DLWS_SEEDS", "300"))
@@ -134,33 +135,35 @@ def check(seed: int, place: Path, ca: bytes, patch: pytest.MonkeyPatch) -> str:
     if code:
         assert not Path(file).exists(), said
         return f"exit {code}"
-    from dlws.runs.plan import load
+    from dlws.runs.plan import key_of, load
 
     planned = load(Path(file))
+    secret = key_of(planned)
     moved = case.dice.random() < 0.25
     if moved:
         case.perturb()
     patch.setattr(sys, "stdin", io.StringIO("c\n"))  # the cluster's name, where it is asked for
     code, said = case.run("--dir", str(place), "apply", file)
-    unplanned = surplus(case.world.changes, [action.key for action in planned.actions])
+    done = [(change, change.keys(secret)) for change in case.world.changes]
+    unplanned = surplus(done, [action.key for action in planned.actions])
     assert not unplanned, f"not in the plan: {unplanned[0]}\n{said}"
     if code == 4:
         assert moved, f"refused, though nothing moved:\n{said}"
         assert not case.world.changes, "refused, and changed all the same"
         return "refused"
     assert code == 0, said
-    left = must(planned.actions) - Counter(k for c in case.world.changes for k in c.keys)
+    left = must(planned.actions) - Counter(key for _, keys in done for key in keys)
     assert not left, f"in the plan, and not done: {left}"
     if any(unknown.nodes for unknown in planned.unknown):
         return "applied, but for some nodes"
     return "moved and still right" if moved else "applied"
 
 
-def surplus(changes: list[Change], keys: list[tuple[str, str, str, str]]) -> list[Change]:
+def surplus(done: list[tuple[Change, set[Key]]], keys: list[Key]) -> list[Change]:
     """The changes that no action of the plan is left for."""
     allowed, found = Counter(keys), []
-    for change in changes:
-        fitting = [key for key in change.keys if allowed[key]]
+    for change, own in done:
+        fitting = [key for key in own if allowed[key]]
         if fitting:
             allowed[fitting[0]] -= 1
         else:

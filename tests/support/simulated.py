@@ -52,15 +52,16 @@ class Change:
         what = self.file.path if self.file else f"...{self.command[-150:]}"
         return f"{self.node}: {what} ({len(self.stdin)} bytes of input)"
 
-    @property
-    def keys(self) -> set[plan.Key]:
-        """What an action in a plan may be called that allows this change."""
+    def keys(self, secret: bytes) -> set[plan.Key]:
+        """What an action in a plan may be called that allows this change, with the plan's key."""
         if self.file:
-            exact = plan.write(self.node, self.file, self.seen)
+            exact = plan.under(secret, plan.write(self.node, self.file, self.seen))
             return {exact.key, exact.open_key}
         given = [(self.stdin, False), (b"", True)]
         return {
-            plan.run(self.node, "", self.command, stdin, sudo, plan.Planned(varies)).key
+            plan.under(
+                secret, plan.run(self.node, "", self.command, stdin, sudo, plan.Planned(varies))
+            ).key
             for stdin, varies in given
             for sudo in (False, True)
         }
