@@ -6,14 +6,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.access import certificates
+from dlws.access.certificates import Pair
 from dlws.config.addresses import address_of, hosts_file
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import read
 from dlws.core.localfiles import write as write_plain
 from dlws.core.program import PROGRAM
 from dlws.kubernetes.labels import nodes_for
-from dlws.portal import certificate
-from dlws.portal.certificate import Pair
 from dlws.runs.plan import local
 from dlws.services import folder
 from dlws.services.values import Templates
@@ -38,7 +38,7 @@ def configure(cluster: Cluster) -> None:
 def _certificate(cluster: Cluster) -> bool:
     """Make a certificate where there is none of the site's own, and none of ours that fits."""
     there, ca = _read(cluster, "tls"), _read(cluster, "ca")
-    if there and not (ca and certificate.is_of(there.certificate, ca.certificate)):
+    if there and not (ca and certificates.is_of(there.certificate, ca.certificate)):
         _check_given(there)
         return False
     names = hosts(cluster)
@@ -49,9 +49,9 @@ def _certificate(cluster: Cluster) -> bool:
         return True
     cluster.run.journal()
     if not ca:
-        ca = certificate.new_ca(cluster.config.cluster_name)
+        ca = certificates.new_ca(f"{cluster.config.cluster_name} nginx CA")
         _write(cluster, "ca", ca)
-    _write(cluster, "tls", certificate.new_certificate(ca, names))
+    _write(cluster, "tls", certificates.new_certificate(ca, names))
     cluster.run.console.changed(f"made {PLACE}/tls.crt for {names[0]} (its CA: {PLACE}/ca.crt)")
     return True
 
@@ -70,17 +70,17 @@ def hosts(cluster: Cluster) -> list[str]:
 
 
 def _fits(pair: Pair, names: list[str]) -> bool:
-    left = certificate.ends(pair.certificate) - datetime.now(timezone.utc)
-    same = certificate.hosts_of(pair.certificate) == set(names)
-    return left > certificate.LEFT and same and certificate.belong(pair)
+    left = certificates.ends(pair.certificate) - datetime.now(timezone.utc)
+    same = certificates.hosts_of(pair.certificate) == set(names)
+    return left > certificates.LEFT and same and certificates.belong(pair)
 
 
 def _check_given(pair: Pair) -> None:
     """UsageError where a certificate of the site's own is of no use."""
     cure = f"put a certificate (with those above it) and its key into {PLACE}/tls.crt and tls.key"
-    if not certificate.belong(pair):
+    if not certificates.belong(pair):
         raise UsageError(f"{PLACE}/tls.key is not the key of {PLACE}/tls.crt", cure)
-    if certificate.ends(pair.certificate) <= datetime.now(timezone.utc):
+    if certificates.ends(pair.certificate) <= datetime.now(timezone.utc):
         raise UsageError(f"the certificate in {PLACE}/tls.crt has ended", cure)
 
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from dlws.access.certificates import Pair, lasts, new_ca, new_certificate
 from dlws.config.registry import CA
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import read, write
 from dlws.registry import certificates
-from dlws.registry.certificates import Pair
 from dlws.runs import plan
 from dlws.secrets.redaction import revealed
 
@@ -79,12 +79,12 @@ class Store:
 def _new(store: Store, cluster: str, registry: OurRegistry) -> Iterator[New]:
     now = datetime.now(timezone.utc)
     ca = store.pair("ca")
-    if not ca.key or not certificates.lasts(ca.certificate, certificates.CA_LEFT, now):
-        ca = certificates.new_ca(cluster)
+    if not ca.key or not lasts(ca.certificate, certificates.CA_LEFT, now):
+        ca = new_ca(f"{cluster} registry CA")
         yield _pair("ca", ca, "a CA that nodes are to trust")
     own = store.pair("tls")
     if not own.key or not certificates.fits(own, ca, registry.hosts, now):
-        made = certificates.new_certificate(ca, registry.hosts)
+        made = new_certificate(ca, certificates.names(registry.hosts))
         yield _pair(
             "tls", made, f"a certificate for {', '.join(certificates.names(registry.hosts))}"
         )

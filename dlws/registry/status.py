@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from dlws.access import certificates
 from dlws.config.registry import CA
 from dlws.core.connection import Local, Result
 from dlws.core.errors import CheckFailed, DeployError
@@ -15,7 +16,6 @@ from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
 from dlws.core.resources import template
 from dlws.core.text import split_lines
-from dlws.registry import certificates
 from dlws.registry.kept import Store
 from dlws.registry.start import configured, machine
 from dlws.shell.quoting import script
@@ -99,7 +99,7 @@ def status_of(cluster: Cluster) -> Status:
     reached = {_HERE: answered(_from_here(cluster, url))}
     reached |= {o.node.name: o.value or str(o.error and o.error.message) for o in outcomes}
     certificate = Store(cluster.deploy, cluster.run.vault).text("tls.crt")
-    ends = certificates.end(certificates.loaded(certificate)).isoformat() if certificate else ""
+    ends = certificates.ends(certificate).isoformat() if certificate else ""
     return Status(registry.place, registry.node, ends, reached, look(at, registry))
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dlws.access import certificates
 from dlws.access.secrets import files
 from dlws.core.errors import UsageError
 from dlws.nodes.node import Node
-from dlws.portal import certificate, frontdoor, settings
+from dlws.portal import frontdoor, settings
 from tests.support.examples import KEPT, filled_in
 from tests.support.fakes import Make
 
@@ -19,7 +20,7 @@ def there(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (directory / frontdoor.PLACE).iterdir()}
 
 
-def put(directory: Path, pair: certificate.Pair) -> None:
+def put(directory: Path, pair: certificates.Pair) -> None:
     place = directory / frontdoor.PLACE
     place.mkdir(parents=True)
     (place / "tls.crt").write_text(pair.certificate)
@@ -31,10 +32,10 @@ def test_a_certificate_is_made_once_for_all_names(make: Make, tmp_path: Path) ->
     first = there(tmp_path)
     assert set(first) == {"ca.crt", "ca.key", "tls.crt", "tls.key"}
     text, ca = first["tls.crt"].decode(), first["ca.crt"].decode()
-    assert certificate.is_of(text, ca)
-    assert certificate.belong(certificate.Pair(text, first["tls.key"].decode()))
+    assert certificates.is_of(text, ca)
+    assert certificates.belong(certificates.Pair(text, first["tls.key"].decode()))
     assert {"mycluster.example.org", "master01", "192.168.3.2", "gpu01.example.org"} <= (
-        certificate.hosts_of(text)
+        certificates.hosts_of(text)
     )
     keys = [tmp_path / frontdoor.PLACE / name for name in ("tls.key", "ca.key")]
     assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
@@ -48,7 +49,7 @@ def test_a_new_name_has_a_new_certificate_by_the_same_ca(make: Make, tmp_path: P
     frontdoor.configure(make(filled_in(cluster_name="other")).cluster)
     after = there(tmp_path)
     assert before["ca.crt"] == after["ca.crt"]
-    assert "other.example.org" in certificate.hosts_of(after["tls.crt"].decode())
+    assert "other.example.org" in certificates.hosts_of(after["tls.crt"].decode())
 
 
 def test_one_that_nears_its_end_is_made_anew(
@@ -56,13 +57,13 @@ def test_one_that_nears_its_end_is_made_anew(
 ) -> None:
     frontdoor.configure(make(filled_in()).cluster)
     before = there(tmp_path)
-    monkeypatch.setattr(certificate, "LEFT", timedelta(days=400))
+    monkeypatch.setattr(certificates, "LEFT", timedelta(days=400))
     frontdoor.configure(make(filled_in()).cluster)
     assert there(tmp_path)["tls.crt"] != before["tls.crt"]
 
 
 def test_a_given_certificate_stays(make: Make, tmp_path: Path) -> None:
-    given = certificate.new_certificate(certificate.new_ca("theirs"), ["portal.example.net"])
+    given = certificates.new_certificate(certificates.new_ca("theirs"), ["portal.example.net"])
     put(tmp_path, given)
     frontdoor.configure(make(filled_in()).cluster)
     assert there(tmp_path) == {"tls.crt": given.certificate.encode(),
@@ -70,8 +71,8 @@ def test_a_given_certificate_stays(make: Make, tmp_path: Path) -> None:
 
 
 def test_a_given_certificate_of_no_use_is_said(make: Make, tmp_path: Path) -> None:
-    one, other = (certificate.new_certificate(certificate.new_ca("t"), ["a"]) for _ in range(2))
-    put(tmp_path, certificate.Pair(one.certificate, other.key))
+    one, other = (certificates.new_certificate(certificates.new_ca("t"), ["a"]) for _ in range(2))
+    put(tmp_path, certificates.Pair(one.certificate, other.key))
     with pytest.raises(UsageError, match=r"tls.key is not the key of"):
         frontdoor.configure(make(filled_in()).cluster)
     (tmp_path / frontdoor.PLACE / "tls.key").unlink()
@@ -116,4 +117,4 @@ def test_a_key_of_nginx_is_one_after_encryption_too(make: Make, tmp_path: Path) 
     path = tmp_path / frontdoor.PLACE / "tls.key"
     assert path.read_bytes().startswith(b"dlws-secret-1 ")
     key = cluster.run.vault.read(path).decode()
-    assert certificate.belong(certificate.Pair(there(tmp_path)["tls.crt"].decode(), key))
+    assert certificates.belong(certificates.Pair(there(tmp_path)["tls.crt"].decode(), key))

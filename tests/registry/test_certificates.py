@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography import x509
 
-from dlws.registry import certificates
-from dlws.registry.certificates import Pair, fits, lasts, loaded, named, new_ca, new_certificate
+from dlws.access.certificates import Pair, hosts_of, lasts, loaded, new_ca, new_certificate
+from dlws.registry.certificates import CA_LEFT, fits, names
 
 HOSTS = ("10.1.0.1", "infra01.example.org", "fd00::1")
 NOW = datetime.now(timezone.utc)
@@ -21,12 +21,12 @@ def ca() -> Pair:
 
 @pytest.fixture(scope="module")
 def own(ca: Pair) -> Pair:
-    return new_certificate(ca, HOSTS)
+    return new_certificate(ca, names(HOSTS))
 
 
 def test_a_certificate_is_for_all_names_and_signs_nothing(ca: Pair, own: Pair) -> None:
     made = loaded(own.certificate)
-    assert named(made) == {*HOSTS, "localhost", "127.0.0.1"}
+    assert hosts_of(own.certificate) == {*HOSTS, "localhost", "127.0.0.1"}
     addresses = made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert len(addresses.get_values_for_type(x509.IPAddress)) == 3
     limits = (one.extensions.get_extension_for_class(x509.BasicConstraints).value
@@ -65,6 +65,6 @@ def test_one_of_another_ca_or_with_another_key_does_not_fit(ca: Pair, own: Pair)
 
 
 def test_a_ca_lasts_ten_years(ca: Pair) -> None:
-    assert lasts(ca.certificate, certificates.CA_LEFT, NOW + timedelta(days=3500))
-    assert not lasts(ca.certificate, certificates.CA_LEFT, NOW + timedelta(days=3600))
-    assert not lasts("nonsense", certificates.CA_LEFT, NOW)
+    assert lasts(ca.certificate, CA_LEFT, NOW + timedelta(days=3500))
+    assert not lasts(ca.certificate, CA_LEFT, NOW + timedelta(days=3600))
+    assert not lasts("nonsense", CA_LEFT, NOW)

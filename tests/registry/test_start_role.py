@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from dlws.registry.certificates import loaded
+from dlws.access.certificates import loaded
 from dlws.roles.carry import Carriers
 from dlws.roles.wanted import Wanted, wanted
 from tests.support.fakes import World

@@ -1,4 +1,4 @@
-"""The certificate of nginx: one that the site gives, or one of the cluster's own CA."""
+"""Certificate authorities of the cluster's own, and the certificates that they make for servers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CA_DAYS, _DAYS = 3650, 397
 LEFT = timedelta(days=30)
 """A certificate of ours with less time left is made anew."""
 # Vault would take a file that begins as a PEM key for an SSH key, and change its form.
-_HEAD = "A private key of nginx.\n"
+_HEAD = "A private key of the cluster's.\n"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A certificate and its key, both as PEM."""
+    """A certificate and its key, both as text."""
 
     certificate: str
     key: str
@@ -32,14 +32,14 @@ class Pair:
         return "Pair()"
 
 
-def new_ca(cluster: str) -> Pair:
-    """A CA for the front door of one cluster."""
+def new_ca(name: str) -> Pair:
+    """A CA of this name, for one purpose of one cluster."""
     from cryptography import x509
 
-    key = _new_key()
-    name = _name(f"{cluster} nginx CA")
+    key, subject = _new_key(), _name(name[:64])
     limits = x509.BasicConstraints(ca=True, path_length=0)
-    made = _builder(name, name, key, _CA_DAYS).add_extension(limits, critical=True)
+    made = _builder(subject, subject, key, _CA_DAYS).add_extension(limits, critical=True)
+    made = made.add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
     return _pair(made, key, key)
 
 
@@ -54,6 +54,7 @@ def new_certificate(ca: Pair, hosts: Sequence[str]) -> Pair:
         _builder(_name(hosts[0][:64]), above.subject, key, _DAYS)
         .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage("digital_signature"), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
     return _pair(made, key, _read_key(ca.key))
@@ -69,6 +70,14 @@ def loaded(text: str) -> x509.Certificate:
 def ends(text: str) -> datetime:
     """When a certificate ends."""
     return loaded(text).not_valid_after_utc
+
+
+def lasts(text: str, left: timedelta, now: datetime) -> bool:
+    """Whether a certificate has more than so much time left."""
+    try:
+        return ends(text) - now > left
+    except ValueError:
+        return False
 
 
 def belong(pair: Pair) -> bool:
@@ -124,10 +133,19 @@ def _builder(subject: Any, issuer: Any, key: EllipticCurvePrivateKey, days: int)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # Clocks of people's machines differ.
+        # Clocks of machines differ, and some are set only later.
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days))
     )
+
+
+def _usage(*allowed: str) -> Any:
+    from cryptography import x509
+
+    known = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+             "key_agreement", "key_cert_sign", "crl_sign", "encipher_only",
+             "decipher_only")  # fmt: skip
+    return x509.KeyUsage(**{name: name in allowed for name in known})
 
 
 def _name(text: str) -> Any:
