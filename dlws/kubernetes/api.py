@@ -299,23 +299,6 @@ def _silent(server: str, error: Exception) -> DeployError:
     )
 
 
-def client_settings(admin: Mapping[str, Any]) -> Any:
-    """How the client library speaks to the server of a kubeconfig; through no proxy: those of the
-    devbox's environment lead out, and not to the cluster's own addresses."""
-    from kubernetes import config as kubernetes_config
-    from kubernetes.client import Configuration
-
-    settings: Any = Configuration()
-    settings.proxy = None
-    load: Any = kubernetes_config.load_kube_config_from_dict
-    load(admin, client_configuration=settings, persist_config=False)
-    # Every API server's certificate has this name, whichever way leads to it.
-    settings.tls_server_name = "kubernetes"
-    settings.retries = 0
-    settings.connection_pool_maxsize = _AT_A_TIME
-    return settings
-
-
 @contextlib.contextmanager
 def connect(cluster: Cluster) -> Iterator[Api]:
     """The cluster's API, directly where the devbox reaches it, else through an infra node's SSH."""
@@ -327,7 +310,10 @@ def connect(cluster: Cluster) -> Iterator[Api]:
     if not server:
         tunnel = _tunnel(cluster)
         server = tunnel.url
-    settings = client_settings(credentials.kubeconfig(cluster.config.cluster_name, server))
+    settings = kubeconfig.client_settings(
+        credentials.kubeconfig(cluster.config.cluster_name, server)
+    )
+    settings.connection_pool_maxsize = _AT_A_TIME
     client: Any = ApiClient(settings)
     try:
         yield Api(client, server)

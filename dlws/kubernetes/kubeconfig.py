@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.localfiles import write
@@ -136,3 +137,19 @@ def merge(cluster: Cluster, target: Path) -> bool:
     write(target.resolve(), dump(result))
     cluster.run.console.say(f"merged {cluster.config.cluster_name} into {target}")
     return True
+
+
+def client_settings(admin: Mapping[str, Any]) -> Any:
+    """How the client library speaks to the server of a kubeconfig; through no proxy: those of the
+    devbox's environment lead out, and not to the cluster's own addresses."""
+    from kubernetes import config as kubernetes_config
+    from kubernetes.client import Configuration
+
+    settings: Any = Configuration()
+    settings.proxy = None
+    load: Any = kubernetes_config.load_kube_config_from_dict
+    load(admin, client_configuration=settings, persist_config=False)
+    # Every API server's certificate has this name, whichever way leads to it.
+    settings.tls_server_name = "kubernetes"
+    settings.retries = 0
+    return settings

@@ -138,7 +138,8 @@ def install(cluster: Cluster, nodes: list[Node], source: str = "") -> int:
 
 def is_ours(cluster: Cluster, source: Path, destination: str) -> bool:
     """Whether a copy is that of deploy/etc/hosts to where it belongs."""
-    return destination == "/etc/hosts" and source.resolve() == cluster.deploy / "etc/hosts"
+    ours = (cluster.deploy / "etc/hosts").resolve()
+    return destination == "/etc/hosts" and source.resolve() == ours
 
 
 def generate(cluster: Cluster) -> tuple[Path, bool]:

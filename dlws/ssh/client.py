@@ -99,9 +99,10 @@ class Ssh:
                     self.close()  # nothing more goes over a link that hangs, or is flooded
                 raise
         result = Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
-        if not sink.begun and not _MISWRITTEN.search(result.complaint):
+        if sink.begun:
+            self._runs_commands = channel.get_transport()
+        elif result.ok or command == PROBE or not _MISWRITTEN.search(result.complaint):
             raise CommandNotRun(self.target, result)
-        self._runs_commands = channel.get_transport()
         return result
 
     def _prove(self) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from kubernetes.client import ApiClient, Configuration
 
 from dlws.core.errors import DeployError
-from dlws.kubernetes.api import Api, KubeNode, client_settings
+from dlws.kubernetes.api import Api, KubeNode
+from dlws.kubernetes.kubeconfig import client_settings
 from dlws.kubernetes.status import wait_ready
 
 

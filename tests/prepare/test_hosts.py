@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from dlws.prepare.hosts import BEGIN, END, copied, merged
+from dlws.prepare.hosts import BEGIN, END, copied, is_ours, merged
 from tests.support.deploy import Deploy
+from tests.support.fakes import Make
 
 
 @pytest.mark.usefixtures("open_umask")
@@ -85,3 +88,17 @@ def test_the_block_is_no_line_of_the_devboxs_file_nor_touched_in_the_nodes() -> 
     assert copied(f"a\n{block}10.9.9.9 x", f"{block}1.1.1.1 x\n") == f"a\n1.1.1.1 x\n{block}"
     assert copied(f"a\n{BEGIN}\nlost", "") == f"a\n{BEGIN}\nlost"
     assert copied("", "") == ""
+
+
+def test_the_devboxs_file_is_known_by_whatever_way_leads_to_it(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = make().cluster
+    (cluster.deploy / "etc").mkdir(parents=True)
+    path = cluster.deploy / "etc/hosts"
+    path.touch()
+    (tmp_path / "link").symlink_to(cluster.deploy)
+    monkeypatch.chdir(cluster.directory)
+    for way in (path, Path("./deploy/etc/hosts"), tmp_path / "link/etc/hosts"):
+        assert is_ours(cluster, way, "/etc/hosts")
+    assert not is_ours(cluster, path, "/etc/hosts.new")

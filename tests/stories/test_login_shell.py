@@ -20,6 +20,7 @@ SHELLS = {
     "exec": ("exec dash\n", ""),
     "forced": ("", 'ForceCommand echo "Please log in as the user ubuntu"; exit 142\n'),
     "quiet": ("", "ForceCommand true\n"),
+    "broken": ("echo 'syntax error near unexpected token' >&2\nexit\n", ""),
 }
 
 
