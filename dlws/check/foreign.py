@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dlws.check.facts import Facts
 from dlws.check.findings import Finding
 from dlws.check.ports import ETCD, KUBELET
+from dlws.config.rules.networks import overlap
 
 if TYPE_CHECKING:
     from dlws.config import Config
@@ -45,9 +46,9 @@ def _own(config: Config) -> Iterator[tuple[str, str]]:
 def _overlap(one: str, other: str) -> bool:
     try:
         first, second = (ipaddress.ip_network(text, strict=False) for text in (one, other))
-        return first.version == second.version and first.overlaps(second)
     except ValueError:
-        return False
+        return False  # a node says what it likes
+    return overlap(first, second)
 
 
 def cni(facts: Facts, config: Config) -> list[Finding]:

@@ -79,7 +79,7 @@ def container_range(config: Config, sources: Sources) -> None:
 def pods_and_services(config: Config, sources: Sources) -> None:
     pods = ipaddress.ip_network(config.kubernetes.pod_cidr)
     services = ipaddress.ip_network(config.kubernetes.service_cidr)
-    if _overlap(pods, services):
+    if overlap(pods, services):
         path = SERVICES if sources.is_written(SERVICES) else PODS
         sources.error(
             path,
@@ -93,7 +93,7 @@ def docker_networks(config: Config, sources: Sources) -> None:
     pods, services, *others = named(config)
     for one in others:
         for other in (pods, services):
-            if one.used and one.range and other.range and _overlap(one.range, other.range):
+            if one.used and one.range and other.range and overlap(one.range, other.range):
                 sources.warn(
                     one.path,
                     f"{one.range} overlaps the network of {other.whose}, {other.range}",
@@ -168,11 +168,11 @@ def _such_as(config: Config, sources: Sources) -> str:
     for address in given(config, sources):
         near = 16 if address.ip.version == 4 else 64
         taken.append(ipaddress.ip_network((address.ip, near), strict=False))
-    free = [n for n in map(ipaddress.ip_network, _OTHERS) if not any(_overlap(n, t) for t in taken)]
+    free = [n for n in map(ipaddress.ip_network, _OTHERS) if not any(overlap(n, t) for t in taken)]
     return f", such as {free[0]}" if free else ""
 
 
-def _overlap(one: Range, other: Range) -> bool:
+def overlap(one: Range, other: Range) -> bool:
     return one.version == other.version and one.overlaps(other)
 
 
