@@ -18,6 +18,7 @@ SEAM = {
     "ssh/streams.py": {"paramiko"},
     "ssh/transport.py": {"paramiko", "socket"},
     "kubernetes/api.py": {"kubernetes", "urllib3"},
+    "kubernetes/kubeconfig.py": {"kubernetes"},  # the client library's settings; connects nowhere
     "kubernetes/tunnel.py": {"socket"},  # carries the API client's connections through Ssh
     "azure/client.py": {"azure"},  # Azure is reached over HTTPS by its own SDK, here alone
     "database/client.py": {"pymysql", "ssl"},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from sqlalchemy import Engine
 
@@ -29,6 +31,8 @@ def test_a_database_that_is_away_is_told_and_not_a_defect(real: Engine, mariadb:
             mariadb.start()
         assert api("ann", "GET", f"/api/v1/jobs/{number}").json()["name"] == "🔑 é"
         assert api("ann", "GET", "/readyz").status_code == 200
+    real.dispose()
+    gc.collect()  # here, where the warnings are ignored, and not in whichever test comes next
 
 
 def test_of_two_changes_of_one_state_one_happens(real: Engine) -> None:
