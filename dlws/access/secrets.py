@@ -26,6 +26,7 @@ _MADE = (
     "registry/*.key",
     "registry/http.secret",
     "registry/htpasswd",
+    "registry/password",
 )
 """What commands of ours make in deploy/ and are secrets."""
 

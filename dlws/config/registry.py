@@ -16,8 +16,9 @@ from dlws.config.model.roles import INFRASTRUCTURE
 ROLE = "registry"
 CA = "registry/ca.crt"
 """The certificate that nodes trust it by, below deploy/: it is there once it was started."""
-_HUB, _HUB_SERVER = "docker.io", "registry-1.docker.io"
-_HUB_NAMES = (_HUB, "index.docker.io", _HUB_SERVER, "hub.docker.com", "")
+HUB = "docker.io"
+_HUB_SERVER = "registry-1.docker.io"
+_HUB_NAMES = (HUB, "index.docker.io", _HUB_SERVER, "hub.docker.com", "")
 _PREFIXES = ("https://", "http://")
 
 
@@ -36,7 +37,7 @@ class Mirror:
     @property
     def url(self) -> str:
         """The registry behind it."""
-        return f"https://{_HUB_SERVER if self.name == _HUB else self.name}"
+        return f"https://{_HUB_SERVER if self.name == HUB else self.name}"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Instance:
     port: int
     path: str
     upstream: str = ""
+    gives_only: bool = False
+    """Whether it gives images to everybody and takes none."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ class OurRegistry:
     path: str
     mirrors: tuple[Mirror, ...] = ()
     login: Registry | None = None
-    """Who may use it; None: everybody who reaches it."""
+    """Who alone may use it. None: everybody who reaches it may pull, and who knows the password in
+    deploy/registry may push."""
+    pull_port: int = 0
+    """Where it gives images without a login; 0: nowhere."""
 
     @property
     def host(self) -> str:
@@ -79,13 +85,23 @@ class OurRegistry:
     def instances(self) -> tuple[Instance, ...]:
         """The servers on its machine, itself first."""
         own = Instance("main", self.port, f"{self.path}/main")
+        gives = Instance("pull", self.pull_port, own.path, gives_only=True)
         behind = (Instance(m.unit, m.port, f"{self.path}/{m.unit}", m.url) for m in self.mirrors)
-        return (own, *behind)
+        return (own, *((gives,) if self.pull_port else ()), *behind)
 
     @property
     def units(self) -> tuple[str, ...]:
         """The systemd units of these."""
         return tuple(f"dlws-registry@{one.name}.service" for one in self.instances)
+
+    @property
+    def pull_places(self) -> tuple[str, ...]:
+        """Those of its names for which nodes ask the port without a login."""
+        return self.places if self.pull_port else ()
+
+    @property
+    def pull_place(self) -> str:
+        return at(self.host, self.pull_port)
 
     def mirror_place(self, mirror: Mirror) -> str:
         return at(self.host, mirror.port)
@@ -110,7 +126,8 @@ def registry_of(config: Config, hosts: Mapping[str, str]) -> OurRegistry | None:
     )
     path = str(PurePosixPath(said.path or _PATH))
     login = _login(config, tuple(at(name, said.port) for name in names))
-    return OurRegistry(machine.name, names, said.port, path, mirrors, login)
+    pull_port = 0 if login else said.pull_port or said.port - 1
+    return OurRegistry(machine.name, names, said.port, path, mirrors, login, pull_port)
 
 
 def _machine(config: Config) -> Machine | None:
@@ -144,7 +161,7 @@ def server_name(text: str) -> str:
     for prefix in _PREFIXES:
         word = word.removeprefix(prefix)
     word = word.partition("/")[0]
-    return _HUB if word in _HUB_NAMES else word
+    return HUB if word in _HUB_NAMES else word
 
 
 def is_server_name(text: str) -> bool:

@@ -16,13 +16,15 @@ from dlws.core import localfiles
 from dlws.core.architecture import architecture
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.images import commands, names
-from dlws.secrets.redaction import revealed
+from dlws.nodes.credentials import USER, credentials
 from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
-    from dlws.config import Config
     from dlws.core.connection import Echo, Stdin
+    from dlws.nodes.cluster import Cluster
+    from dlws.nodes.credentials import Credential
 
 INSTALL = "apt-get install --no-install-recommends docker.io"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
@@ -122,18 +124,18 @@ def formats() -> str:
 
 
 @contextmanager
-def private(config: Config, references: Sequence[str] = ()) -> Iterator[Engine]:
+def private(cluster: Cluster, references: Sequence[str] = ()) -> Iterator[Engine]:
     """An engine with settings of its own, logged in to the registries of these references.
 
     It begins with what the person has logged in to. Everything is gone when the block ends.
     """
     with tempfile.TemporaryDirectory(prefix="dlws-docker-") as name:
         place = Path(name)  # of mode 0700
-        wanted = credentials(config, [names.registry_of(one) for one in references])
+        wanted = needed(cluster, references)
         _begin(place, bool(wanted))
         engine = Engine(place)
-        for registry, (user, password) in wanted.items():
-            login(engine, registry, user, password)
+        for registry, known in wanted.items():
+            login(engine, registry, known)
         yield engine
 
 
@@ -156,24 +158,21 @@ def settings(known: Any, logs_in: bool) -> dict[str, Any]:
     return {key: value for key, value in rows if key not in left_out}
 
 
-def credentials(config: Config, registries: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """User and password for those registries that config.yaml has some for."""
-    found: dict[str, tuple[str, str]] = {}
-    for table in (config.private_docker_credential, config.registry_credential):
-        for key, row in table.items():
-            registry = names.host_of(key)
-            if registry in registries and row.username and row.password:
-                found[registry] = (row.username, revealed(row.password) or "")
-    return found
+def needed(cluster: Cluster, references: Sequence[str]) -> dict[str, Credential]:
+    """The credentials that the cluster knows for the registries of these references."""
+    registries = {names.registry_of(one) for one in references}
+    return {name: known for name, known in credentials(cluster).items() if name in registries}
 
 
-def login(engine: Engine, registry: str, user: str, password: str) -> None:
+def login(engine: Engine, registry: str, known: Credential) -> None:
     """Log in; the password goes over standard input."""
     where = [] if registry == names.DOCKER_HUB else [registry]
-    words = ("login", f"--username={user}", "--password-stdin", *where)
-    result = Local().run(engine.line(*words), stdin=password.encode())
+    words = ("login", f"--username={known.user}", "--password-stdin", *where)
+    result = Local().run(engine.line(*words), stdin=known.password.encode())
     if not result.ok:
         raise DeployError(
-            f"{registry} does not let {user} in: {result.last_words}",
-            f"correct registry_credential.{registry} in config.yaml",
+            f"{registry} does not let {known.user} in: {result.last_words}",
+            f"run: {PROGRAM} registry start"
+            if known.user == USER
+            else f"correct registry_credential.{registry} in config.yaml",
         )

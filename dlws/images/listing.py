@@ -42,7 +42,7 @@ def listed(cluster: Cluster, words: Sequence[str], archtype: str | None) -> list
     references = [names.reference(cluster.config, one.name) for one in chosen]
     with (
         tempfile.TemporaryDirectory(prefix="dlws-images-") as place,
-        engine.private(cluster.config, ()) as docker,
+        engine.private(cluster) as docker,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         _log_in(cluster, docker, references)
@@ -55,10 +55,9 @@ def listed(cluster: Cluster, words: Sequence[str], archtype: str | None) -> list
 
 def _log_in(cluster: Cluster, docker: Engine, references: Sequence[str]) -> None:
     """Log in where that works; what cannot be asked then is unknown."""
-    wanted = engine.credentials(cluster.config, [names.registry_of(one) for one in references])
-    for registry, (user, password) in wanted.items():
+    for registry, known in engine.needed(cluster, references).items():
         try:
-            engine.login(docker, registry, user, password)
+            engine.login(docker, registry, known)
         except DeployError as error:
             cluster.run.console.warn(error.message)
 

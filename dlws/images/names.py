@@ -107,15 +107,6 @@ def registry_of(found: str) -> str:
     return first if named else DOCKER_HUB
 
 
-def host_of(key: str) -> str:
-    """The registry that a key of registry_credential means: https://index.docker.io/v1/ is
-    docker.io, registry.example.org:5000/v2/ is registry.example.org:5000."""
-    host = re.sub(r"^https?://", "", key).partition("/")[0]
-    plain = "." not in host and ":" not in host and host != "localhost"
-    of_hub = host in ("index.docker.io", "registry-1.docker.io", "hub.docker.com")
-    return DOCKER_HUB if plain or of_hub else host
-
-
 def architectures(config: Config) -> list[str]:
     """The architectures that the cluster's machines have; amd64 where there are none yet."""
     return sorted({machine.archtype for machine in config.machines.values()}) or [FIRST]

@@ -76,7 +76,7 @@ def make(
     with (
         _ending(),
         tempfile.TemporaryDirectory(prefix="dlws-images-") as place,
-        engine.private(config, named if push else ()) as docker,
+        engine.private(cluster, named if push else ()) as docker,
     ):
         _ = docker.architecture  # says now where there is no engine
         survey = Survey(cluster, Path(place), names.chosen(config, archtype))

@@ -1,4 +1,4 @@
-"""The credentials of registries, for Kubernetes and for runtimes; names of images. Pure."""
+"""Logins of registries as Kubernetes and runtimes read them; names of images. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from dlws.config import Config
-from dlws.config.registry import OurRegistry, server_name
+from dlws.config.registry import server_name
 from dlws.core.errors import UsageError
-from dlws.secrets.redaction import revealed
+from dlws.nodes.credentials import Credential
 
 HUB = "docker.io"
 _HUB_KEY = "https://index.docker.io/v1/"
@@ -21,31 +20,6 @@ _NAME = re.compile(
     rf"(?:[A-Za-z0-9.-]+|\[[0-9a-f:]+\])(?::\d+)?(?:/{_PART})+"
     r"(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
 )
-
-
-class Credential(NamedTuple):
-    user: str
-    password: str
-
-
-def credentials(config: Config) -> dict[str, Credential]:
-    """By the names of registries; those of registry_credential come before private ones."""
-    found: dict[str, Credential] = {}
-    for table in (config.private_docker_credential, config.registry_credential):
-        for name, given in table.items():
-            if given.username and given.password:
-                known = Credential(given.username, revealed(given.password) or "")
-                found[server_name(name)] = known
-    return found
-
-
-def everywhere(
-    known: Mapping[str, Credential], registry: OurRegistry | None
-) -> dict[str, Credential]:
-    """The same, and those of our own registry by all names that lead to it."""
-    places = registry.places if registry else ()
-    own = next((known[place] for place in places if place in known), None)
-    return {**known, **(dict.fromkeys(places, own) if own else {})}
 
 
 def docker_config(known: Mapping[str, Credential]) -> str:

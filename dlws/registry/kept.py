@@ -6,12 +6,14 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from dlws.access.certificates import Pair, lasts, new_ca, new_certificate
 from dlws.config.registry import CA
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import read, write
+from dlws.nodes.credentials import PASSWORD, USER, Credential
 from dlws.registry import certificates
 from dlws.runs import plan
 from dlws.secrets.redaction import revealed
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _LONGEST = 72
 """Bytes of a password that bcrypt, and so the registry, compares."""
 _ROUNDS = 10
+_MADE = PurePosixPath(PASSWORD).name
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,19 @@ def _new(store: Store, cluster: str, registry: OurRegistry) -> Iterator[New]:
     if not store.text("http.secret"):
         files = {"http.secret": f"{secrets.token_hex(32)}\n"}
         yield New("the secret by which uploads go on", files)
-    if registry.login and not lets_in(store.text("htpasswd"), registry.login):
-        files = {"htpasswd": htpasswd(registry.login)}
-        yield New(f"the password of {registry.login.username}", files)
+    yield from _new_password(store, registry.login)
+
+
+def _new_password(store: Store, said: Registry | None) -> Iterator[New]:
+    made = "" if said else store.text(_MADE) or secrets.token_urlsafe(24)
+    login = (
+        Credential(said.username, revealed(said.password) or "") if said else Credential(USER, made)
+    )
+    files = {"htpasswd": htpasswd(login)} if not lets_in(store.text("htpasswd"), login) else {}
+    # The password comes first: without it, nobody could use what lets it in.
+    files = {**({_MADE: made} if made and made != store.text(_MADE) else {}), **files}
+    if files:
+        yield New(f"the password of {login.user}", files)
 
 
 def _pair(name: str, pair: Pair, why: str) -> New:
@@ -101,20 +114,20 @@ def _pair(name: str, pair: Pair, why: str) -> New:
     return New(why, {f"{name}.key": pair.key, f"{name}.crt": pair.certificate})
 
 
-def htpasswd(login: Registry) -> str:
+def htpasswd(login: Credential) -> str:
     """The file that lets one user in."""
     import bcrypt
 
     made = bcrypt.hashpw(_password(login), bcrypt.gensalt(_ROUNDS))
-    return f"{login.username}:{made.decode()}\n"
+    return f"{login.user}:{made.decode()}\n"
 
 
-def lets_in(text: str, login: Registry) -> bool:
+def lets_in(text: str, login: Credential) -> bool:
     """Whether a file lets this user in, and nobody else."""
     import bcrypt
 
     user, _, made = text.strip().rpartition(":")
-    if user != login.username:
+    if user != login.user:
         return False
     try:
         return bcrypt.checkpw(_password(login), made.encode())
@@ -122,11 +135,11 @@ def lets_in(text: str, login: Registry) -> bool:
         return False
 
 
-def _password(login: Registry) -> bytes:
-    password = (revealed(login.password) or "").encode()
+def _password(login: Credential) -> bytes:
+    password = login.password.encode()
     if len(password) > _LONGEST:
         raise UsageError(
-            f"the password of {login.username} has {len(password)} bytes, and the registry "
+            f"the password of {login.user} has {len(password)} bytes, and the registry "
             f"compares {_LONGEST}",
             "give a shorter one under registry_credential in config.yaml",
         )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from dlws.core.limits import PATIENT
 from dlws.core.resources import template
 from dlws.core.text import split_lines
+from dlws.nodes.credentials import credentials
 from dlws.registry.credentials import docker_config, full_name
-from dlws.registry.pull import failure, known_credentials
+from dlws.registry.pull import failure
 from dlws.registry.start import configured, machine
 from dlws.runs.plan import Planned
 from dlws.shell.quoting import sh
@@ -34,7 +35,7 @@ def ours(image: str, registry: OurRegistry) -> str:
 def mirror(cluster: Cluster, given: Sequence[str]) -> None:
     """Copy images, on the registry's node; those that are the same there already stay."""
     registry, images = configured(cluster), list(dict.fromkeys(map(full_name, given)))
-    known, node = known_credentials(cluster), machine(cluster, registry)
+    known, node = credentials(cluster), machine(cluster, registry)
     pairs = {image: ours(image, registry) for image in images}
     stdin = "".join(
         f"{line}\n" for line in (docker_config(known), *(w for p in pairs.items() for w in p))

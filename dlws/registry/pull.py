@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dlws.config.addresses import hosts_file
-from dlws.config.registry import registry_of
 from dlws.core.errors import DeployError
 from dlws.core.resources import template
 from dlws.core.text import split_lines
-from dlws.registry.credentials import (
-    Credential,
-    credentials,
-    docker_config,
-    everywhere,
-    server_of,
-    wanted_images,
-)
+from dlws.nodes.credentials import Credential, credentials
+from dlws.registry.credentials import docker_config, server_of, wanted_images
 from dlws.registry.reasons import explained
 from dlws.runs.plan import Planned
 from dlws.shell.quoting import script, sh
@@ -30,19 +22,13 @@ _FAILED = "failed: "
 _NOBODY = Credential("", "")
 
 
-def known_credentials(cluster: Cluster) -> dict[str, Credential]:
-    """The credentials of config.yaml, those of our own registry by all of its names."""
-    registry = registry_of(cluster.config, hosts_file(cluster.directory))
-    return everywhere(credentials(cluster.config), registry)
-
-
 def pull(cluster: Cluster, nodes: Sequence[Node], given: Sequence[str]) -> None:
     """Have each node pull the images that it lacks; what is there already is left alone."""
     images, console = wanted_images(cluster.config, given), cluster.run.console
     if not images:
         console.say("nothing to do: pre_download_images in config.yaml names no image")
         return
-    known, kind = known_credentials(cluster), cluster.config.runtime
+    known, kind = credentials(cluster), cluster.config.runtime
 
     def one(node: Node) -> int:
         there = node.read(script(template("registry/present.sh"), kind, *images), sudo=True)

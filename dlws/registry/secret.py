@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
 from dlws.kubernetes import objects
-from dlws.registry.credentials import Credential, docker_config
-from dlws.registry.pull import known_credentials
+from dlws.nodes.credentials import Credential, credentials
+from dlws.registry.credentials import docker_config
 from dlws.runs import plan
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def manifest(namespace: str, known: Mapping[str, Credential]) -> dict[str, Any]:
 
 def bring(cluster: Cluster, namespaces: Sequence[str] = ()) -> None:
     """Give namespaces the credentials of config.yaml, by the API alone."""
-    known, console = known_credentials(cluster), cluster.run.console
+    known, console = credentials(cluster), cluster.run.console
     if not known:
         console.say("nothing to do: registry_credential in config.yaml has no user with a password")
         return

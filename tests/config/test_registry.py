@@ -62,11 +62,22 @@ def test_a_user_without_a_password_lets_nobody_in() -> None:
     assert registry and registry.login is None
 
 
+def test_without_a_login_of_its_own_it_gives_images_at_another_port() -> None:
+    for said, port in (("enabled: true", 5442), ("enabled: true, pull_port: 5555", 5555)):
+        registry = found(f"registry: {{{said}}}")
+        assert registry and registry.instances[1].gives_only
+        assert (registry.instances[1].port, registry.pull_place) == (port, f"10.1.0.1:{port}")
+        assert registry.instances[1].path == registry.instances[0].path
+    closed = found(f'registry: {{enabled: true}}\nregistry_credential: {{"10.1.0.1:5443"{LOGIN}')
+    assert closed and not closed.pull_places and len(closed.instances) == 1
+
+
 def test_mirrors_have_the_next_ports_and_directories_of_their_own() -> None:
     registry = found('registry: {node: w1, path: /data/r/, mirror: [docker.io, "[fd00::1]:5000"]}')
     assert registry
     assert [(one.name, one.port, one.path, one.upstream) for one in registry.instances] == [
         ("main", 5443, "/data/r/main", ""),
+        ("pull", 5442, "/data/r/main", ""),
         ("mirror-docker.io", 5444, "/data/r/mirror-docker.io", "https://registry-1.docker.io"),
         ("mirror-_fd00::1_:5000", 5445, "/data/r/mirror-_fd00::1_:5000", "https://[fd00::1]:5000"),
     ]

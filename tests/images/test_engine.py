@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from dlws.core.errors import DeployError
 from dlws.images import engine
 from dlws.images.engine import Engine
-from tests.support.fakes import config_of
+from tests.support.fakes import World
 
 CONFIG = """cluster_name: atlas
 machines: {m: {role: infra, private-ip: 10.1.0.1}}
@@ -43,12 +44,12 @@ def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_password_goes_over_standard_input_to_settings_of_our_own(
-    seen: Path, tmp_path: Path
+    seen: Path, tmp_path: Path, make: Callable[..., World]
 ) -> None:
     (tmp_path / "own/contexts").mkdir(parents=True)
     given = {"auths": {"x": {"auth": "y"}}, "credsStore": "keychain", "currentContext": "there"}
     (tmp_path / "own/config.json").write_text(json.dumps(given))
-    with engine.private(config_of(tmp_path, CONFIG), ["r.example:5000/web:1"]) as found:
+    with engine.private(make(CONFIG).cluster, ["r.example:5000/web:1"]) as found:
         assert found.settings and (found.settings / "contexts").is_symlink()
     lines = seen.read_text().splitlines()
     assert lines[0] == "login --username=puller --password-stdin r.example:5000"
@@ -58,19 +59,19 @@ def test_the_password_goes_over_standard_input_to_settings_of_our_own(
     assert json.loads((tmp_path / "own/config.json").read_text()) == given
 
 
-def test_docker_hub_is_logged_in_to_by_its_own_name(seen: Path, tmp_path: Path) -> None:
-    with engine.private(config_of(tmp_path, CONFIG), ["apulistech/web:1", "apulistech/x:1"]):
+def test_docker_hub_is_logged_in_to_by_its_own_name(seen: Path, make: Callable[..., World]) -> None:
+    with engine.private(make(CONFIG).cluster, ["apulistech/web:1", "apulistech/x:1"]):
         pass
     calls = [line for line in seen.read_text().splitlines() if line.startswith("login")]
     assert calls == ["login --username=hub --password-stdin"]
 
 
 def test_a_registry_that_nothing_is_known_of_is_left_to_what_the_person_did(
-    seen: Path, tmp_path: Path
+    seen: Path, tmp_path: Path, make: Callable[..., World]
 ) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own/config.json").write_text('{"credsStore": "keychain"}')
-    with engine.private(config_of(tmp_path, CONFIG), ["other.example/web:1"]) as found:
+    with engine.private(make(CONFIG).cluster, ["other.example/web:1"]) as found:
         assert found.settings
         assert json.loads((found.settings / "config.json").read_text()) == {
             "credsStore": "keychain"
@@ -79,12 +80,12 @@ def test_a_registry_that_nothing_is_known_of_is_left_to_what_the_person_did(
 
 
 def test_a_refused_login_names_the_key(
-    seen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen: Path, tmp_path: Path, make: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODE", "1")
     with (
         pytest.raises(DeployError, match=r"r\.example:5000 does not let puller in") as caught,
-        engine.private(config_of(tmp_path, CONFIG), ["r.example:5000/web:1"]),
+        engine.private(make(CONFIG).cluster, ["r.example:5000/web:1"]),
     ):
         pass
     assert caught.value.cure == "correct registry_credential.r.example:5000 in config.yaml"
@@ -101,7 +102,7 @@ def test_no_docker_and_no_engine_say_what_to_install(
 
 
 def test_an_engine_that_does_not_answer(
-    seen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen: Path, tmp_path: Path, make: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODE", "1")
     with pytest.raises(DeployError, match="the Docker engine does not answer") as caught:

@@ -80,14 +80,6 @@ def test_the_registry_of_a_reference(found: str, host: str) -> None:
     assert names.registry_of(found) == host
 
 
-@pytest.mark.parametrize(("key", "host"), [
-    ("https://index.docker.io/v1/", "docker.io"), ("docker.io", "docker.io"),
-    ("apulistech/", "docker.io"), ("http://r:5000/v2/", "r:5000"), ("r.example", "r.example"),
-])  # fmt: skip
-def test_the_registry_that_a_credential_is_for(key: str, host: str) -> None:
-    assert names.host_of(key) == host
-
-
 @pytest.mark.parametrize(("machines", "word", "expected"), [
     ("", "", {"amd64": ""}), (ARM, "", {"amd64": ""}), (ARM, "amd64", {"amd64": ""}),
     (ARM, "arm64", {"arm64": "arm64"}), (ARM, "all", {"amd64": "amd64", "arm64": "arm64"}),

@@ -8,16 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dlws.config.registry import registry_of
 from dlws.core.errors import UsageError
-from dlws.registry.credentials import (
-    Credential,
-    credentials,
-    docker_config,
-    everywhere,
-    full_name,
-    wanted_images,
-)
+from dlws.nodes.credentials import Credential
+from dlws.registry.credentials import docker_config, full_name, wanted_images
 from tests.support.fakes import config_of
 from tests.support.registries import CONFIG, PASSWORD
 
@@ -33,14 +26,8 @@ MORE = (
 )
 
 
-def test_credentials_by_registry_and_our_own_by_all_names(tmp_path: Path) -> None:
+def test_the_images_to_pull_are_those_given_or_those_of_config(tmp_path: Path) -> None:
     config = config_of(tmp_path, MORE)
-    found = credentials(config)
-    assert found["docker.io"] == Credential("u", "p")
-    assert {*found} == {"docker.io", "quay.example", "10.1.0.1:5443"}
-    known = everywhere(found, registry_of(config, {}))
-    ours = {name for name, one in known.items() if one == Credential("puller", PASSWORD)}
-    assert ours == {"10.1.0.1:5443", "infra01:5443", "infra01.example.org:5443"}
     assert wanted_images(config, []) == ["docker.io/library/busybox:latest", "quay.example/x:1"]
     assert wanted_images(config, ["a", "a:latest"]) == ["docker.io/library/a:latest"]
 

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from dlws.config.model.images import Registry
 from dlws.core.errors import EndOfPlan, UsageError
+from dlws.nodes.credentials import Credential
 from dlws.registry import kept
 from dlws.registry.kept import Store, htpasswd, lets_in
 from dlws.registry.start import configured
-from dlws.secrets.reference import Secret
 from dlws.secrets.vault import Vault
 from tests.support.fakes import World
 from tests.support.registries import CONFIG, OPEN, PASSWORD, Start
 
 
-def login(password: str, user: str = "puller") -> Registry:
-    return Registry.model_construct(username=user, password=Secret(password, Path()))
+def login(password: str, user: str = "puller") -> Credential:
+    return Credential(user, password)
 
 
 def contents(world: World) -> dict[str, bytes]:
@@ -56,8 +55,15 @@ def test_a_dry_run_makes_nothing_and_ends_there(make: Start) -> None:
     assert not contents(world)
 
 
-def test_without_credentials_nobody_is_asked(started: Start) -> None:
-    assert "htpasswd" not in contents(started(OPEN))
+def test_without_credentials_a_password_for_who_pushes_is_made_once(started: Start) -> None:
+    first = contents(started(OPEN))
+    password = first["password"].decode()
+    assert len(password) > 20 and lets_in(first["htpasswd"].decode(), login(password, "dlws"))
+    assert contents(started(OPEN)) == first
+    assert lets_in(contents(started(CONFIG))["htpasswd"].decode(), login(PASSWORD))
+    again = contents(started(OPEN))
+    assert again["password"].decode() == password
+    assert lets_in(again["htpasswd"].decode(), login(password, "dlws"))
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "ü" * 36, "x" * 72])

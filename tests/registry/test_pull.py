@@ -8,8 +8,8 @@ import pytest
 
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
+from dlws.nodes.credentials import Credential
 from dlws.registry import pull
-from dlws.registry.credentials import Credential
 from tests.support.fakes import Answer
 from tests.support.registries import CONFIG, PASSWORD, Start
 

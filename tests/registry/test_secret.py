@@ -11,8 +11,8 @@ import pytest
 from dlws.core.errors import DeployError
 from dlws.kubernetes import objects
 from dlws.kubernetes.api import ApiRefused
+from dlws.nodes.credentials import Credential
 from dlws.registry import secret
-from dlws.registry.credentials import Credential
 from tests.support.kubeobjects import Answer, FakeKube
 from tests.support.registries import CONFIG, PASSWORD, Start
 

@@ -69,10 +69,27 @@ def test_keys_and_passwords_are_for_the_registry_alone(started: Start) -> None:
     assert files(found)["/etc/dlws/registry/htpasswd"].startswith("puller:$2b$")
 
 
-def test_without_credentials_for_it_everybody_may_use_it(started: Start) -> None:
-    found = files(of(started(OPEN), "registry"))
-    assert "auth" not in yaml.safe_load(found["/etc/dlws/registry/main.yml"])
-    assert found["/etc/dlws/registry/htpasswd"] == ""
+def test_without_credentials_for_it_everybody_may_pull_and_nobody_push(started: Start) -> None:
+    found = of(started(OPEN), "registry")
+    main, pull = (
+        yaml.safe_load(files(found)[f"/etc/dlws/registry/{name}.yml"]) for name in ("main", "pull")
+    )
+    assert main["auth"]["htpasswd"] and "auth" not in pull and "proxy" not in pull
+    assert pull["storage"]["maintenance"]["readonly"] == {"enabled": True}
+    assert "delete" not in pull["storage"] and "cache" not in pull["storage"]
+    assert pull["storage"]["filesystem"] == main["storage"]["filesystem"]
+    assert pull["http"]["addr"] == ":5442" and (5442, "tcp") in found.listens
+    assert files(found)["/etc/dlws/registry/htpasswd"].startswith("dlws:$2b$")
+
+
+def test_containerd_pulls_from_it_without_a_login(started: Start) -> None:
+    made = files(of(started(OPEN), "registry-trust", "gpu01"))
+    ours = {"capabilities": ["pull", "resolve"], "ca": "/etc/dlws/registry-ca.crt"}
+    for place in ("10.1.0.1:5443", "infra01:5443", "infra01.example.org:5443"):
+        found = tomllib.loads(made[f"/etc/containerd/certs.d/{place}/hosts.toml"])
+        assert found == {"server": "https://10.1.0.1:5442", **ours}
+    closed = files(of(started(), "registry-trust", "gpu01"))
+    assert not [path for path in closed if path.endswith(":5443/hosts.toml")]
 
 
 @pytest.mark.parametrize(("name", "server", "port"), [

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import pytest
+
 from dlws.core.connection import Result
 from dlws.shell.quoting import sh
 from tests.support.fakes import World
@@ -75,11 +77,11 @@ def _place(real: Real) -> str:
     return f"{real.address('infra1')}:5443"
 
 
-def _push(real: Real, text: str, tag: str) -> None:
+def _push(real: Real, text: str, tag: str, who: str = f"puller:{PASSWORD}") -> None:
     path = real.directory / "app.tar"
     path.write_bytes(image(text))
     real("--nodes", "infra1", "copytoall", str(path), "/root/app.tar")
-    words = ("skopeo", "--insecure-policy", "copy", "--dest-creds", f"puller:{PASSWORD}")
+    words = ("skopeo", "--insecure-policy", "copy", "--dest-creds", who)
     names = ("docker-archive:/root/app.tar", f"docker://{_place(real)}/team/app:{tag}")
     real.on("infra1", sh(*words, *names))
 
@@ -87,6 +89,23 @@ def _push(real: Real, text: str, tag: str) -> None:
 def _curl(real: Real, *words: str) -> str:
     options = ("--silent", "--cacert", "/etc/dlws/registry-ca.crt", "--user", f"puller:{PASSWORD}")
     return real.on("infra1", sh("curl", *options, *words))
+
+
+def takes_images_from_who_knows_its_password_alone(real: Real) -> None:
+    real("registry", "start")
+    password = (real.directory / "deploy/registry/password").read_text().strip()
+    _push(real, "open", "0", f"dlws:{password}")
+    with pytest.raises(AssertionError, match=r"unauthorized|authentication required"):
+        _push(real, "forged", "0", "dlws:guessed")
+    for port, code in ((5443, "401"), (5442, "405")):
+        url = f"https://{real.address('infra1')}:{port}/v2/team/app/blobs/uploads/"
+        words = ("--silent", "--cacert", "/etc/dlws/registry-ca.crt", "--output", "/dev/null")
+        asked = sh("curl", *words, "--write-out", "%{http_code}", "--request", "POST", url)
+        assert real.on("worker1", asked) == code
+    name = f"{_place(real)}/team/app:0"  # without a login, as any pod's image is pulled
+    real.on("worker1", f"crictl pull {name} && crictl rmi {name}")
+    with pytest.raises(AssertionError, match="not found"):
+        real.on("worker1", f"crictl pull {_place(real)}/team/none:0")
 
 
 def is_started_once(real: Real) -> None:
@@ -97,6 +116,8 @@ def is_started_once(real: Real) -> None:
     assert f"named {_place(real)}/NAME:TAG" in real("registry", "start").err.decode()
     again = real("registry", "start").err.decode()
     assert again.count("nothing to do") == 2 and "changed" not in again
+    with pytest.raises(AssertionError, match=r"basic auth|authorization failed|401"):
+        real.on("worker1", f"crictl pull {_place(real)}/team/app:0")
     kept = real.directory / "deploy/registry"
     assert {path.stat().st_mode & 0o777 for path in kept.glob("*.key")} == {0o600}
     assert real.on("infra1", "stat -c '%a %U:%G' /etc/dlws/registry/tls.key") == (
@@ -195,6 +216,7 @@ def keeps_images_while_it_is_stopped(real: Real) -> None:
 
 
 LIFE: tuple[Callable[[Real], None], ...] = (
+    takes_images_from_who_knows_its_password_alone,
     is_started_once,
     gives_other_nodes_images,
     gives_kubelets_images_by_the_secret,

@@ -26,6 +26,11 @@ class OwnRegistry(Section):
         default="", description="Name in images' names, which all resolve; empty: its address."
     )
     port: Port = Field(default=5443, description="Its port; a mirror of its own has each next one.")
+    pull_port: Port | None = Field(
+        default=None,
+        description="Where nodes pull without a login while registry_credential has none for it; "
+        "empty: the port before its own.",
+    )
     path: NodePath = Field(default=PATH, description="Directory of its images on that machine.")
     mirror: Texts = Field(
         default=[], description="Registries that nodes pull from through it, such as docker.io."

@@ -40,16 +40,20 @@ def mirrors(config: Config, sources: Sources) -> None:
             sources.error(where, f'"{text}" is written with more than its name', f"Write {name}.")
         elif name in said.mirror[:number]:
             sources.error(where, f"{name} is given twice", "Give every registry once.")
-    ports = range(said.port, said.port + len(said.mirror) + 1)
+    found = registry_of(config, {})
+    ports = [one.port for one in found.instances] if found else []
     taken = {config.kubernetes.api_port: "the API server", config.mysql_port: "the database",
              config.restfulapiport: "the REST API", config.webuiport: "the portal",
              config.ssh.port: "SSH", 2379: "etcd", 2380: "etcd", 10250: "the kubelet"}  # fmt: skip
-    for port, who in taken.items() if _on(config) else ():
+    for port, who in taken.items():
         if port in ports:
             words = f"port {port}, of the registry or a mirror of it, is that of {who}"
             sources.error(("registry", "port"), words, "Choose another one.")
-    if ports[-1] > 65535:
+    if ports and max(ports) > 65535:
         sources.error(("registry", "port"), "its mirrors would need ports above 65535", "Lower it.")
+    if len({*ports}) < len(ports):
+        words = f"port {said.pull_port} is that of the registry or of a mirror of it"
+        sources.error(("registry", "pull_port"), words, "Choose another one.")
 
 
 def login(config: Config, sources: Sources) -> None:
@@ -61,7 +65,3 @@ def login(config: Config, sources: Sources) -> None:
     if ":" in found.login.username or not found.login.username.isprintable():
         words = "a user of the registry has no : in the name"
         sources.error((*where, "username"), words, "Choose another name.")
-
-
-def _on(config: Config) -> bool:
-    return registry_of(config, {}) is not None
