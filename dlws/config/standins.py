@@ -23,8 +23,9 @@ def stand_in(root: str, name: str, share: Mountpoint, inside: bool) -> str:
     if not root:
         return ""
     if share.type in _NETWORK and (share.type in NO_MODULE or not inside):
-        server = share.server or share.accountname
-        return root + normpath(f"/{share.type}/{server.replace('/', '_')}/{share.filesharename}")
+        server = (share.server or share.accountname).replace("/", "_")
+        folder = normpath(f"/{share.filesharename}").lstrip("/")
+        return root + normpath(f"/{share.type}/{server}/{folder}")
     if share.type in ("local", "localHDD") and share.device:
         return f"{_OWN}/{name}"
     return ""
