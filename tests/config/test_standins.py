@@ -52,8 +52,8 @@ def test_what_nodes_can_mount_is_mounted(text: str) -> None:
 
 
 def test_an_nfs_server_sees_it_where_it_serves_it_too() -> None:
-    share = "{server: infra01, filesharename: /mnt/a, curphysicalmountpoint: /mntdlws, mountpoints: [f]}"
-    served, mounted = mounts(share, "infra01")
+    share = "server: infra01, filesharename: /mnt/a, curphysicalmountpoint: /mntdlws"
+    served, mounted = mounts(f"{{{share}, mountpoints: [f]}}", "infra01")
     assert served.what == mounted.what == "/common/nfs/infra01/mnt/a"
     assert (served.where, served.folders, served.links) == ("/mnt/a", (), ())
     assert (mounted.where, mounted.folders) == ("/mntdlws", ("/mntdlws/f",))
