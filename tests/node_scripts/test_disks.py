@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bash import SCRIPTS, Done, bash
-from tests.support.loops import MakeDisk
+from tests.support.loops import SIGNATURES, MakeDisk
 
 
 @pytest.fixture
@@ -43,21 +43,6 @@ def test_an_empty_disk_is_put_to_use_once(root: Path, tmp_path: Path, disk: str)
     assert (root / "etc/fstab").read_text() == fstab
     subprocess.run(["umount", tmp], check=True)
     assert prepare(root, *words).stdout == f"changed: mounted {tmp}\n"
-
-
-SIGNATURES = {
-    "ext4": ["mkfs.ext4", "-q", "-F"],
-    "swap": ["mkswap"],
-    # One partition of type 83 in a DOS partition table.
-    "partitions": [
-        "sh",
-        "-c",
-        r"{ head -c 446 /dev/zero; printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\020\0\0';"
-        r" head -c 48 /dev/zero; printf '\125\252'; } >$1",
-        "x",
-    ],
-    "raw": ["sh", "-c", 'printf "no signature at all" >"$1"', "x"],
-}
 
 
 @pytest.mark.parametrize("kind", ["ext4", "swap", "partitions"])

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.node_scripts.test_disks import SIGNATURES
 from tests.support.bash import Done, bash
-from tests.support.loops import MakeDisk, run
+from tests.support.loops import SIGNATURES, MakeDisk, run
 
 TOOLS = """
 calls=$DLWS_ROOT/calls group=$DLWS_ROOT/group
@@ -35,11 +34,11 @@ def disks(make_disk: MakeDisk) -> list[str]:
     return [make_disk(), make_disk(), make_disk()]
 
 
-def use(root: Path, place: Path, disks: list[str], **env: str) -> Done:
+def use(root: Path, place: Path, disks: list[str], fails: str = "") -> Done:
     (root / "dev/mapper").mkdir(parents=True, exist_ok=True)
     if not (root / "dev/mapper/control").exists():
         (root / "dev/mapper/control").symlink_to("/dev/null")
-    return bash(TOOLS, root, disks[2], str(place), *disks[:2], **env)
+    return bash(TOOLS, root, disks[2], str(place), *disks[:2], LVM_FAILS=fails)
 
 
 def calls(root: Path) -> list[str]:
@@ -74,7 +73,7 @@ def test_if_one_carries_anything_none_is_changed(
 
 def test_what_was_cut_off_is_carried_on(root: Path, tmp_path: Path, disks: list[str]) -> None:
     place = tmp_path / "data"
-    assert use(root, place, disks, LVM_FAILS="yes").returncode != 0
+    assert use(root, place, disks, fails="yes").returncode != 0
     try:
         assert use(root, place, disks).returncode == 0
         assert calls(root) == ["vgcreate", "lvcreate dlts-data-lvm"]

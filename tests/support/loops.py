@@ -11,6 +11,20 @@ from pathlib import Path
 import pytest
 
 MakeDisk = Callable[[], str]
+SIGNATURES = {
+    "ext4": ["mkfs.ext4", "-q", "-F"],
+    "swap": ["mkswap"],
+    # One partition of type 83 in a DOS partition table.
+    "partitions": [
+        "sh",
+        "-c",
+        r"{ head -c 446 /dev/zero; printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\020\0\0';"
+        r" head -c 48 /dev/zero; printf '\125\252'; } >$1",
+        "x",
+    ],
+    "raw": ["sh", "-c", 'printf "no signature at all" >"$1"', "x"],
+}
+"""What makes a disk one that carries something; the disk's name is to be added."""
 
 
 def run(*words: str) -> str:
