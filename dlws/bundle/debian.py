@@ -37,9 +37,10 @@ PACKAGES = (
     *("conntrack", "containerd", "containernetworking-plugins", "curl", "ebtables", "ethtool"),
     *("gnupg", "iptables", "kmod", "nfs-common", "pciutils", "procps", "runc", "socat"),
     *("docker-registry", "skopeo"),
+    *("attr", "glusterfs-client", "glusterfs-server", "nfs-kernel-server", "sshfs"),
 )
-"""What the node scripts install before Kubernetes runs, then what the registry is; what these
-need comes along."""
+"""What the node scripts install before Kubernetes runs, then what the registry is, then what shares
+need; what these need comes along."""
 _LIBC = ("libc6",)
 _PROXY = (
     *("conntrack", "iptables", "libip4tc2", "libip6tc2", "libmnl0", "libnetfilter-conntrack3"),

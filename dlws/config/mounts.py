@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from posixpath import normpath
 from typing import TYPE_CHECKING
 
 from dlws.config.addresses import address_of
+from dlws.config.standins import stand_in
 from dlws.shell.units import escaped, written
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 KEYS = (
     *("mountpoints", "mountconfig", "physical-mount-path", "storage-mount-path"),
-    *("dltsdata-storage-mount-path", "default-storage-folders"),
+    *("dltsdata-storage-mount-path", "default-storage-folders", "stand_in_shares"),
 )
 """The keys of config.yaml that say so."""
 SMB = ("azurefileshare", "cifs")
@@ -59,6 +60,8 @@ class Mount:
     remote: bool
     source: str = ""
     """A directory of this node that has to be there first."""
+    stands_for: str = ""
+    """What a rehearsal would mount, if it could; `what` is a directory in its place."""
     folders: tuple[str, ...] = ()
     """Paths of directories within it."""
     links: tuple[tuple[str, str], ...] = ()
@@ -69,6 +72,11 @@ class Mount:
     def mounted(self) -> bool:
         """Whether there is something to mount: a server may have the share in its place."""
         return self.what != self.where
+
+    @property
+    def shown(self) -> str:
+        """What is mounted, for people."""
+        return f"{self.what}, a stand-in for {self.stands_for}" if self.stands_for else self.what
 
     @property
     def unit(self) -> str:
@@ -124,12 +132,40 @@ def incomplete(config: Config) -> Iterator[tuple[str, str, str]]:
 
 def mounts_of(config: Config, machine: Machine, hosts: Mapping[str, str]) -> tuple[Mount, ...]:
     """What a machine mounts."""
-    names = {machine.name, machine.fqdn, address_of(machine, dict(hosts)), machine.public_ip}
-    own = names - {"", None}
-    return tuple(
-        _mount(config, name, share, bool(own & set(servers(share))))
-        for name, share in active(config).items()
+    own = _names(machine, hosts)
+    all_names = set[str]().union(*(_names(m, hosts) for m in config.machines.values()))
+    found: list[Mount] = []
+    for name, share in active(config).items():
+        hosts_of_it = {server.rpartition("@")[2] for server in servers(share)}
+        serves = bool(own & hosts_of_it)
+        made = _mount(config, name, share, serves)
+        root = config.stand_in_shares
+        place = stand_in(root, file_of(name), share, bool(hosts_of_it & all_names))
+        found += _standing_in(made, place, share, serves) if place else [made]
+    return tuple(found)
+
+
+def _names(machine: Machine, hosts: Mapping[str, str]) -> set[str]:
+    names = (machine.name, machine.fqdn, address_of(machine, dict(hosts)), machine.public_ip)
+    return set(filter(None, names))
+
+
+def _standing_in(mount: Mount, place: str, share: Mountpoint, serves: bool) -> Iterator[Mount]:
+    """The mount of a directory in a share's place; an NFS server sees it where it serves it."""
+    meant = replace(
+        mount,
+        what=place,
+        file_system="none",
+        options="bind,nofail",
+        remote=False,
+        source=place,
+        stands_for=mount.what if share.type in OWN_DISK else _what(share),
+        secret=None,
     )
+    served = normpath(share.filesharename)
+    if share.type == "nfs" and serves and served != mount.where:
+        yield replace(meant, where=served, folders=(), links=())
+    yield meant
 
 
 def servers(share: Mountpoint) -> list[str]:

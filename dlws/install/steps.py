@@ -140,6 +140,24 @@ def _status(session: Session) -> None:
     status.check(session.cluster, session.cluster.select(), wait=180)
 
 
+def _nfs_server(session: Session) -> None:
+    from dlws.storage import stages
+
+    stages.serve_nfs(session.cluster)
+
+
+def _glusterfs(session: Session) -> None:
+    from dlws.storage import stages
+
+    stages.serve_volumes(session.cluster)
+
+
+def _mount(session: Session) -> None:
+    from dlws.storage import stages
+
+    stages.mount_shares(session.cluster)
+
+
 _OWN = ("onpremise", "sandbox")
 _FOREIGN = ("azure", "onpremise")
 _IN = ("sandbox", "build", "sshkey")
@@ -167,6 +185,12 @@ STEPS = (
     Step("init", "Make the control plane", _init, depends_on=_READY),
     Step("join", "Join the workers", _join, depends_on=(*_READY, "init")),
     Step("labels", "Label the nodes", _labels, depends_on=(*_READY, "init", "join")),
+    Step("nfs-server", "Serve shared directories over NFS, if config.yaml names any", _nfs_server,
+         depends_on=(*_IN, "bundle", "prepare"), per_node=True),
+    Step("glusterfs", "Make the GlusterFS volumes of config.yaml", _glusterfs,
+         depends_on=(*_IN, "bundle", "prepare")),
+    Step("mount", "Mount the shares of config.yaml and link them", _mount,
+         depends_on=(*_IN, "bundle", "prepare", "nfs-server", "glusterfs"), per_node=True),
     Step("registry", "Start the cluster's own registry, if it has one", _registry,
          depends_on=(*_IN, "bundle", "prepare")),
     Step("status", "See that all is well", _status, PLATFORMS,

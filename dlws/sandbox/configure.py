@@ -19,6 +19,9 @@ SERVICE_RANGE = "10.96.0.0/16"
 RUNC = "/usr/local/sbin/dlws-sandbox-runc"
 """Every node's runc for Docker: containerd has a setting for what it does."""
 
+SHARES = "/var/lib/dlws/stand-in-shares"
+"""What all nodes have in common, for shares that they cannot mount (see supervise.sh)."""
+
 ELSEWHERE = ("apt_mirror_url", "dns_server", "k8s-gitbranch")
 """What somebody's configuration says about their site, and the nodes have from this machine."""
 
@@ -81,6 +84,22 @@ docker_daemon: # merged into /etc/docker/daemon.json, where container_runtime is
 """
 
 
+STAND_INS = f"""\
+stand_in_shares: {SHARES} # nodes have it in common: for NFS, which this kernel may lack
+"""
+
+
+def storage(nodes: tuple[SandboxNode, ...]) -> str:
+    """The default share: one file system on all nodes, of which the first two have copies."""
+    if len(nodes) == 1:
+        share = "    type: local\n    filesharename: /srv/share # of the one node\n"
+    else:
+        names = json.dumps(" ".join(node.name for node in nodes[:2]))
+        share = f"    type: glusterfs\n    server: {names} # each has a whole copy\n"
+        share += "    filesharename: share\n"
+    return f'mountpoints:\n  share:\n{share}    mountpoints: "" # the default share: jobs use it\n'
+
+
 def generated(sandbox: Sandbox) -> str:
     """A config.yaml for a sandbox of its own."""
     return (
@@ -90,6 +109,8 @@ def generated(sandbox: Sandbox) -> str:
         f"  domain: {sandbox.domain}\n\n"
         "admin_username: dlwsadmin\n\n"
         f"machines:\n{machines(sandbox, sandbox.nodes)}\n"
+        f"{storage(sandbox.nodes)}"
+        f"{STAND_INS}\n"
         f"{KUBERNETES}\n"
         f"{CONTAINERD}\n"
         f"{DOCKER}"
@@ -125,7 +146,7 @@ def rehearsed(theirs: Mapping[str, Any], sandbox: Sandbox) -> str:
     import yaml
 
     own = _runtime(theirs)
-    for text in (KUBERNETES, CONTAINERD, DOCKER):
+    for text in (KUBERNETES, CONTAINERD, DOCKER, STAND_INS):
         own |= yaml.safe_load(text)
     for theirs_too in ("pod_cidr", "service_cidr"):
         del own["kubernetes"][theirs_too]

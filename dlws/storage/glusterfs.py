@@ -49,8 +49,12 @@ def gluster(*words: str) -> str:
 
 
 def create(cluster: Cluster) -> None:
-    """Make what is missing of the volumes of config.yaml."""
-    found = wanted(cluster)
+    """Make what is missing of the volumes of config.yaml; UsageError where there are none."""
+    make(cluster, wanted(cluster))
+
+
+def make(cluster: Cluster, found: Sequence[Volume]) -> None:
+    """Make what is missing of some volumes."""
     names = {name for volume in found for name in volume.bricks}
     carriers = Carriers(cluster)
     nodes = [node for node in cluster.nodes if node.name in names]

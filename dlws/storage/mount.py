@@ -31,8 +31,20 @@ def bring(cluster: Cluster, roles: Sequence[str], patterns: Sequence[str] = ()) 
     refuse_incomplete(cluster.config)
     carriers = Carriers(cluster)
     nodes = carriers.chosen(MOUNTS, patterns)
+    _tell_of_stand_ins(carriers, nodes)
     names = ordered(roles, carriers.roles) if MOUNTS in roles else roles
     apply.bring(carriers, nodes, [carriers.role(name) for name in names])
+
+
+def _tell_of_stand_ins(carriers: Carriers, nodes: Sequence[Node]) -> None:
+    """Nobody shall take a rehearsal's directory for the share itself."""
+    mounts = {mount.name: mount for node in nodes for mount in mounts_on(carriers, node)}
+    for mount in mounts.values():
+        if mount.stands_for:
+            carriers.cluster.run.console.say(
+                f"{mount.name}: a directory of this rehearsal stands in for {mount.stands_for} "
+                f"({mount.type}): {mount.what}"
+            )
 
 
 def refuse_incomplete(config: Config) -> None:

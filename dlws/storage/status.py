@@ -73,7 +73,7 @@ def _row(node: str, mount: Mount, line: Sequence[str]) -> Row:
         state = "mounted" if line[2] == "yes" else "does not answer"
     else:
         state = "waits to be used" if line[1] == "active" else "not mounted"
-    return Row(node, mount.name, mount.what, mount.where, state, block * blocks, block * free)
+    return Row(node, mount.name, mount.shown, mount.where, state, block * blocks, block * free)
 
 
 def show(cluster: Cluster, patterns: Sequence[str], output: str) -> None:

@@ -56,6 +56,9 @@ for bind; do
     set -- "$@" "--bind=$directory/data$bind:$bind"
     shift
 done
+shares=${directory%/*}/shares # what all nodes of a sandbox have in common
+mkdir -p "$shares"
+set -- "$@" "--bind=$shares:/var/lib/dlws/stand-in-shares"
 for device in /dev/kmsg /dev/fuse /dev/net/tun; do
     if [ -e $device ]; then set -- "$@" "--bind=$device"; fi
 done

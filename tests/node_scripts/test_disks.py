@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,26 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.bash import SCRIPTS, Done, bash
-
-
-def loop_works() -> bool:
-    if os.getuid() != 0 or not shutil.which("losetup"):
-        return False
-    return subprocess.run(["losetup", "-f"], capture_output=True, check=False).returncode == 0
+from tests.support.loops import SIGNATURES, MakeDisk
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[str]:
-    if not loop_works():
-        pytest.skip("needs root and loop devices")
-    image = tmp_path / "disk.img"
-    with image.open("wb") as file:
-        file.truncate(100 << 20)
-    words = ["losetup", "-f", "--show", str(image)]
-    device = subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
-    yield device
+def disk(make_disk: MakeDisk, tmp_path: Path) -> Iterator[str]:
+    yield make_disk()
     subprocess.run(["umount", "-q", str(tmp_path / "data")], check=False)
-    subprocess.run(["losetup", "-d", device], check=True)
 
 
 def prepare(root: Path, *words: str) -> Done:
@@ -57,21 +43,6 @@ def test_an_empty_disk_is_put_to_use_once(root: Path, tmp_path: Path, disk: str)
     assert (root / "etc/fstab").read_text() == fstab
     subprocess.run(["umount", tmp], check=True)
     assert prepare(root, *words).stdout == f"changed: mounted {tmp}\n"
-
-
-SIGNATURES = {
-    "ext4": ["mkfs.ext4", "-q", "-F"],
-    "swap": ["mkswap"],
-    # One partition of type 83 in a DOS partition table.
-    "partitions": [
-        "sh",
-        "-c",
-        r"{ head -c 446 /dev/zero; printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\020\0\0';"
-        r" head -c 48 /dev/zero; printf '\125\252'; } >$1",
-        "x",
-    ],
-    "raw": ["sh", "-c", 'printf "no signature at all" >"$1"', "x"],
-}
 
 
 @pytest.mark.parametrize("kind", ["ext4", "swap", "partitions"])

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from dlws.config import load
+from dlws.config.mounts import mounts_of
+from dlws.config.volumes import volumes
 from dlws.sandbox import configure, plan
 from dlws.sandbox.state import Sandbox, SandboxNode
 
@@ -58,6 +60,31 @@ def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
     plugins = config.containerd["plugins"]["io.containerd.grpc.v1.cri"]
     assert plugins["restrict_oom_score_adj"] is True and plugins["disable_apparmor"] is True
     assert config.docker_daemon["default-runtime"] in config.docker_daemon["runtimes"]
+
+
+def test_its_default_share_is_one_file_system_on_all_nodes(tmp_path: Path) -> None:
+    config = load(written(tmp_path, configure.generated(BOX)), strict=True)
+    (volume,) = volumes(config, {})
+    assert volume.bricks == {"infra1": "10.77.4.11", "worker1": "10.77.4.12"}
+    for machine in config.machines.values():
+        (mount,) = mounts_of(config, machine, {})
+        assert (mount.type, mount.stands_for) == ("glusterfs", "")
+        assert ("/dlwsdata/jobfiles", "/mntdlws/share/jobfiles") in mount.links
+
+
+def test_a_node_alone_has_a_directory_of_its_own_for_it(tmp_path: Path) -> None:
+    alone = replace(BOX, nodes=BOX.nodes[:1])
+    config = load(written(tmp_path, configure.generated(alone)), strict=True)
+    (mount,) = mounts_of(config, config.machines["infra1"], {})
+    assert (mount.what, mount.file_system) == ("/srv/share", "none")
+
+
+def test_a_rehearsal_stands_in_for_their_shares(tmp_path: Path) -> None:
+    share = {"type": "nfs", "server": "infra1", "filesharename": "/d"}
+    text = configure.rehearsed({**THEIRS, "mountpoints": {"s": share}}, BOX)
+    config = load(written(tmp_path, text))
+    (mount,) = mounts_of(config, config.machines["worker1"], {})
+    assert (mount.what, mount.stands_for) == (f"{configure.SHARES}/nfs/infra1/d", "infra1:/d")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from dlws.sandbox import lifecycle
 from dlws.session import Session
 from dlws.shell.quoting import sh
 from tests.support import ROOT, registries, toyservice
-from tests.support.sandboxes import Made
+from tests.support.sandboxes import Made, without_share
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
@@ -97,6 +97,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     made = Real(tmp_path_factory.mktemp("cluster"))
     try:
         made("sandbox", "up", "--infra", "3", "--workers", "2")
+        without_share(made.directory / "config.yaml")
         made.set("kubelet_serving_certificates: true")
         made.set("encrypt_secrets: false")
         made("build")

@@ -180,7 +180,9 @@ def test_it_is_taken_away_and_what_was_there_before_comes_back(box: Made, deploy
 
 def test_an_nfs_server_on_a_kernel_that_has_none(box: Made, deploy: Deploy) -> None:
     """What can be had of it: packages, directory, exports. Its unit cannot run in a container."""
+    box.run("infra1", "mkdir -p /srv/nfs/share && echo theirs >/srv/nfs/share/f")
     assert "around this container lacks nfsd" in said(deploy("nfs-server", "create"))
+    assert box.run("infra1", "cat /srv/nfs/share/f") == "theirs"
     exports = box.run("infra1", "cat /etc/exports.d/dlws.exports")
     for node in box.sandbox.nodes:
         assert f" {box.sandbox.address(node)}(rw,sync,no_subtree_check,root_squash)" in exports

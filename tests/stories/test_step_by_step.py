@@ -126,9 +126,9 @@ def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
 
 
 def trees(directory: Path) -> dict[str, list[str]]:
-    """Every file of every node, less what Kubernetes writes by itself all the time."""
+    """Every file of every node, less what Kubernetes and GlusterFS write by themselves."""
     made = Made(directory, lifecycle.sandbox_of(directory))
-    own = re.compile(r"^/var/lib/(etcd|kubelet)\b")
+    own = re.compile(r"^/var/lib/(etcd|kubelet|glusterd|dlws/bricks)\b")
     return {
         node.name: [line for line in made.run(node.name, TREE).splitlines() if not own.match(line)]
         for node in made.sandbox.nodes
@@ -147,6 +147,16 @@ def test_planning_writes_nothing_on_any_node(directory: Path) -> None:
 def test_nodes_are_labelled_as_configured(directory: Path) -> None:
     told = deploy(directory, "kubectl", "get", "nodes", "-l", "worker=active", "-o", "name")
     assert told.split() == ["node/worker1", "node/worker2"]
+
+
+def test_jobs_see_one_file_system_on_every_node(directory: Path) -> None:
+    made = Made(directory, lifecycle.sandbox_of(directory))
+    made.run("worker1", "echo hello >/dlwsdata/work/f")
+    look = "cat /dlwsdata/work/f && findmnt -n -o FSTYPE -T /dlwsdata/work/"
+    seen = {made.run(node.name, look) for node in made.sandbox.nodes}
+    assert seen == {"hello\nfuse.glusterfs"}
+    rows = json.loads(deploy(directory, "mount", "status", "--output", "json"))
+    assert [row["state"] for row in rows] == ["mounted"] * 3
 
 
 def test_a_pod_on_each_worker_answers_at_the_node_port_of_every_node(directory: Path) -> None:

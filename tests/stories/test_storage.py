@@ -167,4 +167,8 @@ def test_a_copy_that_was_away_is_healed(box: Made, deploy: Deploy) -> None:
     deploy("glusterfs", "heal")
     assert box.run("worker1", f"cat {BRICK}/z/f") == "two"
     assert volumes(deploy) == [("infra1", "served", 0), ("worker1", "served", 0)]
+    told = deploy("mount", "clean", code=4).stderr
+    assert "worker1: /mntdlws/g (fuse.glusterfs of " in told, told
     deploy("mount", "stop")
+    deploy("mount", "clean")
+    assert box.run("worker1", f"cat {BRICK}/z/f") == "two"

@@ -42,6 +42,7 @@ def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any)
             "swap",
             "devices",
             "disks",
+            "lvm",
             "resolver",
             "roles",
             "roleunits",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,19 +50,28 @@ class Made:
             return text.strip()
 
 
+def without_share(config: Path) -> None:
+    """Take the default share out of a sandbox's config.yaml: not every test needs a volume."""
+    text, count = re.subn(r"(?m)^mountpoints:\n(?:  .*\n)+", "", config.read_text())
+    assert count == 1, text
+    config.write_text(text)
+
+
 MakeSandbox = Callable[[int, int], Made]
 
 
 @pytest.fixture(scope="module")
 def make_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeSandbox]:
-    """Makes sandboxes of so many infra and worker nodes; all are removed at the end."""
+    """Makes sandboxes of so many infra and worker nodes, without shares; all go at the end."""
     made: list[Path] = []
 
     def make(infra: int, workers: int) -> Made:
         directory = tmp_path_factory.mktemp("cluster")
         made.append(directory)
         wish = lifecycle.Request(infra=infra, workers=workers)
-        return Made(directory, lifecycle.up(directory, wish, Console()))
+        box = Made(directory, lifecycle.up(directory, wish, Console()))
+        without_share(box.config)
+        return box
 
     yield make
     for directory in made:

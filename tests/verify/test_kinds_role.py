@@ -9,12 +9,15 @@ import pytest
 
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
+from dlws.roles import apply
 from dlws.roles.carry import Carriers
+from dlws.storage import stages
 from dlws.verify import collect, fix
 from dlws.verify.compare import compare, expected
 from dlws.verify.report import Finding
 from dlws.verify.things import ClusterFacts, Comparison, Difference
 from tests.support.fakes import CONFIG, World
+from tests.support.judge import session
 
 
 @pytest.fixture
@@ -52,3 +55,14 @@ def test_roles_are_mended_last_those_that_others_need_first() -> None:
     places = [Finding("n", "file", "x", "w", "p", "k", name) for name in ("role:b", "role:a")]
     unit = Finding("n", "unit", "x", "w", "p", "k", "unit:x")
     assert list(fix.plan([*places, unit])) == ["unit:x", "role:b", "role:a"]
+
+
+def test_volumes_are_made_behind_the_role_that_serves_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(apply, "bring", lambda *words: done.append(words[2][0].name))
+    monkeypatch.setattr(stages, "serve_volumes", lambda _: done.append("volumes"))
+    for name in ("toy", "glusterfs-server", "mounts"):
+        fix.apply(session(world), f"role:{name}", ["worker01"])
+    assert done == ["toy", "glusterfs-server", "volumes", "mounts"]

@@ -164,6 +164,11 @@ class Config(Section):
         default="/var/lib/dlws/bricks",
         description="Directory in which machines keep their copy of GlusterFS volumes.",
     )
+    stand_in_shares: NodePath = Field(
+        default="",
+        description="In a rehearsal: the directory common to all nodes, for shares that they "
+        "cannot mount. `sandbox up` writes it.",
+    )
     mounthomefolder: bool = Field(default=True, description="Jobs see the user's home.")
     custom_mounts: list[Any] = Field(default=[], description="Further mounts in jobs.")
     deploymounts: list[Any] = Field(default=[], description="Further mounts in jobs.")

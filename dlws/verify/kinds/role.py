@@ -9,6 +9,8 @@ from dlws.core.errors import DeployError
 from dlws.nodes.questions import CHECK_FAILED, said
 from dlws.roles import apply, builder, carry
 from dlws.roles.wanted import wanted as wishes
+from dlws.storage import stages
+from dlws.storage.glusterfs import ROLE
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (
     ClusterFacts,
@@ -57,6 +59,8 @@ def _name(thing: Expectation) -> str:
 def _fix(session: Session, nodes: list[Node], name: str) -> None:
     carriers = carry.Carriers(session.cluster)
     apply.bring(carriers, nodes, [carriers.role(name)])
+    if name == ROLE:  # the next role that is mended may mount what these serve
+        stages.serve_volumes(session.cluster)
 
 
 KIND = Kind("role", _expect, _compare, _ask, {"role": Fix(12, _fix)})
