@@ -14,6 +14,8 @@ from dlws.core.errors import Refused, UsageError
 from dlws.runs import plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dlws.azure.client import Azure
     from dlws.config import Config
 
@@ -38,13 +40,19 @@ def write(azure: Azure) -> None:
     if before == text:
         session.console.say("nothing to do: cluster.yaml is as Azure is")
         return
-    if before and not before.startswith(HEAD) and not session.options.force:
+    if before and not is_ours(session.options.directory) and not session.options.force:
         raise Refused("cluster.yaml was not written by genconfig",
                       "move it away; or have it overwritten with --force")  # fmt: skip
     if session.gate.admit(plan.local(f"write cluster.yaml: {len(found)} machines", text)):
         session.run.begin()
         localfiles.write(path, text.encode(), 0o644)
         session.console.changed(f"cluster.yaml: {len(found)} machines")
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether there is a cluster.yaml that genconfig wrote."""
+    path = directory / "cluster.yaml"
+    return path.exists() and path.read_text().startswith(HEAD)
 
 
 def _sizes(azure: Azure) -> Mapping[str, Any]:
