@@ -56,6 +56,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vmss",
         "Workers that are one VM scale set (worker_scale_set: true); `create` makes it",
     ),
+    "autoscale": (
+        "autoscale",
+        "Add workers while work waits, and give idle ones back (azure_cluster.autoscale)",
+    ),
     "interconnect": (
         "firewall",
         "Let the machines reach each other's public addresses (inter_connect)",
