@@ -17,7 +17,7 @@ workers = some.builds(Worker, some.uuids().map(str), some.booleans(), some.boole
 looks = some.builds(Look, some.lists(workers, max_size=8), some.lists(amounts, max_size=12),
                     some.just(EACH), some.floats(0, 1e5))  # fmt: skip
 bounds = some.tuples(some.integers(0, 6), some.integers(0, 6)).map(sorted)
-limits = some.builds(lambda pair, idle, cool: Limits(*pair, idle, cool), bounds,
+limits = some.builds(lambda pair, idle, cool: Limits(pair[0], pair[1], idle, cool), bounds,
                      some.floats(0, 2000), some.floats(0, 2000))  # fmt: skip
 
 
