@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from dlws.azure.autoscale import Amount, Decision, Limits, Look, Worker, decide, packed
@@ -11,6 +11,7 @@ EACH = Amount(4000, 16384, 1)
 LIMITS = Limits(1, 4, 600, 300)
 JOB = Amount(1000, 1024, 1)
 
+MANY = settings(max_examples=100, deadline=None, derandomize=True)
 amounts = some.builds(Amount, some.integers(0, 5000), some.integers(0, 20000), some.integers(0, 2))
 workers = some.builds(Worker, some.uuids().map(str), some.booleans(), some.booleans(), amounts,
                       some.floats(0, 1e5))  # fmt: skip
@@ -21,6 +22,7 @@ limits = some.builds(lambda pair, idle, cool: Limits(pair[0], pair[1], idle, coo
                      some.floats(0, 2000), some.floats(0, 2000))  # fmt: skip
 
 
+@MANY
 @given(looks, limits)
 def test_a_worker_with_work_is_never_given_back(look: Look, given: Limits) -> None:
     known = {one.name: one for one in look.workers}
@@ -28,6 +30,7 @@ def test_a_worker_with_work_is_never_given_back(look: Look, given: Limits) -> No
         assert known[name].ready and not known[name].busy and known[name].idle >= given.idle
 
 
+@MANY
 @given(looks, limits)
 def test_limits_are_kept(look: Look, given: Limits) -> None:
     made, count = decide(look, given), len(look.workers)
@@ -39,12 +42,14 @@ def test_limits_are_kept(look: Look, given: Limits) -> None:
         assert (made.more, made.back) == (0, ())
 
 
+@MANY
 @given(looks, limits)
 def test_no_more_are_made_than_pods_wait_but_for_the_least(look: Look, given: Limits) -> None:
     made, count = decide(look, given), len(look.workers)
     assert made.more <= max(len(look.waiting), given.least - count)
 
 
+@MANY
 @given(looks, limits)
 def test_more_work_never_makes_fewer_workers(look: Look, given: Limits) -> None:
     more = Look(look.workers, [*look.waiting, EACH], look.each, look.since_change)
@@ -52,6 +57,7 @@ def test_more_work_never_makes_fewer_workers(look: Look, given: Limits) -> None:
     assert after.more >= before.more and len(after.back) <= len(before.back)
 
 
+@MANY
 @given(looks)
 def test_what_waits_has_a_place_or_fits_nowhere(look: Look) -> None:
     new, here, hopeless = packed(look)
