@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -40,6 +42,24 @@ def asked(pod: Json) -> tuple[int, int, int]:
 def _requests(container: Json) -> tuple[int, int, int]:
     about = container.get("resources") or {}
     return amount({**(about.get("limits") or {}), **(about.get("requests") or {})})
+
+
+def of_job(text: str) -> list[tuple[int, int, int]]:
+    """What each worker of a job of the platform asks for; ValueError where nobody can read it.
+
+    Its parameters are JSON, or base64 of what the older platform kept.
+    """
+    plain = text if text.lstrip().startswith("{") else base64.b64decode(text, validate=True)
+    found = json.loads(plain)
+    if not isinstance(found, dict):
+        raise ValueError("no parameters of a job")
+    if "jobName" not in found:
+        one = (found.get("cpu_millis", 0), found.get("memory_mib", 0), found.get("devices", 0))
+        return [one] * int(found.get("workers", 1))
+    older = {"cpu": found.get("cpurequest"), "memory": found.get("memoryrequest"),
+             "nvidia.com/gpu": found.get("resourcegpu")}  # fmt: skip
+    several = found.get("jobtrainingtype") == "PSDistJob"
+    return [amount(older)] * int(found.get("numpsworker", 1) if several else 1)
 
 
 def is_active(pod: Json) -> bool:

@@ -157,9 +157,14 @@ def _queued(session: Session, api: Objects) -> list[Amount]:
     if not any(one["metadata"]["name"] == _MANAGER for one in services):
         return []
     with database.opened(session.cluster) as opened:
-        found = [json.loads(text) for text in jobs.queued(opened)]
-    return [Amount(one.get("cpu_millis", 0), one.get("memory_mib", 0), one.get("devices", 0))
-            for one in found for _ in range(one.get("workers", 1))]  # fmt: skip
+        texts = jobs.queued(opened)
+    found: list[Amount] = []
+    for text in texts:
+        try:
+            found += [Amount(*one) for one in workload.of_job(text)]
+        except ValueError as error:
+            session.console.warn(f"a queued job is not counted: {error}")
+    return found
 
 
 def _place(session: Session) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -68,3 +70,15 @@ def test_which_pods_are_work(given: dict[str, Any], expected: bool) -> None:
 def test_pods_by_node() -> None:
     here = pod(spec={"nodeName": "n"})
     assert workload.by_node([here, pod(phase="Failed"), pod()]) == {"n": [here], "": [pod()]}
+
+
+def test_what_jobs_of_the_platform_ask_for() -> None:
+    new = {"name": "j", "cpu_millis": 500, "memory_mib": 64, "devices": 2, "workers": 2}
+    assert workload.of_job(json.dumps(new)) == [(500, 64, 2)] * 2
+    older = {"jobName": "j", "jobtrainingtype": "PSDistJob", "numpsworker": 3, "resourcegpu": 4,
+             "cpurequest": "500m", "memoryrequest": "2Gi"}  # fmt: skip
+    packed = base64.b64encode(json.dumps(older).encode()).decode()
+    assert workload.of_job(packed) == [(500, 2048, 4)] * 3
+    for wrong in ("", "W10=", "{", "?"):
+        with pytest.raises(ValueError):
+            workload.of_job(wrong)

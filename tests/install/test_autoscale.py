@@ -189,7 +189,7 @@ def test_jobs_that_the_platform_queues_count(
     class Database:
         def column(self, sql: str, *_: object) -> list[str]:
             assert "FROM jobs WHERE jobStatus = 'queued'" in sql
-            return [asked]
+            return [asked, "nonsense"]
 
     @contextmanager
     def opened(cluster: object) -> Iterator[Database]:
@@ -198,7 +198,9 @@ def test_jobs_that_the_platform_queues_count(
     monkeypatch.setattr(database, "opened", opened)
     assert "0 pods wait" in made("autoscale", "status").stdout
     kube.lists[DEPLOYMENTS] = [{"metadata": {"name": "jobmanager2", "namespace": "default"}}]
-    said = made("autoscale", "status").stdout
+    told = made("autoscale", "status")
+    said = told.stdout
+    assert "a queued job is not counted" in told.stderr
     assert "2 at work, 3 pods wait: 1 more" in said and "atlas-worker01  True" in said
 
 
