@@ -65,6 +65,12 @@ class Session:
             self._config = self._load()
         return self._config
 
+    def reread(self) -> None:
+        """Read the configuration anew: this invocation has changed what it says."""
+        if self._cluster:
+            self._cluster.close()
+        self._config = self._cluster = None
+
     def _load(self) -> Config:
         from dlws.config import load
         from dlws.config.secrets import serve_secrets

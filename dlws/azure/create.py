@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,11 @@ def create(azure: Azure, wait: bool = True) -> None:
     _make(azure, machines.wanted(azure.config), wait)
 
 
-def add_workers(azure: Azure, number: int | None, wait: bool = True) -> None:
-    """Add so many workers to those that are there; None: as many as the configuration says."""
+def add_workers(azure: Azure, number: int | None, wait: bool = True, size: str = "") -> None:
+    """Add so many workers to those that are there; None: as many as the configuration says.
+
+    `size` is theirs, where it is not the configuration's.
+    """
     if azure.section.worker_scale_set:
         cure = f"change their number: {again('vmss', 'scale', 'N')}"
         raise UsageError("the workers are a scale set", cure)
@@ -64,7 +68,15 @@ def add_workers(azure: Azure, number: int | None, wait: bool = True) -> None:
     else:
         wanted = [*range(max(there, default=0) + 1, max(there, default=0) + number + 1)]
     vms = [machines.vm(azure.config, "worker", each) for each in wanted]
-    _make(azure, vms, wait)
+    _make(azure, [replace(vm, size=size or vm.size) for vm in vms], wait)
+
+
+def create_scale_set(azure: Azure, wait: bool = True) -> None:
+    """Make the scale set of workers, and what it needs of the network, where it is not there."""
+    if not azure.section.worker_scale_set:
+        raise UsageError("the workers are no scale set",
+                         "set azure_cluster.worker_scale_set: true first")  # fmt: skip
+    _make(azure, [], wait)
 
 
 def _make(azure: Azure, vms: Sequence[Vm], wait: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -163,8 +164,23 @@ def chosen(machines: Sequence[Machine], patterns: Sequence[str]) -> list[Machine
     return [one for one in machines if one.name in found]
 
 
+def of_size(machines: Sequence[Machine], size: str) -> list[Machine]:
+    """These machines; raises UsageError where one is of another size."""
+    if other := next((one for one in machines if one.size.lower() != size.lower()), None):
+        raise UsageError(f"{other.name} is of size {other.size}, not {size}",
+                         "name machines of one size; the command `list` shows it")  # fmt: skip
+    return list(machines)
+
+
 def _fits(one: Machine, pattern: str) -> bool:
     return nodeset.matches(pattern, (one.name, one.role, "all"))
+
+
+def shown(machines: Sequence[Machine], output: str) -> str:
+    """The machines as json, or for people."""
+    if output == "json":
+        return json.dumps([one.row() for one in machines], indent=2)
+    return table(machines)
 
 
 def table(machines: Sequence[Machine]) -> str:

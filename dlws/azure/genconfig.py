@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from dlws.core.errors import Refused, UsageError
 from dlws.runs import plan
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dlws.azure.client import Azure
     from dlws.config import Config
 
@@ -38,13 +41,19 @@ def write(azure: Azure) -> None:
     if before == text:
         session.console.say("nothing to do: cluster.yaml is as Azure is")
         return
-    if before and not before.startswith(HEAD) and not session.options.force:
+    if before and not is_ours(session.options.directory) and not session.options.force:
         raise Refused("cluster.yaml was not written by genconfig",
                       "move it away; or have it overwritten with --force")  # fmt: skip
     if session.gate.admit(plan.local(f"write cluster.yaml: {len(found)} machines", text)):
         session.run.begin()
         localfiles.write(path, text.encode(), 0o644)
         session.console.changed(f"cluster.yaml: {len(found)} machines")
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether there is a cluster.yaml that genconfig wrote."""
+    path = directory / "cluster.yaml"
+    return path.exists() and path.read_text().startswith(HEAD)
 
 
 def _sizes(azure: Azure) -> Mapping[str, Any]:
@@ -64,7 +73,10 @@ def document(config: Config, found: Sequence[Machine], sizes: Mapping[str, Any])
         made["network"] = {"domain": names.domain(config)}
     made["machines"] = {one.name: _entry(one, jump, config) for one in found}
     if files := [one for one in found if one.role == "nfs"]:
-        made["nfs_disk_mnt"] = {one.name: _served(config, one) for one in files}
+        served = {one.name: _served(config, one) for one in files}
+        made |= {"nfs_disk_mnt": served, "mountpoints": shares(config, served)}
+    workers = Counter(one.size for one in found if one.role == "worker")
+    made["worker_sku_cnt"] = dict(sorted(workers.items()))
     used = sorted({one.size for one in found})
     made["sku_mapping"] = {size: sku(size, sizes.get(size.lower(), {})) for size in used}
     return made
@@ -91,6 +103,48 @@ def _served(config: Config, one: Machine) -> dict[str, Any]:
            for vm in azure.nfs_vm if vm.suffix}  # fmt: skip
     path = own.get(one.name) or azure.nfs_data_disk_path
     return {"path": path, "role": "nfs", "ip": one.private_ip, "fileshares": []}
+
+
+def shares(config: Config, served: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The shares of nfs_mnt_setup, each with its server; what a server has to serve is noted there.
+
+    An entry names its server or the end of that name; the others take what is left, in order.
+    """
+    found: dict[str, Any] = {}
+    chosen = [_server(config, entry, served) for entry in config.nfs_mnt_setup]
+    rest = iter(sorted(set(served) - set(chosen)))
+    for entry, named in zip(config.nfs_mnt_setup, chosen, strict=True):
+        name = named or next(rest, "")
+        if not name:
+            raise UsageError("nfs_mnt_setup has more entries than there are file servers",
+                             "raise azure_cluster.nfs_node_num, or remove an entry")  # fmt: skip
+        for share, about in (entry.get("mnt_point") or {}).items():
+            found[share] = _share(share, about, name, served[name])
+    return found
+
+
+def _server(config: Config, entry: Mapping[str, Any], served: Mapping[str, Any]) -> str:
+    """The server that an entry names, if it does."""
+    suffix = str(entry.get("server_suffix") or "")
+    name = str(entry.get("server_name") or "")
+    if suffix and not name:
+        name = names.machine(config, "nfs", int(suffix) if suffix.isdecimal() else suffix)
+    if name and name not in served:
+        raise UsageError(f"nfs_mnt_setup: there is no file server {name}",
+                         f"the file servers are: {', '.join(served)}")  # fmt: skip
+    return name
+
+
+def _share(
+    share: str, about: Mapping[str, Any], name: str, server: dict[str, Any]
+) -> dict[str, Any]:
+    path, place = str(about.get("filesharename") or ""), server["path"].rstrip("/")
+    if path != place and not path.startswith(f"{place}/"):
+        raise UsageError(f"nfs_mnt_setup: {share}: {path or 'no filesharename'} is not in {place}, "
+                         f"what {name} serves", f"write {place}/NAME")  # fmt: skip
+    if path not in server["fileshares"]:
+        server["fileshares"].append(path)
+    return {**about, "type": "nfs", "server": server["ip"], "servername": name}
 
 
 def sku(size: str, about: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from dlws.azure.client import Azure
@@ -148,15 +148,16 @@ def _images(azure: Azure, vms: Iterable[Vm]) -> Iterator[Finding]:
     for image in dict.fromkeys(vm.image for vm in vms):
         if image.startswith("/"):
             continue
-        publisher, offer, sku, version = image.split(":")
-        images = azure.compute.virtual_machine_images
-        where = (azure.location, publisher, offer, sku)
-        if version == "latest":
-            found = azure.found(lambda: images.list(*where, top=1, orderby="name desc"))  # noqa: B023
-        else:
-            found = azure.found(lambda: images.get(*where, version))  # noqa: B023
+        found = azure.found(partial(_image, azure, *image.split(":")))
         words = f"{image} is there" if found else f"{azure.location} has no image {image}"
         yield Finding("image", words, "" if found else "correct azure_cluster.vm_image")
+
+
+def _image(azure: Azure, publisher: str, offer: str, sku: str, version: str) -> Any:
+    images, where = azure.compute.virtual_machine_images, (azure.location, publisher, offer, sku)
+    if version == "latest":
+        return images.list(*where, top=1, orderby="name desc")
+    return images.get(*where, version)
 
 
 def _names(azure: Azure, vms: Sequence[Vm]) -> Iterator[Finding]:

@@ -26,6 +26,14 @@ def instances(azure: Azure) -> list[Machine]:
     return sorted(found, key=lambda one: int(one.instance))
 
 
+def check_size(azure: Azure, size: str) -> None:
+    """Raise UsageError for a size that is not the scale set's: it has one alone."""
+    own = azure.section.worker_vm_size
+    if size.lower() != own.lower():
+        raise UsageError(f"the scale set has workers of size {own}, not {size}",
+                         f"name that size: {own}")  # fmt: skip
+
+
 def surplus(machines: Sequence[Machine], number: int) -> list[Machine]:
     """The instances that leave where there are to be so many: the newest."""
     return list(machines[number:])

@@ -16,6 +16,12 @@ def unfinished(database: Database, column: Literal["userName", "vcName"], name: 
     return list(map(str, database.column(sql, name, *ENDED)))
 
 
+def queued(database: Database) -> list[str]:
+    """What jobs ask for that wait for a place, as the job platform keeps it (JSON)."""
+    sql = "SELECT jobParams FROM jobs WHERE jobStatus = 'queued' ORDER BY id LIMIT 10000"
+    return list(map(str, database.column(sql)))
+
+
 def words(ids: list[str]) -> str:
     """Jobs in words."""
     some = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from dlws.azure.genconfig import gpu_type, sku
+from dlws.azure.genconfig import gpu_type, shares, sku
 from dlws.config import load
+from dlws.core.errors import UsageError
 from tests.support.arm.cluster import Site
 from tests.support.arm.configs import RICH, SCALE_SET
+from tests.support.arm.configs import config as config_of
 
 
 def written(site: Site) -> bytes:
@@ -91,3 +93,62 @@ def test_a_size_as_sku_mapping_says_it() -> None:
         "cpu": 40, "memory": "672Gi", "gpu": 8, "gpu-type": "V100", "infiniband": True,
     }  # fmt: skip
     assert sku("Standard_X", {}) == {}
+
+
+SETUP = """
+nfs_mnt_setup:
+- mnt_point:
+    work: {filesharename: /data/work, curphysicalmountpoint: /mnt/w, mountpoints: [models]}
+- server_suffix: data
+  mnt_point:
+    rootshare: {filesharename: /data/share, curphysicalmountpoint: /mntdlws}
+    more: {filesharename: /data/share, curphysicalmountpoint: /mnt/m, mountpoints: [more]}
+"""
+
+
+def test_shares_of_nfs_mnt_setup_have_their_server(site: Site) -> None:
+    site.configure(RICH + SETUP)
+    site("create")
+    site("genconfig")
+    config = load(site.directory)
+    assert list(config.warnings) == []
+    servers = {name: (one.type, one.servername) for name, one in config.mountpoints.items()}
+    assert servers == {"work": ("nfs", "atlas-nfs02"), "rootshare": ("nfs", "atlas-nfs-data"),
+                       "more": ("nfs", "atlas-nfs-data")}  # fmt: skip
+    address = config.machines["atlas-nfs-data"].private_ip
+    assert config.mountpoints["rootshare"].server == address
+    assert config.nfs_disk_mnt["atlas-nfs-data"]["fileshares"] == ["/data/share"]
+    assert config.nfs_disk_mnt["atlas-nfs02"]["fileshares"] == ["/data/work"]
+    assert config.worker_sku_cnt == {"Standard_NC4as_T4_v3": 3}
+    before = written(site)
+    site("genconfig")
+    assert written(site) == before
+
+
+@pytest.mark.parametrize(("old", "new", "words"), [
+    ("server_suffix: data", "server_suffix: other", "there is no file server atlas-nfs-other"),
+    ("/data/work", "/srv/work", "work: /srv/work is not in /data, what atlas-nfs02 serves"),
+    ("server_suffix: data", "server_name: atlas-nfs02", ""),
+    ("- server_suffix: data\n  mnt", "- {}\n- mnt", "more entries than there are file servers"),
+])  # fmt: skip
+def test_setups_that_fit_no_server(old: str, new: str, words: str) -> None:
+    made = config_of(RICH + SETUP.replace(old, new))
+    served = {name: {"path": "/data", "ip": "10.8.0.4", "fileshares": []}
+              for name in ("atlas-nfs-data", "atlas-nfs02")}  # fmt: skip
+    if words:
+        with pytest.raises(UsageError, match=words):
+            shares(made, served)
+    else:
+        assert shares(made, served)["work"]["servername"] == "atlas-nfs-data"
+
+
+def test_what_config_yaml_and_the_older_file_say_counts(site: Site) -> None:
+    older = "azure_cluster: {worker_vm_size: Standard_D2s_v5}\n"
+    (site.directory / "azure_cluster_config.yaml").write_text(older)
+    site("create")
+    site("genconfig")
+    config = load(site.directory)
+    assert config.worker_sku_cnt == {"Standard_D2s_v5": 2}
+    assert config.machines["atlas-worker01"].type == "cpu"
+    site.change("azure_cluster: {", "sku_mapping: {Standard_D2s_v5: {cpu: 7}}\nazure_cluster: {")
+    assert load(site.directory).sku_mapping["Standard_D2s_v5"].cpu == 7

@@ -60,3 +60,38 @@ def test_other_workers_are_no_scale_set(site: Site) -> None:
     assert "the workers are no scale set" in site("vmss", "list", code=2).stderr
     site.configure(SCALE_SET)
     assert "vmss scale" in site("addworkers", "1", code=2).stderr
+
+
+def test_it_is_made_alone(site: Site) -> None:
+    assert "worker_scale_set: true first" in site("vmss", "create", code=2).stderr
+    site.configure(SCALE_SET)
+    site("vmss", "create")
+    kinds = {one["type"].rpartition("/")[2].lower() for one in site.arm.world.resources.values()}
+    assert kinds == {"virtualmachinescalesets", "virtualnetworks", "networksecuritygroups"}
+    assert "nothing to do" in site("vmss", "create").stderr
+
+
+def powers(site: Site) -> list[str]:
+    return [one["power"] for one in site.arm.world.named("atlas-worker")["instances"].values()]
+
+
+def test_instances_are_started_and_stopped(made: Site) -> None:
+    for verb, state in (("stop", "stopped"), ("start", "running"), ("deallocate", "deallocated")):
+        made("vmss", verb, "all")
+        assert powers(made) == [state] * 2
+    made("vmss", "restart", "atlas-worker-000001")
+    assert powers(made) == ["deallocated", "running"]
+    made("vmss", "reimage", "atlas-worker-000000", code=4, typed="atlas\n")
+    assert powers(made)[0] == "deallocated"
+    made("vmss", "reimage", "atlas-worker-000000", "--yes-reimage", "Atlas")
+    assert powers(made)[0] == "running"
+    done = made("vmss", "stop", "atlas-infra01", code=2)
+    assert "atlas-infra01: no such machine" in done.stderr
+
+
+def test_it_has_one_size(made: Site) -> None:
+    done = made("scaleup", "Standard_D4s_v5", "1", code=2)
+    assert "has workers of size Standard_NC4as_T4_v3" in done.stderr
+    made("vmss", "deallocate", "atlas-worker-000000")
+    made("scaleup", "Standard_NC4as_T4_v3", "2")
+    assert powers(made) == ["running"] * 3

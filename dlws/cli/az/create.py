@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _NO_WAIT = click.option("--no-wait", is_flag=True, help="Do not wait until Azure has made them.")
 
 
+_NO_JOIN = click.option("--no-join", is_flag=True,
+                        help="Leave them out of the Kubernetes cluster.")  # fmt: skip
+
+
 @click.command()
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
@@ -70,10 +74,41 @@ def wait(session: Session) -> None:
 @click.command()
 @click.argument("number", required=False, type=click.IntRange(1, 1000))
 @_NO_WAIT
+@_NO_JOIN
 @click.pass_obj
-def addworkers(session: Session, number: int | None, no_wait: bool) -> None:
-    """Add NUMBER workers to those that are there (default: as many as the configuration says)."""
+def addworkers(session: Session, number: int | None, no_wait: bool, no_join: bool) -> None:
+    """Add NUMBER workers to those that are there (default: as many as the configuration says).
+
+    Where Kubernetes runs, they are written to cluster.yaml, prepared and joined.
+    """
     from dlws.azure import create as actions
     from dlws.azure.client import Azure
+    from dlws.install import elastic
 
-    actions.add_workers(Azure(session), number, not no_wait)
+    elastic.reach_from_outside(session)
+    azure = Azure(session)
+    actions.add_workers(azure, number, not no_wait)
+    if not no_wait and not no_join:
+        elastic.welcome(session, azure)
+
+
+@click.command()
+@click.argument("size")
+@click.argument("number", type=click.IntRange(1, 1000))
+@_NO_JOIN
+@click.pass_obj
+def scaleup(session: Session, size: str, number: int, no_join: bool) -> None:
+    """Have NUMBER more workers of SIZE at work: those that rest are started, then new ones made.
+
+    Where Kubernetes runs, new ones join it, and those that were started take work again.
+    """
+    from dlws.azure import scaling
+    from dlws.azure.client import Azure
+    from dlws.install import elastic
+
+    elastic.reach_from_outside(session)
+    azure = Azure(session)
+    started = scaling.up(azure, size, number)
+    if not no_join:
+        elastic.take_work_again(session, started)
+        elastic.welcome(session, azure)

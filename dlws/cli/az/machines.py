@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from dlws.azure.client import Azure
     from dlws.azure.estate import Machine
     from dlws.session import Session
 
@@ -23,9 +23,7 @@ def list_machines(session: Session, output: str) -> None:
     from dlws.azure import estate
     from dlws.azure.client import Azure
 
-    found = estate.read(Azure(session))
-    rows = json.dumps([one.row() for one in found], indent=2)
-    session.console.data(rows if output == "json" else estate.table(found))
+    session.console.data(estate.shown(estate.read(Azure(session)), output))
 
 
 @click.command()
@@ -39,12 +37,22 @@ def genconfig(session: Session) -> None:
 
 
 def _act(session: Session, names: tuple[str, ...], verb: str, consent: str | None = None) -> None:
-    from dlws.azure import estate, power
+    from dlws.azure import estate
     from dlws.azure.client import Azure
+
+    azure = Azure(session)
+    act(azure, estate.read(azure), names, verb, consent)
+
+
+def act(
+    azure: Azure, machines: Sequence[Machine], names: Sequence[str], verb: str, consent: str | None
+) -> None:
+    """Do to those of the machines that fit NAMES what a verb says."""
+    from dlws.azure import estate, power
     from dlws.session import confirm
 
-    azure, what = Azure(session), power.VERBS[verb]
-    chosen = estate.chosen(estate.read(azure), names)
+    session, what = azure.session, power.VERBS[verb]
+    chosen = estate.chosen(machines, names)
     power.check_control_plane(azure, chosen, what)
     if verb == "reimage" and not session.options.dry_run:
         question = f"This makes the system disks of {_fold(chosen)} anew"
@@ -112,39 +120,46 @@ def removeworkers(session: Session, names: tuple[str, ...], yes_removeworkers: s
     """Delete workers by NAME or pattern, with their disks, interfaces and addresses.
 
     Those that are in a running Kubernetes cluster are drained and taken out of it first (with
-    --force they are not). Asks for the cluster's name.
+    --force they are not); cluster.yaml loses them, too. Asks for the cluster's name.
     """
-    from dlws.azure import estate, remove
+    from dlws.azure import estate
     from dlws.azure.client import Azure
-    from dlws.session import confirm
 
     azure = Azure(session)
-    chosen = estate.chosen(estate.read(azure), names)
+    _remove(session, azure, estate.chosen(estate.read(azure), names), yes_removeworkers)
+
+
+def _remove(session: Session, azure: Azure, chosen: Sequence[Machine], consent: str | None) -> None:
+    from dlws.azure import remove
+    from dlws.install import elastic
+    from dlws.session import confirm
+
     remove.check_workers(chosen)
     if not session.options.dry_run:
         question = f"This deletes {_fold(chosen)} with all that is on them"
-        confirm(session, question, "removeworkers", yes_removeworkers)
-    _take_out(session, [one.name for one in chosen])
+        confirm(session, question, "removeworkers", consent)
+    elastic.reach_from_outside(session)
+    elastic.take_out(session, [one.name for one in chosen])
     remove.workers(azure, chosen)
+    elastic.forget(session, azure)
 
 
-def _take_out(session: Session, names: Sequence[str]) -> None:
-    """Drain nodes and take them out of Kubernetes, where there is one."""
-    inside = [name for name in names if name in session.config.machines]
-    admin = session.options.directory / "deploy/sshkey/admin.conf"
-    if session.options.force or not inside or not admin.exists():
-        return
-    from dlws.kubeadm.reset import reset
+@click.command()
+@click.argument("size")
+@_NAMES
+@click.option("--yes-removeworkers", metavar="CLUSTER",
+              help="The cluster's name, instead of typing it when asked.")  # fmt: skip
+@click.pass_obj
+def scaledown(
+    session: Session, size: str, names: tuple[str, ...], yes_removeworkers: str | None
+) -> None:
+    """Delete workers of SIZE by NAME or pattern, as removeworkers does."""
+    from dlws.azure import estate
+    from dlws.azure.client import Azure
 
-    _reach_from_outside(session)
-    reset(session.cluster, session.cluster.select(inside))
-
-
-def _reach_from_outside(session: Session) -> None:
-    """From now on connect to public addresses: a devbox is rarely in the virtual network."""
-    from dataclasses import replace
-
-    session.options = replace(session.options, public=True)
+    azure = Azure(session)
+    chosen = estate.of_size(estate.chosen(estate.read(azure), names), size)
+    _remove(session, azure, chosen, yes_removeworkers)
 
 
 @click.command()
@@ -180,10 +195,11 @@ def ssh(session: Session, name: str) -> None:
 
     The exit status is that of the shell.
     """
+    from dlws.install.elastic import reach_from_outside
     from dlws.ssh.client import Ssh
     from dlws.ssh.terminal import shell
 
-    _reach_from_outside(session)
+    reach_from_outside(session)
     node = session.cluster.pick(name, "0")
     assert isinstance(node.connection, Ssh)
     raise SystemExit(shell(node.connection))

@@ -16,6 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "create",
         "Add NUMBER workers to those that are there (default: as many as the configuration says)",
     ),
+    "scaleup": (
+        "create",
+        "Have NUMBER more workers of SIZE at work: those that rest are started, then new ones made",
+    ),
     "genconfig": (
         "machines",
         "Write cluster.yaml from the machines that are there, for the installation on them",
@@ -39,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "machines",
         "Delete workers by NAME or pattern, with their disks, interfaces and addresses",
     ),
+    "scaledown": ("machines", "Delete workers of SIZE by NAME or pattern, as removeworkers does"),
     "delete": (
         "machines",
         "Delete the resource group with all machines, disks and addresses of the cluster",
@@ -50,6 +55,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "vmss": (
         "vmss",
         "Workers that are one VM scale set (worker_scale_set: true); `create` makes it",
+    ),
+    "autoscale": (
+        "autoscale",
+        "Add workers while work waits, and give idle ones back (azure_cluster.autoscale)",
     ),
     "interconnect": (
         "firewall",

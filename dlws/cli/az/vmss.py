@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 def vmss() -> None:
     """Workers that are one VM scale set (worker_scale_set: true); `create` makes it.
 
-    Instances are started, stopped, deallocated, restarted, reimaged and removed by the commands of
-    those names, as other machines are.
+    Instances are machines, too: removeworkers, start, deallocate and so on take their names.
     """
 
 
@@ -28,9 +26,18 @@ def list_instances(session: Session, output: str) -> None:
     from dlws.azure import estate, scaleset
     from dlws.azure.client import Azure
 
-    found = scaleset.instances(Azure(session))
-    rows = json.dumps([one.row() for one in found], indent=2)
-    session.console.data(rows if output == "json" else estate.table(found))
+    session.console.data(estate.shown(scaleset.instances(Azure(session)), output))
+
+
+@vmss.command()
+@click.option("--no-wait", is_flag=True, help="Do not wait until Azure has made it.")
+@click.pass_obj
+def create(session: Session, no_wait: bool) -> None:
+    """Make the scale set, and what it needs of the network, where they are not there yet."""
+    from dlws.azure import create as actions
+    from dlws.azure.client import Azure
+
+    actions.create_scale_set(Azure(session), not no_wait)
 
 
 @vmss.command()
@@ -39,11 +46,16 @@ def list_instances(session: Session, output: str) -> None:
               help="The cluster's name, instead of typing it when asked.")  # fmt: skip
 @click.pass_context
 def scale(ctx: click.Context, number: int, yes_removeworkers: str | None) -> None:
-    """Have NUMBER instances; where there are more, the newest leave as with removeworkers."""
+    """Have NUMBER instances; where there are more, the newest leave as with removeworkers.
+
+    Where Kubernetes runs, new ones are written to cluster.yaml, prepared and joined.
+    """
     from dlws.azure import scaleset
     from dlws.azure.client import Azure
     from dlws.cli.az.machines import removeworkers
+    from dlws.install import elastic
 
+    elastic.reach_from_outside(ctx.obj)
     azure = Azure(ctx.obj)
     leaving = scaleset.surplus(scaleset.instances(azure), number)
     if leaving:
@@ -51,6 +63,31 @@ def scale(ctx: click.Context, number: int, yes_removeworkers: str | None) -> Non
         ctx.invoke(removeworkers, names=names, yes_removeworkers=yes_removeworkers)
     else:
         scaleset.grow(azure, number)
+        elastic.welcome(ctx.obj, azure)
+
+
+def _verb(name: str, text: str) -> None:
+    """A command that does to instances what the one of its name does to machines."""
+
+    @vmss.command(name, help=text)
+    @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+    @click.option("--yes-reimage", metavar="CLUSTER", hidden=name != "reimage",
+                  help="The cluster's name, instead of typing it when asked.")  # fmt: skip
+    @click.pass_obj
+    def command(session: Session, names: tuple[str, ...], yes_reimage: str | None) -> None:
+        from dlws.azure import scaleset
+        from dlws.azure.client import Azure
+        from dlws.cli.az.machines import act
+
+        azure = Azure(session)
+        act(azure, scaleset.instances(azure), names, name, yes_reimage)
+
+
+_verb("start", "Start instances by NAME or pattern (all); those that run are left alone.")
+_verb("stop", "Stop instances by NAME or pattern (all); they are still paid for.")
+_verb("deallocate", "Stop instances by NAME or pattern (all) and give them back.")
+_verb("restart", "Restart instances by NAME or pattern (all).")
+_verb("reimage", "Make the system disks of instances by NAME or pattern (all) anew.")
 
 
 @vmss.command()

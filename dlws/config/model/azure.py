@@ -68,6 +68,7 @@ Ports = Annotated[list[Text], BeforeValidator(_split), AfterValidator(_ports), _
 SourceList = Annotated[list[Text], BeforeValidator(_split), AfterValidator(_sources), _WORDS]
 Image = Annotated[Text, AfterValidator(_image)]
 Number = Annotated[int, Field(ge=0, le=1000)]
+Seconds = Annotated[int, Field(ge=0, le=86400)]
 Gigabytes = Annotated[int, Field(ge=0, le=65536)]
 
 
@@ -126,6 +127,15 @@ class NfsVm(Section):
     data_disk_mnt_path: NodePath = Field(default="", description="Where they are mounted.")
 
 
+class Autoscale(Section):
+    """Between which limits `az_tools.py autoscale run` adds workers and gives them back."""
+
+    min_workers: Number = Field(default=0, description="So many stay at work.")
+    max_workers: Number = Field(default=10, description="No more are at work.")
+    idle: Seconds = Field(default=600, description="Seconds until an idle worker is given back.")
+    cool_down: Seconds = Field(default=600, description="Seconds between two changes.")
+
+
 class AzureCluster(Section):
     """Machines that az_tools.py makes on Azure: how many, of what size, where."""
 
@@ -179,6 +189,9 @@ class AzureCluster(Section):
     )
     max_price: float = Field(default=-1, description="Dollars an hour for a spot worker; -1: any.")
     worker_scale_set: bool = Field(default=False, description="Workers are one VM scale set.")
+    autoscale: Autoscale | None = Field(
+        default=None, description="Workers by the work there is: `autoscale run`."
+    )
     availability_set: Text = Field(default="", description="Workers are spread by this one.")
     zones: Texts = Field(default=[], description="Zones that machines are spread over: [1, 2, 3].")
     public_ips: Literal["all", "infra", "none"] = Field(

@@ -92,6 +92,9 @@ class Config(Section):
     sku_mapping: dict[str, Sku] = Field(
         default={}, description="Sizes of machines: the name in node-group or sku, and what it has."
     )
+    worker_sku_cnt: dict[str, int] = Field(
+        default={}, description="How many workers there are of each size, as genconfig counted."
+    )
     useclusterfile: bool = Field(default=True, description="Machines are listed here (always so).")
     deploy_method: Literal["kubeadm"] = Field(
         default="kubeadm", description="How Kubernetes is set up."

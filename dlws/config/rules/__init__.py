@@ -56,6 +56,7 @@ _RULES: tuple[Rule, ...] = (
     azure.network,
     azure.spread,
     azure.file_servers,
+    azure.limits,
     oddities.oddities,
     check_secrets,
 )

@@ -57,6 +57,14 @@ def spread(config: Config, sources: Sources) -> None:
         )
 
 
+def limits(config: Config, sources: Sources) -> None:
+    """Autoscaling has to have room between its limits."""
+    scale = config.azure_cluster.autoscale if config.azure_cluster else None
+    if scale and scale.min_workers > scale.max_workers:
+        words = f"it is less than min_workers, {scale.min_workers}"
+        sources.error(("azure_cluster", "autoscale", "max_workers"), words, "Correct one of them.")
+
+
 def file_servers(config: Config, sources: Sources) -> None:
     azure = config.azure_cluster
     if not azure:

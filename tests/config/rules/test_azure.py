@@ -19,6 +19,7 @@ from tests.support.configs import assert_problem, look, minimal
     ("azure_cluster: {vm_image: ubuntu}", "is not an image"),
     ("azure_cluster: {priority: cheap}", "priority"),
     ("azure_cluster: {worker_node_num: -1}", "at least 0"),
+    ("azure_cluster: {autoscale: {min_workers: 3, max_workers: 2}}", "less than min_workers, 3"),
     ("admin_username: admin\nazure_cluster: {}", "lets nobody be called admin"),
     ("cloud_config_nsg_rules: {tcp_port_ranges: 80 ssh}", "is not a port"),
     ("cloud_config_nsg_rules: {tcp_port_ranges: 90-80}", "is not a port"),

@@ -25,8 +25,9 @@ ENVIRONMENT = {"AZURE_TENANT_ID": TENANT, "AZURE_CLIENT_ID": "local-client",
 def certificate(place: Path) -> tuple[Path, Path]:
     """A key, and a certificate for 127.0.0.1 that is its own authority."""
     key, crt = place / "tls.key", place / "tls.crt"
+    hosts = "subjectAltName=IP:127.0.0.1,DNS:arm.dlws.test,DNS:login.dlws.test"
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+             "-nodes", "-subj", "/CN=here", "-addext", hosts, "-keyout",
              str(key), "-out", str(crt)]  # fmt: skip
     subprocess.run(words, check=True, capture_output=True)
     return key, crt
