@@ -132,7 +132,8 @@ def private(
 ) -> Iterator[Engine]:
     """An engine with settings of its own, logged in to the registries of these references.
 
-    `entry` leads to another engine than the machine's (ownengine). It begins with what the person has logged in to. Everything is gone when the block ends.
+    `entry` leads to another engine than the machine's (ownengine). The settings begin with what the
+    person has logged in to. Everything is gone when the block ends.
     """
     with tempfile.TemporaryDirectory(prefix="dlws-docker-") as name:
         place = Path(name)  # of mode 0700

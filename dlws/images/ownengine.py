@@ -1,7 +1,7 @@
 """A Docker engine of our own for a while, beside whatever the machine has: for builds without one.
 
-It makes no network and no packet rules: a node's bridge, and a firewall, stay as they are. It runs in a
-mount namespace of its own, where `/etc/docker` says which registries to trust. Nothing of it is left.
+It makes no network and no packet rules, so that bridges and a firewall stay as they are. It runs in
+a mount namespace of its own, where /etc/docker says which registries to trust. Nothing of it stays.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ $apt update && DEBIAN_FRONTEND=noninteractive $apt install --no-install-recommen
 """No service is started with the packages: Docker's changes how the machine forwards packets."""
 _START = """
 mkdir -p /etc/docker && mount --bind "$1/trust" /etc/docker || exit
-cd "$1" && exec setpriv --pdeathsig TERM env -u http_proxy -u https_proxy -u HTTP_PROXY -u HTTPS_PROXY \\
-    dockerd --data-root="$1/data" --exec-root="$1/exec" --host="unix://$1/socket" --pidfile="$1/pid" \\
+unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
+exec setpriv --pdeathsig TERM dockerd --data-root="$1/data" --exec-root="$1/exec" \\
+    --host="unix://$1/socket" --pidfile="$1/pid" \\
     --bridge=none --iptables=false --ip6tables=false --userland-proxy=false
 """
 """It ends with us, however we end. The cluster's registry is nothing that proxies lead to."""
