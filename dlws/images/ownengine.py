@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 _PLACE = Path("/var/lib/dlws")
 """On a disk: /tmp may be memory, and images are large."""
+_SYSTEM = "/usr/sbin:/sbin"
+"""Where dockerd and what it runs may be, too."""
 _PATIENCE = 60
 """Seconds in which an engine has to answer."""
 _PROGRAMS = {"dockerd": "docker.io", "docker": "docker.io", "mmdebstrap": "mmdebstrap"}
 """What builds our images, and Debian's packages of it."""
-_INSTALL = """
+INSTALL = """
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
     trap 'rm -f $policy' EXIT
@@ -42,6 +44,7 @@ $apt update && DEBIAN_FRONTEND=noninteractive $apt install --no-install-recommen
 """No service is started with the packages: Docker's changes how the machine forwards packets."""
 _START = """
 mkdir -p /etc/docker && mount --bind "$1/trust" /etc/docker || exit
+PATH=$PATH:/usr/sbin:/sbin
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
 exec setpriv --pdeathsig TERM dockerd --data-root="$1/data" --exec-root="$1/exec" \\
     --host="unix://$1/socket" --pidfile="$1/pid" \\
@@ -61,7 +64,7 @@ def obstacle() -> str:
 
 def missing() -> list[str]:
     """The packages that building needs and this machine lacks."""
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    path = f"{os.environ.get('PATH', '')}:{_SYSTEM}"
     lacking = {package for name, package in _PROGRAMS.items() if not shutil.which(name, path=path)}
     return sorted(lacking)
 
@@ -69,7 +72,7 @@ def missing() -> list[str]:
 def install(packages: list[str], console: Console) -> None:
     """Install packages without starting anything of theirs."""
     console.say(f"installing with apt-get: {' '.join(packages)}")
-    done = Local().run(script(_INSTALL, *packages))
+    done = Local().run(script(INSTALL, *packages))
     if not done.ok:
         raise DeployError(
             f"apt-get could not install {' '.join(packages)}: {done.last_words}",
@@ -84,7 +87,6 @@ def running(trust: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
 
     `trust`: the CA certificate of a registry, by its HOST:PORT.
     """
-    os.environ["PATH"] += ":/usr/sbin:/sbin"  # dockerd finds iptables and containerd there
     _PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix="engine-", dir=_PLACE))  # of mode 0700
     try:
@@ -113,8 +115,8 @@ def _entry(place: Path, pid: int, registries: list[str]) -> tuple[str, ...]:
 def _engine(place: Path) -> Iterator[int]:
     """Runs an engine while the block does; its process id."""
     ended: list[Result] = []
-    line = sh("unshare", "--mount", "--propagation=private", "sh", "-c", _START, "sh", place)
-    thread = threading.Thread(target=lambda: ended.append(Local().run(f"exec {line}")), daemon=True)
+    line = _start(place)
+    thread = threading.Thread(target=lambda: ended.append(Local().run(line)), daemon=True)
     thread.start()
     try:
         yield _answering(place, ended)
@@ -122,6 +124,11 @@ def _engine(place: Path) -> Iterator[int]:
         with suppress(OSError, ValueError):
             Local().run(sh("kill", int((place / "pid").read_text())))
         thread.join()
+
+
+def _start(place: Path) -> str:
+    words = ("unshare", "--mount", "--propagation=private", "sh", "-c", _START, "sh", place)
+    return f"exec {sh(*words)}"
 
 
 def _answering(place: Path, ended: list[Result]) -> int:

@@ -128,21 +128,20 @@ def services(session: Session) -> None:
     from dlws.portal import frontdoor
 
     chosen = [service.name for service in _chosen(session)]
-    if FRONT_DOOR in chosen:
-        before = len(session.gate.actions)
-        frontdoor.ensure(session.cluster)
-        if len(session.gate.actions) > before:
-            session.gate.end_plan_here("what nginx gets", "its certificate is made")
+    if FRONT_DOOR in chosen and frontdoor.ensure(session.cluster):
+        session.gate.end_plan_here("what nginx gets", "its certificate is made")
     if rest := [name for name in chosen if name != DATABASE]:
         start.start(session.cluster, rest, _PATIENCE)
 
 
 def _start(session: Session, words: Sequence[str], then: str) -> None:
     """Start services; a dry run ends with what is `then`, where they are not there yet."""
-    before = len(session.gate.actions)
+    gate = session.gate
+    before = len(gate.actions)
     start.start(session.cluster, words, _PATIENCE)
-    if any(not action.idle for action in session.gate.actions[before:]):
-        session.gate.end_plan_here(then, f"{', '.join(words)} is started")
+    pending = any(not action.idle for action in gate.actions[before:])
+    if pending or not gate.dry_run:
+        gate.end_plan_here(then, f"{', '.join(words)} is started")
 
 
 def addresses(session: Session) -> list[str]:

@@ -80,7 +80,9 @@ def kept(cluster: Cluster, take: Callable[[str], str]) -> Callable[..., str]:
     return read
 
 
-def image(config: Config, images: Mapping[str, str], name: str, contexts: Iterable[str]) -> str:
+def image(
+    config: Config, images: Mapping[str, str], name: str, contexts: Iterable[str] = ()
+) -> str:
     """The reference of an image: as config.yaml gives it, else as service.yaml does, else it is
     one of those that `docker push` makes; those with a context come first where we build them."""
     built = config.builds_images and name.lower() in contexts

@@ -4,15 +4,15 @@
 store=$1/main/docker/registry/v2
 shift
 
-blob() { # DIGEST
+blob() { # DIGEST: JSON, without blanks
     hex=${1#sha256:}
-    cat -- "$store/blobs/sha256/$(printf %.2s "$hex")/$hex/data"
+    tr -d ' \n\t' <"$store/blobs/sha256/$(printf %.2s "$hex")/$hex/data"
 }
 
 for image; do
     link=$store/repositories/${image%:*}/_manifests/tags/${image##*:}/current/link
     [ -r "$link" ] || continue
-    config=$(blob "$(cat -- "$link")" | tr -d ' \n\t' | grep -o '"config":{[^}]*}' | grep -o 'sha256:[0-9a-f]*')
+    config=$(blob "$(cat -- "$link")" | grep -o '"config":{[^}]*}' | grep -o 'sha256:[0-9a-f]*')
     label=
     [ -z "$config" ] || label=$(blob "$config" | grep -o '"dlws.context":"[0-9a-f]*"' | tail -n 1 | cut -d '"' -f 4)
     printf '%s\t%s\n' "$image" "$label"
