@@ -35,16 +35,19 @@ _PATIENCE = 20
 
 
 class Engine:
-    """Docker's client with settings of its own; nothing is asked before it is used."""
+    """Docker's client with settings of its own; nothing is asked before it is used.
 
-    def __init__(self, settings: Path | None = None) -> None:
-        self.settings = settings
+    `entry` are the words before its command lines that lead to another engine than the machine's.
+    """
+
+    def __init__(self, settings: Path | None = None, entry: Sequence[str] = ()) -> None:
+        self.settings, self.entry = settings, entry
 
     def line(self, *words: str, buildkit: bool = False) -> str:
         """A command line of `docker`. Only the older builder is in every distribution."""
         given = [f"DOCKER_CONFIG={self.settings}"] if self.settings else []
         given.append(f"DOCKER_BUILDKIT={int(buildkit)}")
-        return sh("env", *given, "DOCKER_CLI_EXPERIMENTAL=enabled", "docker", *words)
+        return sh(*self.entry, "env", *given, "DOCKER_CLI_EXPERIMENTAL=enabled", "docker", *words)
 
     def ask(self, *words: str) -> Result:
         """What docker says, whatever that is."""
@@ -124,16 +127,19 @@ def formats() -> str:
 
 
 @contextmanager
-def private(cluster: Cluster, references: Sequence[str] = ()) -> Iterator[Engine]:
+def private(
+    cluster: Cluster, references: Sequence[str] = (), entry: Sequence[str] = ()
+) -> Iterator[Engine]:
     """An engine with settings of its own, logged in to the registries of these references.
 
-    It begins with what the person has logged in to. Everything is gone when the block ends.
+    `entry` leads to another engine than the machine's (ownengine). The settings begin with what the
+    person has logged in to. Everything is gone when the block ends.
     """
     with tempfile.TemporaryDirectory(prefix="dlws-docker-") as name:
         place = Path(name)  # of mode 0700
         wanted = needed(cluster, references)
         _begin(place, bool(wanted))
-        engine = Engine(place)
+        engine = Engine(place, entry)
         for registry, known in wanted.items():
             login(engine, registry, known)
         yield engine

@@ -64,6 +64,7 @@ def make(
     archtype: str | None,
     push: bool = False,
     fresh: bool = False,
+    entry: Sequence[str] = (),
 ) -> None:
     """Build the images with these names (all, where there are none) and what they build on.
 
@@ -76,7 +77,7 @@ def make(
     with (
         _ending(),
         tempfile.TemporaryDirectory(prefix="dlws-images-") as place,
-        engine.private(cluster, named if push else ()) as docker,
+        engine.private(cluster, named if push else (), entry) as docker,
     ):
         _ = docker.architecture  # says now where there is no engine
         survey = Survey(cluster, Path(place), names.chosen(config, archtype))

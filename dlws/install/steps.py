@@ -158,10 +158,29 @@ def _mount(session: Session) -> None:
     stages.mount_shares(session.cluster)
 
 
+def _images(session: Session) -> None:
+    from dlws.install import services
+
+    services.images(session)
+
+
+def _database(session: Session) -> None:
+    from dlws.install import services
+
+    services.database(session)
+
+
+def _services(session: Session) -> None:
+    from dlws.install import services
+
+    services.services(session)
+
+
 _OWN = ("onpremise", "sandbox")
 _FOREIGN = ("azure", "onpremise")
 _IN = ("sandbox", "build", "sshkey")
 _READY = (*_IN, "hosts", "bundle", "disks", "prepare", "dns", "tools")
+_RUNS = (*_READY, "init", "join", "labels", "registry")
 STEPS = (
     Step("sandbox", "Make local nodes to rehearse on", _sandbox, ("sandbox",)),
     Step("build", "Make the cluster's id and SSH key", _build, depends_on=("sandbox",)),
@@ -193,6 +212,11 @@ STEPS = (
          depends_on=(*_IN, "bundle", "prepare", "nfs-server", "glusterfs"), per_node=True),
     Step("registry", "Start the cluster's own registry, if it has one", _registry,
          depends_on=(*_IN, "bundle", "prepare")),
+    Step("images", "Build the services' images, and push them", _images, depends_on=_RUNS),
+    Step("database", "Start the database, and make its tables", _database,
+         depends_on=(*_RUNS, "images")),
+    Step("services", "Start the services that config.yaml lists", _services,
+         depends_on=(*_RUNS, "images", "database")),
     Step("status", "See that all is well", _status, PLATFORMS,
          (*_READY, "init", "join", "labels"), read_only=True),
 )  # fmt: skip
@@ -280,7 +304,7 @@ def _tell(session: Session, times: Sequence[tuple[Step, float]], whole: bool) ->
     said = f"{done} change{'s' if done > 1 else ''}"
     console.say(said if done else "nothing changed: all of it was in place")
     if whole:
-        console.say("\n".join(farewell(session.options)))
+        console.say("\n".join(farewell(session)))
 
 
 def _do(session: Session, step: Step, aside: Aside) -> None:
@@ -316,13 +340,17 @@ def _end_without(session: Session, aside: Aside) -> None:
     raise SomeNodesFailed(message, again(session.options, names))
 
 
-def farewell(options: Options) -> list[str]:
-    """How to reach the cluster that was just made."""
+def farewell(session: Session) -> list[str]:
+    """How to reach the cluster that was just made, and where its services answer."""
+    from dlws.install import services
+
+    options, where = session.options, services.addresses(session)
     return [
         "your cluster:",
         f"  {options.line('kubectl', 'get', 'nodes')}",
         f"  {options.line('connect', 'infra')}      (or: connect worker 0)",
         f"  {options.line('status')}",
+        *(["where it answers:", *where] if where else []),
     ]
 
 

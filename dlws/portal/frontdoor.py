@@ -28,14 +28,14 @@ _FQDN = "/etc/hostname-fqdn"
 
 def configure(cluster: Cluster) -> None:
     """Have a certificate for nginx, and see that its manifests can be made."""
-    changed = _certificate(cluster)
+    changed = ensure(cluster)
     Templates(cluster).objects(folder.load_all(cluster.directory)["nginx"])
     if not changed and not cluster.run.dry_run:
         cluster.run.console.say(f"nothing to do: {PLACE} has a certificate that fits")
     cluster.run.console.say(f"nginx takes it up with: {PROGRAM} kubernetes start nginx")
 
 
-def _certificate(cluster: Cluster) -> bool:
+def ensure(cluster: Cluster) -> bool:
     """Make a certificate where there is none of the site's own, and none of ours that fits."""
     there, ca = _read(cluster, "tls"), _read(cluster, "ca")
     if there and not (ca and certificates.is_of(there.certificate, ca.certificate)):

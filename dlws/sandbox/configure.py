@@ -31,6 +31,14 @@ _LEFT_OUT = {
 }
 """What is not said of a sandbox's nodes, or does nothing and would only be warned of."""
 
+PASSWORD = "deploy/mysql/password"
+"""The file with the database's password, below the cluster's directory."""
+
+SERVICES = f"""\
+services: [mysql, nginx, prometheus] # what `up` starts, on images of Debian's packages
+mysql_password: file:{PASSWORD}
+"""
+
 HEADER = """\
 # The configuration of this sandbox: local nodes on this machine, made by `sandbox up`.
 # It is an ordinary config.yaml; change what you like, it is never overwritten.
@@ -113,7 +121,8 @@ def generated(sandbox: Sandbox) -> str:
         f"{STAND_INS}\n"
         f"{KUBERNETES}\n"
         f"{CONTAINERD}\n"
-        f"{DOCKER}"
+        f"{DOCKER}\n"
+        f"{SERVICES}"
     )
 
 

@@ -73,6 +73,7 @@ def up(directory: Path, wish: Request, console: Console, vault: Vault | None = N
         lower = rootfs.build(sandbox.os, console)
         sandbox = replace(sandbox, lower=sandbox.lower or str(lower))
         state.save(sandbox)
+        _database_password(vault or Vault(directory), directory)
         written = _write_config(directory, sandbox, theirs, console)
         with state.locked("registry"):
             machine.tune()
@@ -172,6 +173,13 @@ def _password(vault: Vault, sandbox: Sandbox) -> str:
     for node in sandbox.nodes:
         nodes.set_password(sandbox, node, password)
     return password
+
+
+def _database_password(vault: Vault, directory: Path) -> None:
+    """The password that the generated config.yaml names, made before that is written."""
+    file = directory / configure.PASSWORD
+    if not (directory / "config.yaml").exists() and not file.exists():
+        vault.write(file, f"{secrets.token_urlsafe(18)}\n".encode())
 
 
 def _start(sandbox: Sandbox, password: str, console: Console) -> list[SandboxNode]:

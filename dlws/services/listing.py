@@ -12,7 +12,7 @@ from dlws.kubernetes import objects
 from dlws.services import folder, reasons
 from dlws.services.compare import as_wanted
 from dlws.services.kinds import KEPT
-from dlws.services.manifests import masked
+from dlws.services.manifests import ANSWERS, masked
 from dlws.services.rollout import goals
 from dlws.services.survey import labels, owner
 from dlws.services.values import Templates
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from dlws.nodes.cluster import Cluster
     from dlws.services.folder import Service
+    from dlws.services.manifests import Object
 
 Row = dict[str, Any]
 
@@ -160,8 +161,34 @@ def _late(work: Work, name: str) -> list[str]:
     return [f"{key}: {state.words}" for key, state in states if not state.done]
 
 
+def places(cluster: Cluster, chosen: Sequence[Service]) -> dict[str, list[str]]:
+    """Where services answer, as their manifests say; no cluster is asked."""
+    made = Templates(cluster)
+    return {service.name: _said(made.objects(service)) for service in chosen}
+
+
+def _said(wanted: Sequence[Object]) -> list[str]:
+    """The addresses in the annotation `dlws.io/answers` of objects."""
+    annotations = (one.body["metadata"].get("annotations") or {} for one in wanted)
+    return [word for found in annotations for word in found.get(ANSWERS, "").split()]
+
+
 def _answers(work: Work, name: str) -> list[str]:
-    """Where the service answers from outside: its NodePorts, at the first infra node."""
+    """Where a service answers: as its manifests say, and NodePorts at the first infra node."""
+    return [*_named(work, name), *_node_ports(work, name)]
+
+
+def _named(work: Work, name: str) -> list[str]:
+    service = work.services.get(name)
+    if service is None or name not in work.survey.inventories:
+        return []
+    try:
+        return _said(work.wanted(service))
+    except UsageError:
+        return []  # that its manifests cannot be made is told among its problems
+
+
+def _node_ports(work: Work, name: str) -> list[str]:
     hosts, first = hosts_file(work.cluster.directory), work.cluster.first.machine
     address = address_of(first, hosts) or first.fqdn
     return [

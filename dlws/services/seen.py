@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +80,12 @@ def kept(cluster: Cluster, take: Callable[[str], str]) -> Callable[..., str]:
     return read
 
 
-def image(config: Config, images: Mapping[str, str], name: str) -> str:
+def image(
+    config: Config, images: Mapping[str, str], name: str, contexts: Iterable[str] = ()
+) -> str:
     """The reference of an image: as config.yaml gives it, else as service.yaml does, else it is
-    one of those that `docker push` makes."""
-    if name in images and not names.given(config, name):
+    one of those that `docker push` makes; those with a context come first where we build them."""
+    built = config.builds_images and name.lower() in contexts
+    if name in images and not built and not names.given(config, name):
         return images[name]
     return names.reference(config, name)

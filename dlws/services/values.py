@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.core import templates
 from dlws.core.errors import UsageError
 from dlws.core.templates import CannotRender
+from dlws.images import folder as contexts
 from dlws.roles.values import common
 from dlws.secrets.redaction import revealed
 from dlws.services import manifests, seen
@@ -34,6 +35,8 @@ class Templates:
         self._kinds = kinds or Kinds()
         machines = [m for m in cluster.config.machines.values() if m.in_cluster]
         self._architectures = sorted({machine.archtype for machine in machines})
+        self._contexts = contexts.load_all(cluster.config, cluster.directory)
+        self._asked: set[str] = set()
 
     def architectures(self, service: Service) -> list[str]:
         """The architectures that the cluster has and the service is for."""
@@ -44,6 +47,12 @@ class Templates:
         """The machines of the cluster that carry one of the labels of the service."""
         config, nodes = self._common["config"], self._common["nodes"]
         return [one for label in service.says.labels for one in seen.carriers(config, nodes, label)]
+
+    def images(self, service: Service) -> set[str]:
+        """The names of the images that the templates of a service ask for."""
+        self._asked = set()
+        self.objects(service)
+        return self._asked
 
     def objects(self, service: Service) -> list[Object]:
         """What a service wants in the cluster. UsageError names the file and line at fault."""
@@ -93,15 +102,21 @@ class Templates:
             **self._common,
             "service": {"name": service.name, "namespace": service.says.namespace},
             "architectures": self.architectures(service),
-            "image": _images(self._common["config"], service),
+            "image": _images(self._common["config"], service, self._contexts, self._asked),
             "file": _files(service),
             "secret": secret,
             "kept": seen.kept(self._cluster, listed),
         }
 
 
-def _images(config: Config, service: Service) -> Callable[[str], str]:
-    return lambda name: seen.image(config, service.says.images, name)
+def _images(
+    config: Config, service: Service, contexts: Mapping[str, object], asked: set[str]
+) -> Callable[[str], str]:
+    def named(name: str) -> str:
+        asked.add(name)
+        return seen.image(config, service.says.images, name, contexts)
+
+    return named
 
 
 def _files(service: Service) -> Callable[[str], str]:

@@ -48,6 +48,9 @@ def written(tmp_path: Path, text: str) -> Path:
 
 
 def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
+    (tmp_path / configure.PASSWORD).parent.mkdir(parents=True)
+    (tmp_path / configure.PASSWORD).write_text("secret\n")
+    (tmp_path / configure.PASSWORD).chmod(0o600)
     config = load(written(tmp_path, configure.generated(BOX)), strict=True)
     assert {name: one.private_ip for name, one in config.machines.items()} == {
         "infra1": "10.77.4.11",

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dlws.core.errors import CheckFailed
-from dlws.services import listing
+from dlws.services import folder, listing
 from dlws.services.start import start
 from tests.support.fakes import CONFIG
 from tests.support.sites import MAP, WEB, Site
@@ -113,3 +113,16 @@ def test_a_pod_with_our_label_that_is_not_ours_does_not_count(
     listing.check(site.cluster(), ["shop"], "json")
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["ready"], row["pods"], row["state"]) == (1, 1, "up")
+
+
+def test_where_a_service_answers_is_what_its_manifests_say(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    says = "metadata: {name: web, annotations: {dlws.io/answers: 'https://10.1.0.1/ http://b:1'}}"
+    site.write("shop", a__yaml=WEB.replace("metadata: {name: web}", says, 1))
+    site.write("off", a__yaml=MAP)
+    services = folder.load_all(site.directory)
+    told = {"off": [], "shop": ["https://10.1.0.1/", "http://b:1"]}
+    assert listing.places(site.cluster(), list(services.values())) == told
+    start(site.cluster(), ["shop"], 5)
+    assert {row["service"]: row["answers"] for row in rows(site, capsys)} == told

@@ -143,3 +143,35 @@ def test_where_an_image_comes_from(
 ) -> None:
     config = site.cluster().config.model_copy(update={"dockers": Dockers.model_validate(dockers)})
     assert image(config, {"own": "registry/x:1@sha256:2"}, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("dockers", "source", "expected"),
+    [
+        ({}, "packages", "registry/own:1"),
+        ({}, "bundle", "10.1.0.1:5443/atlas_own:"),
+        ({"build": True}, "packages", "atlas_own:"),
+        ({"build": False}, "bundle", "registry/own:1"),
+        ({"external": {"own": "mirror/x:1"}}, "bundle", "mirror/x:1"),
+    ],
+)
+def test_images_that_we_build_come_first_where_nodes_may_have_no_internet(
+    site: Site, dockers: dict[str, object], source: str, expected: str
+) -> None:
+    config = site.cluster().config
+    kubernetes = config.kubernetes.model_copy(update={"source": source})
+    said = {"dockers": Dockers.model_validate(dockers), "kubernetes": kubernetes}
+    changed = config.model_copy(update=said)
+    images = {"own": "registry/own:1", "other": "registry/other:1"}
+    assert image(changed, images, "own", ["own"]).startswith(expected)
+    assert image(changed, images, "other", ["own"]) == "registry/other:1"
+
+
+def test_the_images_that_the_templates_of_a_service_ask_for(site: Site) -> None:
+    web = WEB.replace("example/web:1", "{{ image('web') }}")
+    site.write("shop", a__yaml__j2=web, b__yaml__j2=f"{MAP}  n: {{{{ image('Two') }}}}\n")
+    site.write("bare", a__yaml=MAP)
+    services = load_all(site.directory)
+    templates = Templates(site.cluster())
+    assert templates.images(services["shop"]) == {"web", "Two"}
+    assert templates.images(services["bare"]) == set()

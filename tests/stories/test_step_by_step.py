@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from dlws.sandbox import lifecycle
 from tests.support import ROOT
 from tests.support.sandboxes import Made
 from tests.support.trees import TREE
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
@@ -118,17 +120,55 @@ def test_a_killed_installation_is_resumed_to_its_end(directory: Path) -> None:
     assert [row["kubernetes"] for row in report["nodes"]] == ["Ready v1.20.2"] * 3
 
 
+def test_the_database_answers_with_the_generated_password_and_keeps_its_data(
+    directory: Path,
+) -> None:
+    assert deploy(directory, "db", "connect", stdin="SELECT 1 + 1 AS two").split()[-1] == "2"
+    deploy(directory, "user", "add", "ada@example.org")
+    deploy(directory, "kubernetes", "stop", "mysql")
+    assert "Unreachable" not in deploy(directory, "kubernetes", "start", "mysql")
+    assert "ada@example.org" in deploy(directory, "user", "list", "--output", "json")
+    assert "is complete" in deploy(directory, "db", "init")
+
+
+def test_prometheus_has_targets_that_are_up_and_nginx_shows_them_over_tls(
+    directory: Path,
+) -> None:
+    machines = yaml.safe_load((directory / "config.yaml").read_text())["machines"]
+    places = [machine["private-ip"] for machine in machines.values()]
+    trust = ssl.create_default_context(cafile=str(directory / "deploy/nginx/ca.crt"))
+    for place in places:
+        with urllib.request.urlopen(f"https://{place}/monitor/", context=trust) as page:
+            assert b"<title>" in page.read()
+    wanted = {(job, name) for job in ("node", "pods") for name in machines}
+    wait_until(lambda: wanted <= up_targets(places[0], trust), 120)
+
+
+def up_targets(place: str, trust: ssl.SSLContext) -> set[tuple[str, str]]:
+    """The jobs and instances that Prometheus could ask, by nginx."""
+    url = f"https://{place}/prometheus/api/v1/targets"
+    with urllib.request.urlopen(url, context=trust) as answer:
+        rows = json.loads(answer.read())["data"]["activeTargets"]
+    return {
+        (row["labels"]["job"], row["labels"]["instance"]) for row in rows if row["health"] == "up"
+    }
+
+
 def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
     told = install(directory)
     assert "nothing changed: all of it was in place" in told
     assert not re.search(r"^(\S+: +)?changed: ", told, re.MULTILINE)
     assert "kubectl get nodes" in told
+    where = told.split("where it answers:\n")[1]
+    addresses = dict(line.split(maxsplit=1) for line in where.splitlines()[:4])
+    assert list(addresses) == ["mysql", "nginx", "prometheus", "registry"]
+    assert answered(f"{addresses['prometheus'].split()[0]}/-/healthy", 10)
 
 
 def trees(directory: Path) -> dict[str, list[str]]:
-    """Every file of every node, less what Kubernetes and GlusterFS write by themselves."""
+    """Every file of every node, less what Kubernetes, GlusterFS and services write by themselves."""
     made = Made(directory, lifecycle.sandbox_of(directory))
-    own = re.compile(r"^/var/lib/(etcd|kubelet|glusterd|dlws/bricks)\b")
+    own = re.compile(r"^/(var/lib/(etcd|kubelet|mysql|glusterd|dlws/bricks)|data/prometheus)\b")
     return {
         node.name: [line for line in made.run(node.name, TREE).splitlines() if not own.match(line)]
         for node in made.sandbox.nodes
@@ -171,7 +211,8 @@ def test_a_pod_on_each_worker_answers_at_the_node_port_of_every_node(directory: 
 
 
 def test_no_secret_of_the_installation_is_in_its_records(directory: Path) -> None:
-    secrets = [(directory / "deploy/sshkey/rootpasswd").read_text().strip()]
+    kept_in = ("deploy/sshkey/rootpasswd", "deploy/mysql/password")
+    secrets = [(directory / name).read_text().strip() for name in kept_in]
     sealed = yaml.safe_load((directory / "deploy/sshkey/encryption.yaml").read_text())
     (key,) = sealed["resources"][0]["providers"][0]["secretbox"]["keys"]
     secrets += [key["secret"], base64.b64decode(key["secret"]).hex()]

@@ -120,6 +120,9 @@ class Config(Section):
     dockers: Dockers = Field(
         default_factory=Dockers, description="Where the system's own images come from."
     )
+    services: Texts = Field(
+        default=[], description="Services that `up` starts, with their images and the database."
+    )
     registry: OwnRegistry = Field(
         default_factory=OwnRegistry, description="The cluster's own registry of images."
     )
@@ -256,6 +259,12 @@ class Config(Section):
     def runtime(self) -> Runtime:
         """The container runtime: the one chosen, else the usual one of the release."""
         return self.container_runtime or self.kubernetes.version.runtimes[0]
+
+    @property
+    def builds_images(self) -> bool:
+        """Whether services take images that we build where others offer theirs, too."""
+        said = self.dockers.build
+        return self.kubernetes.source == "bundle" if said is None else said
 
     @property
     def dns_servers(self) -> list[str]:

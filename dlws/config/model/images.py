@@ -11,6 +11,11 @@ class Dockers(Section):
 
     hub: Text = Field(default="", description="Registry prefix.")
     tag: Text = Field(default="", description="Tag.")
+    build: bool | None = Field(
+        default=None,
+        description="Services take images that docker push makes, not those of others; default: "
+        "where kubernetes.source is bundle.",
+    )
     system: Freeform = Field(default={}, description="Further system images.")
     external: Freeform = Field(default={}, description="Images of others, by full name.")
     infrastructure: Freeform = Field(default={}, description="Infrastructure images.")
