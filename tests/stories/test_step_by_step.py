@@ -166,7 +166,7 @@ def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
 
 
 def trees(directory: Path) -> dict[str, list[str]]:
-    """Every file of every node, less what Kubernetes, GlusterFS and services write by themselves."""
+    """Every file of every node, less what Kubernetes, GlusterFS and services write."""
     made = Made(directory, lifecycle.sandbox_of(directory))
     own = re.compile(r"^/(var/lib/(etcd|kubelet|mysql|glusterd|dlws/bricks)|data/prometheus)\b")
     return {
