@@ -30,7 +30,8 @@ _INSTALL = """set -eu; umask 022; user=$1 check=${2:-}
 differs() { [ "$check" ] && printf 'differs: %s\\t%s\\t%s\\n' "$@"; }
 if ! id -u "$user" >/dev/null 2>&1; then
   if differs user "$user" 'is missing'; then exit 0; fi
-  useradd -m -s /bin/bash "$user"; echo "user $user"
+  # Without ageing: PASS_MAX_DAYS of the machine would lock the cluster's own admin out one day.
+  useradd -m -s /bin/bash "$user"; chage -m 0 -M -1 -I -1 -E -1 "$user"; echo "user $user"
 fi
 home=$(getent passwd "$user" | cut -d: -f6); group=$(id -gn "$user")
 keys=$home/.ssh/authorized_keys

@@ -367,9 +367,12 @@ class CommandNotRun(ConnectionFailed):
 
     def __init__(self, target: Target, result: Result) -> None:
         said = f": {result.last_words[:200]}" if result.last_words else ", without a word"
+        aged = re.search("password (change required|has expired)", result.complaint, re.IGNORECASE)
         super().__init__(
             f"{target.user}'s login shell ended with {result.code} before the command began{said}",
-            "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in /etc/passwd, "
+            f"on the machine, as root: chage -M -1 -d -1 {target.user}"
+            if aged
+            else "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in /etc/passwd, "
             f"and for ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@"
             f"{target.address} -p {target.port} echo it runs commands",
         )

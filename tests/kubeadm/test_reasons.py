@@ -6,7 +6,7 @@ import pytest
 
 from dlws.kubeadm.reasons import cure, reasons
 
-TEXT = """kubelet: E1129 12:00:00.000001   1 pod_workers.go:1] "Error syncing pod" id=0123456789abcdef
+TEXT = """kubelet: E1129 12:00:00.000001   1 pods.go:1] "Error syncing pod" id=0123456789abcdef
 kubelet: E1129 12:00:05.000001    1234 pod_workers.go:191] "Error syncing pod" id=fedcba9876543210
 kubelet: F1129 12:00:06.000001    1234 server.go:266] failed to run Kubelet: running with swap on
 etcd: panic: write /var/lib/etcd/x: no space left on device
