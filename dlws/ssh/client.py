@@ -372,8 +372,8 @@ class CommandNotRun(ConnectionFailed):
             f"{target.user}'s login shell ended with {result.code} before the command began{said}",
             f"on the machine, as root: chage -M -1 -d -1 {target.user}"
             if aged
-            else "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in /etc/passwd, "
-            f"and for ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@"
+            else "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in "
+            f"/etc/passwd, and for ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@"
             f"{target.address} -p {target.port} echo it runs commands",
         )
 

@@ -91,7 +91,7 @@ def test_the_question_names_what_is_missing_and_changes_nothing(make: Make) -> N
 
 
 def test_the_user_that_is_made_does_not_age(tmp_path: Path) -> None:
-    """With PASS_MAX_DAYS of the machine the cluster's own admin was locked out after so many days."""
+    """With PASS_MAX_DAYS of the machine the cluster's own admin was locked out one day."""
     told = tmp_path / "told"
     for name in ("useradd", "chage", "install", "getent", "id"):
         program = tmp_path / name
