@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from dlws.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from dlws.ssh.handshake import Target
     from dlws.ssh.transport import Transport
 
 WORDS = {
@@ -52,7 +51,7 @@ def chosen(kind: str, said: str, offered: Sequence[str], able: Sequence[str]) ->
     return tuple(dict.fromkeys(found))
 
 
-def offer(transport: Transport, target: Target) -> None:
+def offer(transport: Transport, algorithms: Sequence[tuple[str, str]]) -> None:
     """Offer what ~/.ssh/config says; kinds of host keys are chosen with the keys that are known."""
     options: Any = transport.get_security_options()
     able = {
@@ -60,7 +59,7 @@ def offer(transport: Transport, target: Target) -> None:
         "ciphers": transport._cipher_info,  # type: ignore[attr-defined]
         "digests": transport._mac_info,  # type: ignore[attr-defined]
     }
-    for kind, said in target.algorithms:
+    for kind, said in algorithms:
         if kind in able:
             setattr(options, kind, chosen(kind, said, getattr(options, kind), list(able[kind])))
 

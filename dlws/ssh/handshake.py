@@ -156,7 +156,7 @@ def _exchange_keys(target: Target, dial: Dial, kinds: Sequence[str]) -> Transpor
     if target.legacy_algorithms:
         transport.offer_legacy_algorithms()
     try:
-        offer(transport, target)
+        offer(transport, target.algorithms)
         transport.get_security_options().key_types = tuple(kinds)
         transport.start_client(timeout=target.banner_timeout)
         if not transport.initial_kex_done:

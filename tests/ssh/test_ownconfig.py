@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dlws.core.errors import UsageError
-from dlws.ssh.ownconfig import OwnConfig, load, matches
+from dlws.ssh.ownconfig import load, matches
+from tests.support.ownconfigs import wrote
 
 CASES = {
     "first counts": "Host w1\n User a\nHost *\n User b\n Port 2222\n",
@@ -27,14 +28,6 @@ CASES = {
     "proxy command first": "Host w1\n ProxyCommand x %h\n ProxyJump gate\n",
     "proxy none": "Host w1\n ProxyJump none\nHost *\n ProxyJump gate\n",
 }
-
-
-def wrote(home: Path, text: str, more: str = "Host w1\n User included\n Port 99\n") -> OwnConfig:
-    (home / ".ssh").mkdir(exist_ok=True)
-    for name, content in (("config", text), ("more", more)):
-        (home / ".ssh" / name).write_text(content)
-        (home / ".ssh" / name).chmod(0o600)
-    return load(home)
 
 
 @pytest.mark.parametrize("text", CASES.values(), ids=CASES)

@@ -8,7 +8,7 @@ import pytest
 
 from dlws.core.errors import UsageError
 from dlws.ssh.ownway import NOTHING, OwnWay, OwnWays, jump_of
-from tests.ssh.test_ownconfig import wrote
+from tests.support.ownconfigs import wrote
 
 
 def way(home: Path, text: str, name: str = "w1") -> OwnWay:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import yaml
 
 from dlws.config.problems import Spot
-
-if TYPE_CHECKING:
-    from dlws.config.reading.source import Document
 
 _NAMES = {
     "\u00a0": "a no-break space",
@@ -70,17 +66,17 @@ def before(lines: list[str], number: int) -> tuple[Spot, str] | None:
     return None
 
 
-def check(document: Document, text: str) -> None:
+def check(root: yaml.Node | None, text: str) -> Iterator[tuple[Spot, str, str]]:
     """Name the odd characters that became a part of a key, or stand around a value."""
-    if document.root is None or not _ANY.search(text):
+    if root is None or not _ANY.search(text):
         return
-    for node, pattern in _scalars(document.root):
+    for node, pattern in _scalars(root):
         if found := pattern.search(node.value):
             group = next(i for i, part in enumerate(found.groups(), 1) if part)
             mark, character = node.start_mark, found[group]
             spot = Spot(mark.line + 1, mark.column + 1 + found.start(group))
             message = f"there is {name(character)} here, which YAML takes for a letter"
-            document.problems.append(document.problem("error", spot, message, cure(character)))
+            yield spot, message, cure(character)
 
 
 def _scalars(root: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, re.Pattern[str]]]:

@@ -125,7 +125,8 @@ def parse(content: bytes, file: str) -> Document:
         text = _decode(content, document)
         document.lines = _LINE_END.split(text)
         document.root = _compose(text, document)
-        oddchars.check(document, text)
+        for found in oddchars.check(document.root, text):
+            document.problems.append(document.problem("error", *found))
         if document.root is not None:
             document.data = _Reader(document).mapping_at_top(document.root)
     except _Stop:
