@@ -12,6 +12,7 @@ import dlws
 PACKAGE = Path(dlws.__file__).parent
 SEAM = {
     "core/connection.py": {"socket", "subprocess"},
+    "ssh/agent.py": {"paramiko", "socket"},
     "ssh/handshake.py": {"paramiko", "socket"},
     "ssh/keys.py": {"paramiko"},
     "ssh/client.py": {"paramiko", "socket"},

@@ -47,7 +47,7 @@ def _named(config: Config, directory: Path) -> Iterator[Path]:
     parts: list[Ssh | Machine] = [config.ssh, *config.machines.values()]
     for part in parts:
         jump = part.jump_host
-        for key in (part.key, jump.key if jump else ""):
+        for key in (part.key, *(hop.key for hop in (jump.hops if jump else ()))):
             if key:
                 yield directory / Path(key).expanduser()
     for where, secret in secrets_of(config):

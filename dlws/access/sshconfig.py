@@ -11,6 +11,7 @@ from dlws.core.localfiles import write
 from dlws.nodes.inventory import known_hosts
 from dlws.shell.quoting import sh
 from dlws.ssh.client import Ssh
+from dlws.ssh.ownway import algorithm_rows
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
@@ -27,37 +28,44 @@ def text(cluster: Cluster) -> str:
     """All nodes by their names, over their jump hosts, each with its own user, port and key."""
     known = known_hosts(cluster.directory).absolute()
     blocks: list[str] = []
-    jumps: dict[str, Target] = {}
+    jumps: dict[str, Ssh] = {}
     for node in cluster.nodes:
         if not isinstance(node.connection, Ssh):
             continue
-        via = node.connection.via
-        jump = _alias(via.target) if via else ""
-        if via:
-            jumps[jump] = via.target
+        connection = node.connection
+        jumps |= {_alias(jump): jump for jump in connection.jumps}
         names = dict.fromkeys((node.name, node.fqdn))
-        blocks.append(_block(" ".join(names), node.connection.target, known, jump))
-    blocks += [_block(name, target, known, "") for name, target in jumps.items()]
+        blocks.append(_block(" ".join(names), connection, known))
+    blocks += [_block(name, jump, known) for name, jump in jumps.items()]
     first = cluster.nodes[0].name if cluster.nodes else "NODE"
     return _HEAD.format(path=sh(path(cluster)), name=first) + "".join(blocks)
 
 
-def _alias(target: Target) -> str:
-    return f"dlws-jump-{target.user}-{target.address}-{target.port}"
+def _alias(jump: Ssh) -> str:
+    hops = (*jump.jumps, jump)
+    return "-".join(
+        ["dlws-jump", *(f"{h.target.user}-{h.target.address}-{h.target.port}" for h in hops)]
+    )
 
 
-def _block(names: str, target: Target, known: Path, jump: str) -> str:
-    rows = dict(_rows(target, known, jump))
-    return f"\nHost {names}\n" + "".join(f"    {key} {value}\n" for key, value in rows.items())
+def _block(names: str, connection: Ssh, known: Path) -> str:
+    rows = _rows(connection.target, known, _alias(connection.via) if connection.via else "")
+    return f"\nHost {names}\n" + "".join(f"    {key} {value}\n" for key, value in rows)
 
 
 def _rows(target: Target, known: Path, jump: str) -> Iterator[tuple[str, str]]:
     yield "HostName", target.address
     yield "Port", str(target.port)
     yield "User", _quoted(target.user)
+    for key in filter(None, (target.key, *target.identities)):
+        yield "IdentityFile", _quoted(str(key.absolute()))
     if target.key:
-        yield "IdentityFile", _quoted(str(target.key.absolute()))
         yield "IdentitiesOnly", "yes"
+    if target.agent:
+        yield "IdentityAgent", _quoted(target.agent)
+    yield from algorithm_rows(target.algorithms)
+    if target.known_as:
+        yield "HostKeyAlias", target.known_as
     yield "UserKnownHostsFile", _quoted(str(known))
     yield "GlobalKnownHostsFile", "none"
     yield "StrictHostKeyChecking", "yes"

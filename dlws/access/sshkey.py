@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.access import sshdrules
 from dlws.core.errors import UsageError
 from dlws.core.limits import REPORTS
 from dlws.core.program import PROGRAM
@@ -29,7 +30,8 @@ _INSTALL = """set -eu; umask 022; user=$1 check=${2:-}
 differs() { [ "$check" ] && printf 'differs: %s\\t%s\\t%s\\n' "$@"; }
 if ! id -u "$user" >/dev/null 2>&1; then
   if differs user "$user" 'is missing'; then exit 0; fi
-  useradd -m -s /bin/bash "$user"; echo "user $user"
+  # Without ageing: PASS_MAX_DAYS of the machine would lock the cluster's own admin out one day.
+  useradd -m -s /bin/bash "$user"; chage -m 0 -M -1 -I -1 -E -1 "$user"; echo "user $user"
 fi
 home=$(getent passwd "$user" | cut -d: -f6); group=$(id -gn "$user")
 keys=$home/.ssh/authorized_keys
@@ -171,5 +173,27 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
         node.connection.close()  # opened before the key was in
     for line in split_lines(result.text)[:REPORTS]:
         node.changed(line)
-    node.read("true", sudo=True)
+    try:
+        node.read("true", sudo=True)
+    except LoginRefused as error:
+        if told := _kept_out(node, as_root, connection):
+            raise told from error
+        raise
     return bool(result.text)
+
+
+def _kept_out(node: Node, as_root: Node, connection: Ssh) -> LoginRefused | None:
+    """Why a node refuses the key that it has, where its own rules say so."""
+    try:
+        found = sshdrules.rule(
+            as_root.read(sshdrules.reading(node.user), sudo=True).text, node.user
+        )
+    finally:
+        connection.close()
+    if not found:
+        return None
+    words, cure = found
+    return LoginRefused(
+        f"{node.address} has the key, and does not let {node.user} in: {words}",
+        f"on {node.name}, as root: {cure}",
+    )

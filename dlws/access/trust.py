@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
 from dlws.nodes.outcomes import Outcome, raise_failures
 from dlws.runs.plan import local
-from dlws.ssh.client import Ssh
+from dlws.ssh.client import Ssh, ways
 from dlws.ssh.hostkeys import RENEW, algorithm, fingerprint, pin, place
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class TrustResult:
 def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> TrustResult:
     """Look at the nodes' host keys, jump hosts first, and take over those that are agreed to."""
     found = TrustResult()
-    for way in (_jumps(nodes), {node: connection(node) for node in nodes}):
+    for way in (*_jumps(nodes), {node: connection(node) for node in nodes}):
 
         def look(node: Node, way: Mapping[Node, Ssh] = way) -> bytes:
             return way[node].host_key()
@@ -147,13 +147,15 @@ def connection(node: Node) -> Ssh:
     return node.connection
 
 
-def _jumps(nodes: Sequence[Node]) -> dict[Node, Ssh]:
-    """The jump hosts before some nodes, each with the first node behind it."""
-    found: dict[int, tuple[Node, Ssh]] = {}
+def _jumps(nodes: Sequence[Node]) -> Iterator[dict[Node, Ssh]]:
+    """The jump hosts before some nodes, each with the first node behind it; the outermost ones,
+    those behind them, ..."""
+    behind: dict[int, Node] = {}
     for node in nodes:
-        if via := connection(node).via:
-            found.setdefault(id(via), (node, via))
-    return dict(found.values())
+        for jump in connection(node).jumps:
+            behind.setdefault(id(jump), node)
+    for level in ways(map(connection, nodes)):
+        yield {behind[id(jump)]: jump for jump in level}
 
 
 def _compared(seen: Sequence[tuple[Node, Ssh, bytes]]) -> list[OfferedKey]:
@@ -170,15 +172,15 @@ def _shown(
     node: Node, at: Ssh, key: bytes, holders: Mapping[bytes, list[str]], asked: set[str]
 ) -> OfferedKey:
     target = at.target
-    where = place(target.address, target.port)
+    where = place(*target.identity)
     others = [name for name in holders.get(key, ()) if name != target.machine]
     # Whoever was asked and showed another key does not have this one any more.
     owner = at.known.owner(where, key, target.machine)
     others += [owner] if owner not in {*asked, *others, target.machine} else []
     if not target.machine or at.known.may_share:
         others = []
-    known = frozenset(at.known.of(target.address, target.port))
-    accepted = at.known.accepted(target.address, target.port)
+    known = frozenset(at.known.of(*target.identity))
+    accepted = at.known.accepted(*target.identity)
     name = node.name if target.machine else f"jump host {target.address}"
     found = OfferedKey(name, where, key, known, target.host_key, tuple(others))
     return replace(found, learned=found.verdict == "same" and key not in accepted)

@@ -160,6 +160,31 @@ def labels_(session: Session, words: tuple[str, ...]) -> None:
 
 
 @kubernetes.command()
+@click.argument("marks", nargs=-1, metavar="[MARK]...")
+@click.pass_obj
+def mark(session: Session, marks: tuple[str, ...]) -> None:
+    """Label nodes with what their machines say at the keys of kubemarks (rack, sku), all or these.
+
+    Labels that somebody gave another value are reported; -y before the command overwrites them.
+    """
+    from dlws.kubernetes import labels
+
+    config = session.config
+    labels.apply(session.cluster, lambda node: labels.marks(config, node.machine, marks))
+
+
+@kubernetes.command()
+@click.argument("marks", nargs=-1, metavar="[MARK]...")
+@click.pass_obj
+def unmark(session: Session, marks: tuple[str, ...]) -> None:
+    """Take the labels of kubemarks, all or these, from nodes."""
+    from dlws.kubernetes import labels
+
+    config = session.config
+    labels.apply(session.cluster, lambda node: labels.marks(config, node.machine, marks, off=True))
+
+
+@kubernetes.command()
 @click.argument("nodes", nargs=-1, metavar="[NODE]...")
 @click.pass_obj
 def cordon(session: Session, nodes: tuple[str, ...]) -> None:

@@ -56,4 +56,5 @@ def break_lock(session: Session, yes_break: str | None) -> None:
     else:
         confirm(session, f"{node.name}: {seen.words}", "break", yes_break)
         nodelock.break_it(node, seen, options)
-        session.console.changed(f"the lock of {seen.who.get('run')} is broken", node.name)
+        whose = seen.who.get("run", "nobody known")
+        session.console.changed(f"the lock of {whose} is broken", node.name)

@@ -10,8 +10,10 @@ from dlws.core.nodeset import fold
 from dlws.core.version import Version
 from dlws.kubeadm import controlplane, documents, encryption, podnetwork, serving
 from dlws.kubeadm.admission import Admission, admitting, kubeadm, on, token, withdraw
+from dlws.kubeadm.reasons import explained
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
+from dlws.kubernetes.expired import RENEW, has_expired
 from dlws.nodes import endpoint
 from dlws.prepare import hosts, runtime
 from dlws.runs.plan import Planned
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.nodes.cluster import Cluster
 from dlws.core.program import PROGRAM
-from dlws.nodes.node import Node
+from dlws.nodes.node import CommandFailed, Node
 
 _MANIFESTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
@@ -81,7 +83,9 @@ def _first(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Node:
         if state.touched and node not in begun and not state.api:
             raise DeployError(
                 f"{node.name} holds a control plane that does not answer: {state.api_says}",
-                "start it (systemctl start kubelet on the node), or remove it for good: "
+                RENEW
+                if has_expired(state.api_says)
+                else "start it (systemctl start kubelet on the node), or remove it for good: "
                 f"{PROGRAM} kubeadm reset {node.name}",
             )
     return first
@@ -106,7 +110,7 @@ def _init_first(cluster: Cluster, node: Node, seen: ClusterState) -> None:
         options.append(f"--ignore-preflight-errors={','.join(leftovers(config))}")
     title = "go on with the kubeadm init begun before" if state.init_started else "kubeadm init"
     command = kubeadm("init", "", "init", *options)
-    node.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
+    _run(node, command, content, title)
     withdraw(cluster, node, chosen, False)
 
 
@@ -227,7 +231,15 @@ def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admissio
     socket = document["nodeRegistration"]["criSocket"] if state.join_started else ""
     content = documents.dump([document])
     command = kubeadm("join", socket, "join")
-    node.run(command, stdin=content, sudo=True, title="kubeadm join", planned=Planned(varies=True))
+    _run(node, command, content, "kubeadm join")
+
+
+def _run(node: Node, command: str, content: bytes, title: str) -> None:
+    """Run kubeadm; where it fails, those who know say why."""
+    try:
+        node.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
+    except CommandFailed as error:
+        raise explained(node, error) from error
 
 
 def _may_enter(node: Node, seen: ClusterState) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from dlws.core import resources
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
+from dlws.kubernetes.expired import RENEW, has_expired
 from dlws.nodes.outcomes import Outcome
 from dlws.shell.quoting import script
 
@@ -173,7 +174,9 @@ class ClusterState:
             says += [f"{o.node.name}: {o.error.message}" for o in self.failures if o.error]
             raise DeployError(
                 "\n  ".join(["no API server of the cluster answers", *says]),
-                f"run: {PROGRAM} kubeadm init (it goes on where it stopped)",
+                RENEW
+                if has_expired("\n".join(says))
+                else f"run: {PROGRAM} kubeadm init (it goes on where it stopped)",
             )
         return self.live
 

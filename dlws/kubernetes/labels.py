@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from dlws.config.model.labels import is_label_name, is_label_value
 from dlws.core.errors import DeployError, SomeNodesFailed, UsageError
 from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
@@ -63,10 +64,15 @@ def _carriers(config: Config, kind: str) -> list[str]:
     return [name for name, machine in machines.items() if _has(machine, kind)]
 
 
+def _given(machine: Machine, key: str) -> Any:
+    """What the machine has at this key in the configuration."""
+    given = machine.model_dump(by_alias=True, exclude_unset=True)
+    return given.get(key, given.get(key.replace("-", "_")))
+
+
 def _has(machine: Machine, marker: str) -> bool:
     """Whether the machine has this key in the configuration, with a value that says yes."""
-    given = machine.model_dump(by_alias=True, exclude_unset=True)
-    value = given.get(marker, given.get(marker.replace("-", "_")))
+    value = _given(machine, marker)
     return value not in (None, False, "", [], {}) and str(value).lower() not in ("false", "no")
 
 
@@ -138,6 +144,28 @@ def vc_labels(machine: Machine) -> Wanted:
     return {"vc": machine.vc or "default"}
 
 
+def marks(config: Config, machine: Machine, names: Sequence[str] = (), off: bool = False) -> Wanted:
+    """What a machine says at the keys that kubemarks names (or at these), as labels; `off`: none
+    of them."""
+    chosen = names or config.kubemarks
+    if unknown := [name for name in chosen if name not in config.kubemarks]:
+        raise UsageError(
+            f"kubemarks does not name {', '.join(unknown)}",
+            f"it names: {' '.join(config.kubemarks) or 'nothing'}",
+        )
+    if off:
+        return dict.fromkeys(chosen)
+    told = {name: _mark(machine, name) for name in chosen}
+    return {name: value for name, value in told.items() if value}
+
+
+def _mark(machine: Machine, name: str) -> str:
+    value = (machine.sku or machine.node_group) if name == "sku" else _given(machine, name)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None or isinstance(value, (dict, list)) else str(value)
+
+
 def check_services(config: Config, services: Sequence[str]) -> None:
     unknown = [name for name in services if name not in config.kubelabels]
     if unknown:
@@ -149,11 +177,10 @@ def check_services(config: Config, services: Sequence[str]) -> None:
 
 def invalid(wanted: Wanted) -> list[str]:
     """Labels that Kubernetes would refuse."""
-    prefix, name = r"([a-z0-9.-]{1,253}/)?", r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
     return [
         f"{key}={value}"
         for key, value in wanted.items()
-        if not re.fullmatch(prefix + name, key) or not re.fullmatch(f"({name})?", value or "")
+        if not is_label_name(key) or not is_label_value(value or "")
     ]
 
 

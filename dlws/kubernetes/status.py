@@ -18,6 +18,7 @@ from dlws.core.nodeset import fold
 from dlws.core.terminal_text import visible
 from dlws.core.text import split_lines
 from dlws.kubernetes import api, kubeconfig
+from dlws.kubernetes.expired import RENEW, has_expired
 from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
@@ -155,13 +156,19 @@ def with_kubernetes(row: Row, live: Mapping[str, api.KubeNode] | None, says: str
     if not in_cluster(row.roles):
         return row
     if live is None:
-        return replace(row, kubernetes="unknown", problems=(*row.problems, *split_lines(says)[:1]))
+        return replace(row, kubernetes="unknown", problems=(*row.problems, *_why(says)))
     node = live.get(row.node)
     if node is None:
         return replace(row, kubernetes="not joined", problems=(*row.problems, "not joined"))
     state = f"{'Ready' if node.ready else 'NotReady'}{', cordoned' if node.cordoned else ''}"
     problems = row.problems if node.ready else (*row.problems, f"NotReady: {node.message}")
     return replace(row, kubernetes=f"{state} {node.version}".strip(), problems=problems)
+
+
+def _why(says: str) -> list[str]:
+    """The first line of why the API server tells nothing, and how that ends where it is known."""
+    first = split_lines(says)[:1]
+    return [f"{line}; {RENEW}" if has_expired(line) else line for line in first]
 
 
 def healthy(rows: Sequence[Row]) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dlws.core.errors import DeployError, Refused
 from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
-from dlws.ssh.client import Ssh
+from dlws.ssh.client import Ssh, ways
 from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, place
 
 if TYPE_CHECKING:
@@ -41,15 +41,15 @@ class FirstContact:
         if getattr(self._looking, "now", False):
             return  # on the way to a key behind a jump host, whose own was asked about before
         with self._lock:
-            jumps = {id(one.via): one.via for one in connections if one.via}
-            for group in ([one for one in jumps.values() if one.sends_passwords], connections):
+            jumps = [[one for one in level if one.sends_passwords] for level in ways(connections)]
+            for group in (*jumps, connections):
                 offered = self._offered([one for one in group if self._new(one)])
                 if offered and self._accepted(offered):
                     self._known.accept({where: key for where, (_, key) in offered.items()})
 
     def _new(self, one: Ssh) -> bool:
         target = one.target
-        return not (target.host_key or self._known.accepted(target.address, target.port))
+        return not (target.host_key or self._known.accepted(*target.identity))
 
     def _offered(self, connections: Sequence[Ssh]) -> Offered:
         """What is shown there now. Who does not answer, or has changed its key, fails later on."""
@@ -59,7 +59,7 @@ class FirstContact:
             keys = list(pool.map(self._shown, connections))
         found: Offered = {}
         for one, key in zip(connections, keys, strict=True):
-            address, port = one.target.address, one.target.port
+            address, port = one.target.identity
             known = self._known.of(address, port)
             if key and (not known or key in known):
                 name = one.target.machine or f"jump host {address}"

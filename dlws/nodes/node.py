@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "CommandFailed", "File", "Login", "Node"]
 
+_TOLD = 100
+"""Characters of a command line without a title that an error may show."""
 _KEEP_OWN = 64 * 1024
 """Bytes of each stream that the result of a person's own command keeps: it is shown as it comes."""
 
@@ -64,6 +66,12 @@ class Call:
     def words(self) -> str:
         return self.title or self.command
 
+    @property
+    def told(self) -> str:
+        """What it is called where it fails: a program of ours is no text for people."""
+        plain = "\n" not in self.command and len(self.command) <= _TOLD
+        return self.title or (self.command if plain else "a question that dlws asks every node")
+
     def action(self, node: str, planned: Planned) -> plan.Action:
         """What it is called in a plan."""
         return plan.run(node, self.words, self.command, self.stdin, self.sudo, planned)
@@ -71,7 +79,7 @@ class Call:
     def checked(self, result: Result) -> Result:
         """The result of it; raises CommandFailed where its status is not 0."""
         if not result.ok:
-            raise CommandFailed(self.words, result)
+            raise CommandFailed(self.told, result)
         return result
 
 

@@ -72,6 +72,7 @@ beat)
   else says lost; if has broken "$token"; then rm -f "$lock"; fi; fi ;;
 release) if has token "$token" || has broken "$token"; then rm -f "$lock"; fi; echo released ;;
 break) if has token "$token"; then says broken; write; else says changed; fi ;;
+clear) if has token '' || has broken ''; then says changed; else rm -f "$lock"; echo broken; fi ;;
 show) if [ -e "$lock" ]; then says held; else echo none; fi ;;
 esac"""
 
@@ -93,6 +94,8 @@ class LockState:
     """Seconds since its last heartbeat."""
     held: int = 0
     """Seconds since it was taken, or broken."""
+    damaged: bool = False
+    """Whether its file is empty, as after a crash or on a full disk: whose it was, nobody knows."""
 
     @property
     def token(self) -> str:
@@ -105,17 +108,19 @@ class LockState:
 
     @property
     def free(self) -> bool:
-        return not self.token
+        return not self.token and not self.damaged
 
     @property
     def stale(self) -> bool:
-        return not self.free and self.silent > STALE
+        return not self.free and (self.damaged or self.silent > STALE)
 
     @property
     def words(self) -> str:
         if self.free:
             by = self.who.get("by")
             return f"free ({took(self.held)} ago broken by {by})" if by else "free"
+        if self.damaged:
+            return f"its file is empty since {took(self.silent)}: nobody knows whose it was"
         beat = f"last heartbeat {took(self.silent)} ago"
         return f"{lock.words(self.who, self.held)}, {'stale: ' if self.stale else ''}{beat}"
 
@@ -131,6 +136,7 @@ class LockState:
 
 _VERDICTS = {"taken", "held", "kept", "lost", "released", "broken", "changed", "none"}
 _TIMES = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})\n([^\n]{2,1048576})\n([0-9]{1,12})")
+_EMPTY = re.compile(r"([0-9]{1,12}) ([0-9]{1,12})\s*")
 _WORD = str | int | float | None
 
 
@@ -138,6 +144,9 @@ def parse(text: str) -> LockState:
     """What the script on the node printed; raises DeployError where it is nothing of the kind."""
     verdict, _, lock_there = text.partition("\n")
     found = _TIMES.fullmatch(lock_there)
+    if empty := _EMPTY.fullmatch(lock_there):
+        silent = int(empty[1]) - int(empty[2])
+        return LockState(verdict, silent=max(0, silent), damaged=True)
     try:
         if verdict not in _VERDICTS or bool(lock_there) != bool(found):
             raise ValueError(verdict)
@@ -184,7 +193,7 @@ def break_it(node: Node, seen: LockState, options: Options) -> None:
     """Break the lock that was seen; raises Refused where it is another one by now."""
     who = lock.signature(options)
     mark = {"broken": seen.token, "by": f"{who['user']}@{who['host']}"}
-    now = ask(node, "break", seen.token, content=mark)
+    now = ask(node, "clear") if seen.damaged else ask(node, "break", seen.token, content=mark)
     if now.verdict != "broken":
         raise Refused(
             f"the lock on {node.name} is another one by now: {now.words}",

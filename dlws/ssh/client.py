@@ -8,8 +8,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import paramiko
@@ -19,6 +20,7 @@ from dlws.core.errors import DeployError, UsageError
 from dlws.core.limits import ANSWER, Bounds, Unanswered
 from dlws.core.program import PROGRAM
 from dlws.secrets.redaction import revealed
+from dlws.ssh.agent import agent_at
 from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
@@ -144,13 +146,18 @@ class Ssh:
 
     def as_user(self, user: str, password: str) -> Ssh:
         """A connection of its own to the same machine, with another user's password."""
-        target = replace(self.target, user=user, password=password, key=None)
+        target = replace(self.target, user=user, password=password, key=None, identities=())
         return Ssh(target, self.known, self._keys, self.via, halt=self._halt, meet=self.meet)
 
     def by_key(self) -> Ssh:
         """A connection of its own to the same machine, by nothing but the key file."""
-        target = replace(self.target, password=None, sends_passwords=False)
+        target = replace(self.target, password=None, sends_passwords=False, identities=())
         return Ssh(target, self.known, self._keys, self.via, halt=self._halt)
+
+    @property
+    def jumps(self) -> list[Ssh]:
+        """The jump hosts before it, the outermost first."""
+        return _before(self)
 
     @property
     def sends_passwords(self) -> bool:
@@ -158,7 +165,7 @@ class Ssh:
 
     @property
     def only_by_key(self) -> bool:
-        return self.target.password is None and not self._agent
+        return not (self.target.password or self.target.identities or self._agent)
 
     def session(self) -> Any:
         """A new session channel."""
@@ -212,6 +219,7 @@ class Ssh:
 
     def _connect(self) -> Transport:
         """A logged-in transport; failures that may pass are retried within connect_timeout."""
+        self._see_the_way()
         if self.sends_passwords and self.meet:
             self.meet([self])
         deadline = time.monotonic() + self.target.connect_timeout
@@ -227,8 +235,16 @@ class Ssh:
             time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
+    def _see_the_way(self) -> None:
+        if obstacle := self.target.obstacle:
+            raise UsageError(
+                f"~/.ssh/config has {obstacle} for {self.target.address}: dlws cannot do that",
+                "give jump_host in config.yaml, or ssh.config: false to go there directly",
+            )
+
     def host_key(self) -> bytes:
         """The host key that is shown there now; nothing but keys is exchanged, nobody logs in."""
+        self._see_the_way()
         with translated(self.target):
             transport = self._shown(time.monotonic() + self.target.connect_timeout)
             try:
@@ -240,7 +256,7 @@ class Ssh:
         """A transport whose host key is that of the machine."""
         target, transport = self.target, self._shown(deadline)
         try:
-            key, place = key_of(transport), (target.address, target.port)
+            key, place = key_of(transport), target.identity
             self.known.check(*place, key, target.host_key, target.machine, self.sends_passwords)
         except BaseException:
             close(transport)
@@ -299,22 +315,30 @@ class Ssh:
         return ways
 
     def _private_keys(self, held: contextlib.ExitStack) -> list[paramiko.PKey]:
-        """The key file's key, then the agent's. Of one that the agent holds the file is not read:
-        nobody is asked for its passphrase."""
-        keys: list[paramiko.PKey] = []
+        """The key file's key, those of ~/.ssh/config, then the agent's. Of one that the agent holds
+        the file is not read: nobody is asked for its passphrase."""
+        agents: list[paramiko.PKey] = []
         if self._agent:
             # One each: Paramiko's agent connection cannot be used by several threads.
-            agent = paramiko.Agent()
-            held.callback(agent.close)
-            keys.extend(agent.get_keys())
-        file = self.target.key
-        if file and file.exists():
-            mine = public(file) if keys else b""
-            keys.sort(key=lambda key: key.asbytes() != mine)
-            if not keys or keys[0].asbytes() != mine:
-                with contextlib.suppress(*([KeyLocked] if self._agent else [])):
-                    keys.insert(0, self._keys.load(file))
-        return keys
+            agent = agent_at(self.target.agent)
+            held.callback(agent._close)
+            agents.extend(agent.get_keys())
+        keys: list[paramiko.PKey] = []
+        for file in filter(None, (self.target.key, *self.target.identities)):
+            mine = public(file) if agents else b""
+            keys += [key for key in agents if mine and key.asbytes() == mine] or self._of(file)
+        rest = [] if self.target.only_identities else agents
+        return [*keys, *(key for key in rest if key not in keys)]
+
+    def _of(self, file: Path) -> list[paramiko.PKey]:
+        """A file's key. One that ~/.ssh/config names may be for elsewhere: it is left out where
+        it cannot be used."""
+        if not file.exists():
+            return []
+        passed = [UsageError] if file != self.target.key else [KeyLocked] if self._agent else []
+        with contextlib.suppress(*passed):
+            return [self._keys.load(file)]
+        return []
 
     def close(self) -> None:
         """Close it at once, whoever uses it; the next command opens it anew."""
@@ -323,15 +347,33 @@ class Ssh:
             close(transport)
 
 
+def _before(connection: Ssh) -> list[Ssh]:
+    via = connection.via
+    return [*_before(via), via] if via else []
+
+
+def ways(connections: Iterable[Ssh]) -> list[list[Ssh]]:
+    """The jump hosts before some machines, each once: the outermost ones, those behind them, ..."""
+    levels: list[dict[int, Ssh]] = []
+    for connection in connections:
+        for depth, jump in enumerate(_before(connection)):
+            levels += [{}] if depth == len(levels) else []
+            levels[depth].setdefault(id(jump), jump)
+    return [list(level.values()) for level in levels]
+
+
 class CommandNotRun(ConnectionFailed):
     """A login shell, or a command that sshd forces, ended with a status of its own."""
 
     def __init__(self, target: Target, result: Result) -> None:
         said = f": {result.last_words[:200]}" if result.last_words else ", without a word"
+        aged = re.search("password (change required|has expired)", result.complaint, re.IGNORECASE)
         super().__init__(
             f"{target.user}'s login shell ended with {result.code} before the command began{said}",
-            "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in /etc/passwd, "
-            f"and for ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@"
+            f"on the machine, as root: chage -M -1 -d -1 {target.user}"
+            if aged
+            else "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in "
+            f"/etc/passwd, and for ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@"
             f"{target.address} -p {target.port} echo it runs commands",
         )
 

@@ -15,6 +15,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from dlws.core.errors import DeployError
 from dlws.core.limits import ANSWER_SECONDS
 from dlws.core.program import PROGRAM
+from dlws.ssh.algorithms import chosen, nothing_common, offer
 from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, pin, written
 from dlws.ssh.transport import HearingPacketizer, Transport, close
 
@@ -48,17 +49,27 @@ class Target:
 
     `machine` is the one of the configuration that is there; a jump host is none. `sends_passwords`:
     whoever is there is told one, be it of this login or of sudo.
+
+    From ~/.ssh/config are `identities` (keys that are tried besides), `algorithms` (their lists,
+    by Paramiko's names for them), `known_as` (HostKeyAlias), `agent` (the socket of one),
+    `only_identities` (no other keys of an agent's) and `obstacle`: a way that dlws cannot go.
     """
 
     address: str
     port: int = 22
     user: str = "root"
     key: Path | None = None
+    identities: tuple[Path, ...] = ()
     password: SecretStr | str | None = field(default=None, repr=False)
     host_key: str = ""
     machine: str = ""
     sends_passwords: bool = False
     legacy_algorithms: bool = False
+    algorithms: tuple[tuple[str, str], ...] = ()
+    known_as: str = ""
+    obstacle: str = ""
+    agent: str = ""
+    only_identities: bool = False
     connect_timeout: float = 10
     banner_timeout: float = 15
     auth_timeout: float = 30
@@ -69,6 +80,11 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.user}@{self.address}:{self.port}"
+
+    @property
+    def identity(self) -> tuple[str, int]:
+        """The address and port by which its host keys are known."""
+        return (self.known_as, 22) if self.known_as else (self.address, self.port)
 
 
 Dial = Callable[[], Any]
@@ -114,9 +130,10 @@ _KINDS: tuple[str, ...] = paramiko.Transport._preferred_keys  # type: ignore[att
 
 def _order(target: Target, known: HostKeys) -> list[str]:
     """The kinds of host keys, those that are known of a place first."""
-    keys = known.of(target.address, target.port) | written(target.host_key)
+    keys = known.of(*target.identity) | written(target.host_key)
     kinds = set(map(algorithm, keys))
-    return sorted(_KINDS, key=lambda kind: _base(kind) not in kinds)
+    offered = chosen("key_types", dict(target.algorithms).get("key_types", ""), _KINDS, _KINDS)
+    return sorted(offered, key=lambda kind: _base(kind) not in kinds)
 
 
 def _base(kind: str) -> str:
@@ -139,6 +156,7 @@ def _exchange_keys(target: Target, dial: Dial, kinds: Sequence[str]) -> Transpor
     if target.legacy_algorithms:
         transport.offer_legacy_algorithms()
     try:
+        offer(transport, target.algorithms)
         transport.get_security_options().key_types = tuple(kinds)
         transport.start_client(timeout=target.banner_timeout)
         if not transport.initial_kex_done:
@@ -147,12 +165,19 @@ def _exchange_keys(target: Target, dial: Dial, kinds: Sequence[str]) -> Transpor
                 f"within {target.banner_timeout:g} s",
                 _HANDSHAKE_CURE,
             )
-    except BaseException:
+    except BaseException as error:
         close(transport)
+        if not transport.ident:
+            transport.sock.close()  # as its thread would have
+        # It may have left before we said that there is nothing to agree on.
+        lacking = nothing_common(transport) if isinstance(error, _UNAGREED) else ""
+        if lacking:
+            raise IncompatiblePeer(lacking) from error
         raise
     return transport
 
 
+_UNAGREED = (paramiko.SSHException, EOFError, OSError)
 AWAY = "is it overloaded, or cut off?"
 _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout can be raised"
 
@@ -166,8 +191,8 @@ def _login_refused(target: Target) -> LoginRefused:
 
 
 _LEGACY_CURE = (
-    "bring its SSH server up to date; ssh.legacy_algorithms: true in config.yaml offers the weak "
-    "ciphers and MACs of old ones as well"
+    "let its SSH server allow one of these; ssh.legacy_algorithms: true in config.yaml offers the "
+    "weak ciphers and MACs of old ones as well"
 )
 
 

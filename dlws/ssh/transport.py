@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import paramiko
@@ -111,12 +112,19 @@ class Transport(paramiko.Transport):
     _ahead: PendingChannel | None = None
     _refuses_more = False
     _broken = False
+    peer_lists: Mapping[str, list[str]] = {}
+    """The algorithms that the server says it has."""
 
     def offer_legacy_algorithms(self) -> None:
         """Offer ciphers and MACs that are too weak to be offered unasked, behind all others."""
         options = self.get_security_options()
         options.ciphers = (*options.ciphers, *LEGACY_CIPHERS)
         options.digests = (*options.digests, *LEGACY_MACS)
+
+    def _really_parse_kex_init(self, m: Any, ignore_first_byte: bool = False) -> Any:
+        parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
+        self.peer_lists = {key: [*value] for key, value in parsed.items() if _is_list(value)}
+        return parsed
 
     def _send_message(self, data: Any) -> None:
         """Drop what is about a channel that is closed by now. Paramiko decides on a message first
@@ -245,6 +253,10 @@ class Wakeup:
 
     def clear(self) -> None:
         """A buffer that ran empty says nothing of the other one."""
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
 
 
 def close(transport: paramiko.Transport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -59,3 +60,32 @@ def test_values_are_data(value: str, written: str) -> None:
 def test_what_no_quotes_can_hold_is_refused(value: str) -> None:
     with pytest.raises(UsageError, match="cannot stand in an ssh_config"):
         _quoted(value)
+
+
+def test_ssh_config_of_the_user_leads_over_a_chain_and_into_the_one_for_plain_ssh(
+    sshd: Server, tmp_path: Path
+) -> None:
+    """With HOME's file alone: the names of the jump hosts, the user's key, the algorithms."""
+    deploy, key = deploying(sshd, tmp_path), tmp_path / "home/.ssh/own"
+    text = (tmp_path / "config.yaml").read_text()
+    (tmp_path / "config.yaml").write_text(
+        text.replace(f"ssh: {{port: {sshd.port}, key: {sshd.key},", "ssh: {")
+    )
+    key.parent.mkdir(parents=True)
+    shutil.copy(sshd.key, key)
+    (key.parent / "config").write_text(
+        f"Host outer\n HostName 127.0.0.5\nHost inner\n HostName 127.0.0.4\n ProxyJump outer\n"
+        f"Host w2\n ProxyJump inner\n Ciphers aes256-ctr\nHost *\n Port {sshd.port}\n"
+        "  IdentityFile ~/.ssh/own\n User root\n"
+    )
+    (key.parent / "config").chmod(0o600)
+    environment = {"HOME": str(tmp_path / "home")}
+    said = deploy("--nodes", "w2", "execonall", "echo $SSH_CONNECTION", environment=environment)
+    assert "127.0.0.3" in said.stdout
+    deploy("connect", "--print", "w2", environment=environment)
+    plain = ssh(deploy, "w2", "echo", "in")
+    assert plain.stdout == "in\n", plain.stderr
+    written = (tmp_path / "deploy/ssh_config").read_text()
+    assert "ProxyJump dlws-jump-root-127.0.0.5" in written and "Ciphers aes256-ctr" in written
+    trusted = deploy("-y", "hosts", "trust", "w2", environment=environment).stdout
+    assert "jump host 127.0.0.5" in trusted and "jump host 127.0.0.4" in trusted

@@ -12,6 +12,7 @@ from dlws.core.connection import Local, Result
 from dlws.core.errors import UsageError
 from dlws.nodes.node import Login
 from dlws.secrets.vault import Vault
+from dlws.shell.quoting import script
 from tests.support.commands import read
 from tests.support.fakes import Make
 
@@ -87,3 +88,16 @@ def test_the_question_names_what_is_missing_and_changes_nothing(make: Make) -> N
     done = Local().run(sshkey.differences(node), f"{OWN}\n".encode())
     assert done == Result(0, f"differs: user\t{user}\tis missing\n".encode())
     assert os.listdir("/home") == before
+
+
+def test_the_user_that_is_made_does_not_age(tmp_path: Path) -> None:
+    """With PASS_MAX_DAYS of the machine the cluster's own admin was locked out one day."""
+    told = tmp_path / "told"
+    for name in ("useradd", "chage", "install", "getent", "id"):
+        program = tmp_path / name
+        code = "exit 1" if name == "id" else "exit 0"
+        program.write_text(f'#!/bin/sh\necho "{name} $*" >>{told}\n{code}\n')
+        program.chmod(0o755)
+    line = f"PATH={tmp_path}:$PATH; {script(sshkey._INSTALL, 'adam')}"
+    Local().run(line)
+    assert "useradd -m -s /bin/bash adam\nchage -m 0 -M -1 -I -1 -E -1 adam" in told.read_text()

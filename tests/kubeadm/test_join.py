@@ -236,6 +236,21 @@ def test_join_never_resets_a_control_plane(make: Make, ca: bytes, name: str, fla
     assert not any(world.ran(other, RUN) for other in world.fakes)
 
 
+EXPIRED = "Unable to connect to the server: x509: certificate has expired or is not yet valid"
+
+
+def test_expired_certificates_are_renewed_and_nothing_is_reset(make: Make, ca: bytes) -> None:
+    world = make()
+    nodes = Nodes(world, ca, dict(JOINED))
+    nodes.silent |= {"infra01"}
+    nodes.says, nodes.flags["infra01"] = EXPIRED, "control_plane etcd_data"
+    for command in (join.init, lambda cluster: join.join(cluster, cluster.nodes)):
+        with pytest.raises(DeployError, match="certificate has expired") as caught:
+            command(world.cluster)
+        assert "kubeadm certs renew all" in caught.value.cure
+        assert "kubeadm reset" not in caught.value.cure
+
+
 def test_a_worker_with_etcds_data_is_not_reset(make: Make, ca: bytes) -> None:
     world = make()
     nodes = Nodes(world, ca, dict(JOINED))

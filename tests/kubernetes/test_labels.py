@@ -252,3 +252,20 @@ def test_only_selected_nodes_are_labelled(make: Make, fake: Callable[..., FakeAp
     seen = fake(live("infra01"), live("worker01"), live("worker02"))
     labels.apply(make(nodes=("worker01",)).cluster, _vc)
     assert seen.patches.keys() == {"worker01"}
+
+
+@pytest.mark.parametrize(("names", "off", "wanted"), [
+    ((), False, {"rack": "r7", "sku": "big", "fast": "true"}),
+    (("rack",), False, {"rack": "r7"}),
+    ((), True, {"rack": None, "sku": None, "fast": None, "bare": None}),
+    (("fast",), True, {"fast": None}),
+])  # fmt: skip
+def test_marks_are_what_a_machine_says_at_their_keys(
+    tmp_path: Path, names: tuple[str, ...], off: bool, wanted: labels.Wanted
+) -> None:
+    own = "vendor: nvidia, fast: yes, rack: r7, node-group: big"
+    text = THREE.replace("vendor: nvidia", own) + "kubemarks: [rack, sku, fast, bare]\n"
+    config = config_of(tmp_path, text)
+    assert labels.marks(config, config.machines["worker01"], names, off) == wanted
+    with pytest.raises(UsageError, match="kubemarks does not name vc"):
+        labels.marks(config, config.machines["worker01"], ["vc"])

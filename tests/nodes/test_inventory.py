@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from dlws.config import Config, from_text
+from dlws.core.errors import DeployError, UsageError
 from dlws.nodes import inventory
 from dlws.secrets.redaction import revealed
 from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import Target
+from dlws.ssh.ownway import OwnWay
 from tests.support.invocations import unrecorded
 
 MACHINES = """
@@ -145,3 +147,112 @@ def test_a_jump_host_has_a_way_in_of_its_own_and_none_of_the_nodes(tmp_path: Pat
 
 def test_without_a_jump_host_the_way_is_direct(tmp_path: Path) -> None:
     assert {c.via for c in connections(tmp_path, "").values()} == {None}
+
+
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    (tmp_path / ".ssh/config").write_text(text)
+    (tmp_path / ".ssh/config").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+OWN = """
+Host w2
+  HostName w2.elsewhere
+Host w1 10.0.0.1 gate
+  User own
+  Port 77
+  IdentityFile ~/.ssh/own
+  ConnectTimeout 5
+  HostKeyAlias alias-%h
+Host gate
+  ProxyJump first
+  HostName gate.elsewhere
+Host * !gate !first
+  ProxyJump gate
+"""
+
+
+def test_ssh_config_counts_where_config_yaml_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home(tmp_path, monkeypatch, OWN)
+    found = connections(tmp_path, "")
+    assert str(found["i1"].target) == "own@10.0.0.1:77", "by its address"
+    assert str(found["w1"].target) == "eve@10.0.0.2:2222", "its entry has both"
+    assert str(found["w2"].target) == "dlwsadmin@w2.elsewhere:22"
+    assert found["i1"].target.identities == (tmp_path / ".ssh/own",)
+    assert found["i1"].target.key == tmp_path / "deploy/sshkey/id_ed25519"
+    assert found["i1"].target.connect_timeout == 5 and found["w2"].target.connect_timeout == 10
+    assert [str(jump.target) for jump in found["w2"].jumps] == [
+        "dlwsadmin@first:22", "own@gate.elsewhere:77",
+    ]  # fmt: skip
+
+
+def test_config_yaml_wins_and_can_switch_ssh_config_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home(tmp_path, monkeypatch, OWN)
+    text = "ssh: {port: 22, user: bob, connect_timeout: 9, jump_host: 10.9.9.9}\n"
+    found = connections(tmp_path, text)["i1"]
+    assert str(found.target) == "bob@10.0.0.1:22" and found.target.connect_timeout == 9
+    assert [jump.target.address for jump in found.jumps] == ["10.9.9.9"]
+    found = connections(tmp_path, "admin_username: adam\n")["i1"]
+    assert found.target.user == "adam"
+    found = connections(tmp_path, "ssh: {config: false}\n")["i1"]
+    assert str(found.target) == "dlwsadmin@10.0.0.1:22" and not found.jumps
+    assert not found.target.identities
+
+
+def test_a_name_of_ssh_config_is_no_other_identity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home(tmp_path, monkeypatch, "Host w1\n HostKeyAlias one\nHost w2\n HostKeyAlias one\n")
+    found = connections(tmp_path, "")
+    assert found["w1"].target.identity == found["w2"].target.identity == ("one", 22)
+    known = found["w1"].known
+    known.check(*found["w1"].target.identity, b"key", machine="w1")
+    with pytest.raises(DeployError, match="w2 has the host key of w1"):
+        known.check(*found["w2"].target.identity, b"key", machine="w2")
+
+
+def test_a_way_that_cannot_be_gone_is_named_and_no_other_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home(tmp_path, monkeypatch, "ProxyCommand corkscrew proxy 80 %h %p\n")
+    with pytest.raises(UsageError, match=r"ProxyCommand corkscrew .* for 10\.0\.0\.1") as caught:
+        connections(tmp_path, "")["i1"].run("true")
+    assert "ssh.config: false" in caught.value.cure
+    assert not connections(tmp_path, "ssh: {jump_host: gate}\n")["i1"].target.obstacle
+
+
+def test_a_circle_of_jump_hosts_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home(tmp_path, monkeypatch, "Host a\n ProxyJump b\nHost *\n ProxyJump a\n")
+    with pytest.raises(UsageError, match="over more than 8 jump hosts"):
+        connections(tmp_path, "")
+
+
+@pytest.mark.parametrize(("set_agent", "own", "asked"), [
+    ("", "/run/agent", True), ("", "none", False), ("", "", False), ("agent: true", "none", True),
+    ("agent: false", "/run/agent", False),
+])  # fmt: skip
+def test_an_agent_is_asked_where_either_file_says_so(set_agent: str, own: str, asked: bool) -> None:
+    config = config_of(f"ssh: {{{set_agent}}}\n")
+    assert inventory.asks_agent(config.ssh, OwnWay(agent=own)) is asked
+
+
+@pytest.mark.parametrize(("jump", "chain"), [
+    ("gate", "dlwsadmin@gate:22"), ("a@one:23, two", "a@one:23 dlwsadmin@two:22"),
+    ("one,b@two,[fd00::3]:24", "dlwsadmin@one:22 b@two:22 dlwsadmin@fd00::3:24"),
+    ("{host: two, via: [one:5]}", "dlwsadmin@one:5 dlwsadmin@two:22"),
+])  # fmt: skip
+def test_jump_hosts_may_stand_one_before_the_other(jump: str, chain: str, tmp_path: Path) -> None:
+    text = jump if jump.startswith("{") else f'"{jump}"'
+    found = connections(tmp_path, f"ssh: {{jump_host: {text}}}\n")
+    assert [str(hop.target) for hop in found["i1"].jumps] == chain.split()
+    assert found["i1"].jumps == found["w2"].jumps
+
+
+def test_an_empty_place_in_a_chain_is_refused() -> None:
+    with pytest.raises(DeployError, match="is not a jump host"):
+        config_of('ssh: {jump_host: "a,,b"}\n')

@@ -62,6 +62,19 @@ def test_a_failure_quotes_its_last_lines_under_its_title(verb: str) -> None:
     assert getattr(node, verb)("false", check=False) == result
 
 
+def test_a_program_of_ours_is_not_shown_where_it_fails() -> None:
+    """A forced command that answered politely made `status` print 35 lines of our script."""
+    polite = Result(142, b'Please login as the user "ubuntu" rather than the user "root".\n', b"")
+    node = node_of(Fake(rules=[lambda *_: polite]))
+    for program in ("if true; then\n echo no\nfi", "x" * 500):
+        with pytest.raises(CommandFailed) as caught:
+            node.read(program)
+        assert program not in caught.value.message and "ubuntu" in caught.value.message
+        assert caught.value.message.startswith("exit 142 from: a question that dlws asks")
+    with pytest.raises(CommandFailed, match="exit 142 from: uptime"):
+        node.read("uptime")
+
+
 def test_sudo_that_refuses_is_told_apart_from_a_command_that_fails() -> None:
     refusal = Result(1, b"", b"sudo: a password is required\n")
     node = node_of(Fake(rules=[lambda *_: refusal]), Login("eve"))

@@ -159,3 +159,21 @@ def test_a_copy_of_a_directory_is_another_one(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "a")
     ids = [nodelock.directory_id(tmp_path / name) for name in ("a", "b", "link")]
     assert ids[0] == ids[2] != ids[1]
+
+
+def test_an_empty_lock_file_is_broken_on_its_node_and_a_whole_one_is_not(node: Node) -> None:
+    nodelock.ask(node, "take", "aa", "here", who("aa", "here"))
+    assert nodelock.ask(node, "clear").verdict == "changed"
+    assert nodelock.ask(node, "show").token == "aa"
+    node.read("truncate -s 0 /var/lib/dlws/lock")
+    seen = nodelock.ask(node, "take", "bb", "there", who("bb", "there"))
+    assert seen.verdict == "held" and seen.damaged
+    nodelock.break_it(node, nodelock.ask(node, "show"), unrecorded().options)
+    assert nodelock.ask(node, "show").verdict == "none"
+
+
+def test_an_empty_lock_file_is_nobodys_and_can_be_broken() -> None:
+    seen = nodelock.parse("held\n1000 940\n")
+    assert seen.damaged and not seen.free and seen.stale and not seen.token
+    assert seen.words == "its file is empty since 1 min 0 s: nobody knows whose it was"
+    assert nodelock.parse("held\n1000 940").as_data("i1")["state"] == "stale"

@@ -12,8 +12,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from dlws.ssh.client import Ssh
-from dlws.ssh.handshake import ConnectionFailed
+from dlws.core.connection import Result
+from dlws.ssh.client import CommandNotRun, Ssh
+from dlws.ssh.handshake import ConnectionFailed, Target
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
 from tests.support.sshd import Server
@@ -140,3 +141,15 @@ def test_a_socket_of_the_machine_is_reached(sshd: Server) -> None:
 def test_a_socket_that_is_not_there_is_named(sshd: Server) -> None:
     with pytest.raises(ConnectionFailed, match="no socket /nowhere/s"):
         sshd.connect().forward_socket("/nowhere/s")
+
+
+@pytest.mark.parametrize(("said", "cure"), [
+    (b"WARNING: Your password has expired.\nPassword change required but no TTY available.\n",
+     "chage -M -1 -d -1 root"),
+    (b"Please login as the user ubuntu\n", "look for exit or exec"),
+])  # fmt: skip
+def test_a_password_that_has_expired_is_told_from_a_shell_that_runs_nothing(
+    said: bytes, cure: str
+) -> None:
+    error = CommandNotRun(Target("h"), Result(1, b"", said))
+    assert cure in error.cure

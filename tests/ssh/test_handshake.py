@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import pwd
+import subprocess
 from pathlib import Path
 
 import paramiko
@@ -12,7 +15,7 @@ from dlws.ssh.hostkeys import HostKeyChanged, HostKeys
 from dlws.ssh.keys import Keys
 from tests.support.farm.faults import Fault, Wrong
 from tests.support.farm.fixtures import StartFarm
-from tests.support.sshd import ADDRESSES, Server, serving
+from tests.support.sshd import ADDRESSES, Server, serving, write_key
 
 
 def test_an_unknown_host_key_is_learned_and_a_changed_one_refused(
@@ -67,14 +70,14 @@ def test_a_closed_port_is_refused_and_a_wrong_name_unknown(sshd: Server) -> None
 
 
 @pytest.mark.parametrize(("more", "missing"), [
-    ("Ciphers 3des-cbc,aes128-cbc\n", "ciphers"),
-    ("Ciphers aes128-ctr\nMACs hmac-md5,hmac-sha1-96,hmac-sha1\n", "macs"),
+    ("Ciphers 3des-cbc,aes128-cbc\n", "cipher algorithm of ours: it offers 3des-cbc"),
+    ("Ciphers aes128-ctr\nMACs hmac-md5,hmac-sha1-96,hmac-sha1\n", "MAC algorithm of ours"),
 ])  # fmt: skip
 def test_weak_algorithms_are_offered_where_the_configuration_says_so(
     more: str, missing: str, tmp_path: Path
 ) -> None:
     with serving(tmp_path, more=more, addresses=ADDRESSES[:1]) as old:
-        with pytest.raises(ConnectionFailed, match=f"no acceptable {missing}") as caught:
+        with pytest.raises(ConnectionFailed, match=f"it has no {missing}") as caught:
             old.connect().run("true")
         assert "ssh.legacy_algorithms: true" in caught.value.cure
         assert old.connect(legacy_algorithms=True).run("echo in").text == "in"
@@ -111,3 +114,38 @@ def test_a_broken_sshd_is_a_failure_of_its_machine(
         Ssh(target, HostKeys(tmp_path / "known_hosts"), Keys()).run("true")
     assert not isinstance(caught.value, LoginRefused)
     assert farm.settle()[host.name]["connections"] == connections
+
+
+@pytest.mark.parametrize(("more", "told"), [
+    ("Ciphers chacha20-poly1305@openssh.com\n", "cipher algorithm of ours: it offers chacha20"),
+    ("KexAlgorithms diffie-hellman-group14-sha1\n", "key exchange algorithm of ours: it offers d"),
+    ("MACs umac-128-etm@openssh.com\nCiphers aes128-ctr\n", "MAC algorithm of ours: it offers um"),
+])  # fmt: skip
+def test_a_server_with_no_algorithm_of_ours_is_told_with_what_it_offers(
+    more: str, told: str, tmp_path: Path
+) -> None:
+    with serving(tmp_path, more=more, addresses=ADDRESSES[:1]) as odd:
+        with pytest.raises(ConnectionFailed, match=f"it has no {told}.*; dlws accepts ") as caught:
+            odd.connect().run("true")
+        assert "overloaded" not in caught.value.cure
+
+
+def test_a_user_certificate_beside_the_key_lets_in(tmp_path: Path) -> None:
+    write_key(tmp_path / "ca")
+    more = f"TrustedUserCAKeys {tmp_path}/ca.pub\nAuthorizedPrincipalsFile none\n"
+    with serving(tmp_path, more=more, addresses=ADDRESSES[:1]) as server:
+        write_key(tmp_path / "certified")
+        with pytest.raises(LoginRefused):
+            server.connect(key=tmp_path / "certified").run("true")
+        user = pwd.getpwuid(os.getuid()).pw_name
+        sign = ["ssh-keygen", "-q", "-s", "ca", "-I", "who", "-n", user, "certified.pub"]
+        subprocess.run(sign, cwd=tmp_path, check=True)
+        assert server.connect(key=tmp_path / "certified").run("echo in").text == "in"
+
+
+def test_algorithms_of_ssh_config_are_kept_to(tmp_path: Path) -> None:
+    with serving(tmp_path, more="Ciphers aes128-cbc\n", addresses=ADDRESSES[:1]) as odd:
+        allowed = (("ciphers", "+aes128-cbc"), ("kex", "ecdh-sha2-nistp256"))
+        assert odd.connect(algorithms=allowed).run("echo in").text == "in"
+        with pytest.raises(UsageError, match="allows no cipher algorithm"):
+            odd.connect(algorithms=(("ciphers", "chacha20-poly1305@openssh.com"),)).run("true")

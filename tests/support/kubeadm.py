@@ -30,6 +30,8 @@ class Nodes:
         self.begun: set[str] = set()
         self.silent: set[str] = set()
         self.failing: set[str] = set()
+        self.says = ""
+        """What kubectl says on silent nodes."""
         self.flags: dict[str, str] = {}
         """More flags of nodes, by their names."""
         self.addresses: dict[str, str] = {}
@@ -66,6 +68,7 @@ class Nodes:
         if name not in self.members:
             return lines(flags, words)
         if not name.startswith("infra") or name in self.silent:
+            words |= {"api_says": self.says} if name in self.silent and self.says else {}
             return lines(f"kubelet {flags}", words)
         words["ca"] = self.ca
         return lines(f"kubelet control_plane api {flags}", words, self.known())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _TABLE = {
     "etcd_node": "infrastructure zookeeper journalnode",
     "etcd_node_1": (
@@ -26,3 +28,19 @@ NODE_TYPES = (
     "samba_node",
     "all",
 )
+
+_PREFIX, _WORD = r"([a-z0-9.-]{1,253}/)?", r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
+
+def is_label_name(text: str) -> bool:
+    """Whether Kubernetes takes this as the name of a label."""
+    return re.fullmatch(_PREFIX + _WORD, text) is not None
+
+
+def is_label_value(text: str) -> bool:
+    return re.fullmatch(f"({_WORD})?", text) is not None
+
+
+def like(text: str) -> str:
+    """What Kubernetes would take that is most like it; nothing where none of it may stay."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text)[:63].strip("-_.")

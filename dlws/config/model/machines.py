@@ -24,8 +24,8 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 
 
-class JumpHost(Section):
-    """A machine through which others are reached."""
+class Hop(Section):
+    """A machine through which another one is reached."""
 
     host: Text = Field(description="Name or address.")
     user: Text = Field(default="", description="User there; empty: the same as on the nodes.")
@@ -39,19 +39,40 @@ class JumpHost(Section):
     )
 
 
-def _jump_host(value: Any) -> Any:
+def _hop(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     user, _, place = value.rpartition("@")
     host, colon, port = place.rpartition(":")
     if not colon or (":" in host and not host.endswith("]")):
-        host, port = place, "22"
+        host, colon, port = place, "", "22"
     if not host or not port.isdigit():
         raise wrong(f'"{value}" is not a jump host', "Write user@host:port.")
-    return {"host": host.strip("[]"), "user": user, "port": int(port)}
+    given = {"port": int(port)} if colon else {}
+    return {"host": host.strip("[]"), "user": user, **given}
 
 
-Jump = Annotated[JumpHost, BeforeValidator(_jump_host)]
+class JumpHost(Hop):
+    """The last jump host before a machine."""
+
+    via: list[Annotated[Hop, BeforeValidator(_hop)]] = Field(
+        default=[], description="Jump hosts before it, the first one first."
+    )
+
+    @property
+    def hops(self) -> tuple[Hop, ...]:
+        return (*self.via, self)
+
+
+def jump_host(value: Any) -> Any:
+    """A jump host as ssh -J takes it: user@host:port, several of them with commas between."""
+    if not isinstance(value, str):
+        return value
+    *before, last = [_hop(hop.strip()) for hop in value.split(",")]
+    return {**last, "via": before} if before else last
+
+
+Jump = Annotated[JumpHost, BeforeValidator(jump_host)]
 
 
 MAKERS = {"gpu": "nvidia", "npu": "huawei"}
@@ -134,6 +155,9 @@ class Machine(Section):
 class Ssh(Section):
     """How nodes are reached."""
 
+    config: bool = Field(
+        default=True, description="Whether ~/.ssh/config counts where this file says nothing."
+    )
     port: Port = Field(default=22, description="SSH port of the nodes.")
     user: Text = Field(default="", description="User on the nodes; empty: admin_username.")
     key: Text = Field(
@@ -160,7 +184,8 @@ class Ssh(Section):
         default=2, ge=0, le=100, description="How often connecting is tried again."
     )
     jump_host: Jump | None = Field(
-        default=None, description="user@host:port, or host, user, port, key."
+        default=None,
+        description="user@host:port, several with commas between; or host, user, port, key, via.",
     )
     shared_host_keys: bool = Field(
         default=False, description="Whether machines may have one host key; copies have."

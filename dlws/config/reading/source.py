@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from dlws.config.problems import Level, Path, Problem, Spot
+from dlws.config.reading import oddchars
 
 _BYTES = 4 * 1024 * 1024
 _VALUES = 500_000
@@ -124,6 +125,8 @@ def parse(content: bytes, file: str) -> Document:
         text = _decode(content, document)
         document.lines = _LINE_END.split(text)
         document.root = _compose(text, document)
+        for found in oddchars.check(document.root, text):
+            document.problems.append(document.problem("error", *found))
         if document.root is not None:
             document.data = _Reader(document).mapping_at_top(document.root)
     except _Stop:
@@ -165,6 +168,9 @@ def _compose(text: str, document: Document) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         spot = Spot(mark.line + 1, mark.column + 1) if mark else Spot(1, 1)
+        if odd := oddchars.before(document.lines, spot.line):
+            words = f"not valid YAML: there is {oddchars.name(odd[1])} here"
+            _fail(document, odd[0], words, oddchars.cure(odd[1]))
         _fail(
             document, spot, f"not valid YAML: {error.problem or error.context}", _yaml_cure(error)
         )

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from dlws.config.problems import Path, closest, is_secret_key
+from dlws.config.reading import oddchars
 from dlws.config.reading.sources import Sources
 
 _WANTED = {
@@ -42,6 +43,8 @@ def explain_error(item: Any, sources: Sources) -> None:
         _choice(path, shown, context["expected"], sources)
     elif kind in _WANTED:
         wanted, cure = _WANTED[kind]
+        if wanted == "a map" and (odd := oddchars.before([str(item["input"])], 1)):
+            cure = f"There is {oddchars.name(odd[1])} in it. {oddchars.cure(odd[1])}"
         sources.error(path, f"must be {wanted}, not {shown}", cure)
     elif kind in ("greater_than_equal", "less_than_equal"):
         word = "at least" if "ge" in context else "at most"

@@ -50,6 +50,7 @@ _RULES: tuple[Rule, ...] = (
     devices.vendors,
     devices.contradictions,
     kubernetes.labels,
+    kubernetes.label_values,
     kubernetes.manifest,
     users.groups,
     azure.user,

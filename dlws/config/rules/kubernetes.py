@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dlws.config.model.config import Config
-from dlws.config.model.labels import NODE_TYPES
+from dlws.config.model.labels import NODE_TYPES, is_label_name, is_label_value, like
 from dlws.config.model.machines import Machine
-from dlws.config.problems import closest
+from dlws.config.problems import Path, closest
 from dlws.config.reading.sources import Sources
+from dlws.config.rules.walk import at
 
 
 def runtime(config: Config, sources: Sources) -> None:
@@ -58,3 +61,42 @@ def labels(config: Config, sources: Sources) -> None:
             if near
             else f"Use one of {', '.join(NODE_TYPES)}, or node:NAME.",
         )
+
+
+_VALUES = ("sku", "node-group", "vc", "rack", "gpu-type")
+_NAMES = ("type", "vendor", "series")
+"""Keys of machines that become values of labels, and those that become names of some."""
+
+
+def label_values(config: Config, sources: Sources) -> None:
+    """What becomes a label of a node is one that Kubernetes takes."""
+    keys = dict.fromkeys((*_VALUES, *config.kubemarks))
+    for name, machine in config.machines.items():
+        path: Path = ("machines", name)
+        for inside, text in at(machine, (*keys, "labels/*")):
+            if not is_label_value(text):
+                _refused((*path, *inside), f'"{text}" as the value of a label', text, sources)
+        for inside, text in at(machine, _NAMES):
+            if text and not is_label_name(text):
+                _refused((*path, *inside), f'"{text}" as the name of a label', text, sources)
+        _names(machine.labels, (*path, "labels"), sources)
+    _names(config.kubelabels, ("kubelabels",), sources)
+
+
+def _names(labels: Iterable[str], path: Path, sources: Sources) -> None:
+    for label in labels:
+        if not is_label_name(label):
+            words = f'"{label}" as the name of a label'
+            _refused((*path, label), words, label, sources, key=True)
+
+
+def _refused(path: Path, words: str, text: str, sources: Sources, key: bool = False) -> None:
+    near = like(text)
+    sources.error(
+        path,
+        f"Kubernetes does not take {words}",
+        (f"Write {near}. " if near else "")
+        + "It takes letters, digits, '-', '_' and '.', 63 at most, with a letter or digit at both "
+        "ends.",
+        key=key,
+    )

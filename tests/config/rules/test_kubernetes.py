@@ -48,3 +48,29 @@ def test_fingerprints_are_taken_as_they_are_printed(value: str) -> None:
 @pytest.mark.parametrize("value", ["9A296436", "$(id)", FINGERPRINT[1:]])
 def test_what_is_no_fingerprint_is_an_error(value: str) -> None:
     assert_problem(f"kubernetes: {{apt_key: ['{value}']}}", "is not the fingerprint of a key")
+
+
+MACHINE = "machines: {{m1: {{role: infrastructure, {}}}}}"
+
+
+@pytest.mark.parametrize(("text", "words", "cure"), [
+    (MACHINE.format("rack: Row 3/Rack 7"), '"Row 3/Rack 7" as the value', "Write Row-3-Rack-7."),
+    (MACHINE.format("vc: 平台"), '"平台" as the value of a label', "It takes letters, digits"),
+    (MACHINE.format("sku: -a-"), '"-a-" as the value of a label', "Write a."),
+    (MACHINE.format("labels: {zone: a b}"), '"a b" as the value of a label', "Write a-b."),
+    (MACHINE.format("labels: {my zone: a}"), '"my zone" as the name of a label', "Write my-zone."),
+    (MACHINE.format("shelf: 1/2") + "\nkubemarks: [shelf]", '"1/2" as the value', "Write 1-2."),
+    (MACHINE.format("vendor: A & B"), '"A & B" as the name of a label', "Write A-B."),
+    ("kubelabels: {web portal: all}", '"web portal" as the name', "Write web-portal."),
+])  # fmt: skip
+def test_labels_that_kubernetes_refuses_are_named(text: str, words: str, cure: str) -> None:
+    text = text if "machines" in text else minimal(text)
+    text = text if "cluster_name" in text else f"cluster_name: t\nnetwork: {{domain: x.y}}\n{text}"
+    found = [one for one in look(text).problems if words in one.message]
+    assert found and found[0].level == "error" and cure in found[0].cure
+
+
+def test_labels_that_kubernetes_takes_are_taken() -> None:
+    own = "rack: r1, vc: '', labels: {example.org/zone: a_b.c, empty: ''}"
+    text = f"cluster_name: t\nnetwork: {{domain: x.y}}\n{MACHINE.format(own)}\n"
+    assert not [one for one in look(text).problems if "of a label" in one.message]
