@@ -15,8 +15,8 @@ from dlws.core.errors import DeployError, Refused, UsageError
 from jobplatform.model import names
 from jobplatform.store.database import changing
 from jobplatform.store.tables import jobs
-from tests.client.conftest import Person
 from tests.support.platform.clients import PASSWORD
+from tests.support.platform.commands import Person
 
 SUBMIT = ("job", "submit", "--vc", "a", "--image", "torch:1")
 
