@@ -193,10 +193,13 @@ def user_password(session: Session, name: str) -> None:
     deploy/dashboard/admin.token. All tokens of NAME end.
     """
     from dlws.client.api import Client
+    from dlws.runs.plan import local
 
-    with Client.signed_in() as client:
-        client.set_password(name, session.ask_secret(f"New password of {name}"))
-    session.console.changed(f"the password of {name}")
+    password = session.ask_secret(f"New password of {name}")
+    if session.gate.admit(local(f"set the password of {name}")):
+        with Client.signed_in() as client:
+            client.set_password(name, password)
+        session.console.changed(f"set the password of {name}")
 
 
 @user.command("list")

@@ -26,6 +26,13 @@ def shown(session: Session, output: str, found: Any, text: str) -> None:
     )
 
 
+def admitted(session: Session, what: str) -> bool:
+    """Whether this is to be done, and not only said: as with all that changes something."""
+    from dlws.runs.plan import local
+
+    return session.gate.admit(local(what))
+
+
 @click.command()
 @click.argument("address")
 @click.option("--user", metavar="NAME", help="Whose password is asked for; not with --token.")
@@ -54,7 +61,9 @@ def login(
         session.console.redactor.add([secret])
         client.transport.token = secret if token else client.login(str(user), secret)
         me = client.me()
-        keep(Account(client.transport.address, me["user"], client.transport.token, ca_file or ""))
+        found = Account(client.transport.address, me["user"], client.transport.token, ca_file or "")
+        if admitted(session, f"keep the token of {found.user} for {found.address}"):
+            keep(found)
     shown(session, output, me, f"signed in as {me['user']}; virtual clusters: "
           f"{', '.join(me['vcs']) or 'none yet'}")  # fmt: skip
 
@@ -128,9 +137,10 @@ def submit(
     given |= {"cpu_millis": jobfile.cpu_millis(cpu), "memory_mib": jobfile.memory_mib(memory)}
     fields = jobfile.read(file) if file else {}
     wanted = jobfile.request(fields, ctx.meta.get(_WORDS, ()), given, env)
-    with Client.signed_in() as client:
-        number = client.submit(wanted)
-    shown(ctx.obj, output, {"id": number}, number)
+    if admitted(ctx.obj, f"submit the job {wanted['name']} to {wanted['vc']}"):
+        with Client.signed_in() as client:
+            number = client.submit(wanted)
+        shown(ctx.obj, output, {"id": number}, number)
 
 
 @job.command("list")
@@ -215,7 +225,8 @@ def _asks(verb: str, words: str) -> None:
         from dlws.client.api import Client
 
         with Client.signed_in() as client:
-            found = {number: client.ask(number, verb) for number in jobs}
+            wanted = [one for one in jobs if admitted(session, f"{verb} the job {one}")]
+            found = {number: client.ask(number, verb) for number in wanted}
         shown(session, output, found, "\n".join(f"{one}: {found[one]}" for one in found))
 
 

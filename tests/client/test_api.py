@@ -177,6 +177,20 @@ def test_a_log_is_followed_to_its_end(person: Person) -> None:
     assert (followed.stdout, followed.stderr) == ("line\n" * 3, "the job is finished\n")
 
 
+def test_a_dry_run_changes_nothing(person: Person) -> None:
+    person("--dry-run", "login", person.address, "--user", "bob", stdin=f"{PASSWORD}\n")
+    assert not account.place().exists()
+    person.signs_in()
+    number = submitted(person, "--", "ls")
+    assert submitted(person, "--dry-run", "--", "ls") == ""
+    person("job", "stop", number, "--dry-run")
+    with Client.signed_in() as client:
+        assert [one["status"] for one in client.jobs()] == ["unapproved"]
+    person.signs_in("root")
+    person("user", "password", "ann", "--dry-run", stdin=f"{PASSWORD}\n")
+    person("login", person.address, "--user", "ann", stdin=f"{PASSWORD}\n", code=4)
+
+
 def test_an_administrator_gives_a_password(person: Person) -> None:
     person.signs_in("root")
     person("user", "password", "ann", stdin=f"{PASSWORD}\n")
