@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import socket
 import sys
+import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -19,7 +21,8 @@ from jobplatform.store.migrations import upgrade
 
 ADMINISTRATOR = "Administrator"
 PORT = 5000
-ALIVE, PASSED = Path("/tmp/alive"), Path("/tmp/passed")
+_PLACE = Path(tempfile.gettempdir())
+ALIVE, PASSED = _PLACE / "alive", _PLACE / "passed"
 """Touched by the manager before each pass, and after each that came to its end: for probes."""
 _YEAR = 365 * 86400
 _LOG = logging.getLogger("jobplatform")
@@ -85,6 +88,7 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.manager.homes import Share
     from jobplatform.manager.loop import Manager
 
+    signal.signal(signal.SIGTERM, _leave)
     share = Share(told.share, told.claim) if told.share else None
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     one = Manager(made, Cluster(told.kubernetes), holder, share)
@@ -96,6 +100,12 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
         except Exception as error:  # the next pass begins anew; nothing is kept in memory
             _LOG.warning("this pass ended early: %s: %s", type(error).__name__, error)
         time.sleep(1)
+
+
+def _leave(number: int, frame: object) -> None:
+    """End now: as process 1 of a container, this would go on for its whole time of grace. What a
+    pass leaves half done, the next manager finds."""
+    sys.exit(0)
 
 
 if __name__ == "__main__":
