@@ -74,10 +74,10 @@ def cluster(server: Server, tmp_path: Path) -> Iterator[Cluster]:
 
 
 def test_a_list_is_read_page_by_page(server: Server, cluster: Cluster) -> None:
-    first = {"items": [1], "metadata": {"continue": "x"}}
+    first = {"items": [{"a": 1}], "metadata": {"continue": "x"}}
     server.answers["GET /api/v1/pods"] = 200, json.dumps(first).encode()
-    server.answers["GET /api/v1/podsx"] = 200, b'{"items": [2]}'
-    assert cluster.all("pods") == [1, 2]
+    server.answers["GET /api/v1/podsx"] = 200, b'{"items": [{"b": 2}]}'
+    assert cluster.all("pods") == [{"a": 1}, {"b": 2}]
     assert server.asked[0][1] == {"limit": ["500"]}
 
 
