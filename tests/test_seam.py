@@ -18,6 +18,7 @@ SEAM = {
     "ssh/client.py": {"paramiko", "socket"},
     "ssh/streams.py": {"paramiko"},
     "ssh/transport.py": {"paramiko", "socket"},
+    "client/transport.py": {"http", "ssl"},  # the job platform's API
     "kubernetes/api.py": {"kubernetes", "urllib3"},
     "kubernetes/kubeconfig.py": {"kubernetes"},  # the client library's settings; connects nowhere
     "kubernetes/tunnel.py": {"socket"},  # carries the API client's connections through Ssh

@@ -183,6 +183,25 @@ def user_add(
         database.apply(changes)
 
 
+@user.command("password")
+@click.argument("name")
+@click.pass_obj
+def user_password(session: Session, name: str) -> None:
+    """Give NAME a password for the job platform; it is asked for, or a line of standard input.
+
+    You are signed in there as an administrator: `login ADDRESS --token`, with the token in
+    deploy/dashboard/admin.token. All tokens of NAME end.
+    """
+    from dlws.client.api import Client
+    from dlws.runs.plan import local
+
+    password = session.ask_secret(f"New password of {name}")
+    if session.gate.admit(local(f"set the password of {name}")):
+        with Client.signed_in() as client:
+            client.set_password(name, password)
+        session.console.changed(f"set the password of {name}")
+
+
 @user.command("list")
 @_OUTPUT
 @click.pass_obj
@@ -324,13 +343,26 @@ def vc_add(session: Session, /, name: str, output: str, **values: Any) -> None:
 @_OUTPUT
 @click.pass_obj
 def vc_list(session: Session, output: str) -> None:
-    """List the virtual clusters with their quotas."""
+    """List the virtual clusters with their quotas; without config.yaml, those open to you."""
+    if not (session.options.directory / "config.yaml").exists():
+        return _open_to_me(session, output)
     from dlws.database import vcs
     from dlws.database.client import opened
 
     with opened(session.cluster) as database:
         found = vcs.known(database)
     _shown(session, output, [{"name": name, **row} for name, row in found.items()])
+
+
+def _open_to_me(session: Session, output: str) -> None:
+    """What a user without the cluster's directory sees: the platform's answer."""
+    from dlws.client import shown as pages
+    from dlws.client.api import Client
+
+    with Client.signed_in() as client:
+        found = client.vcs()
+    text = json.dumps(found, indent=2, ensure_ascii=False) if output == "json" else pages.vcs(found)
+    session.console.data(text)
 
 
 @vc.command("update")

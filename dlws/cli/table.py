@@ -117,6 +117,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "database",
         "Divide the cluster into virtual clusters, each with a quota of devices and its users",
     ),
+    "login": (
+        "job",
+        "Sign in to the job platform at ADDRESS, such as https://cluster.example.org/apis",
+    ),
+    "logout": ("job", "Sign out of the job platform: the token that `login` keeps ends"),
+    "job": (
+        "job",
+        "Submit jobs to the job platform, watch them and stop them; `login` comes first",
+    ),
     "status": (
         "status",
         "Show whether nodes are reachable, what they are, and whether they are Ready",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlws.config.problems import closest
 from dlws.core import resources
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KIND = "images"
 PREBUILD, TEMPLATE = "prebuild.sh", ".j2"
+ABOUT = "image.yaml"
+"""Says what else an image of ours is called; it is no part of the context."""
 _IN_A_CHECKOUT = ("src/docker-images", "docker-images")
 """Where a checkout of the ancestor has its images."""
 
@@ -52,7 +54,26 @@ class Context:
                     )
                 own[place] = (name, path)
             found |= own
+        found.pop(ABOUT, None)
         return dict(sorted(found.items()))
+
+    @property
+    def aliases(self) -> list[str]:
+        """Its other names, in small letters."""
+        path = None if self.of_checkout else resources.files(self.layers).get(ABOUT)
+        return [str(one).lower() for one in _about(path).get("aliases") or ()] if path else []
+
+
+def _about(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        found = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no YAML", "write lines such as  aliases: [NAME]") from error
+    if not isinstance(found, dict) or not isinstance(found.get("aliases"), list | None):
+        raise UsageError(f"{path} has no list of aliases", "write  aliases: [NAME]")
+    return found
 
 
 def load_all(config: Config, directory: Path) -> dict[str, Context]:
@@ -103,10 +124,11 @@ def _sources(config: Config, directory: Path) -> list[Path]:
 def named(config: Config, directory: Path, words: Sequence[str]) -> list[Context]:
     """The contexts with these names (capitals do not count); all where there are no words."""
     known = load_all(config, directory)
+    known = {alias: one for one in known.values() for alias in one.aliases} | known
     if lacking := [word for word in words if word.lower() not in known]:
         raise UsageError(*_no_context(config, directory, lacking, known))
-    chosen = list(dict.fromkeys(word.lower() for word in words)) or list(known)
-    return [known[word] for word in chosen]
+    chosen = {known[word.lower()].name: known[word.lower()] for word in words or known}
+    return list(chosen.values())
 
 
 def _no_context(

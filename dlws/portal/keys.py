@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PLACE = "deploy/dashboard"
 _NAMES: Mapping[str, str] = {
     "jwt.key": "the key that tokens are signed with",
+    "admin.token": "the token of the job platform's Administrator",
     "master.token": "the portal's own token",
     "admin.password": "the password of the administrator of Grafana and of users' dashboard",
     "logging.password": "the password of Elasticsearch",

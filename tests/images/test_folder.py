@@ -49,6 +49,25 @@ def test_a_directory_of_contexts_is_a_source_as_it_is(tmp_path: Path) -> None:
         folder.load_all(config(tmp_path, "gone"), tmp_path)
 
 
+def test_an_image_is_found_by_its_other_names_once(tmp_path: Path) -> None:
+    given = config(tmp_path)
+    words = ["RestfulAPI2", "jobmanager2", "platform"]
+    (found,) = folder.named(given, tmp_path, words)
+    assert found.name == "platform" and "image.yaml" not in found.placed
+    assert [one.name for one in folder.named(given, tmp_path, [])].count("platform") == 1
+    write(tmp_path / "templates/images", "restfulapi2/Dockerfile")  # a site's own comes first
+    assert [one.name for one in folder.named(given, tmp_path, words[:1])] == ["restfulapi2"]
+
+
+@pytest.mark.parametrize("text", ["[", "x", "aliases: x", "- a"])
+def test_what_an_image_says_of_itself_is_checked(tmp_path: Path, text: str) -> None:
+    place = tmp_path / "templates/images/toy"
+    write(place, "Dockerfile")
+    (place / "image.yaml").write_text(text)
+    with pytest.raises(UsageError, match=r"toy/image\.yaml"):
+        folder.named(config(tmp_path), tmp_path, ["toy"])
+
+
 def test_names_without_a_context_say_where_was_looked_and_how_to_name_one(tmp_path: Path) -> None:
     write(tmp_path / "more", "restfulapi2/Dockerfile")
     with pytest.raises(UsageError) as caught:

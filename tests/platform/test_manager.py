@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from jobplatform.manager.kubernetes import Away
+from jobplatform.kubernetes import Away
 from jobplatform.manager.loop import LEASE, LostLease, Manager
 from jobplatform.model import reasons
 from jobplatform.model.request import Request

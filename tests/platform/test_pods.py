@@ -17,10 +17,10 @@ from jobplatform.manager.pods import (
     Person,
     label,
     literal,
-    namespace,
     objects,
     pod,
 )
+from jobplatform.model.names import namespace
 from jobplatform.model.request import Request
 from tests.support.platform.clients import JOB
 

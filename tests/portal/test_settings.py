@@ -11,7 +11,7 @@ from dlws.portal import keys, settings
 from tests.support.examples import AWKWARD, filled_in
 from tests.support.fakes import Make
 
-SECRETS = {"jwt.key", "master.token", "admin.password", "logging.password"}
+SECRETS = {"jwt.key", "admin.token", "master.token", "admin.password", "logging.password"}
 
 
 def made(directory: Path) -> dict[str, str]:

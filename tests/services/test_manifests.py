@@ -16,8 +16,6 @@ from tests.support.examples import SERVICES, cluster_of, filled_in, objects_of
 _ROOT = "starts as root, with the capabilities that it names: "
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "writes to its own files": {
-        "restfulapi2/restfulapi2": "an image of the platform: apache writes beside its programs",
-        "jobmanager2/jobmanager2": "the same image",
         "openresty/openresty": "its logs and temporary files lie in its own tree",
         "logging/elasticsearch": "it writes its keystore beside its programs",
         "logging/kibana": "it compiles its page beside its programs",
@@ -26,8 +24,6 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "runs as root": {
         "nginx/nginx": f"{_ROOT}ports below 1024; it serves as nobody",
         "openresty/openresty": f"{_ROOT}it serves as nobody",
-        "restfulapi2/restfulapi2": f"{_ROOT}files of users, under their ids",
-        "jobmanager2/jobmanager2": f"{_ROOT}directories of users, under their ids",
         "storagemanager/storagemanager": f"{_ROOT}it reads directories of all users",
         "logging/fluent-bit": f"{_ROOT}it reads the logs of all pods",
         "flexvolume/installer": "the directory of kubelet's plugins is root's",

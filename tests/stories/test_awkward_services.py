@@ -63,23 +63,28 @@ def test_the_database_reads_its_password_and_lies_where_it_should(found: Found) 
     assert {"name": "MYSQL_ROOT_HOST", "value": "localhost"} in spec["containers"][0]["env"]
 
 
-@pytest.mark.parametrize("service", ["restfulapi2", "jobmanager2", "repairmanager2"])
-def test_the_platform_reads_its_settings(found: Found, service: str) -> None:
-    settings = yaml.safe_load(secret(found, service)["config.yaml"])
+def test_the_job_platform_reads_its_secrets_and_where_its_database_is(found: Found) -> None:
+    assert secret(found, "restfulapi2") == {
+        "database-password": f"db{AWKWARD}", "admin-token": f"admin.token{AWKWARD}",
+    }  # fmt: skip
+    assert secret(found, "jobmanager2") == {"database-password": f"db{AWKWARD}"}
+    for service, kind in [("restfulapi2", "DaemonSet"), ("jobmanager2", "Deployment")]:
+        spec = body(found, service, kind)["spec"]["template"]["spec"]
+        for one in [*spec.get("initContainers", []), *spec["containers"]]:
+            told = {row["name"].removeprefix("PLATFORM_DATABASE_"): row["value"]
+                    for row in one["env"]}  # fmt: skip
+            assert told == {"HOST": "10.96.0.19", "PORT": "3306", "USER": AWKWARD,
+                            "NAME": "DLWSCluster-6f1f2d6e-0000-4000-8000-000000000001"}  # fmt: skip
+
+
+def test_the_settings_of_other_services_are_read(found: Found) -> None:
+    settings = yaml.safe_load(secret(found, "repairmanager2")["config.yaml"])
     assert settings["mysql"] == {"hostname": "10.96.0.19", "port": 3306, "username": AWKWARD,
                                  "password": f"db{AWKWARD}"}  # fmt: skip
     assert settings["jwt"]["secret_key"] == f"jwt{AWKWARD}"
     assert settings["storage-mount-path"] == f"{PATH}/links"
     assert settings["custom_mounts"] == [{"hostPath": PATH}]
     assert settings["UserGroups"]["DLWSAdmins"]["Allowed"] == ["o'neil@example.org"]
-
-
-def test_pods_have_the_shares_at_their_paths(found: Found) -> None:
-    spec = body(found, "restfulapi2", "DaemonSet")["spec"]["template"]["spec"]
-    paths = [one["hostPath"]["path"] for one in spec["volumes"] if "hostPath" in one]
-    assert f"{PATH}/links" in paths
-    assert paths == [one["mountPath"] for one in spec["containers"][0]["volumeMounts"]
-                     if one["name"].startswith("share")]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -161,6 +166,10 @@ def test_a_database_elsewhere_takes_the_place_of_ours(tmp_path: Path) -> None:
     cluster = cluster_of(tmp_path, filled_in(mysql_host="db.example.org"))
     everything = objects_of(cluster)
     assert everything["mysql"] == []
-    settings = yaml.safe_load(secret(everything, "restfulapi2")["config.yaml"])
+    settings = yaml.safe_load(secret(everything, "repairmanager2")["config.yaml"])
     assert settings["mysql"]["hostname"] == "db.example.org"
+    spec = body(everything, "jobmanager2", "Deployment")["spec"]["template"]["spec"]
+    assert {"name": "PLATFORM_DATABASE_HOST", "value": "db.example.org"} in spec["containers"][0][
+        "env"
+    ]
     assert Templates(cluster)

@@ -22,7 +22,7 @@ from tests.support.invocations import unrecorded
 
 EXAMPLE = ROOT / "config.yaml.example"
 SERVICES = sorted(path.parent.name for path in (templates() / "services").glob("*/service.yaml"))
-KEPT = ("jwt.key", "master.token", "admin.password", "logging.password")
+KEPT = ("jwt.key", "admin.token", "master.token", "admin.password", "logging.password")
 """What `webui` makes in deploy/dashboard."""
 AWKWARD = " p'a\"s$s ${w}: %s [?] {{x}} \\n\\ ü🔑 #1;` "
 

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from jobplatform.api.app import create
+from jobplatform.kubernetes import Logs
 from jobplatform.model.rights import ADMIN, CLUSTER, COLLABORATOR, USER, vc
 from jobplatform.store import people, vcs
 from jobplatform.store.database import changing
@@ -54,8 +55,8 @@ def settle(engine: Engine) -> dict[str, str]:
 
 
 @contextmanager
-def serving(engine: Engine) -> Iterator[TestClient]:
-    with TestClient(create(engine), raise_server_exceptions=False) as client:
+def serving(engine: Engine, source: Logs | None = None) -> Iterator[TestClient]:
+    with TestClient(create(engine, source), raise_server_exceptions=False) as client:
         yield client
 
 

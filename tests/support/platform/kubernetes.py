@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from jobplatform.manager.kubernetes import Away, Object, Refused
+from jobplatform.kubernetes import Away, Object, Refused
 from jobplatform.manager.pods import ATTEMPT, JOB, WORKER
 
 LONG_AGO = "2020-01-01T00:00:00Z"
@@ -23,6 +24,7 @@ class FakeKubernetes:
         self.nodes = {name: node(name, devices) for name in nodes}
         self.runs: Counter[tuple[str, str]] = Counter()
         self.sent: list[str] = []
+        self.logs: dict[tuple[str, str], list[bytes]] = {}
 
     def all(self, kind: str, selector: str = "") -> list[Object]:
         self._answer()
@@ -62,6 +64,18 @@ class FakeKubernetes:
             found["metadata"].pop("finalizers", None)
             if "deletionTimestamp" in found["metadata"]:
                 del self.objects["pods", space, pod]
+
+    def log(self, space: str, pod: str, since: str) -> Iterator[bytes] | None:
+        """From a whole second on, as Kubernetes does; `logs` has what a pod printed."""
+        self._answer()
+        if self.refusal:
+            raise Refused(self.refusal)
+        found = self.logs.get((space, pod))
+        return (
+            None
+            if found is None
+            else iter([one for one in found if one[:19].decode() >= since[:19]])
+        )
 
     def _answer(self) -> None:
         if self.away:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import socket
 import sys
+import tempfile
 import time
 import uuid
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -18,6 +21,9 @@ from jobplatform.store.migrations import upgrade
 
 ADMINISTRATOR = "Administrator"
 PORT = 5000
+_PLACE = Path(tempfile.gettempdir())
+ALIVE, PASSED = _PLACE / "alive", _PLACE / "passed"
+"""Touched by the manager before each pass, and after each that came to its end: for probes."""
 _YEAR = 365 * 86400
 _LOG = logging.getLogger("jobplatform")
 
@@ -71,25 +77,35 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     import uvicorn
 
     from jobplatform.api.app import create
+    from jobplatform.kubernetes import ACCOUNT, Cluster
 
-    migrate(told, made, given)
-    uvicorn.run(create(made), host="", port=PORT, access_log=False, server_header=False)
+    source = Cluster(told.kubernetes) if ACCOUNT.exists() else None
+    uvicorn.run(create(made, source), host="", port=PORT, access_log=False, server_header=False)
 
 
 def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
+    from jobplatform.kubernetes import Cluster
     from jobplatform.manager.homes import Share
-    from jobplatform.manager.kubernetes import Cluster
     from jobplatform.manager.loop import Manager
 
+    signal.signal(signal.SIGTERM, _leave)
     share = Share(told.share, told.claim) if told.share else None
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     one = Manager(made, Cluster(told.kubernetes), holder, share)
     while True:
+        ALIVE.touch()
         try:
             one.turn()
+            PASSED.touch()
         except Exception as error:  # the next pass begins anew; nothing is kept in memory
             _LOG.warning("this pass ended early: %s: %s", type(error).__name__, error)
         time.sleep(1)
+
+
+def _leave(number: int, frame: object) -> None:
+    """End now: as process 1 of a container, this would go on for its whole time of grace. What a
+    pass leaves half done, the next manager finds."""
+    sys.exit(0)
 
 
 if __name__ == "__main__":

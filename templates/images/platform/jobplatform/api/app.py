@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 
 from jobplatform import __version__
-from jobplatform.api import legacy, v1, v1_people
+from jobplatform.api import legacy, logs, v1, v1_people
+from jobplatform.kubernetes import Away, Logs
 from jobplatform.store.database import Unavailable, reading
 from jobplatform.store.people import Taken
 from jobplatform.store.vcs import InUse
@@ -26,15 +27,15 @@ HEADERS = {
 }
 
 
-def create(engine: Engine) -> FastAPI:
-    """The application over a database. No page may call it from a browser: there is no CORS, and
-    no cookie counts."""
+def create(engine: Engine, source: Logs | None = None) -> FastAPI:
+    """The application over a database, and what has the logs of jobs. No page may call it from a
+    browser: there is no CORS, and no cookie counts."""
     app = FastAPI(
         title="Job platform", version=__version__, docs_url=None, redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
-    app.state.engine = engine
-    for router in (v1.router, v1_people.router, legacy.router):
+    app.state.engine, app.state.logs = engine, source
+    for router in (v1.router, logs.router, v1_people.router, legacy.router):
         app.include_router(router)
     _answer_mistakes(app)
     app.middleware("http")(_bounded)
@@ -52,7 +53,8 @@ def _ready(request: Request) -> dict[str, str]:
 
 def _answer_mistakes(app: FastAPI) -> None:
     answers: dict[type[Exception], Callable[[Request, Any], Response]] = {
-        Unavailable: lambda request, error: _away(),
+        Unavailable: lambda request, error: _away("the database"),
+        Away: lambda request, error: _away("Kubernetes"),
         Taken: lambda request, error: _said(409, str(error)),
         InUse: lambda request, error: _said(409, str(error)),
         RequestValidationError: lambda request, error: _said(422, _places(error)),
@@ -61,8 +63,8 @@ def _answer_mistakes(app: FastAPI) -> None:
         app.add_exception_handler(kind, answer)
 
 
-def _away() -> Response:
-    detail = "the database does not answer now; nothing was changed"
+def _away(who: str) -> Response:
+    detail = f"{who} does not answer now; nothing was changed"
     return JSONResponse({"detail": detail}, 503, {**HEADERS, "Retry-After": "5"})
 
 

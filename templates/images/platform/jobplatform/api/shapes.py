@@ -32,6 +32,10 @@ class NewPassword(Strict):
     new: Password
 
 
+class OnlyPassword(Strict):
+    password: Password
+
+
 class NewToken(Strict):
     label: Line
     days: Annotated[int, Field(ge=1, le=365)] = 30
@@ -80,6 +84,15 @@ class Created(BaseModel):
 
 class Status(BaseModel):
     status: str
+
+
+class Log(BaseModel):
+    """A piece of a log; `more`: there is more of it now. `cursor` is for `after`."""
+
+    text: str
+    cursor: str
+    status: str
+    more: bool
 
 
 class Reason(BaseModel):

@@ -97,6 +97,15 @@ def user(given: shapes.NewUser, me: Admin, connection: Writer) -> None:
     people.record(connection, me.name, "set user", given.name)
 
 
+@router.put("/users/{name}/password", status_code=204, tags=["administration"])
+def password_of(name: str, given: shapes.OnlyPassword, me: Admin, connection: Writer) -> None:
+    """Give a person another password; administrators of the cluster only. All tokens end."""
+    if people.identity_of(connection, name) is None:
+        raise HTTPException(404, "there is no such person")
+    people.set_password(connection, name, given.password)
+    people.record(connection, me.name, "set password", name)
+
+
 @router.get("/rights", tags=["administration"])
 def rights_of_all(me: Me, connection: Reader) -> list[dict[str, Any]]:
     """The access list, as far as you administer it."""

@@ -15,9 +15,9 @@ from datetime import datetime, timezone
 from sqlalchemy import Engine
 
 from jobplatform.admission import Decision, decide
+from jobplatform.kubernetes import Kubernetes, Refused
 from jobplatform.manager import machine, walls
 from jobplatform.manager.homes import Share
-from jobplatform.manager.kubernetes import Kubernetes, Refused
 from jobplatform.manager.machine import Step
 from jobplatform.manager.observed import Seen
 from jobplatform.manager.pods import ATTEMPT, JOB, Attempt, objects, tombstone

@@ -3,13 +3,13 @@ as a value where Kubernetes takes a value."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jobplatform.manager.devices import NO_GPU
+from jobplatform.model import names
 from jobplatform.model.request import Request
 
 JOB, ATTEMPT, WORKER = "dlws.io/job", "dlws.io/attempt", "dlws.io/worker"
@@ -47,25 +47,17 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        return f"job-{self.id}-{self.number}"
+        return names.attempt(self.id, self.number)
 
     @property
     def namespace(self) -> str:
-        return namespace(self.request.vc)
+        return names.namespace(self.request.vc)
 
     def worker(self, index: int) -> str:
-        return f"{self.name}-worker-{index}"
+        return names.worker(self.id, self.number, index)
 
     def host(self, index: int) -> str:
         return f"{self.worker(index)}.{self.name}"
-
-
-def namespace(vc: str) -> str:
-    """A namespace of its own for each virtual cluster, whatever it is called."""
-    if re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?", vc):
-        return f"vc-{vc}"
-    words = re.sub(r"[^a-z0-9]+", "-", vc.lower()).strip("-")[:40]
-    return f"vc-{words}-{hashlib.sha256(vc.encode()).hexdigest()[:8]}".replace("--", "-")
 
 
 def literal(text: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobplatform.manager.pods import JOB, namespace
+from jobplatform.manager.pods import JOB
+from jobplatform.model.names import namespace
 
 Built = tuple[str, str, dict[str, Any]]
 

@@ -1,8 +1,9 @@
-"""Kubernetes as the manager speaks with it: few verbs, plain JSON, no client library."""
+"""Kubernetes as the manager and the API speak with it: few verbs, plain JSON, no client library."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,8 +11,9 @@ import urllib3
 
 Object = dict[str, Any]
 GROUPS = {"networkpolicies": "apis/networking.k8s.io/v1"}
-_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE = 500
+_LONGEST = 1024 * 1024
 
 
 class Away(Exception):
@@ -36,13 +38,19 @@ class Kubernetes(Protocol):
         """Take a pod's finalizers away. It may be gone already."""
 
 
+class Logs(Protocol):
+    def log(self, space: str, pod: str, since: str) -> Iterator[bytes] | None:
+        """The lines that a pod's container printed from a second on, each behind its time; None:
+        there is no such pod."""
+
+
 class Cluster:
     """The cluster in which this runs, by the pod's own service account."""
 
-    def __init__(self, address: str, account: Path = _ACCOUNT) -> None:
+    def __init__(self, address: str, account: Path = ACCOUNT) -> None:
         self.address, self.account = address.rstrip("/"), account
         self.pool = urllib3.PoolManager(
-            ca_certs=str(account / "ca.crt"), retries=False,
+            ca_certs=str(account / "ca.crt"), retries=False, maxsize=8,
             timeout=urllib3.Timeout(connect=3, read=20),
         )  # fmt: skip
 
@@ -67,6 +75,25 @@ class Cluster:
         body = {"metadata": {"finalizers": None}}
         self._ask("PATCH", f"{self._path('pods', space)}/{pod}", body, taken=404)
 
+    def log(self, space: str, pod: str, since: str) -> Iterator[bytes] | None:
+        url = f"{self._path('pods', space)}/{pod}/log"
+        asked = {"timestamps": "true", **({"sinceTime": since} if since else {})}
+        try:
+            answer = self.pool.request(
+                "GET", url, fields=asked, headers=self._headers(), preload_content=False
+            )
+            if answer.status == 200:
+                return _lines(answer, url)
+            data = answer.data
+        except urllib3.exceptions.HTTPError as error:
+            raise Away(f"GET {url}: {error}") from error
+        _read(answer.status, data, 404, f"GET {url}")
+        return None
+
+    def _headers(self) -> dict[str, str]:
+        token = (self.account / "token").read_text().strip()  # Kubernetes renews the file
+        return {"Authorization": f"Bearer {token}"}
+
     def _path(self, kind: str, space: str = "") -> str:
         within = f"/namespaces/{space}" if space else ""
         return f"{self.address}/{GROUPS.get(kind, 'api/v1')}{within}/{kind}"
@@ -75,15 +102,31 @@ class Cluster:
         self, method: str, url: str, body: Object | None = None, taken: int = 0,
         fields: dict[str, str] | None = None,
     ) -> Any:  # fmt: skip
-        token = (self.account / "token").read_text().strip()  # Kubernetes renews the file
         kind = "merge-patch+json" if method == "PATCH" else "json"
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": f"application/{kind}"}
+        headers = {**self._headers(), "Content-Type": f"application/{kind}"}
         data = None if body is None else json.dumps(body).encode()
         try:
             answer = self.pool.request(method, url, body=data, fields=fields, headers=headers)
         except urllib3.exceptions.HTTPError as error:
             raise Away(f"{method} {url}: {error}") from error
         return _read(answer.status, answer.data, taken, f"{method} {url}")
+
+
+def _lines(answer: urllib3.BaseHTTPResponse, url: str) -> Iterator[bytes]:
+    """The lines of an answer as it comes; one that is too long is cut."""
+    rest = b""
+    try:
+        for data in answer.stream(65536):
+            *whole, rest = (rest + data).split(b"\n")
+            yield from (line + b"\n" for line in whole)
+            if len(rest) > _LONGEST:
+                yield rest + b"\n"
+                rest = b""
+        yield rest
+    except urllib3.exceptions.HTTPError as error:
+        raise Away(f"GET {url}: {error}") from error
+    finally:
+        answer.close()  # the reader may have had enough of it
 
 
 def _read(code: int, data: bytes, taken: int, what: str) -> Any:

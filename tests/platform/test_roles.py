@@ -1,0 +1,122 @@
+"""The image's roles, as a container starts them: what they are told, and what they then do."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from jobplatform import __main__ as roles
+from jobplatform.settings import Missing, settings
+from jobplatform.store import people
+from jobplatform.store.database import changing, reading
+from tests.support import ROOT
+from tests.support.mariadb import MariaDb
+from tests.support.platform.databases import NAME
+
+GIVEN = {"PLATFORM_DATABASE_NAME": "DLWSCluster-1"}
+TOKEN = "t" * 40
+
+
+def test_what_is_not_told_has_a_usual_value() -> None:
+    told = settings(GIVEN)
+    assert (told.host, told.port, told.user, told.share) == ("mysql", 3306, "root", None)
+    assert told.kubernetes == "https://kubernetes.default.svc:443"
+    assert settings({**GIVEN, "KUBERNETES_SERVICE_HOST": "fd00::1"}).kubernetes == (
+        "https://[fd00::1]:443"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [({}, "set PLATFORM_DATABASE_NAME"), ({**GIVEN, "PLATFORM_DATABASE_PORT": "x"}, "no number"),
+     ({**GIVEN, "PLATFORM_SHARE": "/s"}, "together")],
+)  # fmt: skip
+def test_what_is_missing_is_named(given: dict[str, str], why: str) -> None:
+    with pytest.raises(Missing, match=why):
+        settings(given)
+
+
+@pytest.fixture
+def told(empty: Engine, mariadb: MariaDb, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The variables and files of a container whose database is the real one."""
+    password = "it's $ecret"
+    mariadb.ask("CREATE USER platform@'%%' IDENTIFIED BY %s", password)
+    mariadb.ask("GRANT ALL ON *.* TO platform@'%'")
+    (tmp_path / "password").write_text(f"{password}\n")
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    yield {
+        "PLATFORM_DATABASE_NAME": NAME, "PLATFORM_DATABASE_HOST": "127.0.0.1",
+        "PLATFORM_DATABASE_PORT": str(mariadb.port), "PLATFORM_DATABASE_USER": "platform",
+        "PLATFORM_DATABASE_PASSWORD_FILE": str(tmp_path / "password"),
+        "PLATFORM_ADMIN_TOKEN_FILE": str(tmp_path / "token"), "TMPDIR": str(tmp_path),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def container(told: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("container")
+def test_migrating_lets_the_administrator_in_and_may_be_repeated(empty: Engine) -> None:
+    for _ in range(2):
+        assert roles.main(["migrate"]) == 0
+    with reading(empty) as connection:
+        assert people.by_token(connection, TOKEN) == "Administrator"
+        assert people.caller(connection, "Administrator").administers
+
+
+@pytest.mark.usefixtures("container")
+def test_a_short_token_and_a_wrong_password_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "token").write_text("short")
+    assert roles.main(["migrate"]) == 1
+    assert "is shorter than 32 characters" in capsys.readouterr().err
+    (tmp_path / "password").unlink()
+    assert roles.main(["migrate"]) == 1
+    assert "password cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("container")
+def test_an_account_gets_its_password_from_standard_input(
+    empty: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert roles.main(["migrate"]) == 0
+    for given, code in (("short\n", 1), ("a good long password\n", 0)):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(given))
+        assert roles.main(["account", "ann"]) == code
+    with changing(empty) as connection:
+        assert people.sign_in(connection, "ann", "a good long password") == "ok"
+
+
+def test_a_manager_that_can_do_nothing_lives_on_and_ends_when_it_is_told_to(
+    told: dict[str, str], tmp_path: Path
+) -> None:
+    """There are no tables and no Kubernetes: no pass comes to its end."""
+    place = ROOT / "templates/images/platform"
+    with (tmp_path / "said").open("wb") as said:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "jobplatform", "manager"], cwd=place, stderr=said,
+            env={**os.environ, **told},
+        )  # fmt: skip
+    try:
+        while b"this pass ended early" not in (tmp_path / "said").read_bytes():
+            assert running.poll() is None, (tmp_path / "said").read_text()
+            time.sleep(0.05)
+        assert (tmp_path / "alive").exists() and not (tmp_path / "passed").exists()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+    finally:
+        running.kill()
+        running.wait()
