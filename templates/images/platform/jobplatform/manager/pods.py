@@ -54,10 +54,14 @@ class Attempt:
         return namespace(self.request.vc)
 
     def worker(self, index: int) -> str:
-        return f"{self.name}-worker-{index}"
+        return worker_name(self.id, self.number, index)
 
     def host(self, index: int) -> str:
         return f"{self.worker(index)}.{self.name}"
+
+
+def worker_name(job: str, attempt: int, index: int) -> str:
+    return f"job-{job}-{attempt}-worker-{index}"
 
 
 def namespace(vc: str) -> str:
