@@ -14,7 +14,6 @@ from jobplatform.model import status
 from jobplatform.store.people import Taken
 from jobplatform.store.tables import acl, jobs, storage, vc
 
-
 _MOST = 1e12
 """Processors that a quota may name: more is no number of them."""
 
