@@ -220,3 +220,28 @@ def test_aliases_in_aliases_are_refused_before_they_are_written_out() -> None:
         list(documents("a: &a [*a]\n", "s/x.yaml"))
     ((found, _),) = documents("a: &a [1]\nb: *a\n", "s/x.yaml")
     assert found == {"a": [1], "b": [1]}
+
+
+def test_only_who_measures_file_systems_sees_all_of_a_node(
+    pods: list[tuple[str, dict[str, Any]]],
+) -> None:
+    whole = {
+        name
+        for name, spec in pods
+        for volume in spec.get("volumes", [])
+        if volume.get("hostPath", {}).get("path") == "/"
+    }
+    assert whole == {"prometheus"}
+
+
+def test_jobs_do_not_reach_who_takes_orders_without_a_password(tmp_path: Path) -> None:
+    found = objects_of(cluster_of(tmp_path, filled_in()))
+    policies = {
+        one.name: one.body["spec"]
+        for objects in found.values()
+        for one in objects
+        if one.kind.name == "NetworkPolicy" and one.namespace == "kube-system"
+    }
+    for name in ("alertmanager", "reaper"):
+        assert policies[name]["podSelector"] == {"matchLabels": {"app": name}}
+        assert policies[name]["ingress"] == [{"from": [{"podSelector": {}}]}]
