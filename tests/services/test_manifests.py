@@ -10,7 +10,8 @@ import pytest
 
 from dlws.core.errors import UsageError
 from dlws.services.folder import load_all
-from dlws.services.manifests import documents, references, template_of
+from dlws.services.kinds import Kinds
+from dlws.services.manifests import documents, objects, references, template_of
 from tests.support.examples import SERVICES, cluster_of, filled_in, objects_of
 
 _ROOT = "starts as root, with the capabilities that it names: "
@@ -245,3 +246,24 @@ def test_jobs_do_not_reach_who_takes_orders_without_a_password(tmp_path: Path) -
     for name in ("alertmanager", "reaper"):
         assert policies[name]["podSelector"] == {"matchLabels": {"app": name}}
         assert policies[name]["ingress"] == [{"from": [{"podSelector": {}}]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, spec: {scope: x},"
+        " metadata: {name: a}}",
+        "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: [x]}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: [x]}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, annotations: x}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [80]}}",
+        "{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {jobTemplate: x}}",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {template: {spec: x}}}",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {template:"
+        " {metadata: x, spec: {}}}}",
+    ],
+)
+def test_a_manifest_of_another_shape_is_named_with_its_line(text: str) -> None:
+    found = list(documents(f"---\n{text}", "shop/a.yaml"))
+    with pytest.raises(UsageError, match=r"shop/a.yaml:2: this \w+ has another shape"):
+        objects(found, "shop", "default", Kinds())
