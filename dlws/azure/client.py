@@ -34,6 +34,9 @@ T = TypeVar("T")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _POLL = 5
 """Seconds between two questions, where Azure does not say how many."""
+_LONGEST = 600
+"""Seconds that are waited at most, whatever Azure asks for."""
+_NUMBER = re.compile(r"[0-9]{1,9}")
 SUBSCRIPTIONS = "2022-12-01"
 
 
@@ -217,11 +220,12 @@ class Azure:
     def pause(self, headers: Mapping[str, str]) -> None:
         """Wait as long as Azure asks before the next question."""
         after = {name.lower(): value for name, value in headers.items()}
-        if (milliseconds := after.get("retry-after-ms", "")).isdecimal():
-            time.sleep(int(milliseconds) / 1000)
+        milliseconds, seconds = after.get("retry-after-ms", ""), after.get("retry-after", "")
+        if _NUMBER.fullmatch(milliseconds):
+            time.sleep(min(int(milliseconds) / 1000, _LONGEST))
         else:
-            text = after.get("retry-after", "")
-            time.sleep(int(text) if text.isdecimal() and int(text) else _POLL)
+            asked = int(seconds) if _NUMBER.fullmatch(seconds) else 0
+            time.sleep(min(asked or _POLL, _LONGEST))
 
 
 def _result(poller: Any, _: str) -> Any:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _COLUMNS = ("RESULT", "NODES", "CIS", "SUBJECT", "FOUND", "WANTED", "CURE")
 _SHOWN = 3
 """So many things are named of each point; --output json has all."""
+_WIDEST = 200
+"""Characters of each of them."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,18 @@ def as_json(found: Sequence[Result]) -> str:
     return json.dumps({"met": met, "points": rows}, indent=2, ensure_ascii=False)
 
 
+def _cell(text: str) -> str:
+    """What a node says, on one line of a modest length."""
+    line = " ".join(text[: 4 * _WIDEST].split())
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 3]}..."
+
+
 def table(found: Sequence[Result]) -> str:
     """A row for each point and what is found, equal nodes together; those not met come first."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for one in found:
         more = f" and {len(one.found) - _SHOWN} more" if len(one.found) > _SHOWN else ""
-        says = ("; ".join(one.found[:_SHOWN]) + more) if one.found else "as wanted"
+        says = ("; ".join(map(_cell, one.found[:_SHOWN])) + more) if one.found else "as wanted"
         cure = one.cure if one.found else ""
         result = "failure" if one.found else "ok"
         groups.setdefault((result, one.id, one.subject, says, one.wanted, cure), []).append(

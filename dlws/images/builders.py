@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dlws.core.errors import DeployError
-from dlws.images import commands, stage
+from dlws.images import archive, commands, stage
 from dlws.images.commands import Job
 from dlws.images.engine import Engine, formats, quoted
 from dlws.shell.quoting import script, sh
@@ -105,6 +105,7 @@ class OnNode:
 
             line = sh("docker", "save", reference)
             self.node.read(line, sudo=True, echo=keep, bounds=None, title="docker save")
+        archive.check(tar, reference, self.node.name)
         self.engine.run("load", f"--input={tar}", doing=f"loading {reference}")
 
 

@@ -12,7 +12,7 @@ from dlws.core.resources import template
 from dlws.core.text import split_lines
 from dlws.nodes.node import CommandFailed
 from dlws.registry.start import configured, machine
-from dlws.registry.status import sized
+from dlws.registry.status import NUMBER, sized
 from dlws.runs.plan import Planned
 from dlws.shell.quoting import sh
 
@@ -43,7 +43,7 @@ def parsed(answer: str) -> Garbage:
     """What gc.sh printed."""
     rows = [line.partition(" ")[::2] for line in split_lines(answer)]
     blobs = [rest.split() for kind, rest in rows if kind == "blobs"]
-    if not all(len(one) == 2 and all(map(str.isdecimal, one)) for one in blobs):
+    if not all(len(one) == 2 and all(map(NUMBER.fullmatch, one)) for one in blobs):
         raise DeployError(
             f"the registry's node gives an answer that makes no sense: {answer[:200]!r}"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 ON_NODES = "/etc/dlws/registry-ca.crt"
 GOOD = "answers"
+NUMBER = re.compile(r"[0-9]{1,18}")
+"""A number in what a node says: Python refuses to read one of thousands of digits."""
 _HERE = "this machine"
 _SCARCE = 0.05
 """The part of its disk that has to be free."""
@@ -132,7 +135,7 @@ def parsed(answer: str) -> Look:
         return found
 
     def number(kind: str, words: int = 1, place: int = 0) -> int:
-        return next((int(row[place]) for row in of(kind, words) if row[place].isdecimal()), 0)
+        return next((int(row[place]) for row in of(kind, words) if NUMBER.fullmatch(row[place])), 0)
 
     return Look(
         dict(of("unit", 2)),

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -141,8 +142,8 @@ def objects(
     """The objects of a service in the order in which they are applied."""
     for body, source in found:
         _check(body, source)
-    kinds.learn([body for body, _ in found])
-    made = [_object(body, source, service, namespace, kinds) for body, source in found]
+    _learn(kinds, found)
+    made = [_read(body, source, service, namespace, kinds) for body, source in found]
     by_key: dict[Key, Object] = {}
     for one in made:
         if one.key in by_key:
@@ -152,7 +153,7 @@ def objects(
             )
         by_key[one.key] = one
     ordered = sorted(made, key=lambda one: rank(one.kind.name))
-    return [_hashed(_with_inputs(one, by_key)) for one in ordered]
+    return [_finished(one, by_key) for one in ordered]
 
 
 def _check(body: Any, source: str) -> None:
@@ -165,6 +166,35 @@ def _check(body: Any, source: str) -> None:
     ):
         if not isinstance(value, str) or not value:
             raise UsageError(f"{source}: this object has no {name}", f"give it a {name} (a text)")
+
+
+def _learn(kinds: Kinds, found: Sequence[tuple[Json, str]]) -> None:
+    for body, source in found:
+        with _shaped(body, source):
+            kinds.learn([body])
+
+
+def _read(body: Json, source: str, service: str, namespace: str, kinds: Kinds) -> Object:
+    with _shaped(body, source):
+        return _object(body, source, service, namespace, kinds)
+
+
+def _finished(one: Object, by_key: Mapping[Key, Object]) -> Object:
+    with _shaped(one.body, one.source):
+        return _hashed(_with_inputs(one, by_key))
+
+
+@contextmanager
+def _shaped(body: Json, source: str) -> Iterator[None]:
+    """UsageError where an object has a text or a list where its kind has a map, or lacks a key."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{source}: this {body['kind']} has another shape than its kind: "
+            f"{type(error).__name__}: {str(error)[:200]}",
+            "correct it: kubectl explain says what a kind has",
+        ) from error
 
 
 def _object(body: Json, source: str, service: str, namespace: str, kinds: Kinds) -> Object:

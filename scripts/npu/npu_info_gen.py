@@ -97,12 +97,21 @@ def gathered():
     return dict(told, device_list=found)
 
 
+def write(path, text):
+    """Writes a new file: who else may write there could have made the name a link to any other."""
+    if path.is_symlink() or path.exists():
+        path.unlink()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(str(path), flags, 0o644), "w") as file:
+        file.write(text)
+
+
 def keep(files, place):
     """Puts the files in place, each whole, and removes those of cards that are gone."""
     place.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         new = place / f".{name}.new"
-        new.write_text(text)
+        write(new, text)
         new.replace(place / name)
     for old in place.glob("device[0-9]*"):
         if old.name not in files:

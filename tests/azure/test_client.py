@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dlws.azure import client
 from tests.support.arm.cluster import Site
 from tests.support.arm.server import SECRET, TENANT
 from tests.support.arm.world import SUBSCRIPTION
@@ -65,3 +67,18 @@ def test_a_cloud_that_is_not_there(site: Site) -> None:
     done = site("list", code=1)
     assert "127.0.0.1" in done.stderr and "Traceback" not in done.output
     assert SECRET not in done.output
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [({}, 5), ({"Retry-After": "17"}, 17), ({"retry-after-ms": "1500"}, 1.5),
+     ({"Retry-After": "999999999"}, 600), ({"retry-after-ms": "9" * 5000}, 5)],
+)  # fmt: skip
+def test_azure_is_waited_for_and_not_for_ever(
+    headers: dict[str, str], seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("dlws.azure.client.time.sleep", slept.append)
+    nobody: Any = None
+    client.Azure.pause(nobody, headers)
+    assert slept == [seconds]

@@ -71,6 +71,12 @@ def test_the_table_names_what_is_missed_and_fails(
     assert results == sorted(results, key=lambda result: result != "failure")
 
 
+def test_no_node_makes_the_table_endless() -> None:
+    found = ("x" * 1_000_000, "a\n" * 300_000)
+    lines = cis.table([cis.Result("w1", "4.1", "s", found, "w", "c")]).splitlines()
+    assert len(lines) == 2 and len(lines[1]) < 1000 and "x..." in lines[1]
+
+
 def test_json_has_all(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     world = make()
     answering(world)

@@ -19,6 +19,7 @@ from dlws.images.builders import Here, OnNode
 from dlws.images.commands import Job
 from dlws.images.engine import Engine
 from tests.support.fakes import World
+from tests.support.images import saved
 
 Make = Callable[..., World]
 JOB = Job("web", "r:5000/web:1-arm64", "arm64", "Dockerfile", "abc", {})
@@ -47,7 +48,7 @@ class FakeEngine(Engine):
             if word.startswith("--output="):
                 Path(word.removeprefix("--output=")).write_bytes(b"saved")
             if word.startswith("--input="):
-                assert Path(word.removeprefix("--input=")).read_bytes() == b"the image"
+                assert Path(word.removeprefix("--input=")).read_bytes() == saved(JOB.reference)
         return Result(0)
 
 
@@ -99,7 +100,7 @@ def built(make: Make, tmp_path: Path, bases: Sequence[str], code: int) -> tuple[
             return Result(0, "\n".join(dict.fromkeys(there)).encode())
         if " docker build " in line:
             return Result(code, b"", b"COPY failed\n")
-        return Result(0, b"the image") if "docker save" in line else None
+        return Result(0, saved(JOB.reference)) if "docker save" in line else None
 
     world.fakes["worker02"].rules.append(answer)
     (tmp_path / "context").mkdir()

@@ -81,6 +81,16 @@ def test_what_npu_smi_says_is_kept_whole_and_what_is_gone_is_removed(
         assert (place / names[1]).read_text() == f"said of {names[1][-1]}\n"
 
 
+def test_root_writes_through_no_link_of_others(gen: ModuleType, tmp_path: Path) -> None:
+    place, victim = tmp_path / "npu_smi", tmp_path / "shadow"
+    place.mkdir()
+    victim.write_text("root\n")
+    (place / ".device0.new").symlink_to(victim)
+    gen.keep({"device0": "said"}, place)
+    assert victim.read_text() == "root\n"
+    assert (place / "device0").read_text() == "said" and not (place / "device0").is_symlink()
+
+
 def test_it_becomes_a_service_once(
     gen: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,6 +191,18 @@ def test_a_denial_counts(api: Api) -> None:
     assert api("root", "POST", "/api/v1/jobs", json={**JOB, "vc": "b"}).status_code == 201
 
 
+def test_who_is_in_a_group_with_a_persons_number_has_the_groups_rights_alone(api: Api) -> None:
+    root_s = {"name": "bob", "uid": 2004, "gid": 3000, "groups": [2000]}
+    assert api("root", "PUT", "/api/v1/users", json=root_s).status_code == 204
+    assert api("bob", "GET", "/api/v1/me").json()["administrator"] is False
+    with changing(api.engine) as connection:
+        connection.execute(text(
+            "INSERT INTO acl (identityName, identityId, resource, permissions, isDeny) "
+            "VALUES ('team', 2000, 'Cluster/VC:a', 1, 0)"
+        ))  # fmt: skip
+    assert api("bob", "GET", "/api/v1/me").json()["vcs"] == {"a": 1, "b": 1}
+
+
 def test_hole_19_the_job_number_is_ours(api: Api) -> None:
     old = {"jobName": "n", "vcName": "a", "image": "x:1", "cmd": "ls", "jobId": "mine"}
     numbers = {api("ann", "POST", "/PostJob", json=old).json()["jobId"] for _ in range(2)}

@@ -9,6 +9,8 @@ from sqlalchemy import Engine, update
 
 from jobplatform.kubernetes import Away
 from jobplatform.manager.loop import LEASE, LostLease, Manager
+from jobplatform.manager.pods import ATTEMPT, WORKER
+from jobplatform.manager.pods import JOB as JOB_LABEL
 from jobplatform.model import reasons
 from jobplatform.model.request import Request
 from jobplatform.store import jobs, people, vcs
@@ -381,3 +383,76 @@ def test_the_lease_is_kept_by_the_databases_clock(site: Site) -> None:
         site.manager._check_lease()
     with reading(site.engine) as connection:
         assert connection.execute(job_events.select()).all() == []
+
+
+def forged(site: Site, name: str, phase: str, space: str = "vc-a", **labels: str) -> None:
+    """A pod that a node made and bound to itself, with a state of its choice."""
+    meta = {"name": name, "namespace": space, "labels": labels}
+    site.cluster.objects["pods", space, name] = {
+        "metadata": meta, "spec": {"nodeName": "n2"}, "status": {"phase": phase}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {JOB_LABEL: "x"},
+        {JOB_LABEL: "x", ATTEMPT: "one", WORKER: "0"},
+        {JOB_LABEL: "x", ATTEMPT: "9" * 5000, WORKER: "0"},
+    ],
+)
+def test_a_pod_with_labels_that_make_no_sense_stops_no_job(
+    site: Site, labels: dict[str, str]
+) -> None:
+    forged(site, "odd", "Running", **labels)
+    number = site.submit()
+    site.turns()
+    assert site.job(number).jobStatus == "running"
+    assert "delete pods odd" not in site.cluster.sent
+
+
+def test_a_service_with_half_of_our_labels_stops_no_pass(site: Site) -> None:
+    meta = {"name": "odd", "namespace": "x", "labels": {JOB_LABEL: site.submit()}}
+    site.cluster.objects["services", "x", "odd"] = {"metadata": meta}
+    assert site.manager.turn()
+
+
+@pytest.mark.parametrize("space", ["vc-a", "vc-b"])
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_node_does_not_end_the_jobs_of_other_nodes(site: Site, space: str, phase: str) -> None:
+    number = site.submit(device="V100", devices=1)
+    site.turns()
+    assert site.cluster.pods()[f"job-{number}-1-worker-0"]["spec"]["nodeName"] == "n1"
+    ours = {JOB_LABEL: number, ATTEMPT: "1"}
+    forged(site, f"job-{number}-1-worker-1", phase, space, **ours, **{WORKER: "1"})
+    forged(site, "job-of-mine", phase, space, **ours, **{WORKER: "0"})
+    forged(site, f"job-{number}-7-worker-0", phase, space,
+           **{JOB_LABEL: number, ATTEMPT: "7", WORKER: "0"})  # fmt: skip
+    site.turns()
+    assert site.job(number).jobStatus == "running"
+    site.cluster.end(f"job-{number}-1-worker-0")
+    site.turns()
+    assert site.job(number).jobStatus == "finished"
+
+
+@pytest.mark.parametrize("text", ["ImpvYk5hbWUi", "W10=", "NQ==", "{", '{"jobName": 1, "envs": 5}'])
+def test_a_row_that_nobody_can_read_keeps_no_other_from_running(site: Site, text: str) -> None:
+    odd, good = site.submit(), site.submit()
+    site.long_ago(odd, jobParams=text)
+    site.turns()
+    assert (site.job(odd).jobStatus, site.job(good).jobStatus) == ("error", "running")
+
+
+def test_a_job_of_somebody_without_numbers_keeps_no_other_from_ending(site: Site) -> None:
+    number, other = site.submit(device="V100", devices=1), site.submit(device="V100", devices=1)
+    site.turns()
+    with changing(site.engine) as connection:
+        # Its workers were not made yet, when the person lost the numbers.
+        connection.execute(identity.update().values(groups="5"))
+    site.cluster.objects = {
+        key: one for key, one in site.cluster.objects.items() if number not in key[2]
+    }
+    for job in (number, other):
+        site.ask(job, "killing")
+    site.turns()
+    assert site.job(other).jobStatus == "killed"

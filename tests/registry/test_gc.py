@@ -88,6 +88,7 @@ def test_an_upload_counts_for_an_hour(disk: Disk) -> None:
     assert disk.found().uploads == ()
 
 
-def test_an_answer_that_is_none() -> None:
+@pytest.mark.parametrize("number", ["many", "9" * 5000, "\u0661"])
+def test_an_answer_that_is_none(number: str) -> None:
     with pytest.raises(DeployError, match="makes no sense"):
-        parsed("blobs many\n")
+        parsed(f"blobs 1 {number}\n")

@@ -34,6 +34,10 @@ def test_what_a_node_prints() -> None:
     assert parsed(f"readonly\tyes\n{TEXT}").readonly
 
 
+def test_a_number_that_nobody_can_read_is_none() -> None:
+    assert parsed(f"used\t{'9' * 5000}\nuploads\t3\n") == Look(uploads=3)
+
+
 @pytest.mark.parametrize("text", ["image\tx\n", "disk\t1\n"])
 def test_an_answer_that_is_none(text: str) -> None:
     with pytest.raises(DeployError, match="makes no sense"):

@@ -10,7 +10,8 @@ import pytest
 
 from dlws.core.errors import UsageError
 from dlws.services.folder import load_all
-from dlws.services.manifests import documents, references, template_of
+from dlws.services.kinds import Kinds
+from dlws.services.manifests import documents, objects, references, template_of
 from tests.support.examples import SERVICES, cluster_of, filled_in, objects_of
 
 _ROOT = "starts as root, with the capabilities that it names: "
@@ -216,3 +217,49 @@ def test_aliases_in_aliases_are_refused_before_they_are_written_out() -> None:
         list(documents("a: &a [*a]\n", "s/x.yaml"))
     ((found, _),) = documents("a: &a [1]\nb: *a\n", "s/x.yaml")
     assert found == {"a": [1], "b": [1]}
+
+
+def test_only_who_measures_file_systems_sees_all_of_a_node(
+    pods: list[tuple[str, dict[str, Any]]],
+) -> None:
+    whole = {
+        name
+        for name, spec in pods
+        for volume in spec.get("volumes", [])
+        if volume.get("hostPath", {}).get("path") == "/"
+    }
+    assert whole == {"prometheus"}
+
+
+def test_jobs_do_not_reach_who_takes_orders_without_a_password(tmp_path: Path) -> None:
+    found = objects_of(cluster_of(tmp_path, filled_in()))
+    policies = {
+        one.name: one.body["spec"]
+        for objects in found.values()
+        for one in objects
+        if one.kind.name == "NetworkPolicy" and one.namespace == "kube-system"
+    }
+    for name in ("alertmanager", "reaper"):
+        assert policies[name]["podSelector"] == {"matchLabels": {"app": name}}
+        assert policies[name]["ingress"] == [{"from": [{"podSelector": {}}]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, spec: {scope: x},"
+        " metadata: {name: a}}",
+        "{apiVersion: v1, kind: Secret, metadata: {name: a}, stringData: [x]}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, labels: [x]}}",
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, annotations: x}}",
+        "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [80]}}",
+        "{apiVersion: batch/v1, kind: CronJob, metadata: {name: a}, spec: {jobTemplate: x}}",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {template: {spec: x}}}",
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: a}, spec: {template:"
+        " {metadata: x, spec: {}}}}",
+    ],
+)
+def test_a_manifest_of_another_shape_is_named_with_its_line(text: str) -> None:
+    found = list(documents(f"---\n{text}", "shop/a.yaml"))
+    with pytest.raises(UsageError, match=r"shop/a.yaml:2: this \w+ has another shape"):
+        objects(found, "shop", "default", Kinds())

@@ -26,6 +26,8 @@ from dlws.kubernetes.status import Row
 from dlws.nodes import nodelock, questions, resume
 from dlws.nodes.node import Login, Node
 from dlws.prepare import hosts, runtime
+from dlws.registry import gc as registry_gc
+from dlws.registry import status as registry_status
 from dlws.shell import files, recorder
 from dlws.shell.files import File
 from dlws.storage import mount
@@ -112,6 +114,10 @@ def configured(kind: str) -> Callable[[str], None]:
     return read
 
 
+LOOKED = (
+    "unit\tdlws-registry@main\tactive\nimage\ta/b\t1\tsha256:0\ndisk\t10\t5\nused\t3\nuploads\t1\n"
+)
+GARBAGE = "manifest a@sha256:0\nblobs 3 400\nupload a/b\nreadonly\n"
 SHARES = "active active yes 4096 1048576 262144\nactive inactive no 0 0 0\n"
 SEALING = controlplane.encoded(controlplane.encryption("b3RoZXI=")).decode()
 MOUNTS = mounts_of(shared := from_text(SHARED), shared.machines["w1"], {})
@@ -145,6 +151,8 @@ PARSERS: dict[str, tuple[tuple[str, ...], Callable[[str], object]]] = {
     "hosts": ((HOSTS,), lambda text: hosts.merged(text, ["10.0.0.1 api", "10.0.0.2 api"])),
     "changes": (("changed: x\nchanged: y",), lambda text: node_of("").count_changes(text.encode())),
     "shares": ((SHARES,), shares),
+    "registry": ((LOOKED,), lambda text: registry_status.parsed(text).images),
+    "garbage": ((GARBAGE,), lambda text: registry_gc.parsed(text).lines),
     "units": (("active\ninactive",), lambda text: mount._active(node_of(text), ["a", "b"])),
     "encryption": ((SEALING,), sealing),
     "put": ((STATES,), lambda text: node_of(text).put_tree(FILES)),

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import tarfile
+from collections.abc import Sequence
 
 from tests.support.https import Site
 
@@ -27,3 +30,19 @@ class Image:
         index = json.dumps({"manifests": [{"digest": chosen, "platform": platform}]}).encode()
         self.site.content["/v2/lib/pause/manifests/3.2"] = index
         return self.blob(index, "manifests")
+
+
+def packed(members: Sequence[tuple[str, bytes]]) -> bytes:
+    """A tar of files by their names, which may be there twice."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in members:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def saved(*names: str) -> bytes:
+    """What `docker save` makes of an image with these names."""
+    return packed([("manifest.json", json.dumps([{"Config": "c", "RepoTags": names}]).encode())])

@@ -8,7 +8,8 @@ looked at: a manager that slept too long makes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 
@@ -41,6 +42,16 @@ class LostLease(Exception):
     """Another manager leads now: this one stops where it is."""
 
 
+@contextmanager
+def _alone(job: str) -> Iterator[None]:
+    """What Kubernetes refuses, or nobody can read, of one job keeps no other from going on: it is
+    logged, and tried again with the next pass."""
+    try:
+        yield
+    except (LookupError, Refused, TypeError, ValueError) as error:
+        _LOG.warning("job %s cannot go on: %s: %s", job, type(error).__name__, error)
+
+
 class Manager:
     """A manager. `point(name)` is called where the process might die, for tests that let it."""
 
@@ -62,10 +73,12 @@ class Manager:
         for row, words in world.broken:
             self._move_row(row, status.ERROR, Reason("refused", {"words": words}))
         for one in list(world.live.values()):
-            self._advance(one, world)
+            with _alone(one.row.jobId):
+                self._advance(one, world)
         world = self._look()
         for decision in decide(world.snapshot()):
-            self._carry_out(decision, world)
+            with _alone(decision.job):
+                self._carry_out(decision, world)
         self._sweep(world)
         return True
 
@@ -240,7 +253,7 @@ class Manager:
         for kind, found in world.others:
             meta = found["metadata"]
             one = world.live.get(meta["labels"][JOB])
-            if one is None or str(one.row.attempt) != meta["labels"][ATTEMPT]:
+            if one is None or str(one.row.attempt) != meta["labels"].get(ATTEMPT):
                 self._check_lease()
                 self.kubernetes.delete(kind, meta["namespace"], meta["name"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +11,11 @@ from typing import Any
 from jobplatform.admission import Amount
 from jobplatform.manager.devices import RESOURCES, amount
 from jobplatform.manager.pods import ATTEMPT, FINALIZER, JOB, WORKER
+from jobplatform.model import names
 
 Object = Mapping[str, Any]
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _NO_START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
@@ -36,7 +39,13 @@ class Seen:
 
 
 def ours(pod: Object) -> bool:
-    return JOB in (pod["metadata"].get("labels") or {})
+    """Whether it is a pod that the manager made, by all of its labels and by its name. Others can
+    give a pod of theirs some of the labels; a node can, too."""
+    meta = pod["metadata"]
+    labels = meta.get("labels") or {}
+    job, attempt, worker = (str(labels.get(one, "")) for one in (JOB, ATTEMPT, WORKER))
+    numbers = all(_NUMBER.fullmatch(one) for one in (attempt, worker))
+    return numbers and meta["name"] == names.worker(job, int(attempt), int(worker))
 
 
 def seen(pod: Object, alive: Set[str]) -> Seen:

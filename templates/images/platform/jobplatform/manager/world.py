@@ -15,7 +15,7 @@ from jobplatform.manager import devices, observed
 from jobplatform.manager.machine import View
 from jobplatform.manager.observed import Object, Seen
 from jobplatform.manager.pods import Person
-from jobplatform.model import status
+from jobplatform.model import names, status
 from jobplatform.model.request import Request, read
 
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9._+-]{0,63}")
@@ -109,8 +109,10 @@ def build(
     for row in rows:
         try:
             live[row.jobId] = Live(row, read(row.jobParams), placement(row.placement))
-        except (TypeError, ValueError) as error:
-            broken.append((row, str(error).splitlines()[0][:200]))
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
+                ValueError) as error:  # fmt: skip
+            words = f"its row cannot be read: {error}".splitlines()[0]
+            broken.append((row, words[:200]))
     alive = {node["metadata"]["name"] for node in nodes if not _out(node)}
     strays, taken = _sort(live, pods, alive)
     resources = {node["metadata"]["name"]: devices.resource(node) for node in nodes}
@@ -127,6 +129,8 @@ def _sort(
     for pod in pods:
         one = observed.seen(pod, alive) if observed.ours(pod) else None
         job = live.get(one.job) if one else None
+        if one is not None and job is not None and not _belongs(one, job):
+            one = job = None
         if one is not None and job is not None:
             job.pods.append(one)
         elif one is not None:
@@ -136,6 +140,18 @@ def _sort(
         if not counted and not gone:
             taken[pod.get("spec", {}).get("nodeName", "")] += observed.requests(pod)
     return strays, taken
+
+
+def _belongs(pod: Seen, job: Live) -> bool:
+    """Whether it is where the manager makes this job's pods: in its namespace, and a worker of the
+    current attempt on its own node. A node can make pods of any name that are bound to itself, and
+    says how these do; it must not speak for the workers of other nodes."""
+    if pod.namespace != names.namespace(job.request.vc) or not 0 < pod.attempt <= job.row.attempt:
+        return False
+    nodes = job.placement.nodes
+    if pod.attempt < job.row.attempt or not pod.node or not nodes:
+        return True
+    return pod.node in nodes[pod.worker : pod.worker + 1]
 
 
 def _out(node: Object) -> bool:

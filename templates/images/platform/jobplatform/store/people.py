@@ -30,12 +30,17 @@ def by_token(connection: Connection, token: str) -> str | None:
 def caller(connection: Connection, name: str) -> rights.Caller:
     """The person with the rights as they are now: nothing is remembered between requests."""
     found = connection.execute(select(identity.c.groups).where(identity.c.identityName == name))
+    # An entry of a person's has the uid as its number, which may be that of a group, too.
+    persons = select(acl, identity.c.id.label("person")).outerjoin(
+        identity, acl.c.identityName == identity.c.identityName
+    )
     entries = (
         rights.Entry(
-            row.identityName, row.identityId, row.resource, row.permissions, bool(row.isDeny)
+            row.identityName, 0 if row.person else row.identityId, row.resource, row.permissions,
+            bool(row.isDeny),
         )
-        for row in connection.execute(select(acl))
-    )
+        for row in connection.execute(persons)
+    )  # fmt: skip
     return rights.caller(name, _numbers(found.scalar_one_or_none()), entries)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,9 @@ from jobplatform.admission import Vc
 from jobplatform.model import status
 from jobplatform.store.people import Taken
 from jobplatform.store.tables import acl, jobs, storage, vc
+
+_MOST = 1e12
+"""Processors that a quota may name: more is no number of them."""
 
 
 class InUse(Exception):
@@ -74,7 +76,7 @@ def read(row: Row[Any]) -> Vc:
 def _mapping(given: Any) -> dict[str, Any]:
     try:
         found = json.loads(given) if isinstance(given, str) else given
-    except ValueError:
+    except (RecursionError, ValueError):
         found = None
     return found if isinstance(found, dict) else {}
 
@@ -84,4 +86,4 @@ def _whole(value: Any) -> bool:
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+    return isinstance(value, int | float) and 0 <= value < _MOST
