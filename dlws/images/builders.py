@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from dlws.core.errors import DeployError
+from dlws.core.limits import Bounds
 from dlws.images import archive, commands, stage
 from dlws.images.commands import Job
 from dlws.images.engine import Engine, formats, quoted
@@ -104,7 +106,9 @@ class OnNode:
                     file.write(data)
 
             line = sh("docker", "save", reference)
-            self.node.read(line, sudo=True, echo=keep, bounds=None, title="docker save")
+            # A tenth is left to whatever else needs this disk, however much a node sends.
+            bounds = Bounds(shutil.disk_usage(tar.parent).free * 9 // 10, timely=False)
+            self.node.read(line, sudo=True, echo=keep, bounds=bounds, title="docker save")
         archive.check(tar, reference, self.node.name)
         self.engine.run("load", f"--input={tar}", doing=f"loading {reference}")
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
+from dlws.core.limits import Bounds
 from dlws.images import builders
 from dlws.images.builders import Here, OnNode
 from dlws.images.commands import Job
@@ -120,6 +122,15 @@ def test_a_build_on_a_node_goes_there_as_a_stream_and_comes_back(
     assert [words[0] for words in engine.asked] == ["save", "load"]
     assert world.ran("worker02", f"docker image rm base:1 {JOB.reference}")
     assert not any("push" in line or "login" in line for line in world.commands("worker02"))
+
+
+def test_a_node_cannot_fill_this_machines_disk(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    fake = built(make, tmp_path, [], 0)[0].fakes["worker02"]
+    [sent] = [at for at, (line, _) in enumerate(fake.asked) if "docker save" in line]
+    assert fake.bounds[sent] == Bounds(900, timely=False)
 
 
 def test_a_build_that_fails_on_a_node_leaves_nothing_there(make: Make, tmp_path: Path) -> None:
