@@ -13,7 +13,7 @@ from dlws.kubeadm.admission import Admission, admitting, kubeadm, on, token, wit
 from dlws.kubeadm.reasons import explained
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
-from dlws.kubernetes.expired import RENEW, has_expired
+from dlws.kubernetes.expired import has_expired, renewal
 from dlws.nodes import endpoint
 from dlws.prepare import hosts, runtime
 from dlws.runs.plan import Planned
@@ -83,7 +83,7 @@ def _first(cluster: Cluster, seen: ClusterState, begun: Sequence[Node]) -> Node:
         if state.touched and node not in begun and not state.api:
             raise DeployError(
                 f"{node.name} holds a control plane that does not answer: {state.api_says}",
-                RENEW
+                renewal()
                 if has_expired(state.api_says)
                 else "start it (systemctl start kubelet on the node), or remove it for good: "
                 f"{PROGRAM} kubeadm reset {node.name}",

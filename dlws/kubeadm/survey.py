@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from dlws.core import resources
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
-from dlws.kubernetes.expired import RENEW, has_expired
+from dlws.kubernetes.expired import has_expired, renewal
 from dlws.nodes.outcomes import Outcome
 from dlws.shell.quoting import script
 
@@ -174,7 +174,7 @@ class ClusterState:
             says += [f"{o.node.name}: {o.error.message}" for o in self.failures if o.error]
             raise DeployError(
                 "\n  ".join(["no API server of the cluster answers", *says]),
-                RENEW
+                renewal()
                 if has_expired("\n".join(says))
                 else f"run: {PROGRAM} kubeadm init (it goes on where it stopped)",
             )

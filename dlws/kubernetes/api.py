@@ -15,7 +15,7 @@ from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig
 from dlws.kubernetes import tunnel as reach
 from dlws.kubernetes.answers import in_time
-from dlws.kubernetes.expired import RENEW, has_expired
+from dlws.kubernetes.expired import has_expired, renewal
 from dlws.nodes import endpoint
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ def _silent(server: str, error: Exception) -> DeployError:
     cause = str(getattr(error, "reason", None) or error)
     if has_expired(cause):
         return DeployError(
-            f"the API server at {server} answers, and its certificate has expired", RENEW
+            f"the API server at {server} answers, and its certificate has expired", renewal()
         )
     return DeployError(
         f"the API server at {server} does not answer: {cause}",

@@ -8,12 +8,14 @@ from dlws.core.program import PROGRAM
 
 _SAYS = re.compile(r"certificate (has|is) expired|expired certificate", re.IGNORECASE)
 
-RENEW = (
-    "is its clock right (date)? then on each infra node, as root: kubeadm certs renew all (before "
-    "Kubernetes 1.20: kubeadm alpha certs renew all), and restart its control plane "
-    f"(docs/kubernetes.md); then here: {PROGRAM} kubeadm init, which fetches the new admin.conf"
-)
-"""What to do; nothing of the cluster is lost, and no reset is needed."""
+
+def renewal() -> str:
+    """What to do; nothing of the cluster is lost, and no reset is needed."""
+    return (
+        "is its clock right (date)? then on each infra node, as root: kubeadm certs renew all "
+        "(before Kubernetes 1.20: kubeadm alpha certs renew all), and restart its control plane "
+        f"(docs/kubernetes.md); then here: {PROGRAM} kubeadm init, which fetches the new admin.conf"
+    )
 
 
 def has_expired(says: str) -> bool:

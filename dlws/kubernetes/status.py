@@ -18,7 +18,7 @@ from dlws.core.nodeset import fold
 from dlws.core.terminal_text import visible
 from dlws.core.text import split_lines
 from dlws.kubernetes import api, kubeconfig
-from dlws.kubernetes.expired import RENEW, has_expired
+from dlws.kubernetes.expired import has_expired, renewal
 from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def with_kubernetes(row: Row, live: Mapping[str, api.KubeNode] | None, says: str
 def _why(says: str) -> list[str]:
     """The first line of why the API server tells nothing, and how that ends where it is known."""
     first = split_lines(says)[:1]
-    return [f"{line}; {RENEW}" if has_expired(line) else line for line in first]
+    return [f"{line}; {renewal()}" if has_expired(line) else line for line in first]
 
 
 def healthy(rows: Sequence[Row]) -> bool:

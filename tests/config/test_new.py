@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Network, ip_address
 from typing import Any
 
@@ -13,6 +14,7 @@ from dlws.config.new import Answers, NewMachine, config_text, merged, networks, 
 from dlws.core.errors import UsageError
 
 INFRA = read_machines("infra", "infra01=192.168.1.1")
+_WORD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 AWKWARD = ["yes", "null", "~", "1.0", "0x1", "a: b", "a # b", "#b", "'", '"', "[x", "{x}", "*x",
            "&x", "!x", "%x", "@x", "`x", "- x", "?", "|", ">", "ü", "{{ x }}", "{% x %}",
            "$(x)", "\\", "a\nb: c", "\t", "x\u2028y", "  x  "]  # fmt: skip
@@ -108,9 +110,13 @@ def test_what_is_made_loads_without_a_problem(answers: Answers) -> None:
 @pytest.mark.parametrize("value", AWKWARD)
 def test_a_value_means_what_was_given_whatever_it_is_for_yaml(value: str) -> None:
     worker = NewMachine("w", "10.0.0.1", ("worker",), "gpu", value)
-    text = config_text(given(worker))
-    assert yaml.safe_load(text)["machines"]["w"]["vendor"] == value
-    assert from_text(text).machines["w"].vendor == value
+    if _WORD.fullmatch(value):  # a vendor becomes the name of a label
+        text = config_text(given(worker))
+        assert yaml.safe_load(text)["machines"]["w"]["vendor"] == value
+        assert from_text(text).machines["w"].vendor == value
+    else:
+        with pytest.raises(UsageError, match="these answers make a configuration with 1 error"):
+            config_text(given(worker))
     azure = config_text(Answers("c", "azure", location=value))
     assert yaml.safe_load(azure)["azure_cluster"]["azure_location"] == value
 

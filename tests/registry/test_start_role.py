@@ -87,7 +87,8 @@ def test_containerd_pulls_from_it_without_a_login(started: Start) -> None:
     ours = {"capabilities": ["pull", "resolve"], "ca": "/etc/dlws/registry-ca.crt"}
     for place in ("10.1.0.1:5443", "infra01:5443", "infra01.example.org:5443"):
         found = tomllib.loads(made[f"/etc/containerd/certs.d/{place}/hosts.toml"])
-        assert found == {"server": "https://10.1.0.1:5442", **ours}
+        server = "https://10.1.0.1:5442"
+        assert found == {"server": server, "host": {server: ours}, **ours}
     closed = files(of(started(), "registry-trust", "gpu01"))
     assert not [path for path in closed if path.endswith(":5443/hosts.toml")]
 

@@ -47,10 +47,16 @@ def written(tmp_path: Path, text: str) -> Path:
     return tmp_path
 
 
+def give_password(directory: Path) -> None:
+    """The database's, which the generated configuration names."""
+    file = directory / configure.PASSWORD
+    file.parent.mkdir(parents=True)
+    file.write_text("secret\n")
+    file.chmod(0o600)
+
+
 def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
-    (tmp_path / configure.PASSWORD).parent.mkdir(parents=True)
-    (tmp_path / configure.PASSWORD).write_text("secret\n")
-    (tmp_path / configure.PASSWORD).chmod(0o600)
+    give_password(tmp_path)
     config = load(written(tmp_path, configure.generated(BOX)), strict=True)
     assert {name: one.private_ip for name, one in config.machines.items()} == {
         "infra1": "10.77.4.11",
@@ -66,6 +72,7 @@ def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
 
 
 def test_its_default_share_is_one_file_system_on_all_nodes(tmp_path: Path) -> None:
+    give_password(tmp_path)
     config = load(written(tmp_path, configure.generated(BOX)), strict=True)
     (volume,) = volumes(config, {})
     assert volume.bricks == {"infra1": "10.77.4.11", "worker1": "10.77.4.12"}
@@ -76,6 +83,7 @@ def test_its_default_share_is_one_file_system_on_all_nodes(tmp_path: Path) -> No
 
 
 def test_a_node_alone_has_a_directory_of_its_own_for_it(tmp_path: Path) -> None:
+    give_password(tmp_path)
     alone = replace(BOX, nodes=BOX.nodes[:1])
     config = load(written(tmp_path, configure.generated(alone)), strict=True)
     (mount,) = mounts_of(config, config.machines["infra1"], {})

@@ -31,6 +31,8 @@ machines:
 """
 OPEN = CONFIG.replace("10.1.0.1:5443: {", "other.example: {")
 
+_PULL = "ctr -n k8s.io images pull --hosts-dir /etc/containerd/certs.d"
+
 Start = Callable[..., World]
 """Makes a world in which it was started."""
 
@@ -103,9 +105,9 @@ def takes_images_from_who_knows_its_password_alone(real: Real) -> None:
         asked = sh("curl", *words, "--write-out", "%{http_code}", "--request", "POST", url)
         assert real.on("worker1", asked) == code
     name = f"{_place(real)}/team/app:0"  # without a login, as any pod's image is pulled
-    real.on("worker1", f"crictl pull {name} && crictl rmi {name}")
+    real.on("worker1", f"{_PULL} {name} && ctr -n k8s.io images rm {name}")
     with pytest.raises(AssertionError, match="not found"):
-        real.on("worker1", f"crictl pull {_place(real)}/team/none:0")
+        real.on("worker1", f"{_PULL} {_place(real)}/team/none:0")
 
 
 def is_started_once(real: Real) -> None:
@@ -117,7 +119,7 @@ def is_started_once(real: Real) -> None:
     again = real("registry", "start").err.decode()
     assert again.count("nothing to do") == 2 and "changed" not in again
     with pytest.raises(AssertionError, match=r"basic auth|authorization failed|401"):
-        real.on("worker1", f"crictl pull {_place(real)}/team/app:0")
+        real.on("worker1", f"{_PULL} {_place(real)}/team/app:0")
     kept = real.directory / "deploy/registry"
     assert {path.stat().st_mode & 0o777 for path in kept.glob("*.key")} == {0o600}
     assert real.on("infra1", "stat -c '%a %U:%G' /etc/dlws/registry/tls.key") == (
