@@ -87,11 +87,18 @@ def test_the_settings_of_other_services_are_read(found: Found) -> None:
     assert settings["UserGroups"]["DLWSAdmins"]["Allowed"] == ["o'neil@example.org"]
 
 
-@pytest.mark.parametrize(
-    ("service", "file"), [("webui3", "local.yaml"), ("dashboard", "production.yaml")]
-)
-def test_the_portal_reads_its_settings(found: Found, service: str, file: str) -> None:
-    local = yaml.safe_load(secret(found, service)[file])
+def test_the_portal_has_no_secret_and_asks_the_api(found: Found) -> None:
+    assert [one.kind.name for one in found["webui3"]] == ["Service", "DaemonSet"]
+    spec = body(found, "webui3", "DaemonSet")["spec"]["template"]["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsUser"] == 65532
+    (container,) = spec["containers"]
+    assert container["args"] == ["portal"]
+    assert container["env"] == [{"name": "PLATFORM_API", "value": "http://10.96.0.20:5000"}]
+
+
+def test_the_older_portal_reads_its_settings(found: Found) -> None:
+    local = yaml.safe_load(secret(found, "dashboard")["production.yaml"])
     assert local["sign"] == f"jwt{AWKWARD}"
     assert local["activeDirectory"] == {"tenant": AWKWARD, "clientId": AWKWARD,
                                         "clientSecret": f"ad{AWKWARD}"}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The roles of the image: `python -m jobplatform api|manager|migrate|account NAME`."""
+"""The roles of the image: `python -m jobplatform api|portal|manager|migrate|account NAME`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from jobplatform.settings import Missing, Settings, settings
+from jobplatform.settings import Missing, Settings, api_address, settings
 from jobplatform.store import people
 from jobplatform.store.database import Unavailable, changing, engine
 from jobplatform.store.migrations import upgrade
@@ -32,11 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        told = settings()
-        made = engine(told.url())
-        {"api": api, "manager": manager, "migrate": migrate, "account": account}[given.role](
-            told, made, given
-        )
+        if given.role == "portal":
+            portal()
+        else:
+            told = settings()
+            _WITH_DATABASE[given.role](told, engine(told.url()), given)
     except (Missing, Unavailable) as error:
         print(f"jobplatform: {error}", file=sys.stderr)
         return 1
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("jobplatform", description=__doc__)
     roles = made.add_subparsers(dest="role", required=True)
-    for name in ("api", "manager", "migrate"):
+    for name in ("api", "portal", "manager", "migrate"):
         roles.add_parser(name)
     one = roles.add_parser("account", help="set a password, which is read from standard input")
     one.add_argument("name")
@@ -83,6 +84,17 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     uvicorn.run(create(made, source), host="", port=PORT, access_log=False, server_header=False)
 
 
+def portal() -> None:
+    """Pages that ask the API with the visitor's token. No database, no Kubernetes, no secret."""
+    import uvicorn
+
+    from jobplatform.portal.app import create
+    from jobplatform.portal.backend import Http
+
+    app = create(Http(api_address()))
+    uvicorn.run(app, host="", port=PORT, access_log=False, server_header=False)
+
+
 def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import Cluster
     from jobplatform.manager.homes import Share
@@ -107,6 +119,10 @@ def _leave(number: int, frame: object) -> None:
     pass leaves half done, the next manager finds."""
     sys.exit(0)
 
+
+_WITH_DATABASE: Mapping[str, Callable[[Settings, Engine, argparse.Namespace], None]] = {
+    "api": api, "manager": manager, "migrate": migrate, "account": account,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

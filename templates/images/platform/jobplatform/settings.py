@@ -59,3 +59,11 @@ def settings(given: Mapping[str, str] = os.environ) -> Settings:
         raise Missing(f"set {error.args[0]}") from None
     except ValueError:
         raise Missing("PLATFORM_DATABASE_PORT is no number") from None
+
+
+def api_address(given: Mapping[str, str] = os.environ) -> str:
+    """Where the portal finds the API: all that it is told."""
+    address = given.get("PLATFORM_API", "")
+    if not address.startswith(("http://", "https://")):
+        raise Missing("set PLATFORM_API to the API's address, such as http://restfulapi2:5000")
+    return address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
@@ -136,13 +137,19 @@ def set_right(
 
 @router.get("/vcs", tags=["virtual clusters"])
 def listing(me: Me, connection: Reader) -> list[dict[str, Any]]:
-    """The virtual clusters that you may use, with their quotas."""
-    found = (vcs.read(row) for row in vcs.rows(connection))
+    """The virtual clusters that you may use, with their quotas and what jobs hold of them."""
+    found, used = (vcs.read(row) for row in vcs.rows(connection)), vcs.used(connection)
     return [
-        {"name": one.name, "quota": dict(one.quota), "user_quota": one.user_quota,
-         "fifo": one.fifo}
+        {"name": one.name, "quota": _whole(one.quota), "used": _whole(used.get(one.name, {})),
+         "user_quota": one.user_quota, "fifo": one.fifo}
         for one in found if me.may(USER, rights.vc(one.name))
     ]  # fmt: skip
+
+
+def _whole(amounts: Mapping[str, int]) -> dict[str, int | float]:
+    """Processors as a quota is given: whole ones, and parts where there are any."""
+    cpu = {"cpu": amounts["cpu"] / 1000} if "cpu" in amounts else {}
+    return {**amounts, **{name: int(n) if n == int(n) else n for name, n in cpu.items()}}
 
 
 @router.post("/vcs", status_code=201, tags=["administration"])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobplatform.admission import Vc
-from jobplatform.model import status
+from jobplatform.model import request, status
 from jobplatform.store.people import Taken
 from jobplatform.store.tables import acl, jobs, storage, vc
 
@@ -54,6 +55,23 @@ def remove(connection: Connection, name: str) -> bool:
     connection.execute(delete(acl).where(acl.c.resource == f"Cluster/VC:{name}"))
     connection.execute(delete(storage).where(storage.c.vcName == name))
     return bool(connection.execute(delete(vc).where(vc.c.vcName == name)).rowcount)
+
+
+def used(connection: Connection) -> dict[str, dict[str, int]]:
+    """What jobs hold of each virtual cluster: devices by kind, thousandths of processors as `cpu`.
+    A job that is on its way out holds its own until its pods are gone."""
+    leaving = and_(jobs.c.jobStatus.in_(status.STOPPING), jobs.c.placement.is_not(None))
+    holding = or_(jobs.c.jobStatus.in_(status.PLACED), leaving)
+    found = defaultdict[str, Counter[str]](Counter)
+    for row in connection.execute(select(jobs.c.vcName, jobs.c.jobParams).where(holding)):
+        try:
+            asked = request.read(row.jobParams)
+        except (RecursionError, ValueError):
+            continue  # nobody can read it; the manager ends it
+        found[row.vcName]["cpu"] += asked.cpu_millis * asked.workers
+        if asked.device:
+            found[row.vcName][asked.device] += asked.devices * asked.workers
+    return {name: dict(amounts) for name, amounts in found.items()}
 
 
 def shares(connection: Connection, name: str) -> Sequence[Row[Any]]:

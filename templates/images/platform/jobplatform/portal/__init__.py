@@ -1,0 +1,1 @@
+"""The portal: pages made on the server, which ask the API with the visitor's own token."""
