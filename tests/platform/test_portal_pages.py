@@ -4,6 +4,7 @@ away."""
 from __future__ import annotations
 
 import re
+import string
 
 import pytest
 from sqlalchemy import update
@@ -12,6 +13,7 @@ from jobplatform.model import reasons, status
 from jobplatform.portal import clusters, pages, submit, words
 from jobplatform.portal.backend import Refusal
 from jobplatform.portal.jobs import STATES
+from jobplatform.portal.reasons import ZH, sentence
 from jobplatform.store import vcs
 from jobplatform.store.database import changing
 from jobplatform.store.tables import jobs
@@ -166,6 +168,27 @@ def test_all_words_of_the_pages_are_there_in_chinese() -> None:
     assert found - set(words.ZH) == set()
     assert set(words.ZH) - found == set()
     assert set(STATES) == status.LIVE | status.ENDED | {status.PAUSED}
+
+
+def test_reasons_are_told_in_chinese_with_the_same_numbers(portal: Portal) -> None:
+    english = {**reasons.WAITING, **{code: text for code, (_, text) in reasons.ENDED.items()}}
+    assert {code: fields(text) for code, text in english.items()} == {
+        code: fields(text) for code, text in ZH.items()
+    }
+    number = portal.api.submit()
+    why = reasons.Reason("cluster-full", {"wanted": 9, "device": "<b>", "free": 8})
+    with changing(portal.api.engine) as connection:
+        connection.execute(update(jobs).values(jobStatus="queued", reason=why.stored()))
+    for path in ("/jobs", f"/jobs/{number}"):
+        shown = portal.browser("ann", "zh").get(path).text
+        assert '<span lang="zh">需要 9 个 &lt;b&gt;, 空闲 8 个。</span>' in shown
+    newer = {"code": "cluster-full", "sentence": "Other words.", "values": {}}
+    assert sentence(newer, "zh") == ("Other words.", "en")
+    assert sentence({**newer, "code": "x"}, "zh") == ("Other words.", "en")
+
+
+def fields(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
 def test_pages_can_be_read_aloud_and_used_with_keys(portal: Portal) -> None:

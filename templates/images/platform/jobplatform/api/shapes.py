@@ -96,10 +96,12 @@ class Log(BaseModel):
 
 
 class Reason(BaseModel):
-    """Why a job waits, or how it ended; `cause` is user, platform or node."""
+    """Why a job waits, or how it ended; `cause` is user, platform or node. `values` are what the
+    sentence says, for who says it in another language."""
 
     code: str
     sentence: str
+    values: dict[str, str | int] = {}
     cause: str = ""
 
 
@@ -135,7 +137,11 @@ class Event(BaseModel):
 
 def reason(text: str | None) -> Reason | None:
     found = reasons.read(text)
-    return Reason(code=found.code, sentence=found.sentence, cause=found.cause) if found else None
+    if not found:
+        return None
+    return Reason(
+        code=found.code, sentence=found.sentence, values=dict(found.values), cause=found.cause
+    )
 
 
 def job(row: Row[Any]) -> Job:

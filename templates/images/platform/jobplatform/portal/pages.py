@@ -12,6 +12,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from jobplatform.portal.reasons import sentence
 from jobplatform.portal.visitor import VISIT, Visitor, keep
 from jobplatform.portal.words import speaker
 
@@ -51,8 +52,4 @@ def printed(text: str) -> str:
     return _UNSEEN.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def counts(amounts: Mapping[str, int | float]) -> str:
-    return ", ".join(f"{kind}: {number:g}" for kind, number in sorted(amounts.items()))
-
-
-_PAGES.filters.update(moment=moment, printed=printed, counts=counts)
+_PAGES.filters.update(moment=moment, printed=printed, told=sentence)
