@@ -114,13 +114,14 @@ choose() {
     fi
 }
 
-# Real nodes are waited for most of the time: their tests run beside everything else, the largest
-# cluster's in one process and all others in another.
+# Real nodes are waited for most of the time: their tests run beside everything else, in two
+# processes that take about as long as each other.
 begin_real_nodes() {
+    local first=(tests/stories/test_cluster.py tests/stories/test_resume_real.py tests/node_scripts)
     real_logs=$(mktemp -d)
     trap end_real_nodes_early EXIT
-    begin_real "a large cluster" tests/stories/test_cluster.py
-    begin_real "real nodes" tests --ignore=tests/stories/test_cluster.py
+    begin_real "a large cluster" "${first[@]}"
+    begin_real "real nodes" tests "${first[@]/#/--ignore=}"
     chosen=(-m "not sandbox and not cluster")
 }
 
