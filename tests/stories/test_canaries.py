@@ -31,7 +31,8 @@ def filled(deploy: Deploy) -> Deploy:
     path = deploy.directory / "config.yaml"
     config = yaml.safe_load(path.read_text())
     for place in (config["ssh"], config["machines"]["w1"]):  # a jump host is one with a host
-        place["jump_host"] = {"host": "127.0.0.5", "port": config["ssh"]["port"]}
+        hop = {"host": "127.0.0.5", "port": config["ssh"]["port"]}
+        place["jump_host"] = {**hop, "via": [dict(hop)]}
     canaries.filled(config, "w1", keep=("secrets_key",))
     path.write_text(yaml.safe_dump(config, allow_unicode=True))
     return deploy
@@ -42,6 +43,7 @@ def test_the_slots_are_those_that_a_configuration_has(filled: Deploy) -> None:
     for slot in (
         "machines.NAME.password", "ssh.password", "ssh.sudo_password", "mysql_password",
         "machines.NAME.sudo_password", "machines.NAME.jump_host.password", "ssh.jump_host.password",
+        "ssh.jump_host.via.0.password",
         "jwt.secret_key", "registry_credential.NAME.password", "mountpoints.NAME.accesskey",
         "repair-manager.some-password", "Authentications.NAME.some-password", "secrets_key",
     ):  # fmt: skip

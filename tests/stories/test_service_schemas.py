@@ -21,6 +21,7 @@ FIRST_SCHEMA = 25
 """The oldest release whose schemas the validator has."""
 OF_1_18 = {
     "v1", "apps/v1", "batch/v1beta1", "rbac.authorization.k8s.io/v1", "apiregistration.k8s.io/v1",
+    "networking.k8s.io/v1",
 }  # fmt: skip
 """What our manifests use of it; the API server of 1.18 serves all of these."""
 
