@@ -14,11 +14,10 @@ import click
 
 if TYPE_CHECKING:
     from dlws.database.client import Database
-    from dlws.database.vcs import Vc
     from dlws.session import Session
 
-_PERMISSION = click.Choice(["user", "collaborator", "admin"])
-_OUTPUT = click.option(
+PERMISSION = click.Choice(["user", "collaborator", "admin"])
+OUTPUT = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 _VC = click.option("--vc", default="", metavar="VC", help="In this virtual cluster alone.")
@@ -26,7 +25,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @contextmanager
-def _changing(session: Session, output: str) -> Iterator[Database]:
+def changing(session: Session, output: str) -> Iterator[Database]:
     """The database, with nobody else's changes in between; at the end, say what was changed."""
     from dlws.database.client import opened
 
@@ -42,7 +41,7 @@ def _told(session: Session, output: str) -> None:
         session.console.say("nothing to do: it is so already")
 
 
-def _shown(session: Session, output: str, rows: list[dict[str, Any]]) -> None:
+def shown(session: Session, output: str, rows: list[dict[str, Any]]) -> None:
     from dlws.database.prompt import table
 
     text = json.dumps(rows, indent=2, ensure_ascii=False) if output == "json" else table(rows)
@@ -60,7 +59,7 @@ def db() -> None:
               help="Give the server this long to answer.")  # fmt: skip
 @click.option("--beside-others", is_flag=True,
               help="The server has the databases of other clusters, too.")  # fmt: skip
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def init(session: Session, wait: float, beside_others: bool, output: str) -> None:
     """Make the account, the database, its tables and its first rows; what is there stays.
@@ -77,7 +76,7 @@ def init(session: Session, wait: float, beside_others: bool, output: str) -> Non
 
 @db.command()
 @click.argument("file", required=False, type=_FILE)
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def backup(session: Session, file: Path | None, output: str) -> None:
     """Write a backup to FILE (default: a new one under deploy/backups), for your eyes only."""
@@ -115,7 +114,7 @@ def restore(session: Session, file: Path, yes_restore: str | None) -> None:
 
 
 @db.command()
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def connect(session: Session, output: str) -> None:
     """Run SQL statements from standard input, each ended by a semicolon, and show the answers.
@@ -151,8 +150,8 @@ def user() -> None:
 @click.option("--gid", metavar="GID|GROUP", help="Default: that of the user's group.")
 @click.option("--group", "groups", multiple=True, metavar="GID|GROUP",
               help="All groups of the user; may be given several times.")  # fmt: skip
-@click.option("--permission", type=_PERMISSION, help="On the whole cluster.")
-@_OUTPUT
+@click.option("--permission", type=PERMISSION, help="On the whole cluster.")
+@OUTPUT
 @click.pass_obj
 def user_add(
     session: Session,
@@ -174,7 +173,7 @@ def user_add(
     if uid is not None and len(names) > 1:
         raise click.UsageError("--uid is for one NAME")
     wish = users.wish(session.config, uid, gid, groups)
-    with _changing(session, output) as database:
+    with changing(session, output) as database:
         people = users.known(database)
         changes = users.additions(session.config, people, names, wish)
         if permission:
@@ -203,7 +202,7 @@ def user_password(session: Session, name: str) -> None:
 
 
 @user.command("list")
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def user_list(session: Session, output: str) -> None:
     """List the users: name, uid, gid, groups and permissions."""
@@ -215,12 +214,12 @@ def user_list(session: Session, output: str) -> None:
         people, found = users.known(database), rights.known(database)
     rows = [{**asdict(one), "permissions": rights.of(found, one.name)}
             for one in people.users.values()]  # fmt: skip
-    _shown(session, output, rows)
+    shown(session, output, rows)
 
 
 @user.command("remove")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def user_remove(session: Session, names: tuple[str, ...], output: str) -> None:
     """Remove users and their permissions; their ids are given to nobody else.
@@ -229,7 +228,7 @@ def user_remove(session: Session, names: tuple[str, ...], output: str) -> None:
     """
     from dlws.database import users
 
-    with _changing(session, output) as database:
+    with changing(session, output) as database:
         database.apply(users.removals(database, names))
 
 
@@ -238,13 +237,13 @@ def acl() -> None:
     """Say who may do what: users and groups are user, collaborator or admin."""
 
 
-def _set(session: Session, names: tuple[str, ...], vc: str, permission: str, output: str) -> None:
+def allow(session: Session, names: tuple[str, ...], vc: str, permission: str, output: str) -> None:
     from dlws.database import acl as rights
     from dlws.database import users, vcs
 
     groups = {name: int(group.gid) for name, group in session.config.user_groups.items()
               if group.gid.isdecimal()}  # fmt: skip
-    with _changing(session, output) as database:
+    with changing(session, output) as database:
         if vc:
             vcs.require(database, vc)
         people, place = users.known(database), rights.resource(vc)
@@ -253,20 +252,20 @@ def _set(session: Session, names: tuple[str, ...], vc: str, permission: str, out
 
 
 @acl.command("set")
-@click.argument("permission", type=_PERMISSION)
+@click.argument("permission", type=PERMISSION)
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_VC
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def acl_set(
     session: Session, permission: str, names: tuple[str, ...], vc: str, output: str
 ) -> None:
     """Give users or groups (UserGroups) with NAMEs a permission, on all of the cluster or a VC."""
-    _set(session, names, vc, permission, output)
+    allow(session, names, vc, permission, output)
 
 
 @acl.command("list")
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def acl_list(session: Session, output: str) -> None:
     """List the permissions: of whom, on what."""
@@ -277,131 +276,18 @@ def acl_list(session: Session, output: str) -> None:
         found = rights.known(database).values()
     rows = [{"name": one.name, "id": one.identity, "resource": one.resource,
              "permission": one.permission} for one in found]  # fmt: skip
-    _shown(session, output, rows)
+    shown(session, output, rows)
 
 
 @acl.command("remove")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_VC
-@_OUTPUT
+@OUTPUT
 @click.pass_obj
 def acl_remove(session: Session, names: tuple[str, ...], vc: str, output: str) -> None:
     """Take the permission on all of the cluster, or on a VC, from NAMEs."""
     from dlws.database import acl as rights
 
-    with _changing(session, output) as database:
+    with changing(session, output) as database:
         found = rights.known(database)
         database.apply(rights.removals(found, names, rights.resource(vc)))
-
-
-@click.group()
-def vc() -> None:
-    """Divide the cluster into virtual clusters, each with a quota of devices and its users."""
-
-
-def _values(function: Any) -> Any:
-    """The options that say what a virtual cluster is."""
-    for option in (
-        click.option("--resource-metadata", metavar="JSON", help="The column resourceMetadata."),
-        click.option("--resource-quota", metavar="JSON", help="cpu, memory, gpu by size."),
-        click.option("--metadata", metavar="JSON", help="Of the devices: num_gpu_per_node."),
-        click.option("--parent", metavar="VC", help="The virtual cluster that it is a part of."),
-        click.option("--quota", "quotas", multiple=True, metavar="TYPE=COUNT",
-                     help="Devices of a gpuType; may be given several times."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-def _vc(values: dict[str, Any]) -> Vc:
-    from dlws.database import vcs
-
-    return vcs.Vc(
-        values["parent"],
-        vcs.counts(values["quotas"]),
-        vcs.document("metadata", values["metadata"]),
-        vcs.document("resource-quota", values["resource_quota"]),
-        vcs.document("resource-metadata", values["resource_metadata"]),
-    )
-
-
-@vc.command("add")
-@click.argument("name")
-@_values
-@_OUTPUT
-@click.pass_obj
-def vc_add(session: Session, /, name: str, output: str, **values: Any) -> None:
-    """Add the virtual cluster NAME."""
-    from dlws.database import vcs
-
-    wanted = _vc(values)
-    with _changing(session, output) as database:
-        database.apply(vcs.addition(vcs.known(database), name, wanted))
-
-
-@vc.command("list")
-@_OUTPUT
-@click.pass_obj
-def vc_list(session: Session, output: str) -> None:
-    """List the virtual clusters with their quotas; without config.yaml, those open to you."""
-    if not (session.options.directory / "config.yaml").exists():
-        return _open_to_me(session, output)
-    from dlws.database import vcs
-    from dlws.database.client import opened
-
-    with opened(session.cluster) as database:
-        found = vcs.known(database)
-    _shown(session, output, [{"name": name, **row} for name, row in found.items()])
-
-
-def _open_to_me(session: Session, output: str) -> None:
-    """What a user without the cluster's directory sees: the platform's answer."""
-    from dlws.client import shown as pages
-    from dlws.client.api import Client
-
-    with Client.signed_in() as client:
-        found = client.vcs()
-    text = json.dumps(found, indent=2, ensure_ascii=False) if output == "json" else pages.vcs(found)
-    session.console.data(text)
-
-
-@vc.command("update")
-@click.argument("name")
-@_values
-@_OUTPUT
-@click.pass_obj
-def vc_update(session: Session, /, name: str, output: str, **values: Any) -> None:
-    """Change the values that are given of the virtual cluster NAME."""
-    from dlws.database import vcs
-
-    wanted = _vc(values)
-    with _changing(session, output) as database:
-        database.apply(vcs.update(vcs.known(database), name, wanted))
-
-
-@vc.command("remove")
-@click.argument("name")
-@_OUTPUT
-@click.pass_obj
-def vc_remove(session: Session, name: str, output: str) -> None:
-    """Remove the virtual cluster NAME and the permissions in it.
-
-    One with jobs that did not end, storage or parts is not removed.
-    """
-    from dlws.database import vcs
-
-    with _changing(session, output) as database:
-        database.apply(vcs.removal(database, name))
-
-
-@vc.command("assign")
-@click.argument("name")
-@click.argument("users", nargs=-1, required=True, metavar="USER...")
-@click.option("--permission", type=_PERMISSION, default="user", show_default=True)
-@_OUTPUT
-@click.pass_obj
-def vc_assign(
-    session: Session, name: str, users: tuple[str, ...], permission: str, output: str
-) -> None:
-    """Let USERs (or groups) work in the virtual cluster NAME."""
-    _set(session, users, name, permission, output)

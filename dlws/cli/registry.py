@@ -103,8 +103,9 @@ def pull(session: Session, images: tuple[str, ...]) -> None:
 )
 @click.pass_obj
 def secret(session: Session, namespaces: tuple[str, ...]) -> None:
-    """Give Kubernetes the credentials of registry_credential: the Secret regcred.
+    """Give Kubernetes the credentials of registries: the Secret regcred.
 
+    They are those of registry_credential, and the one that `registry start` made for its own.
     They go to the API server alone, and to no node.
     """
     from dlws.registry import secret as actions

@@ -114,7 +114,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "user": ("database", "Add, list and remove the users of the cluster"),
     "acl": ("database", "Say who may do what: users and groups are user, collaborator or admin"),
     "vc": (
-        "database",
+        "vcs",
         "Divide the cluster into virtual clusters, each with a quota of devices and its users",
     ),
     "login": (

@@ -11,7 +11,6 @@ from dlws.config.registry import CA, registry_of
 from dlws.core.errors import DeployError
 from dlws.core.localfiles import read
 from dlws.core.program import PROGRAM
-from dlws.images import folder as contexts
 from dlws.images import names, ownengine, wanted, work
 from dlws.registry.labels import labels
 from dlws.runs.plan import local
@@ -62,15 +61,8 @@ def images(session: Session) -> None:
 
 def _built(cluster: Cluster, chosen: Sequence[Service]) -> list[str]:
     """The images of the services that we build. One that config.yaml names is there already."""
-    config, templates = cluster.config, Templates(cluster)
-    known = contexts.load_all(config, cluster.directory)
-    found = set[str]()
-    for service in chosen:
-        for name in templates.images(service):
-            others = name in service.says.images and not config.builds_images
-            if name.lower() in known and not others and not names.given(config, name):
-                found.add(name)
-    return sorted(found)
+    templates = Templates(cluster)
+    return sorted(set[str]().union(*map(templates.built, chosen)))
 
 
 def _lacking(cluster: Cluster, own: OurRegistry | None, built: Sequence[str]) -> list[str]:

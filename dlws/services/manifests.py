@@ -15,9 +15,9 @@ from dlws.services.kinds import Kind, Kinds, rank
 
 Json = dict[str, Any]
 SERVICE, HASH, INPUTS = "dlws.io/service", "dlws.io/hash", "dlws.io/inputs"
+"""The label of what is ours, and annotations: of the manifest, of what pods read."""
 ANSWERS = "dlws.io/answers"
 """The annotation with the addresses at which people find a service, apart by blanks."""
-"""The label of what is ours, and annotations: of the manifest, of what pods read."""
 MASK = "(secret)"
 _LARGEST = 500_000
 """Values of an object, with its aliases written out: etcd keeps none of more than 1.5 MiB."""

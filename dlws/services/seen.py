@@ -80,12 +80,18 @@ def kept(cluster: Cluster, take: Callable[[str], str]) -> Callable[..., str]:
     return read
 
 
+def is_ours(config: Config, images: Mapping[str, str], name: str, contexts: Iterable[str]) -> bool:
+    """Whether we build an image: it has a context, and nobody else's takes its place."""
+    others = name in images and not config.builds_images
+    return name.lower() in contexts and not others and not names.given(config, name)
+
+
 def image(
     config: Config, images: Mapping[str, str], name: str, contexts: Iterable[str] = ()
 ) -> str:
     """The reference of an image: as config.yaml gives it, else as service.yaml does, else it is
     one of those that `docker push` makes; those with a context come first where we build them."""
-    built = config.builds_images and name.lower() in contexts
-    if name in images and not built and not names.given(config, name):
+    ours = is_ours(config, images, name, contexts)
+    if name in images and not ours and not names.given(config, name):
         return images[name]
     return names.reference(config, name)

@@ -48,11 +48,12 @@ class Templates:
         config, nodes = self._common["config"], self._common["nodes"]
         return [one for label in service.says.labels for one in seen.carriers(config, nodes, label)]
 
-    def images(self, service: Service) -> set[str]:
-        """The names of the images that the templates of a service ask for."""
+    def built(self, service: Service) -> set[str]:
+        """The names of the images that the templates of a service ask for, and that we build."""
         self._asked = set()
         self.objects(service)
-        return self._asked
+        config, given = self._common["config"], service.says.images
+        return {one for one in self._asked if seen.is_ours(config, given, one, self._contexts)}
 
     def objects(self, service: Service) -> list[Object]:
         """What a service wants in the cluster. UsageError names the file and line at fault."""

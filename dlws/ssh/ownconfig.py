@@ -1,4 +1,8 @@
-"""~/.ssh/config: which of its settings are for a machine, as OpenSSH finds them."""
+"""~/.ssh/config: which of its settings are for a machine, as OpenSSH finds them.
+
+Paramiko's own reader has no Include, and does not say in which line a setting stands that cannot be
+honoured.
+"""
 
 from __future__ import annotations
 

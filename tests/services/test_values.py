@@ -167,11 +167,15 @@ def test_images_that_we_build_come_first_where_nodes_may_have_no_internet(
     assert image(changed, images, "other", ["own"]) == "registry/other:1"
 
 
-def test_the_images_that_the_templates_of_a_service_ask_for(site: Site) -> None:
+def test_the_images_that_a_service_asks_for_and_we_build(site: Site) -> None:
+    for name in ("web", "two"):
+        (site.directory / "templates/images" / name).mkdir(parents=True)
+        (site.directory / "templates/images" / name / "Dockerfile").write_text("FROM scratch\n")
     web = WEB.replace("example/web:1", "{{ image('web') }}")
-    site.write("shop", a__yaml__j2=web, b__yaml__j2=f"{MAP}  n: {{{{ image('Two') }}}}\n")
+    more = f"{MAP}  n: {{{{ image('Two') }}}}\n  m: {{{{ image('nobodys') }}}}\n"
+    site.write("shop", a__yaml__j2=web, b__yaml__j2=more)
     site.write("bare", a__yaml=MAP)
     services = load_all(site.directory)
     templates = Templates(site.cluster())
-    assert templates.images(services["shop"]) == {"web", "Two"}
-    assert templates.images(services["bare"]) == set()
+    assert templates.built(services["shop"]) == {"web", "Two"}
+    assert templates.built(services["bare"]) == set()

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from jobplatform import __version__
 from jobplatform.api import legacy, logs, v1, v1_people
 from jobplatform.kubernetes import Away, Logs
+from jobplatform.model.bounds import excess
 from jobplatform.store.database import Unavailable, reading
 from jobplatform.store.people import Taken
 from jobplatform.store.vcs import InUse
@@ -83,11 +84,8 @@ async def _bounded(
 ) -> Response:
     """Requests of a modest size only, and the same headers on all answers. A defect of ours is
     logged, and its details stay there."""
-    length = request.headers.get("content-length", "0")
-    if "transfer-encoding" in request.headers or not length.isdecimal():
-        return _said(411, "give the length of what you send")
-    if int(length) > LARGEST:
-        return _said(413, f"at most {LARGEST} bytes may be sent")
+    if refused := excess(request.headers, LARGEST):
+        return _said(*refused)
     try:
         response = await following(request)
     except Exception:

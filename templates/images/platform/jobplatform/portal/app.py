@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
+from jobplatform.model.bounds import excess
 from jobplatform.portal import account, clusters, jobs, people
 from jobplatform.portal.backend import Backend, Refusal
 from jobplatform.portal.pages import PLACE, go, page
@@ -88,11 +89,8 @@ async def _bounded(
 ) -> Response:
     """Requests of a modest size only, and the same headers on all answers. A defect of ours is
     logged, and its details stay there."""
-    length = request.headers.get("content-length", "0")
-    if "transfer-encoding" in request.headers or not length.isdecimal():
-        response = _refused(request, Refusal(411, "the length of what is sent is missing"))
-    elif int(length) > LARGEST:
-        response = _refused(request, Refusal(413, f"at most {LARGEST} bytes may be sent"))
+    if refused := excess(request.headers, LARGEST):
+        response = _refused(request, Refusal(*refused))
     else:
         response = await _answered(request, following)
     for name, value in HEADERS.items():
