@@ -25,7 +25,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/devices.sh
 . "$here/lib/devices.sh"
 
-BASE_PACKAGES=(ca-certificates conntrack curl ebtables ethtool gnupg iproute2 iptables kmod nfs-common
+BASE_PACKAGES=(ca-certificates conntrack curl ebtables ethtool gnupg iproute2 iptables kmod
     pciutils procps socat tar util-linux)
 
 check_system() {
