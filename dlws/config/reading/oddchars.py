@@ -24,17 +24,18 @@ _NAMES = {
 _SPACES = "\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff"
 _COLONS = "\uff1a\ufe55"
 _ANY = re.compile(f"[{_SPACES}{_COLONS}\uff0c\u2013\u2014]")
-_WORD = "[\"']?[\\w.-]+[\"']?"
+_WORD = "[\"']?[\\w.-]{1,200}[\"']?"
 _ON_A_LINE = re.compile(
     f"^[ {_SPACES}]*?([{_SPACES}])"  # in the indentation
     f"|^ *(?:- )?{_WORD} *([{_COLONS}])"
     f"|^ *(?:- )?{_WORD}:([{_SPACES}])"
     f"|^ *([\u2013\u2014]) "
-    f"|[{{,]\\s*{_WORD} *([{_COLONS}])"
+    f"|[{{,]\\s{{0,200}}{_WORD} {{0,200}}([{_COLONS}])"
     f"|{_WORD}:([{_SPACES}])"
-    "|[{\\[][^\"'}\\]]*(\uff0c)"
+    "|[{\\[][^\"'}\\]]{0,200}(\uff0c)"
 )
-"""Where YAML wants a plain colon, comma, hyphen or space; for lines that are no valid YAML."""
+"""Where YAML wants a plain colon, comma, hyphen or space; for lines that are no valid YAML. What
+may begin anywhere in a line has bounds: the time would grow with the square of its length."""
 _IN_A_SCALAR = re.compile(
     f"^([{_SPACES}])|^([\u2013\u2014]) |([{_SPACES}])$|^[\\w.-]+:([{_SPACES}])"
 )
@@ -60,7 +61,9 @@ def before(lines: list[str], number: int) -> tuple[Spot, str] | None:
     """The odd character nearest to a line (from 1) that is no valid YAML, at it or above."""
     for at in range(min(number, len(lines)), 0, -1):
         line = lines[at - 1].split(" #")[0]
-        if not line.lstrip().startswith("#") and (found := _ON_A_LINE.search(line)):
+        if line.lstrip().startswith("#") or not _ANY.search(line):
+            continue
+        if found := _ON_A_LINE.search(line):
             group = next(i for i, text in enumerate(found.groups(), 1) if text)
             return Spot(at, found.start(group) + 1), found[group]
     return None

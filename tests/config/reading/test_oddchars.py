@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dlws.config.reading import oddchars
 from tests.support.configs import look, minimal
 
 BASE = minimal("")
@@ -36,3 +37,9 @@ def test_an_odd_character_is_named_with_its_line(text: str, character: str, line
 def test_where_they_are_meant_nothing_is_said(text: str) -> None:
     found = look(BASE + text)
     assert not [one for one in found.problems if "U+" in f"{one.message}{one.cure}"]
+
+
+@pytest.mark.parametrize("before", ["[" * 50_000, "a" * 50_000, "{" + " " * 50_000, ", " * 25_000])
+def test_a_line_of_any_length_is_looked_through_and_what_is_odd_in_it_is_found(before: str) -> None:
+    found = oddchars.before([f"{before} , user\uff1abob"], 1)
+    assert found is not None and found[1] == "\uff1a"
