@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError
 from dlws.kubeadm import controlplane
+from dlws.kubernetes import started
 from dlws.runs.plan import Action, local
 from dlws.shell.files import File
 from dlws.shell.quoting import script
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
 
-_LIMIT = 64 * 1024
 _KIND = "EncryptionConfiguration"
 READ = '[ ! -e "$1" ] || cat "$1"'
 """Prints a file, and nothing where there is none."""
@@ -63,9 +63,7 @@ def make(cluster: Cluster, node: Node) -> bytes:
 
 def reading_only(content: bytes) -> bytes:
     """The same keys, for an API server that does not seal yet."""
-    import yaml
-
-    found = yaml.safe_load(content or b"{}")
+    found = started.document(content) if content else {}
     for rule in found.get("resources") or ():
         rule["providers"] = [
             {"identity": {}},
@@ -126,13 +124,11 @@ def _none(node: Node) -> DeployError:
 
 def check(node: Node, content: bytes) -> None:
     """Raise DeployError where a node has something else there than an EncryptionConfiguration."""
-    import yaml
-
     try:
-        found: Any = yaml.safe_load(content) if len(content) < _LIMIT else None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        found = None
-    rules = found.get("resources") if isinstance(found, dict) else None
+        found = started.document(content) if len(content) < started.LIMIT else {}
+    except ValueError:
+        found = {}
+    rules = found.get("resources")
     if not rules or found.get("kind") != _KIND or not all(map(_is_rule, _listed(rules))):
         raise _none(node)
 

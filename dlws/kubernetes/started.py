@@ -19,17 +19,24 @@ PODS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 @lru_cache(maxsize=64)
 def read(name: str, text: str) -> Mapping[str, Any]:
     """What a file of a node holds, from base64; raises DeployError where it is no map."""
+    try:
+        return document(base64.b64decode(text))
+    except ValueError as error:
+        raise DeployError(f"the configuration of {name} cannot be read") from error
+
+
+def document(content: bytes) -> dict[str, Any]:
+    """The map that a YAML file of a node holds; ValueError where it is none that kubeadm writes."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = base64.b64decode(text)
         _check_shape(yaml.parse(content, loader))
         found = yaml.load(content, loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DeployError(f"the configuration of {name} cannot be read") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError("it is no YAML") from error
     if not isinstance(found, dict):
-        raise DeployError(f"the configuration of {name} cannot be read")
+        raise ValueError("it is no map")
     return found
 
 

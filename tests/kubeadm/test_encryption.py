@@ -10,6 +10,7 @@ import yaml
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import controlplane, encryption, join
+from dlws.kubernetes import started
 from tests.support.commands import runs
 from tests.support.fakes import CONFIG, THREE, Make, World
 from tests.support.kubeadm import Nodes
@@ -128,7 +129,7 @@ def test_two_keys_for_one_cluster_are_refused(make: Make) -> None:
         b"[",
         b"kind: Pod",
         b"- a",
-        b"x" * encryption._LIMIT,
+        b"x" * started.LIMIT,
         b"[" * 5000,
         b"\xff\x00",
         b"kind: EncryptionConfiguration",
