@@ -42,6 +42,19 @@ def reference(config: Config, name: str, suffix: str = "") -> str:
     return found
 
 
+def pulled(config: Config, name: str) -> str:
+    """The reference by which nodes pull an image.
+
+    Docker knows no second address for the cluster's own registry: it gets that of the port which
+    asks for no login, where there is one.
+    """
+    found, own = reference(config, name), cluster_registry(config, {})
+    place = registry_of(found)
+    if config.runtime != "docker" or not own or place not in own.pull_places:
+        return found
+    return f"{own.pull_place}{found.removeprefix(place)}"
+
+
 def given(config: Config, name: str) -> str:
     """The reference that config.yaml gives this very image."""
     dockers = config.dockers

@@ -22,10 +22,12 @@ RUNC = "/usr/local/sbin/dlws-sandbox-runc"
 SHARES = "/var/lib/dlws/stand-in-shares"
 """What all nodes have in common, for shares that they cannot mount (see supervise.sh)."""
 
-ELSEWHERE = ("apt_mirror_url", "dns_server", "k8s-gitbranch")
-"""What somebody's configuration says about their site, and the nodes have from this machine."""
+ELSEWHERE = ("apt_mirror_url", "dns_server", "dockerregistry", "k8s-gitbranch")
+"""What somebody's configuration says about their site, and the nodes have from this machine. Images
+of a rehearsal go to its own registry, and not where a cluster that is in use has its."""
 
 _LEFT_OUT = {
+    "dockers": ("hub",),
     "ssh": ("port", "jump_host", "public_port"),
     "network": ("container-network-iprange", "container_network_iprange"),
 }

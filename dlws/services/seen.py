@@ -94,4 +94,4 @@ def image(
     ours = is_ours(config, images, name, contexts)
     if name in images and not ours and not names.given(config, name):
         return images[name]
-    return names.reference(config, name)
+    return names.pulled(config, name)

@@ -49,6 +49,25 @@ def test_references(tmp_path: Path, text: str, expected: str) -> None:
     assert names.reference(config(tmp_path, text), "Web") == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("container_runtime: docker\n", "10.1.0.1:5442/atlas_web:2"),
+        ("container_runtime: containerd\n", "10.1.0.1:5443/atlas_web:2"),
+        ("container_runtime: docker\ndockerregistry: x/\n", "x/atlas_web:2"),
+        ("container_runtime: docker\ndockers: {external: {web: '10.1.0.1:5443/w:3'}}\n",
+         "10.1.0.1:5442/w:3"),
+        ("container_runtime: docker\nregistry_credential:\n"
+         "  10.1.0.1:5443: {username: a, password: b}\n", "10.1.0.1:5443/atlas_web:2"),
+    ],
+)  # fmt: skip
+def test_docker_on_nodes_pulls_where_no_login_is_asked_for(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    text = f"kubernetes: {{version: v1.20.2}}\nregistry: {{enabled: true}}\ndockertag: '2'\n{text}"
+    assert names.pulled(config(tmp_path, text), "web") == expected
+
+
 def test_watchdog_and_job_exporter_are_the_systems_without_prefix(tmp_path: Path) -> None:
     made = config(tmp_path, "dockers: {hub: h/, tag: '1.9'}\ndockerregistry: r/\ndockertag: '2'\n")
     assert names.reference(made, "watchdog", "arm64") == "r/watchdog:1.9-arm64"

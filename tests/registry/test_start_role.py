@@ -93,6 +93,11 @@ def test_containerd_pulls_from_it_without_a_login(started: Start) -> None:
     assert not [path for path in closed if path.endswith(":5443/hosts.toml")]
 
 
+def test_docker_trusts_the_port_without_a_login_too(started: Start) -> None:
+    link = "/etc/docker/certs.d/10.1.0.1:5442/ca.crt"
+    assert of(started(OPEN), "registry-trust", "gpu01").links[link] == "/etc/dlws/registry-ca.crt"
+
+
 @pytest.mark.parametrize(("name", "server", "port"), [
     ("docker.io", "https://registry-1.docker.io", 5444),
     ("quay.example:8443", "https://quay.example:8443", 5445),

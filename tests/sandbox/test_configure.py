@@ -14,6 +14,7 @@ import yaml
 from dlws.config import load
 from dlws.config.mounts import mounts_of
 from dlws.config.volumes import volumes
+from dlws.images import names
 from dlws.sandbox import configure, plan
 from dlws.sandbox.state import Sandbox, SandboxNode
 
@@ -133,6 +134,13 @@ def test_rehearsed_nodes_are_reached_as_sandbox_nodes_are(tmp_path: Path) -> Non
     assert config.machines["infra1"].archtype == configure.local_architecture()
     assert not config.apt_mirror_url
     assert config.network.container_network_iprange == ""
+
+
+def test_a_rehearsals_images_go_to_its_own_registry(tmp_path: Path) -> None:
+    dockers = {"hub": "apulistech/", "tag": "1.9", "system": {"web": {}}}
+    theirs = {**THEIRS, "dockerregistry": "apulistech/", "dockers": dockers}
+    config = load(written(tmp_path, configure.rehearsed(theirs, BOX)))
+    assert names.reference(config, "web") == "10.77.4.11:5443/web:1.9"
 
 
 def test_rehearsal_leaves_what_it_was_given_alone() -> None:
