@@ -6,6 +6,8 @@ tests/support/seed001.txt has its command lines as they stand there.
 from __future__ import annotations
 
 import json
+import ssl
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -27,13 +29,14 @@ def guide(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guide]:
 
 def test_the_nodes_are_ready_with_docker_as_their_runtime(guide: Guide) -> None:
     guide("./deploy.py status --wait 180")
-    nodes = json.loads(guide("./deploy.py kubectl get nodes -o json"))["items"]
+    nodes = guide.data("./deploy.py kubectl get nodes -o json")["items"]
     runtimes = {
         node["metadata"]["name"]: node["status"]["nodeInfo"]["containerRuntimeVersion"]
         for node in nodes
     }
     assert sorted(runtimes) == sorted(guide.names)
     assert all(runtime.startswith("docker://") for runtime in runtimes.values()), runtimes
+    assert not any(node["spec"].get("taints") for node in nodes), "uncordon: the master works, too"
 
 
 def test_names_users_and_keys_are_on_every_node(guide: Guide) -> None:
@@ -46,6 +49,12 @@ def test_names_users_and_keys_are_on_every_node(guide: Guide) -> None:
         assert "search clusters.example" in guide.box.run(
             name, "cat /etc/resolvconf/resolv.conf.d/base"
         )
+        assert guide.box.run(name, "cat /etc/hostname-fqdn") == f"{name}.clusters.example"
+
+
+def test_the_api_server_gives_the_node_ports_that_the_guide_edits_in(guide: Guide) -> None:
+    manifest = guide.box.run("atlas02", "cat /etc/kubernetes/manifests/kube-apiserver.yaml")
+    assert "- --service-node-port-range=30000-49999" in manifest
 
 
 def test_the_share_is_one_file_system_on_all_nodes(guide: Guide) -> None:
@@ -53,7 +62,7 @@ def test_the_share_is_one_file_system_on_all_nodes(guide: Guide) -> None:
         guide.box.run(name, f"echo {name} >/dlwsdata/work/{name}")
     listed = {guide.box.run(name, "cat /mntdlws/work/*") for name in guide.names}
     assert listed == {"\n".join(sorted(guide.names))}
-    assert guide.box.run("atlas02", "cat /mnt/local/work/atlas01") == "atlas01"
+    assert guide.box.run("atlas02", "cat /mnt/local/work/atlas-gpu01") == "atlas-gpu01"
     shown = guide("./deploy.py mount status")
     assert shown.count("a stand-in for atlas02:/mnt/local") == len(guide.names) + 1
     assert guide("./deploy.py mount").count("stands in for atlas02:/mnt/local (nfs)") == 1
@@ -61,8 +70,40 @@ def test_the_share_is_one_file_system_on_all_nodes(guide: Guide) -> None:
 
 def test_devices_are_offered(guide: Guide) -> None:
     found = {}
-    for node in json.loads(guide("./deploy.py kubectl get nodes -o json"))["items"]:
+    for node in guide.data("./deploy.py kubectl get nodes -o json")["items"]:
         offered = node["status"]["allocatable"]
         found[node["metadata"]["name"]] = {k: v for k, v in offered.items() if "." in k}
     assert found["atlas-gpu01"]["nvidia.com/gpu"] == "1"
-    assert found["atlas01"]["huawei.com/Ascend910"] == "1"
+    assert found["atlas02"]["huawei.com/Ascend910"] == "1"
+
+
+STARTED = (
+    "custom-user-dashboard", "custommetrics", "jobmanager2", "monitor", "mysql", "nginx",
+    "openresty", "prometheus", "repairmanager2", "restfulapi2", "webui3",
+    "a910-device-plugin", "nvidia-device-plugin",
+)  # fmt: skip
+
+
+def test_every_service_that_the_guide_starts_is_well(guide: Guide) -> None:
+    rows = guide.data("./deploy.py kubernetes status --output json")
+    states = {row["service"]: row["state"] for row in rows}
+    assert {name: states.get(name) for name in STARTED} == dict.fromkeys(STARTED, "up")
+
+
+def test_people_reach_what_the_guide_starts(guide: Guide) -> None:
+    """By nginx, on every node that it runs on, with the certificate that `nginx config` made."""
+    trust = ssl.create_default_context(cafile=str(guide.directory / "deploy/nginx/ca.crt"))
+
+    def answer(path: str) -> str:
+        url = f"https://{guide.address('atlas02')}{path}"
+        with urllib.request.urlopen(url, context=trust, timeout=30) as page:
+            return str(page.read().decode())
+
+    assert "<title>" in answer("/") and "<title>" in answer("/monitor/")
+    assert json.loads(answer("/apis/api/v1/openapi.json"))["openapi"]
+    assert (
+        json.loads(answer("/custom-user-dashboard/x"))["part"] == "custom-user-dashboard-frontend"
+    )
+    assert json.loads(answer("/endpoints/x"))["part"] == "openresty"
+    metrics = guide.data("./deploy.py kubectl get --raw /apis/custom.metrics.k8s.io/v1beta1")
+    assert metrics["kind"] == "APIResourceList"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -73,8 +75,17 @@ class Guide:
             "REGISTRY": f"{self.address('atlas02')}:5443" if there else "",
         }
 
-    def __call__(self, line: str, code: int = 0) -> str:
+    def __call__(self, line: str) -> str:
         """What a line in a shell of the devbox prints."""
+        done = self.typed(line)
+        return done.stdout + done.stderr
+
+    def data(self, line: str) -> Any:
+        """The JSON that a line prints."""
+        return json.loads(self.typed(line).stdout)
+
+    def typed(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Type a line in a shell of the devbox; it has to end well."""
         done = subprocess.run(
             # Entering another view of the file system leads away from the directory.
             [*self.entry, "bash", "-c", f"cd {sh(self.directory)} || exit\n{line}"],
@@ -85,9 +96,9 @@ class Guide:
             check=False,
         )
         told = f"{line}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode == code, told
+        assert done.returncode == 0, told
         assert "Traceback" not in told and "defect of dlws" not in told, told
-        return done.stdout + done.stderr
+        return done
 
     def follow(self, where: str, line: str) -> str:
         """Type a line where the guide says; what it prints in the devbox."""
