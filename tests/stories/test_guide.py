@@ -6,6 +6,7 @@ tests/support/seed001.txt has its command lines as they stand there.
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import urllib.request
 from collections.abc import Iterator
@@ -14,7 +15,10 @@ import pytest
 
 from tests.support import guide as guides
 from tests.support.guide import Guide
+from tests.support.trees import TREE
 
+CHANGED = re.compile(r"^(\S+: +)?changed: ", re.MULTILINE)
+OTHERS = re.compile(r"/(var/lib/(etcd|kubelet|mysql|dlws/(run|lock))|data/prometheus)\b")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
 
@@ -107,3 +111,20 @@ def test_people_reach_what_the_guide_starts(guide: Guide) -> None:
     assert json.loads(answer("/endpoints/x"))["part"] == "openresty"
     metrics = guide.data("./deploy.py kubectl get --raw /apis/custom.metrics.k8s.io/v1beta1")
     assert metrics["kind"] == "APIResourceList"
+
+
+def trees(guide: Guide) -> dict[str, list[str]]:
+    """Every file of every node, less what Kubernetes, services and the record of runs write."""
+    return {
+        name: [one for one in guide.box.run(name, TREE).splitlines() if not OTHERS.match(one)]
+        for name in guide.names
+    }
+
+
+def test_again_nothing_is_changed_and_it_says_so(guide: Guide) -> None:
+    before = trees(guide)
+    for where, line in guides.lines(guides.LINES.read_text()):
+        if "./deploy.py" in line:
+            told = guide.follow(where, line)
+            assert not CHANGED.search(told), f"{line}\n{told}"
+    assert trees(guide) == before
