@@ -81,6 +81,18 @@ class Objects:
         asked = with_query(path, fieldManager=MANAGER, force=str(force).lower())
         return self._checked(self._loaded("PATCH", asked, body, _APPLY), path)
 
+    def put(self, path: str, body: Mapping[str, Any], force: bool) -> Json:
+        """Make an object without server-side apply. With `force`, one that is there is changed;
+        without, it is a refusal (409)."""
+        try:
+            if force:
+                return self.merge(path, body, MANAGER)
+        except ApiRefused as error:
+            if error.status != GONE:
+                raise
+        asked = with_query(path.rpartition("/")[0], fieldManager=MANAGER)
+        return self._checked(self._loaded("POST", asked, body, "application/json"), path)
+
     def merge(self, path: str, body: Mapping[str, Any], manager: str) -> Json:
         """Change parts of an object, under a field manager's name of its own."""
         asked = with_query(path, fieldManager=manager)

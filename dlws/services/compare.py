@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dlws.services.manifests import Object
 
 Fields = Mapping[str, Any]
+UNRECORDED = "APIService"
+"""The kind whose fields have no record, and which API servers of 1.20 cannot apply: they panic."""
 _NAMES = ("apiVersion", "kind")
 _RECORDS = ("managedFields", "resourceVersion", "generation")
 
@@ -37,7 +39,8 @@ def is_ours(live: Mapping[str, Any], service: str) -> bool:
     """
     metadata = live["metadata"]
     labelled = (metadata.get("labels") or {}).get(SERVICE) == service
-    return labelled and fields(live) is not None and not metadata.get("ownerReferences")
+    ours = fields(live) is not None or live.get("kind") == UNRECORDED
+    return labelled and ours and not metadata.get("ownerReferences")
 
 
 def as_wanted(wanted: Object, live: Mapping[str, Any] | None) -> bool:
@@ -48,7 +51,16 @@ def as_wanted(wanted: Object, live: Mapping[str, Any] | None) -> bool:
     metadata = {k: v for k, v in body["metadata"].items() if k not in ("name", "namespace")}
     mine = fields(live)
     body["metadata"] = metadata
+    if wanted.key.kind == UNRECORDED:
+        return within(body, live)
     return mine is not None and owned(body, mine) and same_numbers(body, live)
+
+
+def within(wanted: Any, live: Any) -> bool:
+    """Whether all that is wanted is there; what else is there does not count."""
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        return all(key in live and within(value, live[key]) for key, value in wanted.items())
+    return bool(wanted == live)
 
 
 def same_numbers(wanted: Mapping[str, Any], live: Mapping[str, Any]) -> bool:

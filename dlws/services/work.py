@@ -11,7 +11,7 @@ from dlws.core.program import PROGRAM
 from dlws.kubernetes.api import ApiRefused
 from dlws.runs import plan
 from dlws.services import folder
-from dlws.services.compare import content, is_ours
+from dlws.services.compare import UNRECORDED, content, is_ours
 from dlws.services.kinds import Kinds
 from dlws.services.survey import Survey, inventory, inventory_path
 from dlws.services.values import Templates
@@ -81,7 +81,8 @@ class Work:
         # What is there and not ours is not taken over unasked.
         force = self.run.options.force or (live is not None and is_ours(live, service))
         try:
-            made = self.api.apply(wanted.path, wanted.body, force)
+            send = self.api.put if wanted.key.kind == UNRECORDED else self.api.apply
+            made = send(wanted.path, wanted.body, force)
         except ApiRefused as error:
             raise _explained(error, service, wanted) from error
         self.survey.live[wanted.key] = made

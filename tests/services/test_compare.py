@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dlws.services.compare import owned, same_numbers
+from dlws.services.compare import owned, same_numbers, within
 
 PORTS: dict[str, Any] = {
     'k:{"containerPort":80,"protocol":"TCP"}': {".": {}, "f:containerPort": {}}
@@ -46,3 +46,16 @@ def test_numbers_are_compared_and_what_the_server_rewrites_is_not(
     wanted: dict[str, Any], live: dict[str, Any], expected: bool
 ) -> None:
     assert same_numbers(wanted, live) is expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "expected"),
+    [
+        ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "d": 3}, True),
+        ({"a": {"b": 1}}, {"a": {"b": 2}}, False),
+        ({"a": 1}, {}, False),
+        ({"a": [1]}, {"a": [1, 2]}, False),
+    ],
+)
+def test_what_is_wanted_is_within_what_is_there(wanted: Any, live: Any, expected: bool) -> None:
+    assert within(wanted, live) is expected

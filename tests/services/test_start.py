@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 from dlws.core.errors import DeployError, Refused
 from dlws.runs.plan import Plan
@@ -128,6 +129,39 @@ def test_what_is_there_and_not_ours_is_taken_over_only_with_force(site: Site) ->
         start(site.cluster(), [], 5)
     start(site.cluster(force=True), [], 5)
     assert site.kube.objects[SETTINGS]["data"] == {"a": "b"}
+
+
+API = "/apis/apiregistration.k8s.io/v1/apiservices"
+SERVED = """
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.shop.example}
+spec: {group: shop.example, version: v1, groupPriorityMinimum: 100, versionPriority: 10}
+"""
+
+
+def test_an_api_service_is_made_without_apply(site: Site) -> None:
+    """API servers of 1.20 panic when one is applied, and put nothing on record of its fields."""
+    site.write("shop", service__yaml="waits: {APIService/v1.shop.example: none}\n", a__yaml=SERVED)
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("PATCH", INVENTORY), ("POST", API)]
+    site.kube.objects[f"{API}/v1.shop.example"]["spec"]["service"] = None  # the server's own
+    site.kube.asked.clear()
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == []
+    site.kube.objects[f"{API}/v1.shop.example"]["spec"]["versionPriority"] = 1
+    start(site.cluster(), [], 5)
+    assert site.kube.mutations == [("PATCH", f"{API}/v1.shop.example")]
+
+
+def test_an_api_service_of_others_is_taken_over_only_with_force(site: Site) -> None:
+    site.write("shop", service__yaml="waits: {APIService/v1.shop.example: none}\n", a__yaml=SERVED)
+    place, body = f"{API}/v1.shop.example", yaml.safe_load(SERVED)
+    site.kube.objects[place] = body | {"metadata": {"name": "v1.shop.example", "uid": "1"}}
+    with pytest.raises(DeployError, match="is there and not ours"):
+        start(site.cluster(), [], 5)
+    start(site.cluster(force=True), [], 5)
+    assert site.kube.mutations[-1] == ("PATCH", place)
 
 
 def test_what_is_needed_comes_first_and_what_needs_a_failure_is_not_tried(

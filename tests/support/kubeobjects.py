@@ -82,6 +82,8 @@ class FakeKube:
             if self.objects.pop(url.path, None) is None:
                 raise ApiRefused("not found", "", 404)
             return Answer(b"{}")
+        if method == "POST":
+            return self._post(url.path, json.loads(body))
         return self._patch(url.path, query, json.loads(body), media)
 
     def read(self, answer: Answer, limit: int = 0, seconds: float = 0) -> bytes:
@@ -122,8 +124,16 @@ class FakeKube:
         ]
         return [*inside, *self.lists.get(path, [])]
 
+    def _post(self, path: str, body: Json) -> Answer:
+        """A new object, of whose fields nothing is put on record."""
+        place = f"{path}/{body['metadata']['name']}"
+        if place in self.objects:
+            raise ApiRefused("it already exists", "", 409)
+        return self._kept(place, body)
+
     def _patch(self, path: str, query: Json, body: Json, media: str) -> Answer:
         before = self.objects.get(path)
+        assert "apiregistration" not in path or "apply-patch" not in media, "release 1.20 panics"
         if media.startswith("application/merge-patch"):
             assert before
             made = _merged(before, body)
@@ -138,6 +148,9 @@ class FakeKube:
             fields = field_set({**body, "metadata": metadata})
             entry = {"manager": MANAGER, "operation": "Apply", "fieldsV1": fields}
             made["metadata"]["managedFields"] = [entry]
+        return self._kept(path, made)
+
+    def _kept(self, path: str, made: Json) -> Answer:
         self._count += 1
         made["metadata"] |= {"uid": f"uid-{path}", "resourceVersion": str(self._count)}
         if made["kind"] in WORKLOADS:
