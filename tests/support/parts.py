@@ -7,7 +7,7 @@ from pathlib import Path
 NAMES = (
     "custom-user-dashboard-frontend", "custom-user-dashboard-backend", "openresty", "watchdog",
     "gpu-reporter", "job-exporter", "repairmanager2", "prometheus-adapter", "dashboard", "reaper",
-    "storagemanager", "user-synchronizer",
+    "user-synchronizer",
 )  # fmt: skip
 _DOCKERFILE = """\
 FROM {{ image("platform") }}
