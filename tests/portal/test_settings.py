@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dlws.portal import keys, settings
+from dlws.portal import frontdoor, keys, settings
 from tests.support.examples import AWKWARD, filled_in
 from tests.support.fakes import Make
 
@@ -29,13 +29,24 @@ def test_secrets_and_settings_are_made_once_and_for_nobody_else(
     local = yaml.safe_load(first["local.yaml"])
     assert local["sign"] == first["jwt.key"]
     assert local["masterToken"] == first["master.token"]
-    assert local["domain"] == "http://mycluster.example.org"
+    assert local["domain"] == "https://mycluster.example.org"
     assert local["administrators"] == ["admin@example.org"]
     assert local["clusters"]["mycluster"]["prometheus"] == "http://mycluster.example.org:9091"
     capsys.readouterr()
     settings.write(make(filled_in()).cluster)
     assert made(tmp_path) == first
     assert "nothing to do" in capsys.readouterr().err
+
+
+def test_a_certificate_of_nginx_that_comes_later_changes_no_settings(
+    make: Make, tmp_path: Path
+) -> None:
+    cluster = make(filled_in()).cluster
+    settings.write(cluster)
+    first = made(tmp_path)
+    frontdoor.configure(cluster)
+    settings.write(cluster)
+    assert made(tmp_path) == first
 
 
 def test_settings_follow_the_configuration(make: Make, tmp_path: Path) -> None:
