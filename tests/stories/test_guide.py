@@ -113,6 +113,25 @@ def test_people_reach_what_the_guide_starts(guide: Guide) -> None:
     assert metrics["kind"] == "APIResourceList"
 
 
+def asked(guide: Guide, line: str) -> list[tuple[str, str]]:
+    """What a line asks the API server, by its audit log: verbs and paths."""
+    log = "/var/log/kubernetes/audit.log"
+    before = int(guide.box.run("atlas02", f"wc -l <{log}"))
+    guide(line)
+    rows = guide.box.run("atlas02", f"tail -n +{before + 1} {log}").splitlines()
+    found = [json.loads(row) for row in rows]
+    who = "kubernetes-admin"
+    return [(one["verb"], one["requestURI"]) for one in found if one["user"]["username"] == who]
+
+
+def test_a_start_with_nothing_to_do_asks_for_each_kind_once(guide: Guide) -> None:
+    found = asked(guide, f"./deploy.py kubernetes start {' '.join(STARTED)}")
+    assert {verb for verb, _ in found} <= {"get", "list"}, found
+    assert len(found) == len(set(found)), found
+    objects = guide("./deploy.py kubernetes render").count("\nkind: ")
+    assert 0 < len(found) < objects
+
+
 def trees(guide: Guide) -> dict[str, list[str]]:
     """Every file of every node, less what Kubernetes, services and the record of runs write."""
     return {
