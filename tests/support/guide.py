@@ -139,11 +139,11 @@ def rehearsal(directory: Path) -> Iterator[Guide]:
     (keys / "rootpasswd").write_text(f"{PASSWORD}\n")  # the machines' before it begins
     (directory / "sample.yaml").write_text(sample())
     parts.write(directory)
-    with ownengine.running({}) as entry:
-        made = Guide(directory, entry)
-        try:
-            made("./deploy.py sandbox up --config sample.yaml")
-            made("./deploy.py bundle build --from debian")
-            yield made
-        finally:
-            made("./deploy.py sandbox down")
+    plain = Guide(directory)
+    try:
+        plain("./deploy.py sandbox up --config sample.yaml")
+        plain("./deploy.py bundle build --from debian")
+        with ownengine.running({}) as entry:
+            yield Guide(directory, entry)
+    finally:
+        plain("./deploy.py sandbox down")
