@@ -15,10 +15,8 @@ import pytest
 
 from tests.support import guide as guides
 from tests.support.guide import Guide
-from tests.support.trees import TREE
 
 CHANGED = re.compile(r"^(?:\S+: +)?changed: .*", re.MULTILINE)
-OTHERS = re.compile(r"/(var/lib/(etcd|kubelet|mysql|dlws/(run|lock))|data/prometheus)\b")
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
 
@@ -113,35 +111,8 @@ def test_people_reach_what_the_guide_starts(guide: Guide) -> None:
     assert metrics["kind"] == "APIResourceList"
 
 
-def asked(guide: Guide, line: str) -> list[tuple[str, str]]:
-    """What a line asks the API server, by its audit log: verbs and paths."""
-    log = "/var/log/kubernetes/audit.log"
-    before = int(guide.box.run("atlas02", f"wc -l <{log}"))
-    guide(line)
-    rows = guide.box.run("atlas02", f"tail -n +{before + 1} {log}").splitlines()
-    found = [json.loads(row) for row in rows]
-    who = "kubernetes-admin"
-    return [(one["verb"], one["requestURI"]) for one in found if one["user"]["username"] == who]
-
-
-def test_a_start_with_nothing_to_do_asks_for_each_kind_once(guide: Guide) -> None:
-    found = asked(guide, f"./deploy.py kubernetes start {' '.join(STARTED)}")
-    assert {verb for verb, _ in found} <= {"get", "list"}, found
-    assert len(found) == len(set(found)), found
-    objects = guide("./deploy.py kubernetes render").count("\nkind: ")
-    assert 0 < len(found) < objects
-
-
-def trees(guide: Guide) -> dict[str, list[str]]:
-    """Every file of every node, less what Kubernetes, services and the record of runs write."""
-    return {
-        name: [one for one in guide.box.run(name, TREE).splitlines() if not OTHERS.match(one)]
-        for name in guide.names
-    }
-
-
 def test_again_nothing_is_changed_and_it_says_so(guide: Guide) -> None:
-    before = trees(guide)
+    """All of it but what is typed on nodes: a person's own lines."""
     told = [
         (line, guide.follow(where, line))
         for where, line in guides.lines(guides.LINES.read_text())
@@ -149,6 +120,3 @@ def test_again_nothing_is_changed_and_it_says_so(guide: Guide) -> None:
     ]
     changed = {line: rows for line, text in told if (rows := CHANGED.findall(text))}
     assert changed == {}
-    after = trees(guide)
-    differing = {name: sorted(set(after[name]) ^ set(before[name])) for name in before}
-    assert not any(differing.values()), differing
