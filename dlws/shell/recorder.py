@@ -49,10 +49,10 @@ cannot() {{ echo "dlws: not run: its outcome cannot be kept in $base" >&2; exit 
 exec 9<"$base/.lock"
 """
 
-# A process that a command leaves behind may hold the pipes of its output, 1 and 4 here, and the tees
-# would read on until it ends. Of those begun after us the command's are all that have them, but for
-# the two shells above. Where the fds cannot be seen, as after sudo, the session counts. After a
-# while what they print is read by nobody's cat, and not cut off: that could end them.
+# A process that a command leaves behind may hold the pipes of its output, 1 and 4 here, and the
+# tees would read on until it ends. Such a process began after us. Where its fds cannot be seen, as
+# after sudo, its session counts. After a while a cat reads what it prints, for nobody: a pipe that
+# nobody reads would end it.
 _HELD = """mine() { [ "$1" -ef "/proc/$me/fd/1" ] || [ "$1" -ef "/proc/$me/fd/4" ]; }
 holds() {
   if [ -r "/proc/$1/fd" ]; then
@@ -169,7 +169,7 @@ for op; do
 done"""
 
 _LEFT = re.compile(r"^dlws: (it has ended with \d+; still at work, .*)$", re.MULTILINE)
-# The processes that came of this connection, without this one's session: "PID COMMAND", a line each.
+# The processes that came of this connection, but this session's: "pid PID (COMMAND)", a line each.
 LEFT = script(
     """read -r a b c d e own rest </proc/self/stat
 for file in $(grep -lzxF "SSH_CONNECTION=$SSH_CONNECTION" /proc/[0-9]*/environ 2>/dev/null); do

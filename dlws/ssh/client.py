@@ -118,7 +118,7 @@ class Ssh:
     def _listen(
         self, channel: paramiko.Channel, bell: Wakeup, sink: OutputReader, liveness: Liveness
     ) -> bool:
-        """Take what arrives until the command has ended; whether its output is held all the same."""
+        """Take what arrives until the command has ended; whether its output is held still."""
         held = False
         while True:
             liveness.wait(bell)

@@ -95,7 +95,10 @@ def test_input_for_what_has_ended_is_taken_and_dropped(node: Path) -> None:
 
 
 def test_names_in_the_environment_are_not_its_own(node: Path) -> None:
-    names = "op size patience me mother session turn who tees up last here spool code said pid began time boot base memory mask then"
+    names = (
+        "op size patience up last here spool code said pid began time boot base memory mask then "
+        "me mother session turn who tees"
+    )
     before = "".join(f"export {name}=theirs; " for name in names.split())
     result = run(node, "a", "echo out; exit 3", before=before)
     assert (result.code, result.out, result.err) == (3, b"out\n", b"")
