@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
+from dlws.core import person
 from dlws.core.errors import Refused
 from dlws.core.localfiles import private_directory
 
@@ -41,7 +42,7 @@ def private(path: Path) -> Path:
 
 def cache() -> Path:
     """The directory for what can be made again, trusted to hold what we have put there."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or person.home() / ".cache")
     return trusted(home / "dlws")
 
 

@@ -6,7 +6,6 @@ honoured.
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shlex
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dlws.core import person
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import MIB, read
 
@@ -82,8 +82,8 @@ class OwnConfig:
         values = {
             "host": [*names, *found.get("hostname", ())],
             "originalhost": names,
-            "user": found.get("user", [local_user()]),
-            "localuser": [local_user()],
+            "user": found.get("user", [person.name()]),
+            "localuser": [person.name()],
         }
         for criterion, wanted, negated in _criteria(section.words):
             if criterion == "all":
@@ -140,13 +140,6 @@ def _match(pattern: str, name: str) -> bool:
         return pattern == name
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, name) is not None
-
-
-def local_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""  # a uid without a line in passwd
 
 
 def load(home: Path) -> OwnConfig:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dlws.core import person
 from dlws.core.errors import UsageError
 from dlws.core.nodeset import fold
-from dlws.ssh.ownconfig import OFF, OwnConfig, load, local_user
+from dlws.ssh.ownconfig import OFF, OwnConfig, load
 
 UNHONOURED = {
     "addressfamily": "AddressFamily",
@@ -104,7 +105,7 @@ def _way(found: Mapping[str, Sequence[str]], name: str, home: Path) -> OwnWay:
         "h": hostname or name,
         "n": name,
         "i": str(os.getuid()),
-        "u": local_user(),
+        "u": person.name(),
         "r": one.get("user", ""),
         "p": one.get("port", "22"),
     }
