@@ -8,14 +8,15 @@ from pathlib import Path
 from dlws.core.errors import UsageError
 
 
-def name() -> str:
-    """The login name; in a container there may be none, and the uid has to do."""
+def name(uid: int | None = None) -> str:
+    """The login name, or a user's; in a container there may be none, and the uid has to do."""
     import getpass
+    import pwd
 
     try:
-        return getpass.getuser()
+        return getpass.getuser() if uid is None else pwd.getpwuid(uid).pw_name
     except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
+        return f"uid-{os.getuid() if uid is None else uid}"
 
 
 def known_home() -> Path | None:

@@ -13,8 +13,8 @@ from dlws.core.text import split_lines
 from dlws.nodes.node import CommandFailed, Node
 from dlws.shell.quoting import script
 
-# Prints the last errors of the kubelet (of the last $1 seconds, if given), and the last line of each
-# container that has ended. Without a running kubelet or crictl there is nothing to print.
+# Prints the last errors of the kubelet (if $1 is given: of so many seconds), and the last line of
+# each container that has ended. Without a running kubelet or crictl there is nothing to print.
 _READ = """{
 journalctl -u kubelet -n 300 -o cat --no-pager ${1:+--since=-"$1"s} 2>/dev/null |
   grep -aE '^[EF][0-9]{4} |level=(error|fatal)|[Ff]ailed|panic' | tail -n 40 | sed 's/^/kubelet: /'
