@@ -145,7 +145,8 @@ class Node:
         result = self._recorded(call, once=True)
         if recorder.not_kept(result):
             raise NotKept(result)
-        if left := recorder.left_behind(result):
+        left = recorder.left_behind(result)
+        if left and not (live or self._console.verbose):  # else it was shown
             self._console.warn(f"{self.name}: {call.words}: {left}")
         return call.checked(result) if check else result
 

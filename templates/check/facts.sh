@@ -210,6 +210,22 @@ others() {
     return 0
 }
 
+# What keeps us from writing, and from running what we wrote.
+places() {
+    local place inode pid
+    for place in / /etc /var/lib /var/tmp; do
+        # Of root the file system alone decides.
+        [ "$EUID" != 0 ] || [ ! -e "$DLWS_ROOT$place" ] || [ -w "$DLWS_ROOT$place" ] || fact readonly "$place"
+    done
+    awk '($2 == "/var/tmp" || $2 == "/tmp") && $4 ~ /(^|,)noexec(,|$)/ && !seen[$2]++ { print "noexec=" $2 }' \
+        "$DLWS_ROOT/proc/mounts" 2>/dev/null
+    # Of a user who is over a quota it says so, of another nothing.
+    if command -v quota >/dev/null; then quota -qu "$1" 2>/dev/null | sed 's/^/quota=/'; fi
+    inode=$(stat -c %i "$DLWS_ROOT/var/lib/dpkg/lock-frontend" 2>/dev/null) || return 0
+    pid=$(awk -v inode=":$inode" '$4 == "WRITE" && $6 ~ inode "$" { print $5; exit }' "$DLWS_ROOT/proc/locks" 2>/dev/null)
+    if [ "$pid" ]; then fact apt "$(cat "$DLWS_ROOT/proc/$pid/comm" 2>/dev/null)|$pid"; fi
+}
+
 fact clock "$(date +%s.%N)"
 shopt -s nullglob
 fact user "$(id -un)"
@@ -218,4 +234,5 @@ fact user "$(id -un)"
     identity
     devices
     others
+    places "${DLWS_USER:-root}"
 } </dev/null
