@@ -35,6 +35,32 @@ def test_a_line_of_the_hosts_file(judge: Make) -> None:
     assert found[0].origin == (("machines", "worker02"),) and found[0].fix == "hosts"
 
 
+def test_cloud_init_is_named_as_the_cause_of_lost_names(judge: Make) -> None:
+    made = judge()
+    text = made.answers()["hosts"].text.replace("10.1.0.12 ", "10.1.0.99 ")
+    (found,) = made(hosts=Result(0, f"{text}\n".encode()), cloud=Result(0, b"true\n"))
+    assert "cloud-init writes the file anew" in found.words
+    assert "99-dlws.cfg" in found.words
+    assert made(cloud=Result(0, b"true\n")) == []
+
+
+@pytest.mark.parametrize(("told", "says", "cure"), [
+    ("cni=05-k3s.conf\ncni=10-dlws.conflist\n",
+     "file /etc/cni/net.d/05-k3s.conf comes before the file of our network plugin",
+     "sudo rm /etc/cni/net.d/05-k3s.conf"),
+    ("age=90 \n", "user root has a password that expires after 90 days", "chage -m 0 -M -1"),
+    ("age=-1 20000\n", "user root expires as a whole one day", "chage -m 0 -M -1"),
+])  # fmt: skip
+def test_what_others_do_to_a_node(judge: Make, told: str, says: str, cure: str) -> None:
+    (found,) = judge()(others=Result(0, told.encode()))
+    assert words([found])[0].startswith(says) and cure in found.cure
+
+
+@pytest.mark.parametrize("told", ["age=99999 \n", "age= \n", "cni=99-loopback.conf\n", ""])
+def test_what_is_as_it_should_be(judge: Make, told: str) -> None:
+    assert judge()(others=Result(0, told.encode())) == []
+
+
 def test_a_line_of_ours_too_many(judge: Make) -> None:
     made = judge()
     text = made.answers()["hosts"].text.replace("# dlws: end", "10.1.0.9 gone\n# dlws: end")
