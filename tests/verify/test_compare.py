@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from dlws.core.connection import Result
+from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import podnetwork
+from dlws.shell.quoting import script
+from dlws.verify.kinds import hosts as kind
+from dlws.verify.kinds import others
 from dlws.verify.things import Difference
 from tests.support.fakes import World
 from tests.support.judge import NOW, UNITS, Judge, known_of, states
@@ -42,6 +46,19 @@ def test_cloud_init_is_named_as_the_cause_of_lost_names(judge: Make) -> None:
     assert "cloud-init writes the file anew" in found.words
     assert "99-dlws.cfg" in found.words
     assert made(cloud=Result(0, b"true\n")) == []
+
+
+@pytest.mark.parametrize(("last", "managed"), [
+    ("true", True), ("'localhost' # x", True), ('"True"', True), ("false", False),
+])  # fmt: skip
+def test_what_cloud_init_was_told_last_counts(tmp_path: Path, last: str, managed: bool) -> None:
+    more = tmp_path / "etc/cloud/cloud.cfg.d"
+    more.mkdir(parents=True)
+    (more.parent / "cloud.cfg").write_text(f"manage_etc_hosts: {not managed}\n")
+    (more / "99.cfg").write_text(f"manage_etc_hosts: {last}\n")
+    assert bool(Local().run(script(kind._CLOUD, tmp_path)).text) == managed
+    done = Local().run(script(others._ASK, "root"))
+    assert done.ok and not done.err
 
 
 @pytest.mark.parametrize(("told", "says", "cure"), [

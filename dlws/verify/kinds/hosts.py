@@ -31,9 +31,10 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
     yield Expectation("hosts", "/etc/hosts", "\n".join(names), (("machines", node.name),), "hosts")
 
 
-# Prints a word where cloud-init writes the file anew at each start; its last setting counts.
-_CLOUD = """cat /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg 2>/dev/null |
-sed -nE "s/^manage_etc_hosts:[[:space:]]*[\"']?([A-Za-z]+).*/\\1/p" | tail -n 1 |
+# Prints a word where cloud-init writes the file anew at each start; its last setting counts. $1 is
+# before all paths.
+_CLOUD = """cat "$1"/etc/cloud/cloud.cfg "$1"/etc/cloud/cloud.cfg.d/*.cfg 2>/dev/null |
+sed -nE "s/^manage_etc_hosts:[[:space:]]*[\\"']?([A-Za-z]+).*/\\1/p" | tail -n 1 |
 grep -iE '^(true|localhost|template)$'; exit 0"""
 _STOP = "echo 'manage_etc_hosts: false' | sudo tee /etc/cloud/cloud.cfg.d/99-dlws.cfg"
 
@@ -42,7 +43,7 @@ def _ask(
     cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
 ) -> Iterator[Question]:
     yield Question("hosts", "cat /etc/hosts")
-    yield Question("cloud", script(_CLOUD))
+    yield Question("cloud", script(_CLOUD, ""))
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
