@@ -99,16 +99,7 @@ class OwnWays:
 def _way(found: Mapping[str, Sequence[str]], name: str, home: Path) -> OwnWay:
     one = {key: values[0] for key, values in found.items()}
     hostname = one.get("hostname", "").replace("%h", name).replace("%%", "%")
-    tokens = {
-        "%": "%",
-        "d": str(home),
-        "h": hostname or name,
-        "n": name,
-        "i": str(os.getuid()),
-        "u": person.name(),
-        "r": one.get("user", ""),
-        "p": one.get("port", "22"),
-    }
+    tokens = _tokens(one, hostname or name, name, home)
     jumps, obstacle = _proxy(one, tokens)
     files = [value for value in found.get("identityfile", ()) if value.lower() != "none"]
     return OwnWay(
@@ -125,6 +116,20 @@ def _way(found: Mapping[str, Sequence[str]], name: str, home: Path) -> OwnWay:
         obstacle=obstacle,
         unhonoured=tuple(word for key, word in UNHONOURED.items() if _says(one.get(key, ""))),
     )
+
+
+def _tokens(one: Mapping[str, str], host: str, name: str, home: Path) -> dict[str, str]:
+    """What stands behind a % in values."""
+    return {
+        "%": "%",
+        "d": str(home),
+        "h": host,
+        "n": name,
+        "i": str(os.getuid()),
+        "u": person.name(),
+        "r": one.get("user", ""),
+        "p": one.get("port", "22"),
+    }
 
 
 def _algorithms(one: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
