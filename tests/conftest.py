@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,11 +22,25 @@ from tests.support.deploy import Deploy, deploying
 from tests.support.dockers import docker
 from tests.support.fakes import CONFIG, Fake, World, config_of
 from tests.support.farm.fixtures import farm, start_farm
+from tests.support.guards import home_without_ssh
 from tests.support.invocations import unrecorded
 from tests.support.mariadb import mariadb
 from tests.support.sandboxes import make_sandbox
 from tests.support.sshd import Server, serving
 
+
+def _guarded_home() -> None:
+    """Nothing of a developer's ~/.ssh/config may count in a test."""
+    place = Path(tempfile.mkdtemp(prefix="dlws-home-"))
+    home = home_without_ssh(Path.home(), place)
+    if home != place:
+        place.rmdir()
+    else:
+        os.environ["HOME"] = str(home)
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
+
+
+_guarded_home()
 __all__ = ["docker", "farm", "make_sandbox", "mariadb", "start_farm"]
 
 

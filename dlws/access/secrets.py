@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.core import person
 from dlws.core.errors import CheckFailed
 from dlws.core.program import PROGRAM
 from dlws.runs.plan import local
@@ -49,7 +50,7 @@ def _named(config: Config, directory: Path) -> Iterator[Path]:
         jump = part.jump_host
         for key in (part.key, *(hop.key for hop in (jump.hops if jump else ()))):
             if key:
-                yield directory / Path(key).expanduser()
+                yield directory / person.expanded(key)
     for where, secret in secrets_of(config):
         if secret.path and where != ("secrets_key",):
             yield secret.path

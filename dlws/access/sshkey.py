@@ -156,22 +156,11 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     connection = node.connection.as_user(user, password)
     as_root = node.through(connection, Login(user, password))
     try:
-        command = script(_INSTALL, node.user)
-        result = as_root.run(
-            command, stdin=keys, sudo=True, title="install the key", planned=Planned(follows=True)
-        )
-    except JumpHostRefused:
-        raise
-    except LoginRefused as error:
-        raise LoginRefused(
-            f"{node.address} does not let {user} in with this password",
-            "correct deploy/sshkey/rootuser and rootpasswd, or remove rootpasswd to be asked; "
-            "does sshd there allow this user a password?",
-        ) from error
+        said = _install_as(as_root, node.user, keys)
     finally:
         connection.close()
         node.connection.close()  # opened before the key was in
-    for line in split_lines(result.text)[:REPORTS]:
+    for line in split_lines(said)[:REPORTS]:
         node.changed(line)
     try:
         node.read("true", sudo=True)
@@ -179,7 +168,24 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
         if told := _kept_out(node, as_root, connection):
             raise told from error
         raise
-    return bool(result.text)
+    return bool(said)
+
+
+def _install_as(root: Node, user: str, keys: bytes) -> str:
+    """What the installation of a user's keys changed, by one who may become root."""
+    command = script(_INSTALL, user)
+    try:
+        return root.run(
+            command, stdin=keys, sudo=True, title="install the key", planned=Planned(follows=True)
+        ).text
+    except JumpHostRefused:
+        raise
+    except LoginRefused as error:
+        raise LoginRefused(
+            f"{root.address} does not let {root.user} in with this password",
+            "correct deploy/sshkey/rootuser and rootpasswd, or remove rootpasswd to be asked; "
+            "does sshd there allow this user a password?",
+        ) from error
 
 
 def _kept_out(node: Node, as_root: Node, connection: Ssh) -> LoginRefused | None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dlws.azure import faults
 from dlws.azure.template import names
 from dlws.config.model.azure import CLOUDS
+from dlws.core import person
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import MIB, read
 from dlws.core.program import AZ_TOOLS
@@ -234,7 +235,9 @@ def _result(poller: Any, _: str) -> Any:
 
 def _default_of_cli() -> str:
     """The subscription that `az account set` chose, if az is used here."""
-    place = Path(os.environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
+    place = Path(
+        os.environ.get("AZURE_CONFIG_DIR") or (person.known_home() or Path("/")) / ".azure"
+    )
     try:
         rows = json.loads(read(place / "azureProfile.json", 4 * MIB).decode("utf-8-sig"))
         return next((row["id"] for row in rows["subscriptions"] if row.get("isDefault")), "")

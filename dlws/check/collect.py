@@ -38,7 +38,7 @@ def collect(cluster: Cluster, nodes: Sequence[Node]) -> list[Facts]:
     def look(node: Node) -> Facts:
         places = [(to, known[to], port) for source, to, port in wanted if source == node.name]
         calls = questions(cluster.config, places, {name: known[name] for name in checked})
-        return ask(node, f"{library}\n{calls}")
+        return ask(node, f"DLWS_USER={sh(node.user)}\n{library}\n{calls}")
 
     found = []
     for outcome in cluster.read_all(nodes, look, "check"):

@@ -101,6 +101,12 @@ class Facts:
     member: bool = False
     """Whether kubeadm has made it a member of a cluster."""
     cloud_hosts: bool = False
+    readonly: tuple[str, ...] = ()
+    noexec: tuple[str, ...] = ()
+    quota: tuple[str, ...] = ()
+    """What quota says of a user who is over one."""
+    apt: str = ""
+    """The program that has apt's lock, and its pid: NAME|PID."""
 
     @property
     def reached(self) -> bool:
@@ -165,6 +171,10 @@ def parse(facts: Facts, text: str, window: tuple[float, float] | None = None) ->
         cni=lines.all("cni"),
         member=lines.one("member") == "1",
         cloud_hosts=lines.one("cloud_hosts") == "1",
+        readonly=lines.all("readonly"),
+        noexec=lines.all("noexec"),
+        quota=lines.all("quota"),
+        apt=lines.one("apt"),
     )
 
 

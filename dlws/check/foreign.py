@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dlws.check.facts import Facts
@@ -54,13 +54,21 @@ def _overlap(one: str, other: str) -> bool:
 def cni(facts: Facts, config: Config) -> list[Finding]:
     """No other network configuration comes before that of our plugin: the first one counts."""
     plugin = config.kubernetes.network
-    ours = CNI_FILES.get(plugin, f"10-{plugin}.conflist")
-    others = sorted(name for name in facts.cni if name < ours)
-    if not others:
+    if not (first := before(plugin, facts.cni)):
         return []
-    what = f"/etc/cni/net.d/{others[0]} comes before {ours}: pods would get its network"
-    cure = f"remove it there if nobody needs it: sudo rm /etc/cni/net.d/{others[0]}"
+    what = f"/etc/cni/net.d/{first} comes before {cni_file(plugin)}: pods would get its network"
+    cure = f"remove it there if nobody needs it: sudo rm /etc/cni/net.d/{first}"
     return [Finding("failure", facts.node, what, cure)]
+
+
+def cni_file(plugin: str) -> str:
+    """What a network plugin calls its file."""
+    return CNI_FILES.get(plugin, f"10-{plugin}.conflist")
+
+
+def before(plugin: str, names: Iterable[str]) -> str:
+    """The file of another network that counts before that of our plugin; nothing if none does."""
+    return min((name for name in names if name < cni_file(plugin)), default="")
 
 
 def listeners(facts: Facts, config: Config) -> list[Finding]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dlws.check import foreign
+from dlws.check import foreign, places
 from dlws.check.facts import Device, Disk, Facts
 from dlws.check.findings import Finding
 from dlws.core.program import PROGRAM
@@ -295,6 +295,7 @@ RULES: tuple[Rule, ...] = (
     *(ssh, sudo, system, architecture, hostname, address, disk, memory, cores, swap, modules),
     *(nvidia, huawei, mirrors, registries, container, stand_ins),
     *(foreign.networks, foreign.cni, foreign.listeners, foreign.hosts),
+    *(places.writable, places.executable, places.quota, places.packages),
 )
 _KUBERNETES = (
     *(memory, cores, swap, modules, registries),

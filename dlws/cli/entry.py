@@ -20,6 +20,7 @@ def main(root: click.Group = cli) -> NoReturn:
     # No file of ours is for others to write, whatever umask we were given; what is secret or under
     # deploy/ has its mode said where it is written.
     os.umask(os.umask(0o022) | 0o022)
+    _take_closed_streams()
     _raise_file_limit()
     _collect_seldom()
     _leave_out_invoke()
@@ -34,12 +35,28 @@ def main(root: click.Group = cli) -> NoReturn:
         _leave(130, "interrupted")
     except (ReaderGone, BrokenPipeError):
         _leave(141)  # as a shell would say of a writer whose reader left
+    except OSError as error:
+        _leave(1, f"error: standard output cannot be written: {error.strerror}")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _take_closed_streams() -> None:
+    """End where standard output is closed: answers would go into whatever file is opened next.
+    The other two are /dev/null then."""
+    for number, name, mode in ((2, "stderr", "w"), (0, "stdin", "r")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            os.dup2(handle, number)
+            setattr(sys, name, os.fdopen(number, mode))
+            if handle != number:
+                os.close(handle)
+    if sys.stdout is None:
+        _leave(2, "error: standard output is closed\ncure: >/dev/null, if you want none")
 
 
 def _leave(code: int, message: str = "") -> NoReturn:
     """End at once: threads may sit in a connection attempt that nothing interrupts."""
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(OSError):
         if message:
             click.echo(message, err=True)
         sys.stderr.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -29,13 +28,14 @@ def init(session: Session, merge_kubeconfig: bool) -> None:
     On a running cluster this does nothing but join infra nodes that are missing. An init that was
     interrupted goes on where it stopped.
     """
+    from dlws.core import person
     from dlws.kubeadm import join as actions
     from dlws.kubernetes import kubeconfig
 
     cluster = session.cluster
     actions.init(cluster)
     if merge_kubeconfig or cluster.config.kubernetes.merge_kubeconfig:
-        kubeconfig.merge(cluster, Path("~/.kube/config").expanduser())
+        kubeconfig.merge(cluster, person.home() / ".kube/config")
 
 
 @kubeadm.command()

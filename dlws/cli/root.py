@@ -41,8 +41,7 @@ class Root(LazyGroup):
         except BrokenPipeError as error:
             raise ReaderGone from error
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            _end_failed(ctx, DeployError(f"{where}{error.strerror or error}"))
+            _end_failed(ctx, _of_system(error))
         except (click.ClickException, click.Abort, click.exceptions.Exit, ReaderGone):
             raise
         except Exception as error:  # an EOFError of ours would pass for a Ctrl-D of the person's
@@ -54,6 +53,19 @@ class Root(LazyGroup):
             return super().invoke(ctx)
         except EndOfPlan as end:
             return _end_of_plan(ctx.obj, end)
+
+
+def _of_system(error: OSError) -> DeployError:
+    """What the system refused, with the place: a file, or standard output, as on a full disk."""
+    from traceback import extract_tb
+
+    from dlws.core.ownership import in_words
+
+    if error.filename:
+        return in_words(error)
+    by_echo = [frame.name for frame in extract_tb(error.__traceback__)][-1:] == ["echo"]
+    where = "standard output cannot be written: " if by_echo else ""
+    return DeployError(f"{where}{error.strerror or error}")
 
 
 def _end_of_plan(session: Session, end: EndOfPlan) -> None:

@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from dlws.core import localfiles
+from dlws.core import localfiles, person
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.program import PROGRAM
 
@@ -23,7 +23,7 @@ class Account:
 def place() -> Path:
     """dlws/login.json in XDG_CONFIG_HOME, which is ~/.config where it is not set."""
     given = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(given) if os.path.isabs(given) else Path.home() / ".config") / "dlws/login.json"
+    return (Path(given) if os.path.isabs(given) else person.home() / ".config") / "dlws/login.json"
 
 
 def keep(account: Account) -> Path:

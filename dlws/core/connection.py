@@ -34,12 +34,16 @@ Stdin = bytes | Iterable[bytes]
 
 @dataclass(frozen=True)
 class Result:
-    """What a command did. `lost` counts the bytes of output dropped to keep memory bounded."""
+    """What a command did. `lost` counts the bytes of output dropped to keep memory bounded.
+
+    `held`: it has ended, and something that it left behind holds its output.
+    """
 
     code: int
     out: bytes = b""
     err: bytes = b""
     lost: int = 0
+    held: bool = False
 
     @property
     def ok(self) -> bool:

@@ -28,6 +28,9 @@ CROWDED_BYTES = 4 * MIB
 RESERVED_BYTES = 256 * MIB
 """Free space on the disk with the logs, below which they count as too much, too."""
 
+HELD_SECONDS = 30
+"""So long may what a command left behind hold its output, until nobody waits for that any more."""
+
 REPORTS = 1000
 """Changes that one command may report: each is kept on record."""
 FILES_AT_ONCE = 64

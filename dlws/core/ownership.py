@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
-from dlws.core.errors import Refused
+from dlws.core import person
+from dlws.core.errors import DeployError, Refused
 from dlws.core.localfiles import private_directory
 
 RUN = Path("/run/dlws")
@@ -39,9 +40,30 @@ def private(path: Path) -> Path:
     return path
 
 
+def in_words(error: OSError) -> DeployError:
+    """An error of the file system: what really fails, which may be a directory above, and the cure
+    where another user made it."""
+    if not isinstance(error.filename, str | bytes) or not isinstance(error, PermissionError):
+        where = f"{error.filename}: " if error.filename else ""
+        return DeployError(f"{where}{error.strerror or error}")
+    path = Path(os.fsdecode(error.filename)).absolute()
+    closed = [place for place in reversed(path.parents) if not os.access(place, os.X_OK)]
+    there = [*closed, path, *path.parents]
+    place = next(place for place in there if os.path.lexists(place))
+    owner = place.lstat().st_uid
+    if owner == os.geteuid():
+        return DeployError(f"{place}: {error.strerror}", f"ls -ld {quote(str(place))}")
+    whole = next((p for p in (place, *place.parents) if p.name == "deploy"), place)
+    return DeployError(
+        f"{place} belongs to {person.name(owner)}, and you are {person.name()}: {error.strerror}",
+        "use it as its owner; or, if it is yours and was made under sudo: "
+        f"sudo chown -R {os.geteuid()}: {quote(str(whole))}",
+    )
+
+
 def cache() -> Path:
     """The directory for what can be made again, trusted to hold what we have put there."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or person.home() / ".cache")
     return trusted(home / "dlws")
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlws.core import localfiles
+from dlws.core import localfiles, person
 from dlws.core.architecture import architecture
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
@@ -146,7 +146,7 @@ def private(
 
 
 def _begin(place: Path, logs_in: bool) -> None:
-    own = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    own = Path(os.environ.get("DOCKER_CONFIG") or (person.known_home() or Path("/")) / ".docker")
     try:
         known = json.loads((own / _SETTINGS).read_text())
     except (OSError, ValueError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.problems import closest
-from dlws.core import resources
+from dlws.core import person, resources
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 
@@ -110,7 +110,7 @@ def _sources(config: Config, directory: Path) -> list[Path]:
     """The directories with contexts that docker_sources names; UsageError for one that is none."""
     found = []
     for word in config.docker_sources:
-        place = directory / Path(word).expanduser()
+        place = directory / person.expanded(word)
         if not place.is_dir():
             raise UsageError(
                 f"docker_sources names {place}, which is no directory",

@@ -10,7 +10,7 @@ from dlws.core.nodeset import fold
 from dlws.core.version import Version
 from dlws.kubeadm import controlplane, documents, encryption, podnetwork, serving
 from dlws.kubeadm.admission import Admission, admitting, kubeadm, on, token, withdraw
-from dlws.kubeadm.reasons import explained
+from dlws.kubeadm.reasons import explained, watched
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
 from dlws.kubernetes.expired import has_expired, renewal
@@ -237,7 +237,8 @@ def _enter(cluster: Cluster, node: Node, seen: ClusterState, admission: Admissio
 def _run(node: Node, command: str, content: bytes, title: str) -> None:
     """Run kubeadm; where it fails, those who know say why."""
     try:
-        node.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
+        with watched(node):
+            node.run(command, stdin=content, sudo=True, title=title, planned=Planned(varies=True))
     except CommandFailed as error:
         raise explained(node, error) from error
 

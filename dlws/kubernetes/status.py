@@ -17,7 +17,7 @@ from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.nodeset import fold
 from dlws.core.terminal_text import visible
 from dlws.core.text import split_lines
-from dlws.kubernetes import api, kubeconfig
+from dlws.kubernetes import api, kubeconfig, systempods
 from dlws.kubernetes.expired import has_expired, renewal
 from dlws.shell.quoting import script
 
@@ -114,30 +114,33 @@ def collect(cluster: Cluster, nodes: Sequence[Node], wait: float = 0) -> list[Ro
         row = Row(node.name, tuple(node.roles), node.address)
         return parse(row, node.read(script(text, node.user), sudo=True).text, node.machine.type)
 
-    live, says = _live(cluster, nodes, wait)
+    live, says, pods = _live(cluster, nodes, wait)
     rows = []
     for outcome in cluster.read_all(nodes, look, "status"):
         node = outcome.node
         error = outcome.error.message if outcome.error else ""
         empty = Row(node.name, tuple(node.roles), node.address, problems=(error,))
-        rows.append(with_kubernetes(outcome.value or empty, live, says))
+        row = with_kubernetes(outcome.value or empty, live, says)
+        rows.append(replace(row, problems=(*row.problems, *pods.get(node.name, ()))))
     return rows
 
 
 def _live(
     cluster: Cluster, nodes: Sequence[Node], wait: float
-) -> tuple[Mapping[str, api.KubeNode] | None, str]:
-    """The nodes as the API server has them; None and why where it does not tell."""
+) -> tuple[Mapping[str, api.KubeNode] | None, str, Mapping[str, Sequence[str]]]:
+    """The nodes as the API server has them, or None and why it does not tell; and what is wrong
+    with the pods of Kubernetes itself there."""
     if not kubeconfig.path(cluster).exists():
-        return None, "no cluster yet"
+        return None, "no cluster yet", {}
     try:
         with api.connect(cluster) as connected:
             if wait:
                 members = [node.name for node in nodes if node.machine.in_cluster]
-                return wait_ready(connected, members, wait), ""
-            return connected.nodes(), ""
+                ready = wait_ready(connected, members, wait)
+                return ready, "", systempods.of(connected, time.time())
+            return connected.nodes(), "", systempods.of(connected, time.time())
     except DeployError as error:
-        return None, error.message
+        return None, error.message, {}
 
 
 def wait_ready(connected: api.Api, names: Sequence[str], seconds: float) -> dict[str, api.KubeNode]:

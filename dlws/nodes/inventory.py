@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlws.config.addresses import address_of, hosts_file, is_address
 from dlws.config.model.machines import JumpHost, jump_host
+from dlws.core import person
 from dlws.core.errors import UsageError
 from dlws.nodes.directory import KEY
 from dlws.nodes.firstcontact import FirstContact
@@ -34,7 +35,7 @@ def known_hosts(directory: Path) -> Path:
 def private_key(directory: Path, configured: str) -> Path:
     """The configured key; where none is, the one that `build` made or an older DLWS brought."""
     if configured:
-        return directory / Path(configured).expanduser()
+        return directory / person.expanded(configured)
     made, older = directory / KEY, directory / "deploy/sshkey/id_rsa"
     return older if older.exists() and not made.exists() else made
 
@@ -191,7 +192,7 @@ def machines(
 def nodes(config: Config, run: Run) -> list[Node]:
     """Every machine as a Node; machines behind the same jump host share one connection to it."""
     directory, public = run.options.directory, run.options.public
-    hosts, own = hosts_file(directory), OwnWays(Path.home(), config.ssh.config)
+    hosts, own = hosts_file(directory), OwnWays(person.known_home() or Path("/"), config.ssh.config)
     ways = {m.name: own_way(config, m, hosts, own, public) for m in config.machines.values()}
     keys, known = Keys(run.vault), HostKeys(known_hosts(directory), machines(config, hosts, ways))
     meet = FirstContact(known, run, config.ssh.accept_new).meet

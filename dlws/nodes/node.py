@@ -145,6 +145,9 @@ class Node:
         result = self._recorded(call, once=True)
         if recorder.not_kept(result):
             raise NotKept(result)
+        left = recorder.left_behind(result)
+        if left and not (live or self._console.verbose):  # else it was shown
+            self._console.warn(f"{self.name}: {call.words}: {left}")
         return call.checked(result) if check else result
 
     def execute(self, command: str, sudo: bool = False, live: bool = False) -> Result:
@@ -155,7 +158,14 @@ class Node:
         call = Call(command, b"", sudo, "", live)
         if not self.gate.admit(call.action(self.name, AS_IT_IS)):
             return Result(0)
-        return call.checked(self._recorded(call, once=False))
+        result = self._recorded(call, once=False)
+        if result.held:
+            who = ", ".join(split_lines(self.read(recorder.LEFT, check=False).text)[:3])
+            self._console.warn(
+                f"{self.name}: {command}: it has ended with {result.code}, its output is no longer "
+                f"waited for; still at work: {who or 'something that it started'}"
+            )
+        return call.checked(result)
 
     def _recorded(self, call: Call, once: bool) -> Result:
         """Run it with its begin and end in the journal; `once`: under the node's recorder."""

@@ -12,6 +12,7 @@ import click
 
 from dlws.core import nodeset
 from dlws.core.errors import DeployError, EndOfPlan, NotUnderstood, ReaderGone, Refused
+from dlws.core.ownership import in_words
 from dlws.core.text import since
 from dlws.nodes.node import Node
 from dlws.nodes.outcomes import NotTried, Outcome
@@ -147,8 +148,7 @@ def _attempt(action: Callable[[Node], T], node: Node) -> Outcome[T]:
     except DeployError as error:
         return Outcome(node, error=error)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return Outcome(node, error=DeployError(f"{where}{error.strerror or error}"))
+        return Outcome(node, error=in_words(error))
     except Exception as error:
         return Outcome(node, error=NotUnderstood(error))
 

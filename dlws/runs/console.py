@@ -16,7 +16,7 @@ import click
 
 from dlws.core import terminal_text
 from dlws.core.connection import Echo, Outlet
-from dlws.core.errors import ReaderGone
+from dlws.core.errors import DeployError, ReaderGone
 from dlws.core.nodeset import counted
 from dlws.core.terminal_text import VisibleStream
 from dlws.core.text import since
@@ -192,6 +192,9 @@ class Console:
                 _write_all(stream, self.redactor.text(text))
             except BrokenPipeError as error:
                 raise ReaderGone from error
+            except OSError as error:
+                what = "standard output" if stream is sys.stdout else "standard error"
+                raise DeployError(f"{what} cannot be written: {error.strerror}") from error
             self._draw()
 
     @contextmanager

@@ -7,7 +7,6 @@ kept apart by nodelock.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
 import platform
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dlws.core import person
 from dlws.core.errors import Refused
 from dlws.core.localfiles import private_directory
 from dlws.core.text import took
@@ -73,7 +73,7 @@ def take(deploy: Path, options: Options, deadline: float) -> Held:
 def signature(options: Options) -> dict[str, Any]:
     """Who holds a lock of this run."""
     return {
-        "user": getpass.getuser(),
+        "user": person.name(),
         "host": platform.node(),
         "pid": os.getpid(),
         "command": options.command,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from dlws.core import person
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import open_regular, read, read_all
 from dlws.secrets.vault import sealed
@@ -50,7 +51,7 @@ class Secret(SecretStr):
     @property
     def path(self) -> Path | None:
         kind, _, rest = self.reference.partition(":")
-        return self.directory / Path(rest).expanduser() if kind == "file" else None
+        return self.directory / person.expanded(rest) if kind == "file" else None
 
     @property
     def deferred(self) -> bool:

@@ -118,7 +118,14 @@ while IFS=' ' read -r mode owner name path; do
   last=${path%/*}/
   [ ! -d "$file" ] || { echo "$path is a directory" >&2; exit 1; }
   chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"
-  { mv -fT "$work/$name" "$new" && mv -fT "$new" "$file"; } || { rm -f "$new"; exit 1; }
+  { mv -fT "$work/$name" "$new" && mv -fT "$new" "$file"; } || {
+    rm -f "$new"
+    for held in "$file" .; do
+      flags=$(lsattr -d "$held" 2>/dev/null); [ "$held" = . ] && held=${path%/*} || held=$path
+      case ${flags%% *} in *[ia]*) echo "$held is immutable; first: chattr -ia $held" >&2 ;; esac
+    done
+    exit 1
+  }
 done <"$work/list" """
 )
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dlws.core.connection import Result
+from dlws.core.limits import HELD_SECONDS
 from dlws.shell.quoting import STARTED, script, sh
 
 REBOOT = 194
@@ -48,13 +49,59 @@ cannot() {{ echo "dlws: not run: its outcome cannot be kept in $base" >&2; exit 
 exec 9<"$base/.lock"
 """
 
-# $1 is the operation's id, $2 the size of its standard input, the rest the command. Its input is
+# A process that a command leaves behind may hold the pipes of its output, 1 and 4 here, and the
+# tees would read on until it ends. Such a process began after us. Where its fds cannot be seen, as
+# after sudo, its session counts. After a while a cat reads what it prints, for nobody: a pipe that
+# nobody reads would end it.
+_HELD = """mine() { [ "$1" -ef "/proc/$me/fd/1" ] || [ "$1" -ef "/proc/$me/fd/4" ]; }
+holds() {
+  if [ -r "/proc/$1/fd" ]; then
+    ! mine "/proc/$1/fd/0" || { tees="$tees $1"; return 1; }
+    for file in "/proc/$1"/fd/*; do ! mine "$file" || return 0; done
+    return 1
+  fi
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+  set -- ${stat##*) }; [ "$4" = "$session" ]
+}
+held() {
+  who= tees= pid=$$
+  read -r a b c d last </proc/loadavg
+  if [ "$last" -lt "$pid" ] || [ "$((last - pid))" -gt 2000 ]; then
+    set -- $(cd /proc && echo [0-9]*)
+  else
+    set --; while [ "$((pid += 1))" -le "$last" ]; do
+      [ ! -d "/proc/$pid" ] || set -- "$@" "$pid"; done
+  fi
+  for pid; do
+    case $pid in $$|"$me"|"$mother") continue ;; esac
+    ! holds "$pid" || who="$who, pid $pid ($(tr '\\0\\n' '  ' <"/proc/$pid/cmdline" | head -c 80))"
+  done
+  [ "$who" ]
+}
+let_go() { # $1: seconds it may take
+  read -r me a b mother c session d </proc/self/stat; turn=0
+  while held; do
+    if [ "$((turn += 1))" -gt "$(($1 * 5))" ]; then
+      exec 8<"/proc/$me/fd/1" 9<"/proc/$me/fd/4"
+      kill $tees; sleep 0.2
+      for fd in 8 9; do setsid cat <&$fd >/dev/null 4>&- 5>&- 6>&- 7>&- 8<&- 9<&- & done
+      who="dlws: it has ended with $code; still at work, its output thrown away: ${who#, }"
+      echo "$who" >&7; echo "$who" >>"$here/err"; return
+    fi
+    [ "$turn" != 10 ] || echo "dlws: it has ended with $code; its output is held by ${who#, }"
+    sleep 0.2
+  done
+}
+"""
+
+# $1 is the operation's id, $2 the size of its standard input, $3 the seconds for which its output
+# may be held when it has ended, the rest the command. Its input is
 # complete before it starts: of a broken connection it could otherwise see the half. It writes into
 # pipes of which tee -p goes on reading when the connection is gone: a broken pipe must not stop it
 # half-way. Of each stream 64 KiB stay on the node. The exit status has its place on the disk from
 # the beginning, so that a disk which is full by then cannot lose it.
-_RECORD = f"""{_KEPT}
-op=$1 size=$2; shift 2
+_RECORD = f"""{_KEPT}{_HELD}
+op=$1 size=$2 patience=$3; shift 3
 # Once a day, and after each start of the machine: its uptime in seconds was kept the last time.
 read -r up rest </proc/uptime; up=${{up%.*}}; last=
 [ ! -e "$base/.swept" ] || read -r last <"$base/.swept"
@@ -83,10 +130,12 @@ done
 started $$
 mkdir "$here" && echo "$$ $began $boot" >"$here/pid" && echo '???' >"$here/exit" &&
   true >"$here/out" && true >"$here/err" || {{ rm -rf "$here"; cannot; }}
-exec 9>&- 5>&1
-# Of the command only its exit status comes this way: 4 leads to the first tee, 5 out of here.
-code=$({{ {{ {{ umask "$mask"; "$@" <&3 2>&1 >&4 3<&- 4>&- 5>&- 6>&-; echo $? >&6; }} |
-  tee -p "$here/err" >&2 4>&- 5>&- 6>&-; }} 4>&1 | tee -p "$here/out" >&5 5>&- 6>&-; }} 6>&1)
+exec 9>&- 5>&1 7>&2
+# Of the command only its exit status comes this way: 4 leads to the first tee, 5 and 7 out of here.
+code=$({{ {{ {{ umask "$mask"; "$@" <&3 2>&1 >&4 3<&- 4>&- 5>&- 6>&- 7>&-
+  code=$?; echo $code >&6; let_go "$patience"; }} |
+  tee -p "$here/err" >&7 2>&7 4>&- 5>&- 6>&- 7>&-; }} 4>&1 |
+  tee -p "$here/out" >&5 2>&7 5>&- 6>&- 7>&-; }} 6>&1 2>/dev/null)
 code=${{code:-137}}
 [ ! -s "$here/out" ] && [ ! -s "$here/err" ] || {{
   set -- $(stat -c %s "$here/out" "$here/err")
@@ -119,6 +168,19 @@ for op; do
   fi
 done"""
 
+_LEFT = re.compile(r"^dlws: (it has ended with \d+; still at work, .*)$", re.MULTILINE)
+# The processes that came of this connection, but this session's: "pid PID (COMMAND)", a line each.
+LEFT = script(
+    """read -r a b c d e own rest </proc/self/stat
+for file in $(grep -lzxF "SSH_CONNECTION=$SSH_CONNECTION" /proc/[0-9]*/environ 2>/dev/null); do
+  dir=${file%/*}
+  { read -r stat <"$dir/stat"; } 2>/dev/null || continue
+  set -- ${stat##*) }
+  [ "$4" = "$own" ] ||
+    printf '%s (%s)\\n' "pid ${dir#/proc/}" "$(tr '\\0\\n' '  ' <"$dir/cmdline" | head -c 80)"
+done"""
+)
+
 _ANSWER = re.compile(r"^([0-9a-f]{1,64}) ([0-9]{1,3}|died|never)$", re.MULTILINE)
 
 
@@ -136,12 +198,21 @@ class OperationOutcome:
         return self.code in (0, REBOOT)
 
 
-def recorded(operation: str, command: str, size: int, root: bool) -> str:
+def recorded(
+    operation: str, command: str, size: int, root: bool, patience: int = HELD_SECONDS
+) -> str:
     """`command` (a shell line with `size` bytes of input) under the recorder, as a shell line.
 
     `root`: whether it is root who runs it, who keeps operations elsewhere than users do.
     """
-    return f"{script(_RECORD, _whose(root), operation, size)} {sh('sh', '-c', command, 'dlws')}"
+    before = script(_RECORD, _whose(root), operation, size, patience)
+    return f"{before} {sh('sh', '-c', command, 'dlws')}"
+
+
+def left_behind(result: Result) -> str:
+    """What a command that has ended left at work, in words, where it was not waited for."""
+    found = _LEFT.findall(result.err.decode(errors="replace"))
+    return found[-1] if found else ""
 
 
 def waiting_line(operations: Iterable[str], root: bool) -> str:

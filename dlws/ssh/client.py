@@ -95,12 +95,13 @@ class Ssh:
             start(channel, command)
             after.callback(StdinWriter(channel, stdin).join)
             try:
-                self._listen(channel, bell, sink, liveness)
+                held = self._listen(channel, bell, sink, liveness)
             except (ConnectionFailed, Unanswered) as error:
                 if error.lost:
                     self.close()  # nothing more goes over a link that hangs, or is flooded
                 raise
-        result = Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost)
+        lost = out.lost + err.lost
+        result = Result(channel.exit_status, out.value(), err.value(), lost, held)
         if sink.begun:
             self._runs_commands = channel.get_transport()
         elif result.ok or command == PROBE or not _MISWRITTEN.search(result.complaint):
@@ -116,20 +117,25 @@ class Ssh:
 
     def _listen(
         self, channel: paramiko.Channel, bell: Wakeup, sink: OutputReader, liveness: Liveness
-    ) -> None:
-        """Take what arrives until the command has ended."""
+    ) -> bool:
+        """Take what arrives until the command has ended; whether its output is held still."""
+        held = False
         while True:
             liveness.wait(bell)
-            done = channel.closed or (channel.eof_received and channel.status_event.is_set())
+            liveness.ended = channel.status_event.is_set()
+            done = channel.closed or (channel.eof_received and liveness.ended)
             now, some = time.monotonic(), sink.drain()
             liveness.begun = sink.begun
             if done:
                 break
             liveness.look(now, some)
+            if held := liveness.held(now):
+                break
         sink.drain()
         sink.end()
         if not channel.status_event.is_set() or channel.exit_status == -1:
             raise self._unended(channel.get_transport().is_active())
+        return held
 
     def _unended(self, active: bool) -> ConnectionFailed:
         """Why a command has no exit status."""

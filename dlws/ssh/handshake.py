@@ -13,7 +13,7 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from dlws.core.errors import DeployError
-from dlws.core.limits import ANSWER_SECONDS
+from dlws.core.limits import ANSWER_SECONDS, HELD_SECONDS
 from dlws.core.program import PROGRAM
 from dlws.ssh.algorithms import chosen, nothing_common, offer
 from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, pin, written
@@ -75,6 +75,7 @@ class Target:
     auth_timeout: float = 30
     idle_timeout: float = 0
     answer_timeout: float = ANSWER_SECONDS
+    held_timeout: float = HELD_SECONDS
     keepalive: float = 15
     retries: int = 2
 

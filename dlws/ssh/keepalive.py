@@ -21,7 +21,7 @@ class Liveness:
 
     `ahead` is the channel that was asked for with the command: its answer tells that anyone is
     there, long before a keepalive does. Of a `timely` command the end comes within answer_timeout.
-    `begun` is set once the command has begun.
+    `begun` is set once the command has begun, `ended` once its status is known.
     """
 
     def __init__(
@@ -30,14 +30,16 @@ class Liveness:
         self._target, self._transport, self._ahead = target, transport, ahead
         self._answer_timeout = target.answer_timeout if timely else 0
         self._started = self._active = self._pinged = time.monotonic()
-        self.begun = False
+        self._since = 0.0
+        self.begun = self.ended = False
 
     def wait(self, bell: Wakeup) -> None:
         """Wait until something arrives, or it is time to look()."""
         limit = self._target.connect_timeout if self._unanswered else 0
         shell = 0 if self.begun else _SHELL_SECONDS
         target = self._target
-        waits = (target.keepalive, target.idle_timeout, limit, self._answer_timeout, shell)
+        held = target.held_timeout if self.ended else 0
+        waits = (target.keepalive, target.idle_timeout, limit, self._answer_timeout, shell, held)
         bell.wait(min(filter(None, waits), default=None))
         bell.quiet()
 
@@ -48,6 +50,8 @@ class Liveness:
             raise Unanswered.late(self._answer_timeout)
         if some:
             self._active = now
+        if self.held(now):
+            return
         if self._unanswered and now - self._started >= target.connect_timeout:
             raise ConnectionFailed(f"{target.address} no longer answers", AWAY, lost=True)
         if not self.begun and now - self._started >= _SHELL_SECONDS:
@@ -66,6 +70,15 @@ class Liveness:
         if target.keepalive and now - max(self._pinged, heard) >= target.keepalive:
             self._ping(now - heard)
             self._pinged = now
+
+    def held(self, now: float) -> bool:
+        """Whether the output of a command that has ended was waited for long enough: something
+        that it left behind holds it."""
+        if not self.ended:
+            return False
+        self._since = self._since or now
+        limit = self._target.held_timeout
+        return now - max(self._since, self._active) >= limit or now - self._since >= 10 * limit
 
     @property
     def _unanswered(self) -> bool:

@@ -6,7 +6,6 @@ honoured.
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import shlex
@@ -14,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dlws.core import person
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import MIB, read
 
@@ -22,7 +22,9 @@ _DEEPEST = 16
 _LINE = re.compile(r"(\w+)(?:\s*=\s*|\s+|$)(.*)")
 _ADDED = frozenset({"identityfile", "certificatefile"})
 """Keywords that may be given several times, and all count; of the others the first counts."""
-_CRITERIA = frozenset({"host", "originalhost", "user", "localuser"})
+_ALONE = frozenset({"all", "final", "canonical"})
+_DECIDED = _ALONE | {"host", "originalhost", "user", "localuser"}
+"""Criteria of Match lines; those of the first kind stand without a value."""
 
 
 @dataclass(frozen=True)
@@ -79,25 +81,27 @@ class OwnConfig:
     ) -> bool:
         if section.kind == "host":
             return matches(section.words, names)
-        values = {
-            "host": [*names, *found.get("hostname", ())],
-            "originalhost": names,
-            "user": found.get("user", [local_user()]),
-            "localuser": [local_user()],
-        }
+        values = _values(names, found)
         for criterion, wanted, negated in _criteria(section.words):
-            if criterion == "all":
-                fits = True
-            elif criterion in ("final", "canonical"):
-                fits = final and criterion == "final"
-            elif criterion in _CRITERIA:
-                fits = matches(_cased(criterion, wanted), values[criterion])
-            else:
+            if criterion not in _DECIDED:
                 self.undecided[section.place] = f"Match {criterion}"
                 return False
+            fits = criterion == "all" or (criterion == "final" and final)
+            if criterion in values:
+                fits = matches(_cased(criterion, wanted), values[criterion])
             if fits == negated:
                 return False
         return True
+
+
+def _values(names: Sequence[str], found: Mapping[str, list[str]]) -> Mapping[str, Sequence[str]]:
+    """What the criteria of a Match line are compared with."""
+    return {
+        "host": [*names, *found.get("hostname", ())],
+        "originalhost": names,
+        "user": found.get("user", [person.name()]),
+        "localuser": [person.name()],
+    }
 
 
 def _take(found: dict[str, list[str]], key: str, value: str) -> None:
@@ -115,8 +119,7 @@ def _criteria(words: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
     rest = iter(words)
     for word in rest:
         name = word.lstrip("!").lower()
-        alone = name in ("all", "final", "canonical")
-        yield name, "" if alone else next(rest, ""), word.startswith("!")
+        yield name, "" if name in _ALONE else next(rest, ""), word.startswith("!")
 
 
 def matches(patterns: Sequence[str], names: Sequence[str]) -> bool:
@@ -140,13 +143,6 @@ def _match(pattern: str, name: str) -> bool:
         return pattern == name
     expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(expression, name) is not None
-
-
-def local_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""  # a uid without a line in passwd
 
 
 def load(home: Path) -> OwnConfig:

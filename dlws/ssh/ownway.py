@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dlws.core import person
 from dlws.core.errors import UsageError
 from dlws.core.nodeset import fold
-from dlws.ssh.ownconfig import OFF, OwnConfig, load, local_user
+from dlws.ssh.ownconfig import OFF, OwnConfig, load
 
 UNHONOURED = {
     "addressfamily": "AddressFamily",
@@ -98,16 +99,7 @@ class OwnWays:
 def _way(found: Mapping[str, Sequence[str]], name: str, home: Path) -> OwnWay:
     one = {key: values[0] for key, values in found.items()}
     hostname = one.get("hostname", "").replace("%h", name).replace("%%", "%")
-    tokens = {
-        "%": "%",
-        "d": str(home),
-        "h": hostname or name,
-        "n": name,
-        "i": str(os.getuid()),
-        "u": local_user(),
-        "r": one.get("user", ""),
-        "p": one.get("port", "22"),
-    }
+    tokens = _tokens(one, hostname or name, name, home)
     jumps, obstacle = _proxy(one, tokens)
     files = [value for value in found.get("identityfile", ()) if value.lower() != "none"]
     return OwnWay(
@@ -124,6 +116,20 @@ def _way(found: Mapping[str, Sequence[str]], name: str, home: Path) -> OwnWay:
         obstacle=obstacle,
         unhonoured=tuple(word for key, word in UNHONOURED.items() if _says(one.get(key, ""))),
     )
+
+
+def _tokens(one: Mapping[str, str], host: str, name: str, home: Path) -> dict[str, str]:
+    """What stands behind a % in values."""
+    return {
+        "%": "%",
+        "d": str(home),
+        "h": host,
+        "n": name,
+        "i": str(os.getuid()),
+        "u": person.name(),
+        "r": one.get("user", ""),
+        "p": one.get("port", "22"),
+    }
 
 
 def _algorithms(one: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -178,8 +178,10 @@ devices() {
     fact nvidia_driver "$version"
     fact nvidia_minimum "$NVIDIA_DRIVER_MINIMUM"
     fact nvidia_enough "$(enough "$version" "$NVIDIA_DRIVER_MINIMUM")"
-    fact nvidia_stand_ins "$(stand_ins nvidia | xargs)"
-    fact huawei_stand_ins "$(stand_ins davinci | xargs)"
+    if [ -e "$DLWS_ROOT/etc/dlws/stand-in-devices" ]; then
+        fact nvidia_stand_ins "$(stand_ins nvidia | xargs)"
+        fact huawei_stand_ins "$(stand_ins davinci | xargs)"
+    fi
     fact huawei "$(huawei_npus | xargs)"
     version=$(npu_driver_version)
     fact huawei_driver "$version"
@@ -204,9 +206,29 @@ others() {
     for file in "$DLWS_ROOT"/etc/cni/net.d/*.{conf,conflist,json}; do fact cni "${file##*/}"; done
     if [ -e "$DLWS_ROOT/etc/kubernetes/kubelet.conf" ]; then fact member 1; fi
     # cloud-init reads its files in this order, and the last word counts.
-    cat "$DLWS_ROOT"/etc/cloud/cloud.cfg "$DLWS_ROOT"/etc/cloud/cloud.cfg.d/*.cfg 2>/dev/null |
-        sed -nE 's/^manage_etc_hosts:[[:space:]]*["'"'"']?([A-Za-z]+).*/\1/p' | tail -n 1 |
-        grep -qiE '^(true|localhost|template)$' && fact cloud_hosts 1
+    set -- "$DLWS_ROOT"/etc/cloud/cloud.cfg "$DLWS_ROOT"/etc/cloud/cloud.cfg.d/*.cfg
+    [ ! -e "$1" ] || awk '/^manage_etc_hosts:/ { gsub(/["\047]/, ""); last = tolower($2) }
+        END { if (last ~ /^(true|localhost|template)$/) print "cloud_hosts=1" }' "$@" 2>/dev/null
+    return 0
+}
+
+# What keeps us from writing, and from running what we wrote.
+places() {
+    local place inode
+    for place in / /etc /var/lib /var/tmp; do
+        # Of root the file system alone decides.
+        [ "$EUID" != 0 ] || [ ! -e "$DLWS_ROOT$place" ] || [ -w "$DLWS_ROOT$place" ] || fact readonly "$place"
+    done
+    # Of a user who is over a quota it says so, of another nothing.
+    if command -v quota >/dev/null; then quota -qu "$1" 2>/dev/null | sed 's/^/quota=/'; fi
+    # A process costs more than all that it reads: one for both files.
+    inode=$(stat -c %i "$DLWS_ROOT/var/lib/dpkg/lock-frontend" 2>/dev/null)
+    awk -v inode=":${inode:-none}\$" -v proc="$DLWS_ROOT/proc" '
+        FILENAME ~ /mounts$/ && ($2 == "/var/tmp" || $2 == "/tmp") && $4 ~ /(^|,)noexec(,|$)/ && !seen[$2]++ {
+            print "noexec=" $2 }
+        FILENAME ~ /locks$/ && $4 == "WRITE" && $6 ~ inode && !pid {
+            pid = $5; getline name <(proc "/" pid "/comm"); print "apt=" name "|" pid }' \
+        "$DLWS_ROOT/proc/mounts" "$DLWS_ROOT/proc/locks" 2>/dev/null
     return 0
 }
 
@@ -218,4 +240,5 @@ fact user "$(id -un)"
     identity
     devices
     others
+    places "${DLWS_USER:-root}"
 } </dev/null

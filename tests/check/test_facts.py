@@ -223,6 +223,25 @@ def test_what_others_left(root: Path, files: dict[str, str], managed: bool) -> N
     assert all(len(row) == 3 and row[0][0].isdigit() for row in facts.routes)
 
 
+def test_places_that_keep_us_from_writing_and_running(root: Path, tmp_path: Path) -> None:
+    lock = root / "var/lib/dpkg/lock-frontend"
+    files = {
+        "var/lib/dpkg/lock-frontend": "",
+        "proc/mounts": "tmpfs /tmp tmpfs rw,nosuid,noexec 0 0\n/dev/a /var/tmp ext4 rw 0 0\n",
+        "proc/812/comm": "unattended-upgr\n",
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    held = f"1: POSIX  ADVISORY  WRITE 812 fe:01:{lock.stat().st_ino} 0 EOF\n"
+    (root / "proc/locks").write_text(held)
+    facts = parse(EMPTY, ask(root, ""))
+    assert (facts.noexec, facts.apt) == (("/tmp",), "unattended-upgr|812")
+    assert (facts.readonly, facts.quota) == ((), ())
+    (root / "proc/locks").write_text("")
+    assert parse(EMPTY, ask(root, "")).apt == ""
+
+
 def test_the_script_is_clean() -> None:
     assert shutil.which("shellcheck"), "install shellcheck (apt-get install shellcheck)"
     path = resources.templates() / "check/facts.sh"

@@ -32,6 +32,10 @@ KUBELET, ETCD, SSH = ("0.0.0.0", 10250), ("127.0.0.1", 2379), ("0.0.0.0", 22)
     ({"listens": frozenset({ETCD})}, [(F, "listeners")]),
     ({"listens": frozenset({KUBELET, ETCD}), "member": True}, []),
     ({"cloud_hosts": True}, [(W, "hosts")]),
+    ({"readonly": ("/var/lib",)}, [(F, "writable")]),
+    ({"noexec": ("/var/tmp", "/tmp")}, [(W, "executable")]),
+    ({"quota": ("Disk quotas for user a (uid 1000):", "/dev/sda1 9*  8  8 6days")}, [(F, "quota")]),
+    ({"apt": "unattended-upgr|812"}, [(W, "packages")]),
 ])  # fmt: skip
 def test_what_others_left(
     tmp_path: Path, changes: dict[str, Any], expected: list[tuple[str, str]]

@@ -122,3 +122,28 @@ def test_what_a_stranger_has_put_into_a_cache_is_refused(tmp_path: Path, what: s
     os.chown(tmp_path / what, STRANGER, STRANGER, follow_symlinks=False)
     with pytest.raises(Refused, match=f"belongs to user {STRANGER}"):
         ownership.trusted(place)
+
+
+@pytest.mark.parametrize("closed", ["deploy", "deploy/sshkey", "deploy/sshkey/key"])
+@as_root
+def test_what_another_user_made_is_named_with_the_line_that_gives_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    """Made under sudo, deploy/ cannot be entered, and a file that is not even there was named."""
+    key = tmp_path / "deploy/sshkey/key"
+    key.parent.mkdir(parents=True)
+    if closed.endswith("key"):
+        key.touch()
+    os.chown(tmp_path / closed, STRANGER, STRANGER)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / closed)
+    told = ownership.in_words(PermissionError(13, "Permission denied", str(key)))
+    assert told.message.startswith(f"{tmp_path / closed} belongs to nobody, and you are ")
+    assert told.cure.endswith(f"sudo chown -R 0: {tmp_path}/deploy")
+
+
+def test_other_errors_of_files_keep_their_words(tmp_path: Path) -> None:
+    told = ownership.in_words(FileNotFoundError(2, "No such file or directory", "x"))
+    assert told.message == "x: No such file or directory"
+    assert ownership.in_words(OSError(28, "No space left on device")).message.startswith("No space")
+    mine = ownership.in_words(PermissionError(13, "Permission denied", str(tmp_path / "a")))
+    assert mine.message == f"{tmp_path}: Permission denied"

@@ -58,16 +58,56 @@ def test_a_node_whose_join_stopped_half_way_is_reset(tmp_path: Path) -> None:
     assert [line.split()[1] for line in asked(tmp_path / "bin")] == ["reset", "join"]
 
 
+def test_only_what_has_passed_its_checks_is_begun(tmp_path: Path) -> None:
+    """A listener that was in the way was ignored as a leftover by the repeat."""
+    stamp = tmp_path / "var/lib/dlws/kubeadm/init-started"
+    failed = ran(tmp_path, "init", "", "init", program='[ "$3" != preflight ]')
+    assert not failed.ok and not stamp.exists()
+    failed = ran(tmp_path, "init", "", "init", program='[ "$3" = preflight ]')
+    assert not failed.ok and stamp.exists()
+    assert ran(tmp_path, "init", "", "init", "--ignore-preflight-errors=Port-6443").ok
+    told = [line.split(" --config")[0] for line in asked(tmp_path / "bin")]
+    assert told == [
+        "kubeadm init phase preflight",
+        "kubeadm init phase preflight",
+        "kubeadm init --skip-phases=preflight",
+        "kubeadm init --ignore-preflight-errors=Port-6443",
+    ]
+
+
+@pytest.mark.parametrize(("there", "ignored"), [
+    ((), False), (("lost+found/",), True),
+    (("lost+found/x",), False), (("lost+found/", "x"), False),
+])  # fmt: skip
+def test_an_empty_lost_and_found_on_etcds_disk_is_fine(
+    tmp_path: Path, there: tuple[str, ...], ignored: bool
+) -> None:
+    for name in there:
+        path = tmp_path / "var/lib/etcd" / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            path.touch()
+    assert ran(tmp_path, "init", "", "init").ok
+    flag = "--ignore-preflight-errors=DirAvailable--var-lib-etcd"
+    assert [flag in line for line in asked(tmp_path / "bin")] == [ignored, ignored]
+
+
 def joined(root: Path, *there: str) -> Result:
     """kubeadm.sh, told to reset before it joins, on a machine that has these files."""
-    for name in (*there, "run/x"):
+    for name in there:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
-    stub(root / "bin", "kubeadm", "exit 0")
+    return ran(root, "join", "/socket", "join")
+
+
+def ran(root: Path, *words: str, program: str = "exit 0") -> Result:
+    """kubeadm.sh with these words on a machine below `root`."""
+    (root / "run").mkdir(exist_ok=True)
+    stub(root / "bin", "kubeadm", program)
     text = (resources.templates() / "kubernetes/kubeadm.sh").read_text()
     for place in ("/etc/kubernetes", "/var/lib/", "/run/"):
         text = text.replace(place, f"{root}{place}")
-    line = script(text, "join", "/socket", "join")
+    line = script(text, *words)
     return Local().run(f"PATH={root}/bin:$PATH; export PATH; {line}", b"kind: x\n")
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
-from dlws.kubeadm.reasons import cure, reasons
+from dlws.core.connection import Result
+from dlws.kubeadm import reasons as module
+from dlws.kubeadm.reasons import News, cure, reasons, watched
+from tests.support.commands import runs
+from tests.support.fakes import Make
 
 TEXT = """kubelet: E1129 12:00:00.000001   1 pods.go:1] "Error syncing pod" id=0123456789abcdef
 kubelet: E1129 12:00:05.000001    1234 pod_workers.go:191] "Error syncing pod" id=fedcba9876543210
@@ -29,3 +35,42 @@ def test_what_is_said_again_and_again_is_told_once() -> None:
 ])  # fmt: skip
 def test_known_errors_have_a_cure(said: list[str], words: str) -> None:
     assert words in cure(said) and bool(words) == bool(cure(said))
+
+
+def test_what_keeps_kubeadm_waiting_is_news_once() -> None:
+    news, swap = News(), "kubelet: E1129 12:00:00.1 1 a.go:1] running with swap on\n"
+    ended = "etcd: cannot listen\n"
+    assert news.of(swap + ended) == []
+    assert news.of(swap + ended) == ["kubelet: running with swap on", "etcd: cannot listen"]
+    assert news.of(swap + swap + ended) == []
+    assert News().of(ended * 2) == ["etcd: cannot listen"]
+
+
+def test_what_every_kubelet_says_at_first_is_no_news() -> None:
+    news = News()
+    usual = 'kubelet: E1129 12:00:00.1 1 a.go:1] node "infra1" not found\n' * 20
+    odd = 'kubelet: E1129 12:00:00.1 1 a.go:1] "Error syncing pod"\n' * 20
+    looks = [news.of(usual + odd) for _ in range(5)]
+    assert looks == [[], [], [], ['kubelet: "Error syncing pod"'], []]
+
+
+def test_reasons_are_said_while_kubeadm_still_runs(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They came after four minutes, when it had given up."""
+    world, twice = make(), threading.Event()
+    fake, node = world.fakes["infra01"], world.cluster.first
+
+    def answer(command: str, stdin: bytes) -> Result | None:
+        if not runs(command, module._READ):
+            return None
+        if len(fake.asked) > 2:
+            twice.set()
+        return Result(0, b"kubelet: running with swap on\n")
+
+    fake.rules = [answer]
+    monkeypatch.setattr(module, "PAUSE", 0.01)
+    with watched(node):
+        assert twice.wait(60)
+    told = capsys.readouterr().err
+    assert told.count("still waiting: kubelet: running with swap on (on the node: swapoff -a") == 1

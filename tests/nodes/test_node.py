@@ -13,7 +13,7 @@ from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.core.limits import ANSWER, PATIENT
 from dlws.nodes.node import CommandFailed, Login, Node, NotKept, SudoRefused
-from dlws.shell import files
+from dlws.shell import files, recorder
 from dlws.shell.files import File
 from dlws.shell.sudo import as_root, root_stdin
 from tests.support.fakes import Answer, Fake
@@ -88,6 +88,19 @@ def test_a_command_whose_outcome_has_no_place_was_not_run() -> None:
     with pytest.raises(NotKept, match="cannot be kept in /x") as caught:
         node_of(Fake(rules=[lambda *_: full])).run("touch /x")
     assert "make room" in caught.value.cure
+
+
+def test_what_still_holds_the_output_of_a_command_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    left = b"dlws: it has ended with 0; still at work, its output thrown away: pid 7 (sleep 9)\n"
+    assert node_of(Fake(rules=[answering(Result(0, b"", left))])).run("x", title="run x.sh").ok
+    assert "i1: run x.sh: it has ended with 0; still at work" in capsys.readouterr().err
+    fake = Fake(rules=[answering(Result(0, held=True), Result(0, b"pid 7 (sleep 9)\n"))])
+    assert node_of(fake).execute("sleep 9 &").ok
+    assert fake.asked[1] == (recorder.LEFT, b"")
+    said = capsys.readouterr().err
+    assert "i1: sleep 9 &: it has ended with 0" in said and "pid 7 (sleep 9)" in said
 
 
 def test_a_dry_run_runs_nothing_and_reads_all_the_same() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from dlws.core.connection import Local, Result
 from dlws.shell.quoting import sh
 from dlws.shell.recorder import (
     OperationOutcome,
+    left_behind,
     not_kept,
     operation,
     outcomes,
@@ -53,6 +55,27 @@ def test_what_it_reads_of_a_command_is_in_its_place_before_that_starts(node: Pat
     assert of.split()[2] == boot
 
 
+def test_what_a_command_leaves_behind_is_named_and_not_waited_for(node: Path) -> None:
+    """It held the output, and so the run and the cluster's lock, for as long as it lived."""
+    wait = f"while [ ! -e {sh(node / 'go')} ]; do sleep 0.05; done"
+    command = f"(exec 3>&1; {wait}; echo late; echo late >&2; : >{sh(node / 'end')}) & exit 3"
+    line = at(node, recorded("a", f"echo out; echo err >&2; {command}", 0, False, patience=0))
+    result = Local().run(line)
+    assert (result.code, result.out) == (3, b"out\n")
+    assert re.fullmatch(
+        r"it has ended with 3; still at work, its output thrown away: pid \d+ \(sh -c .*",
+        left_behind(result),
+    )
+    (node / "go").touch()
+    wait_for(node / "end")  # what it prints then does not end it
+    assert Local().run(line) == result
+
+
+def test_what_ends_soon_after_its_command_is_waited_for(node: Path) -> None:
+    result = run(node, "a", "(sleep 0.3; echo late) & exit 3")
+    assert (result.code, result.out, result.err) == (3, b"late\n", b"")
+
+
 def test_a_command_is_told_what_it_is_called(node: Path) -> None:
     """The shell names it in complaints: dlws: 1: nonsense: not found."""
     assert run(node, "a", 'echo "$0"').text == "dlws"
@@ -72,7 +95,10 @@ def test_input_for_what_has_ended_is_taken_and_dropped(node: Path) -> None:
 
 
 def test_names_in_the_environment_are_not_its_own(node: Path) -> None:
-    names = "op size up last here spool code said pid began time boot base memory mask then"
+    names = (
+        "op size patience up last here spool code said pid began time boot base memory mask then "
+        "me mother session turn who tees"
+    )
     before = "".join(f"export {name}=theirs; " for name in names.split())
     result = run(node, "a", "echo out; exit 3", before=before)
     assert (result.code, result.out, result.err) == (3, b"out\n", b"")

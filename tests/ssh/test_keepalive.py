@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from dlws.core.limits import ANSWER_BYTES, Bounds, Unanswered
+from dlws.shell import recorder
 from dlws.ssh.handshake import ConnectionFailed
 from tests.support.sshd import Server
 
@@ -76,3 +77,16 @@ def test_what_is_no_question_may_take_its_time(sshd: Server) -> None:
     for bounds in (None, Bounds(timely=False)):
         assert connection.run("sleep 0.6; echo done", bounds=bounds).text == "done"
     assert sshd.connect(answer_timeout=0).run("sleep 0.6; echo x", bounds=Bounds()).text == "x"
+
+
+def test_what_a_command_leaves_behind_holds_its_output_for_so_long_only(sshd: Server) -> None:
+    """The status is there, and the stream has no end: that was waited for without one."""
+    connection = sshd.connect(held_timeout=0.2)
+    result = connection.run("echo out; sleep 60 & echo $!; exit 3")
+    out, pid = result.text.split()
+    left = connection.run(recorder.LEFT)
+    os.kill(int(pid), signal.SIGKILL)
+    assert (result.code, result.held, out) == (3, True, "out")
+    assert f"pid {pid} (sleep 60 )" in left.text.splitlines()
+    ended = sshd.connect().run("(sleep 0.1; echo late) & exit 3")
+    assert (ended.code, ended.held, ended.text) == (3, False, "late")

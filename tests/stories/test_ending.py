@@ -13,10 +13,13 @@ import pytest
 
 from dlws.cli import cli
 from dlws.session import Session
+from dlws.shell.quoting import sh
 from tests.support import ROOT
 from tests.support.deploy import Deploy
 from tests.support.farm.fixtures import StartFarm
 from tests.support.program import DEPLOY
+
+CONFIG = "cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n"
 
 
 def descendants(marker: str) -> list[str]:
@@ -69,6 +72,45 @@ def test_what_nobody_foresaw_is_no_interruption_and_says_where_it_came_from(
     told = capsys.readouterr().err
     assert told.startswith("error: EOFError: of ours (at cli/")
     assert "cure: this is a defect of dlws" in told
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "told"),
+    [
+        (">&-", 2, "error: standard output is closed\n"),
+        (">&- 2>&-", 2, ""),
+        (">/dev/full", 1, "error: standard output cannot be written: No space left on device\n"),
+        (">/dev/null 2>&-", 0, ""),
+        (">/dev/null <&-", 0, ""),
+    ],
+)
+@pytest.mark.parametrize("words", ["--help", "display"])
+def test_closed_and_full_standard_streams_are_told_in_words(
+    tmp_path: Path, end: str, code: int, told: str, words: str
+) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    line = f'exec "$@" --dir {sh(tmp_path)} {words} {end}'
+    done = subprocess.run(
+        ["sh", "-c", line, "sh", *DEPLOY], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.startswith(told) and "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_a_virtual_environment_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir(mode=0o755)
+    shutil.copy(ROOT / "deploy.py", checkout)
+    program = checkout / ".venv/bin/python"
+    program.parent.mkdir(parents=True)
+    program.write_text("no program\n")  # root may read anything: here it cannot be executed
+    done = subprocess.run(
+        [sys.executable, "-I", checkout / "deploy.py"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "may not read" in done.stderr and f"chmod -R a+rX {checkout}/.venv" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_reader_that_leaves_is_no_error(deploy: Deploy) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 import bcrypt
 import pytest
 
+from tests.support.guards import with_us
 from tests.support.sshd import free_port
 
 USER, PASSWORD = "pusher", 'it\'s "#1"; $x [a]? 100% \\ü'
@@ -89,7 +90,7 @@ class Docker:
 @contextmanager
 def _running(line: list[str], place: Path, ready: Callable[[], bool]) -> Iterator[None]:
     with place.open("wb") as log:
-        process = subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(with_us(line), stdout=log, stderr=log, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
         while not ready():

@@ -88,6 +88,8 @@ class Judge:
         return {
             **clean,
             "hosts": Result(0, text.encode()),
+            "cloud": Result(0),
+            "others": Result(0, b"cni=10-flannel.conflist\nage=-1 \n"),
             "files": Result(0, "".join(f"{state}\n" for state in states).encode()),
             "runtime": self.runtime(),
             "kubernetes": Result(0, UNITS.encode()),

@@ -17,6 +17,7 @@ from typing import Any
 import pymysql
 import pytest
 
+from tests.support.guards import with_us
 from tests.support.sshd import free_port
 
 PASSWORD = 'it\'s "#1"; $x [a]? 100% \\ü 🔑'
@@ -50,7 +51,9 @@ class MariaDb:
                 f"--general-log-file={self.log}", "--max-connections=50", *more]  # fmt: skip
         errors = (self.place / "errors").open("ab")
         with errors:
-            self.process = subprocess.Popen(line, stdout=errors, stderr=errors, **as_nobody())
+            self.process = subprocess.Popen(
+                with_us(line), stdout=errors, stderr=errors, **as_nobody()
+            )
         self.wait()
 
     def wait(self) -> None:

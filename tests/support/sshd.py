@@ -16,6 +16,7 @@ from dlws.ssh.handshake import Target
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
 from tests.support import starts
+from tests.support.guards import with_us
 from tests.support.private import with_state
 
 
@@ -115,7 +116,7 @@ def start_sshd(
     )
     with log.open("ab") as errors:
         line, _ = with_state(place / "state", program, "-D", "-e", "-f", config)
-        return subprocess.Popen(line, stderr=errors)
+        return subprocess.Popen(with_us(line), stderr=errors)
 
 
 def wait_for_sshd(address: str, port: int, process: subprocess.Popen[bytes]) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from dlws.core.connection import Result
+from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import podnetwork
+from dlws.shell.quoting import script
+from dlws.verify.kinds import hosts as kind
+from dlws.verify.kinds import others
 from dlws.verify.things import Difference
 from tests.support.fakes import World
 from tests.support.judge import NOW, UNITS, Judge, known_of, states
@@ -33,6 +37,45 @@ def test_a_line_of_the_hosts_file(judge: Make) -> None:
     line = "10.1.0.12 worker02.example.org worker02"
     assert words(found) == [f"file /etc/hosts worker02 is not there as: {line}"]
     assert found[0].origin == (("machines", "worker02"),) and found[0].fix == "hosts"
+
+
+def test_cloud_init_is_named_as_the_cause_of_lost_names(judge: Make) -> None:
+    made = judge()
+    text = made.answers()["hosts"].text.replace("10.1.0.12 ", "10.1.0.99 ")
+    (found,) = made(hosts=Result(0, f"{text}\n".encode()), cloud=Result(0, b"true\n"))
+    assert "cloud-init writes the file anew" in found.words
+    assert "99-dlws.cfg" in found.words
+    assert made(cloud=Result(0, b"true\n")) == []
+
+
+@pytest.mark.parametrize(("last", "managed"), [
+    ("true", True), ("'localhost' # x", True), ('"True"', True), ("false", False),
+])  # fmt: skip
+def test_what_cloud_init_was_told_last_counts(tmp_path: Path, last: str, managed: bool) -> None:
+    more = tmp_path / "etc/cloud/cloud.cfg.d"
+    more.mkdir(parents=True)
+    (more.parent / "cloud.cfg").write_text(f"manage_etc_hosts: {not managed}\n")
+    (more / "99.cfg").write_text(f"manage_etc_hosts: {last}\n")
+    assert bool(Local().run(script(kind._CLOUD, tmp_path)).text) == managed
+    done = Local().run(script(others._ASK, "root"))
+    assert done.ok and not done.err
+
+
+@pytest.mark.parametrize(("told", "says", "cure"), [
+    ("cni=05-k3s.conf\ncni=10-dlws.conflist\n",
+     "file /etc/cni/net.d/05-k3s.conf comes before the file of our network plugin",
+     "sudo rm /etc/cni/net.d/05-k3s.conf"),
+    ("age=90 \n", "user root has a password that expires after 90 days", "chage -m 0 -M -1"),
+    ("age=-1 20000\n", "user root expires as a whole one day", "chage -m 0 -M -1"),
+])  # fmt: skip
+def test_what_others_do_to_a_node(judge: Make, told: str, says: str, cure: str) -> None:
+    (found,) = judge()(others=Result(0, told.encode()))
+    assert words([found])[0].startswith(says) and cure in found.cure
+
+
+@pytest.mark.parametrize("told", ["age=99999 \n", "age= \n", "cni=99-loopback.conf\n", ""])
+def test_what_is_as_it_should_be(judge: Make, told: str) -> None:
+    assert judge()(others=Result(0, told.encode())) == []
 
 
 def test_a_line_of_ours_too_many(judge: Make) -> None:

@@ -32,7 +32,7 @@ def kinds(found: list[Expectation]) -> set[str]:
 
 def test_before_there_is_a_cluster(world: World) -> None:
     found = things(world, ClusterFacts())
-    assert kinds(found) == {"hosts", "script"}
+    assert kinds(found) == {"hosts", "others", "script"}
     names = [thing.what for thing in found if thing.kind == "script"]
     assert "prepare_ubuntu.sh" in names
     assert "sshkey" not in names and "install_kubeadm.sh" not in names
@@ -47,7 +47,7 @@ def test_the_key_where_dlws_installs_it(world: World) -> None:
 def test_in_a_cluster(world: World) -> None:
     found = things(world, known_of(world))
     assert kinds(found) == {
-        *("hosts", "script", "runtime", "unit", "certificate", "file", "argument"),
+        *("hosts", "others", "script", "runtime", "unit", "certificate", "file", "argument"),
         *("version", "label", "taint", "device"),
     }
     assert "install_kubeadm.sh" in [thing.what for thing in found]
@@ -56,7 +56,7 @@ def test_in_a_cluster(world: World) -> None:
 def test_a_node_that_has_not_joined(world: World) -> None:
     known = known_of(world)
     found = things(world, replace(known, live={}))
-    assert kinds(found) == {"hosts", "script", "member"}
+    assert kinds(found) == {"hosts", "others", "script", "member"}
 
 
 def test_a_silent_api_server(world: World) -> None:
@@ -68,7 +68,7 @@ def test_a_silent_api_server(world: World) -> None:
 
 def test_a_node_outside_kubernetes(make: Callable[..., World]) -> None:
     world = make(f"{CONFIG}  store: {{role: nfs, private-ip: 10.1.0.20}}\n")
-    assert kinds(things(world, known_of(world), "store")) == {"hosts"}
+    assert kinds(things(world, known_of(world), "store")) == {"hosts", "others"}
 
 
 def test_taints(world: World) -> None:

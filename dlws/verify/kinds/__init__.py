@@ -11,6 +11,7 @@ from dlws.verify.kinds import (
     hosts,
     label,
     member,
+    others,
     role,
     runtime,
     script,
@@ -22,6 +23,7 @@ from dlws.verify.kinds.kind import Kind
 
 KINDS: tuple[Kind, ...] = (
     hosts.KIND,
+    others.KIND,
     api.KIND,
     member.KIND,
     runtime.KIND,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dlws.core.text import split_lines
 from dlws.nodes import endpoint
 from dlws.prepare import hosts
+from dlws.shell.quoting import script
 from dlws.verify.kinds.kind import Fix, Kind
 from dlws.verify.things import (
     ClusterFacts,
@@ -30,10 +31,19 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
     yield Expectation("hosts", "/etc/hosts", "\n".join(names), (("machines", node.name),), "hosts")
 
 
+# Prints a word where cloud-init writes the file anew at each start; its last setting counts. $1 is
+# before all paths.
+_CLOUD = """cat "$1"/etc/cloud/cloud.cfg "$1"/etc/cloud/cloud.cfg.d/*.cfg 2>/dev/null |
+sed -nE "s/^manage_etc_hosts:[[:space:]]*[\\"']?([A-Za-z]+).*/\\1/p" | tail -n 1 |
+grep -iE '^(true|localhost|template)$'; exit 0"""
+_STOP = "echo 'manage_etc_hosts: false' | sudo tee /etc/cloud/cloud.cfg.d/99-dlws.cfg"
+
+
 def _ask(
     cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
 ) -> Iterator[Question]:
     yield Question("hosts", "cat /etc/hosts")
+    yield Question("cloud", script(_CLOUD, ""))
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
@@ -48,8 +58,10 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
         origin: Origin = tuple(("machines", name) for name in names)
         if not names:
             origin = (("kubernetes", "endpoint"), ("cluster_name",))
-        what = f"{thing.what} {line.split()[-1]}"
-        yield Difference("file", what, f"is not there as: {line}", origin, thing.fix)
+        what, why = f"{thing.what} {line.split()[-1]}", ""
+        if seen.answers["cloud"].text:
+            why = f" (cloud-init writes the file anew at each start; there: {_STOP})"
+        yield Difference("file", what, f"is not there as: {line}{why}", origin, thing.fix)
     if not missing:
         yield Difference("file", thing.what, "has other lines of ours", thing.origin, thing.fix)
 
