@@ -12,7 +12,7 @@ from dlws.nodes.node import Node
 from dlws.runs.plan import Planned
 from dlws.shell.quoting import script
 
-REBOOT_LIMIT = 45
+REBOOT_LIMIT = 900
 """Seconds a node may take to come back; servers with much memory test it for minutes."""
 
 _REBOOT = (
