@@ -48,7 +48,12 @@ def delete(arm: Arm, asked: Asked, words: Body) -> Answer:
 def power(arm: Arm, asked: Asked, words: Body) -> Answer:
     found = arm.world.get(asked.path.rpartition("/")[0])
     state = _POWER[words["verb"].lower()]
-    return arm.long(lambda: found.update(power=state))
+
+    def work() -> None:
+        arm.world.hardware.power(found["name"], state)
+        found["power"] = state
+
+    return arm.long(work)
 
 
 def set_action(arm: Arm, asked: Asked, words: Body) -> Answer:

@@ -66,6 +66,8 @@ def _delete_group(arm: Arm, asked: Asked, words: Body) -> Answer:
     world.group(group)
 
     def work() -> None:
+        for one in world.of(VM, group):
+            world.hardware.off(one["name"])
         for where in [where for where in world.resources if parsed(where)[0] == group]:
             del world.resources[where]
         del world.groups[group]

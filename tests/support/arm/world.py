@@ -70,6 +70,19 @@ def key(where: str) -> str:
     return where.lower()
 
 
+class Hardware:
+    """What machines run on: nothing, unless somebody lends real nodes (hardware.py)."""
+
+    def on(self, made: list[Body]) -> None:
+        """Machines were made; they are to boot."""
+
+    def off(self, name: str) -> None:
+        """A machine is gone for ever."""
+
+    def power(self, name: str, state: str) -> None:
+        """A machine is running, stopped or deallocated from now on."""
+
+
 @dataclass
 class World:
     """The state of one subscription."""
@@ -102,6 +115,7 @@ class World:
     doomed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Machines that cannot be made, by name: code and message."""
     addresses: int = 0
+    hardware: Hardware = field(default_factory=Hardware)
 
     def group(self, name: str) -> Body:
         if name.lower() not in self.groups:
@@ -184,6 +198,7 @@ class World:
         del self.resources[key(where)]
         if kind == VM:
             self._delete_with(found)
+            self.hardware.off(found["name"])
 
     def _delete_rule(self, where: str) -> None:
         group, _, name = where.rpartition("/securityRules/")
