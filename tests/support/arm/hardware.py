@@ -42,9 +42,10 @@ def seed(vm: Body, custom_data: str) -> dict[str, str]:
     settings = {
         "datasource_list": ["NoCloud"],
         "system_info": {"default_user": {"name": about["adminUsername"]}},
-        # The machine's network and its mirrors are those that the node has anyhow.
+        # Its network, mirrors and languages are those that the node has anyhow.
         "network": {"config": "disabled"},
         "apt": {"preserve_sources_list": True},
+        "locale": False,
     }
     return {
         "var/lib/cloud/seed/nocloud/meta-data": json.dumps(meta),

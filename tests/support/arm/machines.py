@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.support.arm.arm import Answer, Arm, Asked, paged
 from tests.support.arm.world import Body, Refusal, key, resize
 
+KEY = "a/Key+of=the=local-account"
 _POWER = {"start": "running", "poweroff": "stopped", "deallocate": "deallocated",
           "restart": "running", "reimage": "running"}  # fmt: skip
 
@@ -54,6 +55,11 @@ def power(arm: Arm, asked: Asked, words: Body) -> Answer:
         found["power"] = state
 
     return arm.long(work)
+
+
+def keys(arm: Arm, asked: Asked, words: Body) -> Answer:
+    arm.world.get(asked.path.rpartition("/")[0])
+    return Answer(200, {"keys": [{"keyName": f"key{at}", "value": f"{KEY}{at}"} for at in (1, 2)]})
 
 
 def set_action(arm: Arm, asked: Asked, words: Body) -> Answer:

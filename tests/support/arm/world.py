@@ -17,6 +17,7 @@ Body = dict[str, Any]
 _ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/([^/]+)(?:/providers/(.+))?", re.IGNORECASE)
 NIC, PUBLIC_IP = "microsoft.network/networkinterfaces", "microsoft.network/publicipaddresses"
 VM, SCALE_SET = "microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets"
+ACCOUNT = "microsoft.storage/storageaccounts"
 VNET, NSG = "microsoft.network/virtualnetworks", "microsoft.network/networksecuritygroups"
 
 
@@ -366,7 +367,14 @@ def resize(world: World, made: Body, capacity: int) -> None:
     made["sku"]["capacity"] = capacity
 
 
+def _account(world: World, made: Body, before: Body | None) -> None:
+    name = made["name"]
+    if name in world.taken:
+        raise Refusal(409, "StorageAccountAlreadyTaken", f"The account {name} is already taken.")
+    made["properties"]["primaryEndpoints"] = {"blob": f"https://{name}.blob.core.windows.net/"}
+
+
 _MAKERS: dict[str, Callable[[World, Body, Body | None], None]] = {
     VNET: _vnet, NSG: _nsg, f"{NSG}/securityrules": _rule, PUBLIC_IP: _public_ip, NIC: _nic,
-    VM: _vm, SCALE_SET: _scale_set,
+    VM: _vm, SCALE_SET: _scale_set, ACCOUNT: _account,
 }  # fmt: skip
