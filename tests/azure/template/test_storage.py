@@ -30,7 +30,8 @@ def test_nobody_reads_it_without_a_key_or_without_tls() -> None:
 
 
 @pytest.mark.parametrize(("cluster", "name"), [
-    ("Atlas", "atlasstorage"), ("a_b-C9", "abc9storage"), ("x" * 40, "x" * 17 + "storage")])  # fmt: skip
+    ("Atlas", "atlasstorage"), ("a_b-C9", "abc9storage"),
+    ("x" * 40, "x" * 17 + "storage")])  # fmt: skip
 def test_its_name_is_legal(cluster: str, name: str) -> None:
     found = names.storage_account(config(PLAIN.replace("Atlas", cluster)))
     assert found == name and not names.illegal("storage account", found)
