@@ -160,11 +160,11 @@ class Azure:
 
         return self._client(NetworkManagementClient, self.subscription.id)
 
-    def ask(self, path: str, version: str) -> Any:
-        """What Azure answers to a GET, for what the SDK's clients do not read."""
+    def ask(self, path: str, version: str, method: str = "GET") -> Any:
+        """What Azure answers to a question that the SDK's clients do not ask."""
         from azure.core.rest import HttpRequest
 
-        answer = self._any.send_request(HttpRequest("GET", path, params={"api-version": version}))
+        answer = self._any.send_request(HttpRequest(method, path, params={"api-version": version}))
         answer.raise_for_status()
         return answer.json()
 

@@ -23,6 +23,9 @@ _ENDS = {"Succeeded", "Failed", "Canceled"}
 class Progress:
     """What is known of a deployment: which resources are made, and why others are not."""
 
+    name: str
+    again: str
+    """The line that makes the rest."""
     state: str = ""
     done: set[str] = field(default_factory=set)
     failed: dict[str, list[faults.Fault]] = field(default_factory=dict)
@@ -68,9 +71,9 @@ def made_already(azure: Azure) -> set[tuple[str, str]]:
     }
 
 
-def send(azure: Azure, request: Request) -> None:
+def send(azure: Azure, request: Request, what: str = "create") -> None:
     """Have Azure begin a deployment; from here on it goes on by itself."""
-    name = names.deployment(azure.config)
+    name = names.deployment(azure.config, what)
     azure.session.console.redactor.add(request.secrets.values())
     azure.session.run.write("deployment", name=name, group=azure.group)
     with azure.translated("Azure refuses the deployment"):
@@ -82,28 +85,31 @@ def send(azure: Azure, request: Request) -> None:
 def running(azure: Azure) -> bool:
     """Whether a deployment of an earlier run is still at work."""
     with azure.translated("the deployment cannot be read"):
-        found = azure.found(lambda: _get(azure, {}))
+        found = azure.found(lambda: _get(azure, names.deployment(azure.config), {}))
     return found is not None and found["properties"]["provisioningState"] not in _ENDS
 
 
-def _get(azure: Azure, headers: dict[str, str]) -> Any:
+def _get(azure: Azure, name: str, headers: dict[str, str]) -> Any:
     def keep(response: Any) -> None:
         headers.clear()
         headers.update(response.http_response.headers)
 
-    name = names.deployment(azure.config)
     return azure.deployments.deployments.get(azure.group, name, raw_response_hook=keep)
 
 
-def follow(azure: Azure) -> None:
-    """Wait for the deployment, saying what is made as it is; raises where something failed."""
-    seen, headers = Progress(), dict[str, str]()
+def follow(azure: Azure, what: str = "create", line: str = "create") -> None:
+    """Wait for the deployment, saying what is made as it is; raises where something failed.
+
+    `line` is the command that makes the rest.
+    """
+    seen = Progress(names.deployment(azure.config, what), again(*line.split()))
+    headers = dict[str, str]()
     with (
         azure.translated("the deployment cannot be watched; it goes on in Azure"),
         azure.session.console.status(lambda: f"Azure has made {len(seen.done)} resources"),
     ):
         while seen.state not in _ENDS:
-            found = _get(azure, headers)
+            found = _get(azure, seen.name, headers)
             _note(azure, seen)
             seen.state = found["properties"]["provisioningState"]
             if seen.state not in _ENDS:
@@ -113,8 +119,8 @@ def follow(azure: Azure) -> None:
 
 def _note(azure: Azure, seen: Progress) -> None:
     """Say what was made since it was looked at before."""
-    name, console = names.deployment(azure.config), azure.session.console
-    for operation in azure.deployments.deployment_operations.list(azure.group, name):
+    console = azure.session.console
+    for operation in azure.deployments.deployment_operations.list(azure.group, seen.name):
         for what, machine, state, said in _targets(operation):
             if state == "Succeeded" and what not in seen.done:
                 seen.done.add(what)
@@ -142,11 +148,11 @@ def _judge(azure: Azure, seen: Progress, error: Any) -> None:
     if seen.state == "Succeeded":
         return
     if seen.state == "Canceled":
-        raise DeployError("the deployment was cancelled", f"make the rest: {again('create')}")
+        raise DeployError("the deployment was cancelled", f"make the rest: {seen.again}")
     machines = [what.partition(" ")[2] for what in seen.failed if what.startswith("virtualM")]
     found = [one for several in seen.failed.values() for one in several] or faults.faults(error)
     cause = faults.error("the deployment failed", list(dict.fromkeys(found)))
-    rest = f"the rest is made; then: {again('create')}"
+    rest = f"the rest is made; then: {seen.again}"
     cure = f"{cause.cure}; {rest}" if cause.cure else rest
     if machines and len(machines) == len(seen.failed):
         words = cause.message.partition(": ")[2]

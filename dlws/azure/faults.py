@@ -30,6 +30,7 @@ _CURES = {
     "az login --tenant ID",
     "SubscriptionNotFound": "name another one with --subscription or azure_cluster.subscription",
     "DnsRecordInUse": "set azure_cluster.dns_prefix to a name of your own",
+    "StorageAccountAlreadyTaken": "set azure_cluster.storage_account_name to a name of your own",
     "DeploymentActive": "let it end first: the command `wait` watches it",
     "TooManyRequests": "wait some minutes, and run the command again",
     "OperationPreempted": "another change took its place; run the command again",

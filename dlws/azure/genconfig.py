@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from dlws.azure import estate, preflight
 from dlws.azure.estate import Machine
 from dlws.azure.template import machines, names
+from dlws.config.reading.load import FILES
 from dlws.core import localfiles
 from dlws.core.errors import Refused, UsageError
+from dlws.core.localfiles import MIB
 from dlws.runs import plan
 
 if TYPE_CHECKING:
@@ -34,8 +36,9 @@ def write(azure: Azure) -> None:
     found = estate.read(azure)
     if not found:
         raise UsageError(f"{azure.group} has no machines of this cluster", "make them: create")
-    sizes = _sizes(azure) if found else {}
-    text = HEAD + dump(document(azure.config, found, sizes))
+    made = document(azure.config, found, _sizes(azure))
+    made["sku_mapping"] = without(made["sku_mapping"], _older(session.options.directory))
+    text = HEAD + dump(made)
     path = session.options.directory / "cluster.yaml"
     before = path.read_text() if path.exists() else ""
     if before == text:
@@ -54,6 +57,22 @@ def is_ours(directory: Path) -> bool:
     """Whether there is a cluster.yaml that genconfig wrote."""
     path = directory / "cluster.yaml"
     return path.exists() and path.read_text().startswith(HEAD)
+
+
+def _older(directory: Path) -> Mapping[str, Any]:
+    """What an azure_cluster_config.yaml says of sizes: it was read before, and is well-formed."""
+    import yaml
+
+    path = directory / FILES[-1]
+    said = yaml.safe_load(localfiles.read(path, MIB)) if path.exists() else None
+    return (said or {}).get("sku_mapping") or {}
+
+
+def without(sizes: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of sizes, but for what a person has written, which cluster.yaml would hide."""
+    own = {size: {key.replace("_", "-") for key in about} for size, about in given.items()}
+    return {size: {key: value for key, value in about.items() if key not in own.get(size, ())}
+            for size, about in sizes.items()}  # fmt: skip
 
 
 def _sizes(azure: Azure) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,19 @@ def planned(session: Session, origin: str, codenames: Sequence[str] = ()) -> Bun
         configured_directory(session),
         pins.load(session.options.directory),
     )
+
+
+def kept(session: Session) -> BundlePlan:
+    """What `up` needs: the bundle of this version that is there, else one from upstream."""
+    wanted = planned(session, "upstream")
+    try:
+        found = manifest.load(wanted.output)
+    except manifest.BundleBroken:
+        return wanted
+    if found.kubernetes_version != str(wanted.version):
+        return wanted
+    releases = {entry.codename for entries in found.architectures.values() for entry in entries}
+    return replace(wanted, origin=found.origin, codenames=sorted(releases - {""}))
 
 
 def bundle(console: Console, plan: BundlePlan, gate: Gate) -> None:

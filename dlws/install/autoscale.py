@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from dlws.azure import estate, genconfig, power, preflight, scaling, workload
-from dlws.azure.autoscale import Amount, Decision, Limits, Look, Worker, decide
+from dlws.azure import estate, genconfig, power, preflight
 from dlws.azure.estate import Machine
+from dlws.azure.workers import scaling, workload
+from dlws.azure.workers.autoscale import Amount, Decision, Limits, Look, Worker, decide
 from dlws.core import localfiles
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import MIB, read

@@ -72,7 +72,7 @@ def _bundle(session: Session) -> None:
     from dlws.bundle import make
 
     if session.config.kubernetes.source == "bundle":
-        make.bundle(session.console, make.planned(session, "upstream"), session.gate)
+        make.bundle(session.console, make.kept(session), session.gate)
 
 
 def _sandbox_bundle(session: Session) -> None:

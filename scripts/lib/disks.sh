@@ -104,10 +104,6 @@ mount_it() {
 # use_disk DIRECTORY DEVICE: DEVICE may be empty, to find one.
 use_disk() {
     local directory=$1 device=$2 why
-    if [ -d "$directory" ] && [ -n "$(ls -A "$directory")" ]; then
-        die "$directory is not empty: a disk mounted on it would hide what is there" \
-            "move its content away, or choose another directory with --mount"
-    fi
     if [ -z "$device" ]; then device=$(labelled_disk); fi
     if checking; then
         # Whether an empty disk should have been put to use is not for us to say; one that was, is.
@@ -120,8 +116,12 @@ use_disk() {
         device=$CHOSEN
     fi
     if [ -z "$device" ]; then
-        say "this node has no empty disk; $directory is not made"
+        say "this node has no empty disk; $directory stays as it is"
         return 0
+    fi
+    if [ -d "$directory" ] && [ -n "$(ls -A "$directory")" ]; then
+        die "$directory is not empty: a disk mounted on it would hide what is there" \
+            "move its content away, or choose another directory with --mount"
     fi
     if ! is_ours "$device"; then
         why=$(what_it_carries "$device" | paste -sd ';' -)

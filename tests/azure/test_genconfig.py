@@ -144,11 +144,17 @@ def test_setups_that_fit_no_server(old: str, new: str, words: str) -> None:
 
 def test_what_config_yaml_and_the_older_file_say_counts(site: Site) -> None:
     older = "azure_cluster: {worker_vm_size: Standard_D2s_v5}\n"
+    older += "sku_mapping: {Standard_D2s_v5: {memory: 3Gi, gpu-type: none}}\n"
     (site.directory / "azure_cluster_config.yaml").write_text(older)
     site("create")
     site("genconfig")
     config = load(site.directory)
     assert config.worker_sku_cnt == {"Standard_D2s_v5": 2}
+    sizes = config.sku_mapping["Standard_D2s_v5"]
+    assert (sizes.cpu, sizes.memory) == (2, "3Gi")
+    before = written(site)
+    site("genconfig")
+    assert written(site) == before
     assert config.machines["atlas-worker01"].type == "cpu"
     site.change("azure_cluster: {", "sku_mapping: {Standard_D2s_v5: {cpu: 7}}\nazure_cluster: {")
     assert load(site.directory).sku_mapping["Standard_D2s_v5"].cpu == 7

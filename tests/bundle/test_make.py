@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dlws.bundle import build, manifest
+from dlws.bundle import build, make, manifest
 from dlws.bundle.build import Artifact, Workspace
 from dlws.core.errors import Refused
-from tests.support.bundles import HEAD, Counted
+from dlws.runs.console import Console
+from dlws.runs.options import Options
+from dlws.session import Session
+from tests.support.bundles import CONTENT, HEAD, Counted, write_bundle
 
 
 def test_assembling_makes_an_intact_bundle_and_says_when_nothing_changed(
@@ -26,8 +29,8 @@ def test_assembling_makes_an_intact_bundle_and_says_when_nothing_changed(
 def test_damage_to_one_bundle_reaches_no_other_and_is_repaired(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    make = Counted()
-    unit, one, two = Artifact("bin/kubelet", "1", make), tmp_path / "one", tmp_path / "two"
+    made = Counted()
+    unit, one, two = Artifact("bin/kubelet", "1", made), tmp_path / "one", tmp_path / "two"
     for output in (one, two):
         build.assemble(
             workspace, output, HEAD, {"amd64": build.make(workspace, "amd64", [unit], 0)}
@@ -37,7 +40,7 @@ def test_damage_to_one_bundle_reaches_no_other_and_is_repaired(
     assert build.assemble(
         workspace, one, HEAD, {"amd64": build.make(workspace, "amd64", [unit], 0)}
     )
-    assert manifest.problems(one) == [] and make.times == 1
+    assert manifest.problems(one) == [] and made.times == 1
 
 
 def test_a_directory_that_is_no_bundle_is_not_replaced(
@@ -80,3 +83,18 @@ def test_a_second_build_waits_for_the_first(workspace: Workspace) -> None:
         fcntl.flock(held, fcntl.LOCK_UN)
     thread.join()
     assert order == ["first", "second"]
+
+
+@pytest.mark.parametrize(("version", "origin", "releases"), [
+    ("1.20.2", "debian", ["bookworm", "trixie"]), ("1.28.4", "upstream", [])])  # fmt: skip
+def test_up_keeps_the_bundle_of_its_version_wherever_it_came_from(
+    tmp_path: Path, version: str, origin: str, releases: list[str]
+) -> None:
+    write_bundle(tmp_path / "deploy/bundle", CONTENT)
+    text = f"cluster_name: a\nkubernetes: {{version: {version}, source: bundle}}\n"
+    (tmp_path / "config.yaml").write_text(text)
+    plan = make.kept(Session(Options(directory=tmp_path)))
+    assert (plan.origin, list(plan.codenames)) == (origin, releases)
+    assert make.complete(plan, Console()) is (origin == "debian")
+    (tmp_path / "deploy/bundle/manifest.json").unlink()
+    assert make.kept(Session(Options(directory=tmp_path))).origin == "upstream"

@@ -51,7 +51,7 @@ def test_a_directory_of_contexts_is_a_source_as_it_is(tmp_path: Path) -> None:
 
 def test_an_image_is_found_by_its_other_names_once(tmp_path: Path) -> None:
     given = config(tmp_path)
-    words = ["RestfulAPI2", "jobmanager2", "WebUI3", "platform"]
+    words = ["RestfulAPI2", "jobmanager2", "WebUI3", "platform", "restfulapi", "webui"]
     (found,) = folder.named(given, tmp_path, words)
     assert found.name == "platform" and "image.yaml" not in found.placed
     assert [one.name for one in folder.named(given, tmp_path, [])].count("platform") == 1
@@ -69,13 +69,13 @@ def test_what_an_image_says_of_itself_is_checked(tmp_path: Path, text: str) -> N
 
 
 def test_names_without_a_context_say_where_was_looked_and_how_to_name_one(tmp_path: Path) -> None:
-    write(tmp_path / "more", "restfulapi2/Dockerfile")
+    write(tmp_path / "more", "reaper/Dockerfile")
     with pytest.raises(UsageError) as caught:
-        folder.named(config(tmp_path, "more"), tmp_path, ["openresty", "nginx", "restfulapi"])
+        folder.named(config(tmp_path, "more"), tmp_path, ["openresty", "nginx", "reapers"])
     message, cure = caught.value.message, caught.value.cure
-    assert message.startswith("there is no context to build openresty, restfulapi from")
+    assert message.startswith("there is no context to build openresty, reapers from")
     assert str(tmp_path / "more") in message and str(resources.templates() / "images") in message
-    assert "did you mean restfulapi2?" in cure and "docker_sources: [DIRECTORY]" in cure
+    assert "did you mean reaper?" in cure and "docker_sources: [DIRECTORY]" in cure
     assert "docker list" in cure
 
 

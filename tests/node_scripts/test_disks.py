@@ -63,6 +63,19 @@ def choose(root: Path, *disks: str) -> Done:
     return bash(text, root, " ".join(disks))
 
 
+def test_a_directory_with_files_matters_where_there_is_a_disk_for_it(
+    root: Path, tmp_path: Path, disk: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/share").write_text("years")
+    text = 'whole_disks() { printf "%s\\n" $disks; }; labelled_disk() { :; }; use_disk "$1" ""'
+    without = bash(text, root, str(tmp_path / "data"), disks="")
+    assert without.returncode == 0 and "this node has no empty disk" in without.stdout
+    done = bash(text, root, str(tmp_path / "data"), disks=disk)
+    assert done.returncode == 1 and "would hide what is there" in done.stderr
+    assert not Path(disk).read_bytes().strip(b"\0") and not (root / "etc/fstab").exists()
+
+
 def test_the_empty_disk_is_found(root: Path, disk: str) -> None:
     assert choose(root, disk).stdout == f"={disk}\n"
     several = choose(root, disk, disk)

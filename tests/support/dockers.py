@@ -119,13 +119,13 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def engine() -> Iterator[str]:
+def engine(*options: str) -> Iterator[str]:
     """A new engine without networks of its own, by its address; no trace of it is left."""
     # Short, for the path of its socket.
     place = Path(tempfile.mkdtemp(prefix="dlws-docker-", dir="/tmp"))
     line = [program("dockerd"), f"--data-root={place}/data", f"--exec-root={place}/exec",
             f"--host=unix://{place}/sock", f"--pidfile={place}/pid", "--bridge=none",
-            "--iptables=false", "--ip6tables=false"]  # fmt: skip
+            "--iptables=false", "--ip6tables=false", *options]  # fmt: skip
     try:
         with _running(line, place / "engine.log", (place / "sock").exists):
             yield f"unix://{place}/sock"

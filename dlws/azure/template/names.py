@@ -17,6 +17,7 @@ _LEGAL = {
     "security group": re.compile(r"[A-Za-z0-9]([\w.-]{0,78}\w)?"),
     "machine": re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"),
     "public name": re.compile(r"[a-z][a-z0-9-]{1,61}[a-z0-9]"),
+    "storage account": re.compile(r"[a-z0-9]{3,24}"),
     "availability set": re.compile(r"[A-Za-z0-9]([\w.-]{0,78}\w)?"),
 }
 
@@ -87,8 +88,14 @@ def infra_set(config: Config) -> str:
     return f"{config.cluster_name}-infra-set"
 
 
-def deployment(config: Config) -> str:
-    return f"{slug(config.cluster_name)}-create"
+def storage_account(config: Config) -> str:
+    """Unique in all of Azure, and of small letters and digits alone."""
+    own = slug(config.cluster_name).replace("-", "")
+    return section(config).storage_account_name or f"{own[:17]}storage"
+
+
+def deployment(config: Config, what: str = "create") -> str:
+    return f"{slug(config.cluster_name)}-{what}"
 
 
 def dns_label(config: Config, vm: str) -> str:

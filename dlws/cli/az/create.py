@@ -102,8 +102,8 @@ def scaleup(session: Session, size: str, number: int, no_join: bool) -> None:
 
     Where Kubernetes runs, new ones join it, and those that were started take work again.
     """
-    from dlws.azure import scaling
     from dlws.azure.client import Azure
+    from dlws.azure.workers import scaling
     from dlws.install import elastic
 
     elastic.reach_from_outside(session)

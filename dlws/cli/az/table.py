@@ -73,5 +73,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "firewall",
         "Let infra nodes reach the machines that serve files (nfs_allow_master)",
     ),
+    "logging_storage": (
+        "logs",
+        "Make and delete a storage account for what jobs log, and keep the way in to it",
+    ),
 }
 """By name, in the order of the help: the module under dlws.cli.az, the help's first sentence."""

@@ -23,8 +23,9 @@ def vmss() -> None:
 @click.pass_obj
 def list_instances(session: Session, output: str) -> None:
     """List the instances, oldest first."""
-    from dlws.azure import estate, scaleset
+    from dlws.azure import estate
     from dlws.azure.client import Azure
+    from dlws.azure.workers import scaleset
 
     session.console.data(estate.shown(scaleset.instances(Azure(session)), output))
 
@@ -50,8 +51,8 @@ def scale(ctx: click.Context, number: int, yes_removeworkers: str | None) -> Non
 
     Where Kubernetes runs, new ones are written to cluster.yaml, prepared and joined.
     """
-    from dlws.azure import scaleset
     from dlws.azure.client import Azure
+    from dlws.azure.workers import scaleset
     from dlws.cli.az.machines import removeworkers
     from dlws.install import elastic
 
@@ -75,8 +76,8 @@ def _verb(name: str, text: str) -> None:
                   help="The cluster's name, instead of typing it when asked.")  # fmt: skip
     @click.pass_obj
     def command(session: Session, names: tuple[str, ...], yes_reimage: str | None) -> None:
-        from dlws.azure import scaleset
         from dlws.azure.client import Azure
+        from dlws.azure.workers import scaleset
         from dlws.cli.az.machines import act
 
         azure = Azure(session)
@@ -96,8 +97,9 @@ _verb("reimage", "Make the system disks of instances by NAME or pattern (all) an
 @click.pass_obj
 def protect(session: Session, names: tuple[str, ...], off: bool) -> None:
     """Keep instances by NAME or pattern from being taken when Azure scales the set in."""
-    from dlws.azure import estate, scaleset
+    from dlws.azure import estate
     from dlws.azure.client import Azure
+    from dlws.azure.workers import scaleset
 
     azure = Azure(session)
     chosen = estate.chosen(scaleset.instances(azure), names)

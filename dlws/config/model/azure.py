@@ -153,6 +153,9 @@ class AzureCluster(Section):
     subnet_name: Text = Field(default="mySubnet", description="The subnet of all machines.")
     nsg_name: Text = Field(default="", description="Default: the cluster's name and -nsg.")
     nfs_nsg_name: Text = Field(default="", description="Default: the cluster's name and -nfs-nsg.")
+    storage_account_name: Text = Field(
+        default="", description="Of `logging_storage`; default: the cluster's name and storage."
+    )
     dns_prefix: Text = Field(default="", description="Begins public names; empty: the cluster's.")
     infra_node_num: int = Field(default=1, ge=0, le=9, description="Number of infra nodes.")
     worker_node_num: Number = Field(default=2, description="Number of workers.")

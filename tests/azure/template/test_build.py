@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dlws.azure.template import machines, resources
+from dlws.azure.template import machines, resources, storage
 from dlws.azure.template.build import Request, custom_data, key, request, summary
 from dlws.azure.template.firewall import Rule
 from dlws.core.errors import UsageError
@@ -37,11 +37,13 @@ def test_the_contract_covers_every_type_that_is_made() -> None:
     rule = resources.security_rule("g", Rule("r", 100, ("22",), ("10.0.0.1",)))
     assert contract.of_resource(rule) == []
     types = {one["type"].lower() for text in ALL.values() for one in made(text).resources}
-    assert types | {rule["type"].lower()} == set(contract.MODELS)
+    logs = {one["type"].lower() for one in storage.request(config()).resources}
+    assert types | {rule["type"].lower()} | logs == set(contract.MODELS)
 
 
 def test_the_versions_are_those_that_the_sdk_is_asked_with() -> None:
     assert (resources.COMPUTE, resources.NETWORK) == (contract.COMPUTE, contract.NETWORK)
+    assert storage.STORAGE == contract.STORAGE
 
 
 def broken(kind: str, path: str, value: Any, text: str = RICH) -> list[str]:

@@ -12,10 +12,9 @@ import pytest
 from dlws.cli import cli
 from dlws.cli.az import az
 from dlws.services import folder
-from tests.support import ROOT
+from tests.support import ROOT, azureguide
 
-LINES = [line for line in (Path(__file__).parent / "install_lines.txt").read_text().splitlines()
-         if not line.startswith("#")]  # fmt: skip
+LINES = [line.text for line in azureguide.lines() if line.kind != "not"]
 PROGRAMS = {"deploy.py": cli, "az_tools.py": az}
 
 

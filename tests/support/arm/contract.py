@@ -14,8 +14,10 @@ from azure.mgmt.compute import models as compute
 from azure.mgmt.network import models as network
 from azure.mgmt.resource.deployments import models as deployments
 from azure.mgmt.resource.resources import models as groups
+from azure.mgmt.storage import models as storage
 
 COMPUTE, NETWORK, DEPLOYMENTS, GROUPS = "2026-04-01", "2026-03-01", "2026-06-01", "2025-04-01"
+STORAGE = "2026-09-01"
 MODELS: dict[str, tuple[Any, str]] = {
     "microsoft.compute/virtualmachines": (compute.VirtualMachine, COMPUTE),
     "microsoft.compute/virtualmachinescalesets": (compute.VirtualMachineScaleSet, COMPUTE),
@@ -26,6 +28,8 @@ MODELS: dict[str, tuple[Any, str]] = {
     "microsoft.network/natgateways": (network.NatGateway, NETWORK),
     "microsoft.network/publicipaddresses": (network.PublicIPAddress, NETWORK),
     "microsoft.network/networkinterfaces": (network.NetworkInterface, NETWORK),
+    "microsoft.storage/storageaccounts": (storage.StorageAccountCreateParameters, STORAGE),
+    "microsoft.storage/storageaccounts/blobservices/containers": (storage.BlobContainer, STORAGE),
 }
 """The model of each type of resource, and the version that the SDK speaks."""
 DEPLOYMENT, GROUP = deployments.Deployment, groups.ResourceGroup

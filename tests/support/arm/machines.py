@@ -7,6 +7,7 @@ from dataclasses import replace
 from tests.support.arm.arm import Answer, Arm, Asked, paged
 from tests.support.arm.world import Body, Refusal, key, resize
 
+KEY = "a/Key+of=the=local-account"
 _POWER = {"start": "running", "poweroff": "stopped", "deallocate": "deallocated",
           "restart": "running", "reimage": "running"}  # fmt: skip
 
@@ -48,7 +49,17 @@ def delete(arm: Arm, asked: Asked, words: Body) -> Answer:
 def power(arm: Arm, asked: Asked, words: Body) -> Answer:
     found = arm.world.get(asked.path.rpartition("/")[0])
     state = _POWER[words["verb"].lower()]
-    return arm.long(lambda: found.update(power=state))
+
+    def work() -> None:
+        arm.world.hardware.power(found["name"], state)
+        found["power"] = state
+
+    return arm.long(work)
+
+
+def keys(arm: Arm, asked: Asked, words: Body) -> Answer:
+    arm.world.get(asked.path.rpartition("/")[0])
+    return Answer(200, {"keys": [{"keyName": f"key{at}", "value": f"{KEY}{at}"} for at in (1, 2)]})
 
 
 def set_action(arm: Arm, asked: Asked, words: Body) -> Answer:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from tests.support.arm import machines, templates
 from tests.support.arm.arm import Answer, Arm, Asked, Route, paged
-from tests.support.arm.contract import COMPUTE, DEPLOYMENTS, GROUP, GROUPS, NETWORK, of_body
+from tests.support.arm.contract import (
+    COMPUTE,
+    DEPLOYMENTS,
+    GROUP,
+    GROUPS,
+    NETWORK,
+    STORAGE,
+    of_body,
+)
 from tests.support.arm.templates import Deployment
 from tests.support.arm.world import (
     NAME,
@@ -66,6 +74,8 @@ def _delete_group(arm: Arm, asked: Asked, words: Body) -> Answer:
     world.group(group)
 
     def work() -> None:
+        for one in world.of(VM, group):
+            world.hardware.off(one["name"])
         for where in [where for where in world.resources if parsed(where)[0] == group]:
             del world.resources[where]
         del world.groups[group]
@@ -169,6 +179,7 @@ _ANY = f"{_GROUP}/providers/(?P<provider>[^/]+)/(?P<kind>[^/]+)"
 _VM = f"{_GROUP}/providers/{VM}/[^/]+"
 _SET = f"{_GROUP}/providers/{SCALE_SET}/[^/]+"
 _VERB = "(?P<verb>start|powerOff|deallocate|restart|reimage)"
+_ACCOUNT = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/[^/]+"
 _COMPUTE, _NETWORK = (
     f"{_GROUP}/providers/Microsoft.Compute",
     f"{_GROUP}/providers/Microsoft.Network",
@@ -209,5 +220,8 @@ ROUTES: list[Route] = [
     ("GET", f"{_COMPUTE}/disks/[^/]+", "2026-03-02", machines.get),
     ("GET", f"{_COMPUTE}/[^/]+/[^/]+", COMPUTE, machines.get),
     ("GET", f"{_NETWORK}/[^/]+/[^/]+(/securityRules/[^/]+)?", NETWORK, machines.get),
+    ("GET", _ACCOUNT, STORAGE, machines.get),
+    ("DELETE", _ACCOUNT, STORAGE, machines.delete),
+    ("POST", f"{_ACCOUNT}/listKeys", STORAGE, machines.keys),
     ("GET", _ANY, "", machines.list_all),
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.arm import contract
-from tests.support.arm.world import Body, Refusal, World, key, parsed, resource_id
+from tests.support.arm.world import VM, Body, Refusal, World, key, parsed, resource_id
 
 _RESOURCE_ID = re.compile(r"\[resourceId\((.*)\)\]")
 _PARAMETER = re.compile(r"\[parameters\('(\w+)'\)\]")
@@ -45,12 +45,14 @@ class Deployment:
         waiting = {one.id for one in self.operations if one.state != "Succeeded"}
         ready = [one for one in self.operations
                  if one.state == "Running" and not one.after & waiting]  # fmt: skip
+        made = []
         for one in reversed(ready):  # whoever lacks a dependsOn is found out
             try:
-                world.put(one.id, one.body, one.version)
+                made.append(world.put(one.id, one.body, one.version))
                 one.state = "Succeeded"
             except Refusal as refusal:
                 one.state, one.error = "Failed", refusal.error
+        world.hardware.on([each for each in made if each["type"].lower() == VM])
         if not ready:
             failed = any(one.state == "Failed" for one in self.operations)
             self.state = "Failed" if failed else "Succeeded"

@@ -17,6 +17,7 @@ Body = dict[str, Any]
 _ID = re.compile(r"/subscriptions/[^/]+/resourcegroups/([^/]+)(?:/providers/(.+))?", re.IGNORECASE)
 NIC, PUBLIC_IP = "microsoft.network/networkinterfaces", "microsoft.network/publicipaddresses"
 VM, SCALE_SET = "microsoft.compute/virtualmachines", "microsoft.compute/virtualmachinescalesets"
+ACCOUNT = "microsoft.storage/storageaccounts"
 VNET, NSG = "microsoft.network/virtualnetworks", "microsoft.network/networksecuritygroups"
 
 
@@ -70,6 +71,19 @@ def key(where: str) -> str:
     return where.lower()
 
 
+class Hardware:
+    """What machines run on: nothing, unless somebody lends real nodes (hardware.py)."""
+
+    def on(self, made: list[Body]) -> None:
+        """Machines were made; they are to boot."""
+
+    def off(self, name: str) -> None:
+        """A machine is gone for ever."""
+
+    def power(self, name: str, state: str) -> None:
+        """A machine is running, stopped or deallocated from now on."""
+
+
 @dataclass
 class World:
     """The state of one subscription."""
@@ -102,6 +116,7 @@ class World:
     doomed: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Machines that cannot be made, by name: code and message."""
     addresses: int = 0
+    hardware: Hardware = field(default_factory=Hardware)
 
     def group(self, name: str) -> Body:
         if name.lower() not in self.groups:
@@ -184,6 +199,7 @@ class World:
         del self.resources[key(where)]
         if kind == VM:
             self._delete_with(found)
+            self.hardware.off(found["name"])
 
     def _delete_rule(self, where: str) -> None:
         group, _, name = where.rpartition("/securityRules/")
@@ -351,7 +367,14 @@ def resize(world: World, made: Body, capacity: int) -> None:
     made["sku"]["capacity"] = capacity
 
 
+def _account(world: World, made: Body, before: Body | None) -> None:
+    name = made["name"]
+    if name in world.taken:
+        raise Refusal(409, "StorageAccountAlreadyTaken", f"The account {name} is already taken.")
+    made["properties"]["primaryEndpoints"] = {"blob": f"https://{name}.blob.core.windows.net/"}
+
+
 _MAKERS: dict[str, Callable[[World, Body, Body | None], None]] = {
     VNET: _vnet, NSG: _nsg, f"{NSG}/securityrules": _rule, PUBLIC_IP: _public_ip, NIC: _nic,
-    VM: _vm, SCALE_SET: _scale_set,
+    VM: _vm, SCALE_SET: _scale_set, ACCOUNT: _account,
 }  # fmt: skip

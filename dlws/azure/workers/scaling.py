@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlws.azure import create, estate, power, scaleset
+from dlws.azure import create, estate, power
 from dlws.azure.estate import Machine
+from dlws.azure.workers import scaleset
 
 if TYPE_CHECKING:
     from dlws.azure.client import Azure

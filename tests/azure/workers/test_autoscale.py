@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from dlws.azure.autoscale import Amount, Decision, Limits, Look, Worker, decide, packed
+from dlws.azure.workers.autoscale import Amount, Decision, Limits, Look, Worker, decide, packed
 
 EACH = Amount(4000, 16384, 1)
 LIMITS = Limits(1, 4, 600, 300)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dlws.azure import workload
+from dlws.azure.workers import workload
 
 
 def pod(**more: Any) -> dict[str, Any]:
