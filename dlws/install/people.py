@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlws.client.api import Client
 from dlws.core.errors import DeployError, Refused
+from dlws.core.localfiles import write
 from dlws.core.program import PROGRAM
 from dlws.core.text import split_lines
 from dlws.database import users
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from dlws.session import Session
 
 PASSWORD = f"{keys.PLACE}/portal.password"
+RAN = f"{keys.PLACE}/first-job"
+"""Its number, once it has run."""
 JOB = "first-job"
 IMAGE = "platform"
 """It has a shell, and its registry has it: the platform runs on it."""
@@ -81,37 +84,47 @@ def _asking(cluster: Cluster) -> Client:
 
 
 def first_job(session: Session) -> None:
-    """Submit a job as the first administrator would, unless one was; print its log."""
+    """Submit a job as the first administrator would, unless one has run; print its log."""
     cluster, console = session.cluster, session.console
     found = users.administrators(cluster.config)
     if not found or not (cluster.directory / PASSWORD).exists():
         console.say(f"no job is submitted: there is no {PASSWORD} to sign in with")
         return
+    vc = session.config.default_virtual_cluster_name
     with _asking(cluster) as client:
-        try:
-            client.login(found[0], _kept(cluster, PASSWORD))
-        except Refused:
-            console.say(f"no job is submitted: {found[0]} has another password by now")
-            return
-        try:
-            _once(session, client)
-        finally:
+        client.transport.token = _kept(cluster, f"{keys.PLACE}/{keys.ADMIN_TOKEN}")
+        if _has_run(cluster, client):
+            console.say(f"nothing to do: the job {JOB} has run")
+        elif session.gate.admit(local(f"submit the job {JOB} to {vc} as {found[0]}")):
+            try:
+                client.login(found[0], _kept(cluster, PASSWORD))
+            except Refused:
+                console.say(f"no job is submitted: {found[0]} has another password by now")
+                return
+            _run(session, client, vc)
             client.logout()
 
 
-def _once(session: Session, client: Client) -> None:
-    console, vc = session.console, session.config.default_virtual_cluster_name
-    if any(one["name"] == JOB and one["status"] == "finished" for one in client.jobs(mine=True)):
-        console.say(f"nothing to do: the job {JOB} has run")
-    elif session.gate.admit(local(f"submit the job {JOB} to {vc}")):
-        number = client.submit({
-            "name": JOB, "vc": vc, "image": names.reference(session.config, IMAGE),
-            "command": COMMAND, "cpu_millis": 100, "memory_mib": 64,
-        })  # fmt: skip
-        told = "".join(client.follow(number, wait=_patient(client, number)))
-        _expect(client, number, "finished")
-        console.changed(f"ran the job {JOB} ({number}) in {vc}")
-        console.say("\n".join(["its log:", *(f"  {line}" for line in split_lines(told))]))
+def _has_run(cluster: Cluster, client: Client) -> bool:
+    """Whether the job whose number is kept is one of this platform's, and has ended well."""
+    path = cluster.directory / RAN
+    try:
+        return path.exists() and client.job(path.read_text())["status"] == "finished"
+    except DeployError:  # the platform was made anew meanwhile
+        return False
+
+
+def _run(session: Session, client: Client, vc: str) -> None:
+    console = session.console
+    number = client.submit({
+        "name": JOB, "vc": vc, "image": names.reference(session.config, IMAGE),
+        "command": COMMAND, "cpu_millis": 100, "memory_mib": 64,
+    })  # fmt: skip
+    told = "".join(client.follow(number, wait=_patient(client, number)))
+    _expect(client, number, "finished")
+    write(session.options.directory / RAN, number.encode())
+    console.changed(f"ran the job {JOB} ({number}) in {vc}")
+    console.say("\n".join(["its log:", *(f"  {line}" for line in split_lines(told))]))
 
 
 def _patient(client: Client, number: str) -> Callable[[float], None]:

@@ -134,6 +134,12 @@ def test_a_job_runs_once_and_its_log_is_told(
     assert re.search(r"ran the job first-job \([0-9a-f-]{36}\) in platform", told)
     assert told.count("its log:\n  hello\n") == 1 and told.count("first-job has run") == 1
     assert sum(site.cluster.runs.values()) == 1
+    # Of a cluster that was made anew, nothing is known but what is in deploy/.
+    write(site.session().options.directory / people.RAN, b"6f1f2d6e-0000-4000-8000-000000000001")
+    people.first_job(site.session(dry_run=True))
+    assert sum(site.cluster.runs.values()) == 1
+    people.first_job(site.session())
+    assert sum(site.cluster.runs.values()) == 2
 
 
 def test_a_job_that_fails_says_why(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
