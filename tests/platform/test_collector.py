@@ -362,3 +362,26 @@ def test_the_last_lines_are_read_from_the_share_else_from_the_node(
         assert len(some) == 2000 and some[0].endswith(" 1000")
         for wrong in (0, 10_001, "x"):
             assert "detail" in reader.ask("GET", path, params={"tail": wrong})
+
+
+def test_it_runs_for_ever_and_says_that_it_is_alive(
+    node: Node, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[float] = []
+
+    def pause(seconds: float) -> None:
+        passes.append(seconds)
+        assert (share.parent / "alive").exists()
+        if len(passes) == 2:  # the first one has found no share
+            (share / "work").mkdir()
+            node.writes(2)
+        if len(passes) == 4:
+            raise KeyboardInterrupt
+
+    one = Collector(node.root, share)
+    monkeypatch.setattr(loop, "Collector", lambda pods, share: one)
+    monkeypatch.setattr("jobplatform.collector.loop.time.sleep", pause)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run(node.root, share, share.parent / "alive")
+    one.leave(node.place.parent)
+    assert texts(share) == node.wanted()

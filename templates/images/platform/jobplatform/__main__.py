@@ -106,7 +106,7 @@ def collector() -> None:
     if share is None:
         raise Missing("set PLATFORM_LOGS to the share on which logs are kept")
     signal.signal(signal.SIGTERM, _leave)
-    loop.run(PODS, share)
+    loop.run(PODS, share, ALIVE)
 
 
 def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:

@@ -64,10 +64,12 @@ class _Alone:
         return False
 
 
-def run(pods: Path, share: Path) -> None:
-    """For ever. A share that is not mounted has no folder of homes, and is waited for."""
+def run(pods: Path, share: Path, alive: Path) -> None:
+    """For ever. A share that is not mounted has no folder of homes, and is waited for. `alive` is
+    touched before each pass: for probes."""
     one, swept = Collector(pods, share), 0.0
     while True:
+        alive.touch()
         if (share / "work").exists():
             one.turn()
             if time.time() - swept > _DAY / 24:
