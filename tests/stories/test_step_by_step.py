@@ -162,8 +162,8 @@ def test_it_ends_with_a_job_that_has_run_as_the_first_administrator(directory: P
     assert password.stat().st_mode & 0o777 == 0o600
     runs = [path.read_text(errors="replace") for path in (directory / "deploy/runs").rglob("*.*")]
     assert any("ran the job first-job" in text for text in runs)
-    told = site.made.run("infra1", "ls /mntdlws/share/work; cat /mntdlws/share/jobfiles/*/*/hello")
-    assert told.split() == ["admin", "hello"]
+    shown = "cd /mntdlws/share; stat -c '%u %a' work/admin; cat jobfiles/*/*/hello"
+    assert site.made.run("infra1", shown).split() == ["20001", "700", "hello"]
     # What it printed is kept for the API alone.
     place = "/mntdlws/share/joblogs"
     wait_until(lambda: "runs on" in site.made.run("infra1", f"cat {place}/*/*.log || true"), 60)
