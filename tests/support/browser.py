@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -154,12 +155,13 @@ def browsing(place: Path, certificate: str) -> Iterator[Browser]:
     trust = f"--ignore-certificate-errors-spki-list={pin(certificate)}"
     (in_read, in_write), (out_read, out_write) = os.pipe(), os.pipe()
     words = [program, *_FLAGS, trust, f"--user-data-dir={place}"]
-    # It reads what it is told from descriptor 3, and answers on 4.
-    line = ["sh", "-c", f'exec "$@" 3<&{in_read} 4>&{out_write}', "sh", *words]
+    # It reads what it is told from descriptor 3, and answers on 4: ours are moved out of the way.
+    its = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 10) for one in (in_read, out_write)]
+    line = ["bash", "-c", f'exec "$@" 3<&{its[0]} 4>&{its[1]}', "bash", *words]
     quiet: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-    with subprocess.Popen(line, pass_fds=(in_read, out_write), **quiet) as process:
-        os.close(in_read)
-        os.close(out_write)
+    with subprocess.Popen(line, pass_fds=its, **quiet) as process:
+        for one in (in_read, out_write, *its):
+            os.close(one)
         with open(in_write, "wb") as told, open(out_read, "rb") as answers:
             try:
                 browser = Browser(told, answers)
