@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from dlws.core.connection import Local
@@ -43,6 +44,9 @@ def _guarded_home() -> None:
 _guarded_home()
 __all__ = ["docker", "farm", "make_sandbox", "mariadb", "start_farm"]
 
+
+hypothesis.settings.register_profile("dlws", deadline=None)  # no test is timed
+hypothesis.settings.load_profile("dlws")
 
 LONG = ROOT / "tests/stories"
 MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm", "mariadb": "mariadb",

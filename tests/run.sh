@@ -46,6 +46,7 @@ install_missing() {
     command -v ssh >/dev/null || packages+=(openssh-client)
     [ -x /usr/sbin/dockerd ] || packages+=(docker.io)
     command -v docker-registry >/dev/null || packages+=(docker-registry)
+    command -v chromium-headless-shell >/dev/null || packages+=(chromium-headless-shell)
     [ ${#packages[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || as_root=(sudo)
     "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update

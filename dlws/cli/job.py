@@ -195,9 +195,10 @@ def explain(session: Session, number: str, output: str) -> None:
 @click.argument("number", metavar="JOB")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the job has ended.")
 @click.option("--worker", type=click.IntRange(0, 1023), default=0, show_default=True)
+@click.option("--tail", type=click.IntRange(1, 10_000), metavar="LINES", help="The last lines.")
 @click.pass_obj
-def logs(session: Session, number: str, follow: bool, worker: int) -> None:
-    """Print what a job's worker printed: while it runs, and for an hour after its end."""
+def logs(session: Session, number: str, follow: bool, worker: int, tail: int | None) -> None:
+    """Print what a job's worker printed, also after its end, as long as the platform keeps it."""
     from dlws.client.api import Client
 
     states = [""]
@@ -208,7 +209,11 @@ def logs(session: Session, number: str, follow: bool, worker: int) -> None:
             session.console.say(f"the job is {state}")
 
     with Client.signed_in() as client:
-        pieces = client.follow(number, worker, seen) if follow else client.read(number, worker)
+        pieces = (
+            client.follow(number, worker, seen, tail=tail)
+            if follow
+            else client.read(number, worker, tail)
+        )
         for text in pieces:
             sys.stdout.write(text)
             sys.stdout.flush()

@@ -52,8 +52,17 @@ class Client:
         """End the token."""
         self.transport.ask("POST", "/api/v1/logout")
 
+    def ready(self) -> None:
+        """DeployError where the API, or its database, does not answer."""
+        self.transport.ask("GET", "/readyz")
+
     def me(self) -> Found:
         found: Found = self.transport.ask("GET", "/api/v1/me")
+        return found
+
+    def users(self) -> list[Found]:
+        """All people: numbers, and whether they have a password; administrators may."""
+        found: list[Found] = self.transport.ask("GET", "/api/v1/users")
         return found
 
     def set_password(self, user: str, password: str) -> None:
@@ -94,28 +103,28 @@ class Client:
         path = f"/api/v1/jobs/{_part(number)}/{_part(verb)}"
         return str(self.transport.ask("POST", path)["status"])
 
-    def log(self, number: str, worker: int = 0, after: str = "") -> Found:
+    def log(self, number: str, worker: int = 0, after: str = "", tail: int | None = None) -> Found:
         """A piece of a log, and the cursor behind which the next one begins."""
         path = f"/api/v1/jobs/{_part(number)}/log"
-        found: Found = self.transport.ask("GET", path, worker=worker, after=after)
+        found: Found = self.transport.ask("GET", path, worker=worker, after=after, tail=tail)
         return found
 
-    def read(self, number: str, worker: int = 0) -> Iterator[str]:
-        """All of a log, as it is now."""
+    def read(self, number: str, worker: int = 0, tail: int | None = None) -> Iterator[str]:
+        """All of a log, as it is now; or its last lines."""
         after, more = "", True
         while more:
-            found = self.log(number, worker, after)
+            found = self.log(number, worker, after, tail)
             after, more = found["cursor"], found["more"]
             yield found["text"]
 
     def follow(
         self, number: str, worker: int = 0, seen: Callable[[str], None] = lambda state: None,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], None] = time.sleep, tail: int | None = None,
     ) -> Iterator[str]:  # fmt: skip
         """A log as it grows, until the job has ended or is paused. `seen` is told each state."""
         after = ""
         while True:
-            found = self.log(number, worker, after)
+            found = self.log(number, worker, after, tail)
             seen(found["status"])
             after = found["cursor"]
             yield found["text"]

@@ -12,6 +12,7 @@ from dlws.core.errors import DeployError
 from dlws.core.localfiles import read
 from dlws.core.program import PROGRAM
 from dlws.images import names, ownengine, wanted, work
+from dlws.portal import keys
 from dlws.registry.labels import labels
 from dlws.runs.plan import local
 from dlws.services import folder, listing, start
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from dlws.services.folder import Service
     from dlws.session import Session
 
-DATABASE, FRONT_DOOR = "mysql", "nginx"
+DATABASE, FRONT_DOOR, API, MANAGER = "mysql", "nginx", "restfulapi2", "jobmanager2"
 _PATIENCE = 600
 """Seconds for pods: nodes pull their images first."""
 
@@ -42,6 +43,7 @@ def _chosen(session: Session) -> list[Service]:
 def images(session: Session) -> None:
     """Build what the services need and we have contexts for, and push what their registry lacks."""
     chosen = _chosen(session)
+    _token(session, chosen)
     built = _built(session.cluster, chosen) if chosen else []
     own = registry_of(session.config, hosts_file(session.options.directory))
     lacking = _lacking(session.cluster, own, built)
@@ -57,6 +59,14 @@ def images(session: Session) -> None:
     with _engine(session, own, lacking) as entry:
         kind = wanted.archtype(session.cluster)
         work.make(session.cluster, lacking, kind, push=True, entry=entry)
+
+
+def _token(session: Session, chosen: Sequence[Service]) -> None:
+    """Have the token of the job platform's administrator, which its manifests hold."""
+    if API in [service.name for service in chosen]:
+        keys.ensure(session.cluster, [keys.ADMIN_TOKEN])
+        if keys.lacking(session.cluster, [keys.ADMIN_TOKEN]):
+            session.gate.end_plan_here("images and services", f"{keys.ADMIN_TOKEN} is made")
 
 
 def _built(cluster: Cluster, chosen: Sequence[Service]) -> list[str]:
@@ -119,11 +129,48 @@ def services(session: Session) -> None:
     """Start the rest of the services, and wait until they are up."""
     from dlws.portal import frontdoor
 
-    chosen = [service.name for service in _chosen(session)]
+    found = _chosen(session)
+    _token(session, found)
+    chosen = [service.name for service in found]
     if FRONT_DOOR in chosen and frontdoor.ensure(session.cluster):
         session.gate.end_plan_here("what nginx gets", "its certificate is made")
     if rest := [name for name in chosen if name != DATABASE]:
-        start.start(session.cluster, rest, _PATIENCE)
+        if API in rest:
+            _start(session, rest, "the people of the job platform")
+        else:
+            start.start(session.cluster, rest, _PATIENCE)
+
+
+def _open(session: Session) -> bool:
+    """Whether people can submit jobs: the platform runs, and is reached by nginx."""
+    if not session.config.services:
+        return False
+    return {service.name for service in _chosen(session)} >= {API, MANAGER, FRONT_DOOR}
+
+
+def doors(session: Session) -> list[str]:
+    """How people reach the job platform, in lines."""
+    from dlws.install import people
+
+    return people.where(session) if _open(session) else []
+
+
+def people(session: Session) -> None:
+    """Let the first administrator of config.yaml into the job platform."""
+    from dlws.install import people
+
+    if _open(session):
+        people.administrator(session)
+    else:
+        session.console.say(f"nothing to do: services lacks {API}, {MANAGER} or {FRONT_DOOR}")
+
+
+def first_job(session: Session) -> None:
+    """Show that jobs run."""
+    from dlws.install import people
+
+    if _open(session):
+        people.first_job(session)
 
 
 def _start(session: Session, words: Sequence[str], then: str) -> None:

@@ -176,6 +176,18 @@ def _services(session: Session) -> None:
     services.services(session)
 
 
+def _people(session: Session) -> None:
+    from dlws.install import services
+
+    services.people(session)
+
+
+def _first_job(session: Session) -> None:
+    from dlws.install import services
+
+    services.first_job(session)
+
+
 _OWN = ("onpremise", "sandbox")
 _FOREIGN = ("azure", "onpremise")
 _IN = ("sandbox", "build", "sshkey")
@@ -217,6 +229,9 @@ STEPS = (
          depends_on=(*_RUNS, "images")),
     Step("services", "Start the services that config.yaml lists", _services,
          depends_on=(*_RUNS, "images", "database")),
+    Step("people", "Let the first administrator into the job platform", _people,
+         depends_on=(*_RUNS, "services")),
+    Step("first-job", "Run a job", _first_job, ("sandbox",), (*_RUNS, "services", "people")),
     Step("status", "See that all is well", _status, PLATFORMS,
          (*_READY, "init", "join", "labels"), read_only=True),
 )  # fmt: skip
@@ -351,6 +366,7 @@ def farewell(session: Session) -> list[str]:
         f"  {options.line('connect', 'infra')}      (or: connect worker 0)",
         f"  {options.line('status')}",
         *(["where it answers:", *where] if where else []),
+        *services.doors(session),
     ]
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 _DRAIN_SECONDS = 120
+_HELD_SECONDS = 30
+"""Past the moment at which a pod was to be gone: what still holds it then is no process, but a
+finalizer, such as jobs of the platform have for an hour after their end."""
 
 
 def reset(cluster: Cluster, nodes: Sequence[Node]) -> None:
@@ -116,7 +119,7 @@ def drain_words(config: Config, name: str, reachable: bool) -> list[str]:
         return [*KUBECTL, "cordon", name]
     data = versions.feature("drain_emptydir", config.kubernetes.version)
     limits = [f"--timeout={_DRAIN_SECONDS}s", "--ignore-daemonsets", "--force", data]
-    return [*KUBECTL, "drain", name, *limits]
+    return [*KUBECTL, "drain", name, *limits, f"--skip-wait-for-delete-timeout={_HELD_SECONDS}"]
 
 
 def _clean(config: Config, node: Node) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlws.access import certificates
 from dlws.access.certificates import Pair
-from dlws.config.addresses import address_of, hosts_file
+from dlws.config.addresses import address_of, hosts_file, is_address
 from dlws.core.errors import UsageError
 from dlws.core.localfiles import read
 from dlws.core.localfiles import write as write_plain
@@ -103,6 +103,17 @@ def _write(cluster: Cluster, name: str, pair: Pair) -> None:
     shown, secret = _paths(cluster, name)
     cluster.run.vault.write(secret, pair.key.encode())
     write_plain(shown, pair.certificate.encode(), 0o644)
+
+
+def way(cluster: Cluster) -> tuple[str, str]:
+    """The address of the job platform's API behind nginx, and the file with the authority of its
+    certificate: none where the site has a certificate of its own."""
+    names, ca = hosts(cluster), cluster.directory / PLACE / "ca.crt"
+    there = _read(cluster, "tls")
+    ours = there and ca.is_file() and certificates.is_of(there.certificate, read(ca).decode())
+    found = next(filter(is_address, names), names[0]) if ours else names[0]
+    host = f"[{found}]" if ":" in found else found
+    return f"https://{host}/apis", str(ca) if ours else ""
 
 
 def tell_names(cluster: Cluster) -> None:

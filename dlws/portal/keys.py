@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from dlws.runs.plan import local
@@ -19,18 +19,20 @@ _NAMES: Mapping[str, str] = {
     "admin.password": "the password of the administrator of Grafana and of users' dashboard",
     "logging.password": "the password of Elasticsearch",
 }
+ADMIN_TOKEN = "admin.token"
 
 
-def lacking(cluster: Cluster) -> list[str]:
-    """The secrets that there are not; a key for tokens in config.yaml takes the place of ours."""
+def lacking(cluster: Cluster, names: Iterable[str] = _NAMES) -> list[str]:
+    """Those of the secrets that there are not; a key for tokens in config.yaml takes the place of
+    ours."""
     given = {"jwt.key"} if cluster.config.jwt.secret_key else set()
     place = cluster.directory / PLACE
-    return [name for name in _NAMES if name not in given and not (place / name).exists()]
+    return [name for name in names if name not in given and not (place / name).exists()]
 
 
-def ensure(cluster: Cluster) -> None:
-    """Make the secrets that there are not; those that there are stay."""
-    for name in lacking(cluster):
+def ensure(cluster: Cluster, names: Iterable[str] = _NAMES) -> None:
+    """Make those of the secrets that there are not; those that there are stay."""
+    for name in lacking(cluster, names):
         if cluster.run.gate.admit(local(f"make {PLACE}/{name}: {_NAMES[name]}")):
             cluster.run.journal()
             path = cluster.directory / PLACE / name

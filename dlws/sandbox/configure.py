@@ -37,7 +37,8 @@ PASSWORD = "deploy/mysql/password"
 """The file with the database's password, below the cluster's directory."""
 
 SERVICES = f"""\
-services: [mysql, nginx, prometheus] # what `up` starts, on images of Debian's packages
+# What `up` starts, on images of Debian's packages: the last three are the job platform.
+services: [mysql, nginx, prometheus, restfulapi2, jobmanager2, webui3]
 mysql_password: file:{PASSWORD}
 """
 
@@ -125,6 +126,19 @@ def generated(sandbox: Sandbox) -> str:
         f"{CONTAINERD}\n"
         f"{DOCKER}\n"
         f"{SERVICES}"
+        f"{people(sandbox.domain)}"
+    )
+
+
+def people(domain: str) -> str:
+    """The first administrator; more people are added by `deploy.py user add`."""
+    return (
+        "UserGroups:\n"
+        "  administrators:\n"
+        f"    Allowed: [{json.dumps(f'admin@{domain}')}]\n"
+        "    uid: 20001-20999\n"
+        '    gid: "20001"\n'
+        "WebUIadminGroups: [administrators]\n"
     )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
 
 
+_OWNED = {"glusterfs", "local", "localHDD"}
+
+
 def of(cluster: Cluster, nodes: Sequence[Machine]) -> dict[str, Any]:
     """The functions and values, by the names that templates use."""
     config = cluster.config
@@ -28,6 +31,7 @@ def of(cluster: Cluster, nodes: Sequence[Machine]) -> dict[str, Any]:
         "cluster_id": cluster_id(cluster.directory),
         "need": need,
         "service_ip": lambda number: service_ip(config, number),
+        "job_share": job_share(config),
         "shares": shares(config),
     }
 
@@ -43,6 +47,16 @@ def shares(config: Config) -> list[str]:
     mounted = [mounts.where(config, name, one) for name, one in mounts.active(config).items()]
     links = [config.storage_mount_path, config.dltsdata_storage_mount_path]
     return sorted({*mounted, *links})
+
+
+def job_share(config: Config) -> str:
+    """Where nodes have the share for people's homes and jobs; nothing where its files cannot be
+    given to people: only some kinds keep owners, and NFS only where root may be root."""
+    for name in mounts.default_shares(config)[:1]:
+        share = config.mountpoints[name]
+        if share.type in _OWNED or (share.type == "nfs" and config.nfs_root_access != "none"):
+            return mounts.where(config, name, share)
+    return ""
 
 
 def need(value: Any, key: str, cure: str = "") -> Any:

@@ -173,6 +173,10 @@ def test_a_log_is_followed_to_its_end(person: Person) -> None:
     assert found == "line\n" * 3
     assert states == ["unapproved", "running", "running", "finished"]
     assert person("job", "logs", number).stdout == "line\n" * 3
+    kept += [b"2026-01-01T00:00:0%dZ line %d\n" % (each, each) for each in (7, 8, 9)]
+    assert person("job", "logs", "--tail", "2", number).stdout == "line 8\nline 9\n"
+    assert person("job", "logs", "-f", "--tail", "1", number).stdout == "line 9\n"
+    del kept[3:]
     followed = person("job", "logs", "-f", number)
     assert (followed.stdout, followed.stderr) == ("line\n" * 3, "the job is finished\n")
 

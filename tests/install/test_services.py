@@ -13,12 +13,12 @@ from dlws.core.errors import DeployError, EndOfPlan
 from dlws.core.localfiles import write
 from dlws.database import init
 from dlws.images import ownengine, wanted, work
-from dlws.install import services
-from dlws.runs.options import Options
+from dlws.install import people, services
 from dlws.runs.plan import local
 from dlws.services import start
 from dlws.session import Session
 from tests.support.fakes import CONFIG, Make, World
+from tests.support.sessions import session
 
 PLACE = "10.1.0.1:5443"
 TEXT = (
@@ -28,14 +28,8 @@ TEXT = (
 KEYS = {
     "mariadb": {f"{PLACE}/atlas_mariadb:1": "ab"},
     "nginx": {f"{PLACE}/atlas_nginx:1": "cd"},
+    "platform": {f"{PLACE}/atlas_platform:1": "ef"},
 }
-
-
-def session(world: World) -> Session:
-    """A session with the fakes of a world."""
-    made = Session(Options(directory=world.cluster.directory))
-    made._cluster, made._run, made._config = world.cluster, world.cluster.run, world.cluster.config
-    return made
 
 
 @pytest.fixture
@@ -152,6 +146,39 @@ def test_the_database_comes_first_and_gets_its_tables(make: Make, done: list[str
     services.services(all_of_it)
     assert done == ["start mysql", "init", "start nginx"]
     assert (all_of_it.options.directory / "deploy/nginx/tls.crt").exists()
+
+
+PLATFORM = TEXT.replace("[mysql, nginx]", "[mysql, nginx, jobmanager2]")
+
+
+def test_the_job_platform_gets_its_token_and_a_plan_says_so(
+    make: Make, monkeypatch: pytest.MonkeyPatch, pushed: list[Any], done: list[str]
+) -> None:
+    dry = session(make(PLATFORM, dry_run=True))
+    with pytest.raises(EndOfPlan, match=r"images and services: unknown until admin\.token is made"):
+        services.images(dry)
+    write(dry.options.directory / "deploy/clusterID.yml", b"clusterId: 6f1f2d6e\n")
+    services.images(trusting(make(PLATFORM), monkeypatch, KEYS["mariadb"] | KEYS["nginx"]))
+    assert [words for words, _ in pushed] == [["platform"]]
+    token = dry.options.directory / "deploy/dashboard/admin.token"
+    assert token.stat().st_mode & 0o777 == 0o600 and len(token.read_text()) >= 32
+    services.services(session(make(PLATFORM)))
+    assert done == ["start nginx restfulapi2 jobmanager2"]
+
+
+def test_what_of_the_platform_is_not_listed_lets_nobody_in(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(people, "administrator", lambda session: asked.append("administrator"))
+    monkeypatch.setattr(people, "first_job", lambda session: asked.append("first-job"))
+    for step in (services.people, services.first_job):
+        step(session(make(TEXT)))
+    assert "services lacks restfulapi2, jobmanager2 or nginx" in capsys.readouterr().err
+    assert (asked, services.doors(session(make(TEXT)))) == ([], [])
+    for step in (services.people, services.first_job):
+        step(session(make(PLATFORM)))
+    assert asked == ["administrator", "first-job"]
 
 
 def test_a_dry_run_asks_no_database_that_is_not_there(make: Make, done: list[str]) -> None:

@@ -55,6 +55,8 @@ def test_reset_of_a_worker_drains_cleans_and_forgets_it(make: Make, ca: bytes) -
         line for line in world.commands("infra01") if "admin.conf" in line and "worker01" in line
     ]
     assert "drain worker01" in lines[0] and "--delete-emptydir-data" in lines[0]
+    # Pods of jobs that ended have a finalizer for an hour.
+    assert "--skip-wait-for-delete-timeout=30" in lines[0]
     assert "delete node worker01" in lines[1]
     assert world.ran("worker01", RESET)
     assert not world.ran("infra01", RESET)

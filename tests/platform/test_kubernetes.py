@@ -128,7 +128,8 @@ def test_a_log_comes_line_by_line(server: Server, cluster: Cluster) -> None:
 
 def rules(place: Path, service: str) -> set[tuple[str, str]]:
     """What its account may: verb and kind."""
-    found = objects_of(cluster_of(place, filled_in()))[service]
+    share = {"type": "glusterfs", "server": "x", "filesharename": "v", "mountpoints": ""}
+    found = objects_of(cluster_of(place, filled_in(mountpoints={"share": share})))[service]
     return {(verb, kind) for one in found if one.body["kind"] == "ClusterRole"
             for rule in one.body["rules"] for kind in rule["resources"]
             for verb in rule["verbs"]}  # fmt: skip
@@ -136,7 +137,9 @@ def rules(place: Path, service: str) -> set[tuple[str, str]]:
 
 def test_the_manager_may_do_what_it_does_and_the_api_reads_logs_alone(tmp_path: Path) -> None:
     attempt = Attempt("1", 1, Person("a", "a", 2000, 2000), Request.model_validate(JOB), ("n",))
-    made = {kind for kind, *_ in walls.around("a")} | {kind for kind, _ in objects(attempt)}
+    made = {kind for kind, *_ in walls.around("a", "share", "/s")} | {
+        kind for kind, _ in objects(attempt)
+    }
     needed = {("create", kind) for kind in made}
     needed |= {(verb, kind) for kind in ("pods", *OTHERS) for verb in ("list", "delete")}
     needed |= {("list", "nodes"), ("patch", "pods")}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, update
 
 from jobplatform.kubernetes import Away
+from jobplatform.manager.homes import Share
 from jobplatform.manager.loop import LEASE, LostLease, Manager
 from jobplatform.manager.pods import ATTEMPT, WORKER
 from jobplatform.manager.pods import JOB as JOB_LABEL
@@ -456,3 +459,42 @@ def test_a_job_of_somebody_without_numbers_keeps_no_other_from_ending(site: Site
         site.ask(job, "killing")
     site.turns()
     assert site.job(other).jobStatus == "killed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes owners")
+def test_a_job_has_its_directories_before_its_pods_and_waits_for_a_share_that_is_away(
+    site: Site, tmp_path: Path
+) -> None:
+    site.manager.share = Share(tmp_path, "share", "/mntdlws/share")
+    number = site.submit()
+    site.turns()
+    assert site.job(number).jobStatus == "scheduling" and site.cluster.pods() == {}
+    found = reasons.read(site.job(number).reason)
+    assert found and found.code == "share" and "not mounted" in found.sentence
+    (tmp_path / "work").mkdir()
+    site.turns()
+    assert site.job(number).jobStatus == "running"
+    (pod,) = site.cluster.pods().values()
+    paths = {one["mountPath"]: one.get("subPath", "") for one in
+             pod["spec"]["containers"][0]["volumeMounts"]}  # fmt: skip
+    for mounted in ("/job", "/home/ann"):
+        found_there = (tmp_path / paths[mounted]).stat()
+        assert (found_there.st_uid, found_there.st_mode & 0o777) == (5000, 0o700)
+    kinds = {kind for kind, _, _ in site.cluster.objects}
+    assert {"persistentvolumes", "persistentvolumeclaims"} <= kinds
+
+
+def test_a_share_that_takes_no_owners_is_told_and_keeps_nobody_else_waiting(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*words: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    site.manager.share = Share(tmp_path, "share")
+    (tmp_path / "work").mkdir()
+    first, second = site.submit(), site.submit()
+    site.turns()
+    for number in (first, second):
+        found = reasons.read(site.job(number).reason)
+        assert found and "Operation not permitted" in found.sentence

@@ -128,6 +128,17 @@ def test_the_walls_of_a_virtual_cluster() -> None:
     assert made[2][2]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
 
 
+def test_the_share_is_a_volume_of_its_own_in_each_namespace() -> None:
+    (_, above, volume), (_, space, claim) = walls.around("a", "share", "/mntdlws/share")[-2:]
+    assert (above, space, claim["metadata"]["name"]) == ("", "vc-a", "share")
+    assert volume["spec"]["hostPath"] == {"path": "/mntdlws/share", "type": "Directory"}
+    assert volume["spec"]["claimRef"] == {"namespace": "vc-a", "name": "share"}
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+    other = walls.around("b", "share", "/mntdlws/share")[-2][2]
+    assert other["metadata"]["name"] != volume["metadata"]["name"]
+
+
 def test_labels_are_for_people_and_always_valid() -> None:
     assert label("é <b>$(x)") == "b---x" and label("ann") == "ann" and label("$$") == ""
 

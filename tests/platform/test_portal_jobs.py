@@ -150,6 +150,19 @@ def test_a_log_is_shown_as_text_and_read_again_while_the_job_lives(portal: Porta
     assert ann.get(f"{path}?after=x").status_code == 422
 
 
+def test_a_log_is_downloaded_whole(portal: Portal) -> None:
+    number = portal.api.submit()
+    at(portal, number, "running", attempt=1)
+    printed = [f"2026-01-01T00:00:01.{each:09}Z <b>{each}\n".encode() for each in range(150_000)]
+    portal.kubernetes.logs["vc-a", names.worker(number, 1, 0)] = printed
+    answer = portal.browser("ann").get(f"/jobs/{number}/log.txt")
+    assert answer.text == "".join(f"<b>{each}\n" for each in range(150_000))
+    assert len(answer.content) > 1024**2 and answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["content-disposition"] == f'attachment; filename="{number}-0.log"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert portal.browser("bob").get(f"/jobs/{number}/log.txt").status_code == 404
+
+
 def test_a_log_of_several_workers_is_chosen(portal: Portal) -> None:
     number = portal.api.submit(kind="distributed", workers=2)
     at(portal, number, "running", attempt=1)

@@ -14,6 +14,7 @@ import yaml
 from dlws.config import load
 from dlws.config.mounts import mounts_of
 from dlws.config.volumes import volumes
+from dlws.database.users import administrators
 from dlws.images import names
 from dlws.sandbox import configure, plan
 from dlws.sandbox.state import Sandbox, SandboxNode
@@ -70,6 +71,13 @@ def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
     plugins = config.containerd["plugins"]["io.containerd.grpc.v1.cri"]
     assert plugins["restrict_oom_score_adj"] is True and plugins["disable_apparmor"] is True
     assert config.docker_daemon["default-runtime"] in config.docker_daemon["runtimes"]
+
+
+def test_it_lists_the_job_platform_and_names_its_first_administrator(tmp_path: Path) -> None:
+    give_password(tmp_path)
+    config = load(written(tmp_path, configure.generated(BOX)), strict=True)
+    assert {"restfulapi2", "jobmanager2", "webui3", "nginx"} <= set(config.services)
+    assert administrators(config) == [f"admin@{BOX.domain}"]
 
 
 def test_its_default_share_is_one_file_system_on_all_nodes(tmp_path: Path) -> None:

@@ -87,3 +87,22 @@ def test_what_is_kept_in_deploy_is_a_secret(site: Site) -> None:
 def test_shares_are_found_where_nodes_have_them(make: Make, tmp_path: Path) -> None:
     text = "mountpoints:\n  one: {server: infra01, filesharename: /a, curphysicalmountpoint: /m}\n"
     assert seen.shares(make(CONFIG + text).cluster.config) == ["/dltsdata", "/dlwsdata", "/m"]
+
+
+@pytest.mark.parametrize(
+    ("share", "root", "expected"),
+    [
+        ("type: glusterfs, server: infra01, filesharename: v", "none", "/mntdlws/s"),
+        ("type: local, filesharename: /srv, curphysicalmountpoint: /srv/s", "none", "/srv/s"),
+        ("type: nfs, server: x, filesharename: /e", "none", ""),
+        ("type: nfs, server: x, filesharename: /e", "infrastructure", "/mntdlws/s"),
+        ("type: sshfs, server: x, filesharename: /e", "none", ""),
+        ("type: glusterfs, server: infra01, filesharename: v, vc: a", "none", ""),
+    ],
+)  # fmt: skip
+def test_jobs_have_the_default_share_where_its_files_can_be_given_to_people(
+    make: Make, share: str, root: str, expected: str
+) -> None:
+    text = f'{CONFIG}mountpoints: {{s: {{{share}, mountpoints: ""}}}}\nnfs_root_access: {root}\n'
+    assert seen.job_share(make(text).cluster.config) == expected
+    assert seen.job_share(make(CONFIG).cluster.config) == ""

@@ -12,6 +12,7 @@ import pytest
 from kubernetes_validate import utils
 
 from dlws.core.version import NEWEST, OLDEST
+from dlws.services import seen
 from dlws.services.folder import load_all
 from dlws.services.manifests import template_of
 from dlws.services.values import Templates
@@ -35,7 +36,10 @@ def quick() -> Iterator[None]:
 
 
 def bodies(directory: Path, minor: int) -> list[dict[str, Any]]:
-    cluster = cluster_of(directory, filled_in(f"1.{minor}.0"))
+    """With a share that jobs have, which some manifests are made for."""
+    text = filled_in(f"1.{minor}.0", nfs_root_access="infrastructure")
+    cluster = cluster_of(directory, text)
+    assert seen.job_share(cluster.config)
     return [one.body for found in objects_of(cluster).values() for one in found]
 
 

@@ -19,8 +19,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dlws.install.people import PASSWORD
 from dlws.sandbox import lifecycle
 from tests.support import ROOT
+from tests.support.platform import story
 from tests.support.sandboxes import Made
 from tests.support.trees import TREE
 from tests.support.waiting import wait_until
@@ -154,14 +156,51 @@ def up_targets(place: str, trust: ssl.SSLContext) -> set[tuple[str, str]]:
     }
 
 
+def test_it_ends_with_a_job_that_has_run_as_the_first_administrator(directory: Path) -> None:
+    site = story.Site(directory)
+    password = directory / PASSWORD
+    assert password.stat().st_mode & 0o777 == 0o600
+    runs = [path.read_text(errors="replace") for path in (directory / "deploy/runs").rglob("*.*")]
+    assert any("ran the job first-job" in text for text in runs)
+    shown = "cd /mntdlws/share; stat -c '%u %a' work/admin; cat jobfiles/*/*/hello"
+    assert site.made.run("infra1", shown).split() == ["20001", "700", "hello"]
+    # What it printed is kept for the API alone.
+    place = "/mntdlws/share/joblogs"
+    wait_until(lambda: "runs on" in site.made.run("infra1", f"cat {place}/*/*.log || true"), 60)
+    modes = site.made.run("infra1", f"stat -c '%a %u %g' {place}/*/*.log").split("\n")
+    assert set(modes) == {"640 0 65532"}
+
+
+@pytest.fixture(scope="module")
+def ada_and_bob(
+    directory: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[story.Person, story.Person]:
+    return story.people(story.Site(directory), tmp_path_factory.mktemp("people"))
+
+
+def test_people_submit_jobs(ada_and_bob: tuple[story.Person, story.Person]) -> None:
+    ada, bob = ada_and_bob
+    story.jobs_run_and_wait(ada)
+    story.what_a_stopped_job_printed_is_kept(ada)
+    story.two_nodes_share_a_persons_files(ada)
+    story.people_are_apart(ada, bob)
+
+
+def test_people_use_the_portal_in_a_browser(
+    ada_and_bob: tuple[story.Person, story.Person], tmp_path: Path
+) -> None:
+    story.in_a_browser(ada_and_bob[0], tmp_path)
+
+
 def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
     told = install(directory)
     assert "nothing changed: all of it was in place" in told
     assert not re.search(r"^(\S+: +)?changed: ", told, re.MULTILINE)
     assert "kubectl get nodes" in told
     where = told.split("where it answers:\n")[1]
-    addresses = dict(line.split(maxsplit=1) for line in where.splitlines()[:4])
-    assert list(addresses) == ["mysql", "nginx", "prometheus", "registry"]
+    addresses = dict(line.split(maxsplit=1) for line in where.splitlines()[:5])
+    assert list(addresses) == ["mysql", "nginx", "prometheus", "webui3", "registry"]
+    assert "to submit jobs:" in told and f"  {addresses['webui3']}   (the portal" in told
     assert answered(f"{addresses['prometheus'].split()[0]}/-/healthy", 10)
 
 
@@ -211,7 +250,8 @@ def test_a_pod_on_each_worker_answers_at_the_node_port_of_every_node(directory: 
 
 
 def test_no_secret_of_the_installation_is_in_its_records(directory: Path) -> None:
-    kept_in = ("deploy/sshkey/rootpasswd", "deploy/mysql/password")
+    kept_in = ("deploy/sshkey/rootpasswd", "deploy/mysql/password", PASSWORD,
+               "deploy/dashboard/admin.token")  # fmt: skip
     secrets = [(directory / name).read_text().strip() for name in kept_in]
     sealed = yaml.safe_load((directory / "deploy/sshkey/encryption.yaml").read_text())
     (key,) = sealed["resources"][0]["providers"][0]["secretbox"]["keys"]

@@ -1,4 +1,4 @@
-"""The roles of the image: `python -m jobplatform api|portal|manager|migrate|account NAME`."""
+"""The roles of the image: `python -m jobplatform ROLE`, of which `account` needs a NAME."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from jobplatform.settings import Missing, Settings, api_address, settings
+from jobplatform.settings import Missing, Settings, api_address, kept_logs, settings
 from jobplatform.store import people
 from jobplatform.store.database import Unavailable, changing, engine
 from jobplatform.store.migrations import upgrade
 
 ADMINISTRATOR = "Administrator"
 PORT = 5000
+PODS = Path("/var/log/pods")
 _PLACE = Path(tempfile.gettempdir())
 ALIVE, PASSED = _PLACE / "alive", _PLACE / "passed"
 """Touched by the manager before each pass, and after each that came to its end: for probes."""
@@ -33,8 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        if given.role == "portal":
-            portal()
+        if given.role in _WITHOUT_DATABASE:
+            _WITHOUT_DATABASE[given.role]()
         else:
             told = settings()
             _WITH_DATABASE[given.role](told, engine(told.url()), given)
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("jobplatform", description=__doc__)
     roles = made.add_subparsers(dest="role", required=True)
-    for name in ("api", "portal", "manager", "migrate"):
+    for name in ("api", "portal", "manager", "migrate", "collector"):
         roles.add_parser(name)
     one = roles.add_parser("account", help="set a password, which is read from standard input")
     one.add_argument("name")
@@ -81,7 +82,9 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import ACCOUNT, Cluster
 
     source = Cluster(told.kubernetes) if ACCOUNT.exists() else None
-    uvicorn.run(create(made, source), host="", port=PORT, access_log=False, server_header=False)
+    uvicorn.run(
+        create(made, source, kept_logs()), host="", port=PORT, access_log=False, server_header=False
+    )
 
 
 def portal() -> None:
@@ -95,13 +98,24 @@ def portal() -> None:
     uvicorn.run(app, host="", port=PORT, access_log=False, server_header=False)
 
 
+def collector() -> None:
+    """Keep what the workers on this node print. No database, no Kubernetes, no secret."""
+    from jobplatform.collector import loop
+
+    share = kept_logs()
+    if share is None:
+        raise Missing("set PLATFORM_LOGS to the share on which logs are kept")
+    signal.signal(signal.SIGTERM, _leave)
+    loop.run(PODS, share, ALIVE)
+
+
 def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import Cluster
     from jobplatform.manager.homes import Share
     from jobplatform.manager.loop import Manager
 
     signal.signal(signal.SIGTERM, _leave)
-    share = Share(told.share, told.claim) if told.share else None
+    share = Share(told.share, told.claim, told.on_nodes) if told.share else None
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     one = Manager(made, Cluster(told.kubernetes), holder, share)
     while True:
@@ -120,6 +134,7 @@ def _leave(number: int, frame: object) -> None:
     sys.exit(0)
 
 
+_WITHOUT_DATABASE: Mapping[str, Callable[[], None]] = {"portal": portal, "collector": collector}
 _WITH_DATABASE: Mapping[str, Callable[[Settings, Engine, argparse.Namespace], None]] = {
     "api": api, "manager": manager, "migrate": migrate, "account": account,
 }  # fmt: skip

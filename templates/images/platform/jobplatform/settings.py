@@ -27,6 +27,8 @@ class Settings:
     kubernetes: str
     share: Path | None
     claim: str
+    on_nodes: str = ""
+    """Where nodes have the share mounted, for the claim's volume; empty: the claims are there."""
 
     def url(self) -> URL:
         """The database's address. The password is read each time: a new one needs no restart."""
@@ -54,11 +56,18 @@ def settings(given: Mapping[str, str] = os.environ) -> Settings:
             f"{address}:{given.get('KUBERNETES_SERVICE_PORT', '443')}",
             Path(share) if share else None,
             given.get("PLATFORM_SHARE_CLAIM", ""),
+            given.get("PLATFORM_SHARE_ON_NODES", ""),
         )
     except KeyError as error:
         raise Missing(f"set {error.args[0]}") from None
     except ValueError:
         raise Missing("PLATFORM_DATABASE_PORT is no number") from None
+
+
+def kept_logs(given: Mapping[str, str] = os.environ) -> Path | None:
+    """The share on which logs are kept, where there is one."""
+    found = given.get("PLATFORM_LOGS", "")
+    return Path(found) if found else None
 
 
 def api_address(given: Mapping[str, str] = os.environ) -> str:

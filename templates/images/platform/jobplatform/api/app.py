@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -28,14 +29,14 @@ HEADERS = {
 }
 
 
-def create(engine: Engine, source: Logs | None = None) -> FastAPI:
-    """The application over a database, and what has the logs of jobs. No page may call it from a
-    browser: there is no CORS, and no cookie counts."""
+def create(engine: Engine, source: Logs | None = None, kept: Path | None = None) -> FastAPI:
+    """The application over a database, and what has the logs of jobs: nodes, and a share. No
+    page may call it from a browser: there is no CORS, and no cookie counts."""
     app = FastAPI(
         title="Job platform", version=__version__, docs_url=None, redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
-    app.state.engine, app.state.logs = engine, source
+    app.state.engine, app.state.logs, app.state.kept = engine, source, kept
     for router in (v1.router, logs.router, v1_people.router, legacy.router):
         app.include_router(router)
     _answer_mistakes(app)

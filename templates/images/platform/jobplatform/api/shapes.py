@@ -78,6 +78,16 @@ class Priority(Strict):
     priority: Annotated[int, Field(ge=1, le=1000)]
 
 
+class Person(BaseModel):
+    """A person's numbers; whether there is a password, never which."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: list[int]
+    password: bool
+
+
 class Created(BaseModel):
     id: str
 

@@ -89,6 +89,16 @@ def drop_token(number: int, me: Me, connection: Writer) -> None:
         raise HTTPException(404, "you have no such token")
 
 
+@router.get("/users", tags=["administration"])
+def users(me: Admin, connection: Reader) -> list[shapes.Person]:
+    """All people, by name; administrators of the cluster only."""
+    return [
+        shapes.Person(name=row.identityName, uid=row.uid, gid=row.gid,
+                      groups=people.numbers(row.groups), password=row.password is not None)
+        for row in people.everybody(connection)
+    ]  # fmt: skip
+
+
 @router.put("/users", status_code=204, tags=["administration"])
 def user(given: shapes.NewUser, me: Admin, connection: Writer) -> None:
     """Add a person or change the numbers; administrators of the cluster only."""

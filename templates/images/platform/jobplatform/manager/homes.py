@@ -21,6 +21,13 @@ class Share:
 
     root: Path
     claim: str
+    on_nodes: str = ""
+    """The directory of nodes that a volume is made of for each claim; empty: they are there."""
+
+    @property
+    def there(self) -> bool:
+        """Whether it is mounted: the folder of homes is made where shares are, and not here."""
+        return os.path.lexists(self.root / "work")
 
     def prepare(self, person: Person, folder: str) -> None:
         """Make what is missing: work/ALIAS and the job's folder, 0700 and the person's. Everything

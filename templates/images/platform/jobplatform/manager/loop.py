@@ -100,10 +100,9 @@ class Manager:
                 return
         elif step.drained:
             self._place(one, replace(one.placement, nodes=(), draining=False))
-        elif step.explain is not None:
+        made = not step.make or self._make(one)
+        if made and step.explain is not None:
             self._explain(one, step.explain)
-        if step.make:
-            self._make(one)
         if step.delete:
             self._delete(one.pods)
 
@@ -186,12 +185,13 @@ class Manager:
             if row is not None and row.jobStatus == status.SCHEDULING:
                 self._make(Live(row, one.request, where))
 
-    def _make(self, one: Live) -> None:
-        """Make what is missing. A name that is taken is this attempt's own, from before."""
+    def _make(self, one: Live) -> bool:
+        """Make what is missing, and whether it could be. A name that is taken is this attempt's
+        own, from before."""
         try:
             attempt = self._attempt(one)
-            if self.share:
-                self.share.prepare(attempt.person, attempt.folder)
+            if not self._housed(one, attempt):
+                return False
             self._wall(attempt.request.vc)
             for kind, made in objects(attempt):
                 self._check_lease()
@@ -201,6 +201,22 @@ class Manager:
         except (Refused, ValueError) as error:
             reason = Reason("refused", {"words": str(error)[:500]})
             self._move(one, Step(status.ERROR, reason, delete=True), self._now())
+            return False
+        return True
+
+    def _housed(self, one: Live, attempt: Attempt) -> bool:
+        """Whether the directories on the share are there; a share that is away is waited for."""
+        if not self.share:
+            return True
+        try:
+            if self.share.there:
+                self.share.prepare(attempt.person, attempt.folder)
+                return True
+            words = "it is not mounted where the manager runs"
+        except OSError as error:
+            words = str(error.strerror or error)[:200]
+        self._explain(one, Reason("share", {"words": words}))
+        return False
 
     def _attempt(self, one: Live) -> Attempt:
         row = one.row
@@ -215,7 +231,8 @@ class Manager:
 
     def _wall(self, vc: str) -> None:
         if vc not in self.walled:
-            for kind, space, made in walls.around(vc):
+            share = (self.share.claim, self.share.on_nodes) if self.share else ()
+            for kind, space, made in walls.around(vc, *share):
                 self._check_lease()
                 self.kubernetes.create(kind, space, made)
             self.walled.add(vc)

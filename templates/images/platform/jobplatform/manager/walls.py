@@ -10,8 +10,13 @@ from jobplatform.model.names import namespace
 Built = tuple[str, str, dict[str, Any]]
 
 
-def around(vc: str) -> list[Built]:
-    """Kind, namespace and object, in the order in which they are made."""
+CAPACITY = "1Ti"
+"""Of volumes: a number has to stand there, and nobody looks at it."""
+
+
+def around(vc: str, claim: str = "", on_nodes: str = "") -> list[Built]:
+    """Kind, namespace and object, in the order in which they are made. With `on_nodes`, a volume
+    of that directory of nodes, which jobs mount by the claim."""
     name = namespace(vc)
     levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     space = _object("v1", "Namespace", {"name": name, "labels": {**levels, "dlws.io/vc": name}})
@@ -21,7 +26,28 @@ def around(vc: str) -> list[Built]:
         ("limitranges", name, _limits(name)),
         ("networkpolicies", name, _policy(name, "deny", nothing)),
         ("networkpolicies", name, _policy(name, "same-vc", _same_namespace())),
+        *(_share(name, claim, on_nodes) if on_nodes else []),
     ]
+
+
+def _share(space: str, claim: str, on_nodes: str) -> list[Built]:
+    """A volume that this claim alone can have. Jobs mount parts of it, each under its own name."""
+    common = {"accessModes": ["ReadWriteMany"], "storageClassName": "", "volumeMode": "Filesystem"}
+    volume = f"dlws-{claim}-{space}"
+    spec = {
+        **common, "capacity": {"storage": CAPACITY}, "persistentVolumeReclaimPolicy": "Retain",
+        "hostPath": {"path": on_nodes, "type": "Directory"},
+        "claimRef": {"namespace": space, "name": claim},
+    }  # fmt: skip
+    asked = {**common, "resources": {"requests": {"storage": CAPACITY}}, "volumeName": volume}
+    labels = {"dlws.io/vc": space}
+    meta = {"name": claim, "namespace": space, "labels": labels}
+    return [
+        ("persistentvolumes", "",
+         _object("v1", "PersistentVolume", {"name": volume, "labels": labels}, spec=spec)),
+        ("persistentvolumeclaims", space,
+         _object("v1", "PersistentVolumeClaim", meta, spec=asked)),
+    ]  # fmt: skip
 
 
 def _object(version: str, kind: str, meta: dict[str, Any], **rest: Any) -> dict[str, Any]:

@@ -75,6 +75,12 @@ def after(lines: Iterable[bytes], read: Cursor, largest: int = LARGEST) -> Piece
     return Piece(_text(kept), Cursor(read.attempt, at, same))
 
 
+def moment(line: bytes) -> int | None:
+    """The time of a line in nanoseconds; None where it begins with none."""
+    found = _STAMP.match(line)
+    return _nanoseconds(found) if found else None
+
+
 def _nanoseconds(found: re.Match[bytes]) -> int:
     zone = "+00:00" if found[3] == b"Z" else found[3].decode()
     seconds = int(datetime.fromisoformat(found[1].decode() + zone).timestamp())

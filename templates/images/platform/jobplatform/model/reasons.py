@@ -27,6 +27,7 @@ WAITING: Final[Mapping[str, str]] = {
     "node-lost": "Node {node} was lost during attempt {attempt}; it is tried again.",
     "preempted": "A job that may not be preempted took its place; it is tried again.",
     "image-pull": "Image {image} cannot be pulled: {words}",
+    "share": "The share for homes and jobs cannot be used now: {words}",
     "starting": "{running} of {workers} pods run.",
 }  # fmt: skip
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
 from jobplatform.model import status
 from jobplatform.model.rights import ADMIN, COLLABORATOR
@@ -94,6 +96,26 @@ def change(
 ) -> Response:
     one.ask("POST", f"/api/v1/jobs/{number}/{verb}")
     return go(f"/jobs/{number}")
+
+
+@router.get("/jobs/{number}/log.txt")
+def download(
+    one: SignedIn, number: Number, worker: Annotated[int, Query(ge=0, le=1023)] = 0
+) -> Response:
+    """All of a log as a file, piece by piece."""
+    first = one.ask("GET", f"/api/v1/jobs/{number}/log", worker=worker, after="")
+
+    def rest() -> Iterator[str]:
+        found = first
+        yield found["text"]
+        while found["more"]:
+            found = one.ask("GET", f"/api/v1/jobs/{number}/log", worker=worker,
+                            after=found["cursor"])  # fmt: skip
+            yield found["text"]
+
+    name = f'attachment; filename="{number}-{worker}.log"'
+    return StreamingResponse(rest(), media_type="text/plain; charset=utf-8",
+                             headers={"Content-Disposition": name})  # fmt: skip
 
 
 @router.get("/jobs/{number}/log")

@@ -28,6 +28,7 @@ ZH: Final[Mapping[str, str]] = {
     "node-lost": "第 {attempt} 次运行时节点 {node} 丢失, 将重试。",
     "preempted": "被不可抢占的作业取代, 将重试。",
     "image-pull": "无法拉取镜像 {image}: {words}",
+    "share": "用户目录和作业目录所在的共享存储现在无法使用: {words}",
     "starting": "{workers} 个 pod 中 {running} 个在运行。",
     "finished": "命令以 0 结束。",
     "exit": "{pod} 的命令以 {exit} 结束。",

@@ -27,7 +27,7 @@ ZH: Final[Mapping[str, str]] = {
     "The newest come first.": "最新的排在最前。", "User": "用户", "Since": "时间", "Reason": "原因",
     "There is no such job.": "没有符合条件的作业。", "Parts of the list": "列表分页",
     "Newest jobs": "最新作业", "Older jobs": "更早的作业", "cause:": "起因:",
-    "Log": "日志",
+    "Log": "日志", "Download it": "下载",
     "Log of": "日志:",
     "Log of worker": "工作进程日志",
     "Submit one like it": "克隆此作业",

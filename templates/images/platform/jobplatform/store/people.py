@@ -41,10 +41,10 @@ def caller(connection: Connection, name: str) -> rights.Caller:
         )
         for row in connection.execute(persons)
     )  # fmt: skip
-    return rights.caller(name, _numbers(found.scalar_one_or_none()), entries)
+    return rights.caller(name, numbers(found.scalar_one_or_none()), entries)
 
 
-def _numbers(text: str | None) -> list[int]:
+def numbers(text: str | None) -> list[int]:
     """Group numbers of a stored list; names of groups, which some wrote there, give no rights."""
     try:
         found = json.loads(text or "[]")
@@ -147,6 +147,14 @@ def _take_alias(connection: Connection, name: str) -> None:
 def identity_of(connection: Connection, name: str) -> Any:
     asked = select(identity.c.uid, identity.c.gid, identity.c.groups)
     return connection.execute(asked.where(identity.c.identityName == name)).first()
+
+
+def everybody(connection: Connection) -> Sequence[Any]:
+    """All people, by name: their numbers, and a password's hash where they have one."""
+    both = identity.outerjoin(login, login.c.userName == identity.c.identityName)
+    asked = select(identity.c.identityName, identity.c.uid, identity.c.gid, identity.c.groups,
+                   login.c.password)  # fmt: skip
+    return connection.execute(asked.select_from(both).order_by(identity.c.identityName)).all()
 
 
 def entries(connection: Connection) -> Sequence[Row[Any]]:

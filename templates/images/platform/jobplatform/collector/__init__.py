@@ -1,0 +1,1 @@
+"""Keeps the logs of jobs: on each node, from the files of its container runtime to the share."""
