@@ -166,6 +166,18 @@ def test_a_collector_that_dies_at_any_moment_loses_and_doubles_nothing(
     assert texts(share) == node.wanted()
 
 
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:12] + b"?" * 40])
+def test_a_packed_file_that_is_damaged_keeps_no_other_log_from_going_on(
+    tmp_path: Path, node: Node, share: Path, collector: Make, damage: Callable[[bytes], bytes]
+) -> None:
+    odd = Node(tmp_path, POD.replace(JOB, JOB.replace("6", "0")))  # it comes first
+    packed = odd.place / "0.log.20260101-000001.gz"
+    packed.write_bytes(damage(gzip.compress(os.urandom(5000))))
+    node.writes(3)
+    collector().turn()
+    assert texts(share) == node.wanted()
+
+
 def test_what_is_written_before_its_files_are_deleted_is_kept(
     node: Node, share: Path, collector: Make
 ) -> None:

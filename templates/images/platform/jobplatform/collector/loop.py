@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from pathlib import Path
 
 from jobplatform import kept
@@ -13,6 +14,8 @@ from jobplatform.collector.follow import Follower
 PAUSE = 0.5
 DAYS = 90
 _DAY = 86400
+_ODD = (OSError, EOFError, zlib.error)
+"""What reading and writing end with; the last two where a packed file is damaged or half there."""
 _LOG = logging.getLogger("jobplatform")
 
 
@@ -57,7 +60,7 @@ class _Alone:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: object) -> bool:  # fmt: skip
-        if isinstance(error, OSError):
+        if isinstance(error, _ODD):
             _LOG.warning("the log in %s waits: %s", self.place, error)
             self.collector.leave(self.place)
             return True
