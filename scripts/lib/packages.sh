@@ -64,9 +64,14 @@ apt_update_once() {
 
 # bundle_source: makes an apt repository of the bundle's packages (links and an index, in a directory of
 # its own, so that the verified bundle is not touched) and prints that directory. Fails if there are none.
+# The index has the hashes of the bundle's list, so that apt compares with those what it installs.
 bundle_source() {
-    local debs deb repository
-    debs=${DLWS_BUNDLE:-/var/lib/dlws/bundle}/packages/$(codename)
+    local bundle=${DLWS_BUNDLE:-/var/lib/dlws/bundle} debs deb repository sum path
+    local -A sums=()
+    [ ! -e "$bundle/SHA256SUMS" ] ||
+        while read -r sum path; do sums[$path]=$sum; done <"$bundle/SHA256SUMS"
+    path=packages/$(codename)
+    debs=$bundle/$path
     compgen -G "$debs/*.deb" >/dev/null || return 1
     repository=$(mktemp -d)
     chmod 755 "$repository"
@@ -74,8 +79,9 @@ bundle_source() {
     for deb in "$debs"/*.deb; do
         ln -s "$(readlink -f "$deb")" "$repository/pool/"
         dpkg-deb -f "$deb" || return 1
-        printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "$(basename "$deb")" \
-            "$(stat -L -c %s "$deb")" "$(sha256sum "$deb" | cut -d ' ' -f 1)"
+        sum=${sums[$path/${deb##*/}]-}
+        printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" \
+            "$(stat -L -c %s "$deb")" "${sum:-$(sha256sum "$deb" | cut -d ' ' -f 1)}"
     done >"$repository/pool/Packages"
     printf 'deb [trusted=yes] file:%s ./\n' "$repository/pool" >"$repository/sources.list"
     printf '%s\n' "$repository"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 from pathlib import Path
@@ -70,3 +71,9 @@ if install_from_bundle "$@"; then echo installed; else echo fell back; fi
     assert (done.stdout, done.stderr) == ("installed\n", "")
     assert bash(text, root, "dlws-test-a", "not-there", **facts).stdout == "fell back\n"
     assert bash(text, root, "dlws-test-a").stdout == "fell back\n"
+    kept = "packages/bookworm/dlws-test-a_1.0_all.deb"
+    (tmp_path / "bundle/SHA256SUMS").write_text(f"{'0' * 64}  {kept}\n")
+    index = bash('cat "$(bundle_source)/pool/Packages"', root, **facts).stdout
+    sums = [line for line in index.splitlines() if line.startswith("SHA256: ")]
+    own = hashlib.sha256((debs / "dlws-test-b_1.0_all.deb").read_bytes()).hexdigest()
+    assert sums == [f"SHA256: {'0' * 64}", f"SHA256: {own}"]
