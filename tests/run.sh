@@ -115,14 +115,17 @@ choose() {
     fi
 }
 
-# Real nodes are waited for most of the time: their tests run beside everything else, in two
+# Real nodes are waited for much of the time: their tests run beside everything else, in three
 # processes that take about as long as each other.
 begin_real_nodes() {
-    local first=(tests/stories/test_cluster.py tests/stories/test_resume_real.py tests/node_scripts)
+    local large=(tests/stories/test_cluster.py tests/stories/test_resume_real.py tests/node_scripts)
+    local guides=(tests/stories/test_guide.py tests/stories/test_azure_story.py)
+    local others=("${large[@]}" "${guides[@]}")
     real_logs=$(mktemp -d)
     trap end_real_nodes_early EXIT
-    begin_real "a large cluster" "${first[@]}"
-    begin_real "real nodes" tests "${first[@]/#/--ignore=}"
+    begin_real "a large cluster" "${large[@]}"
+    begin_real "nodes of the guides" "${guides[@]}"
+    begin_real "real nodes" tests "${others[@]/#/--ignore=}"
     chosen=(-m "not sandbox and not cluster")
 }
 
