@@ -21,7 +21,8 @@ journalctl -u kubelet -n 300 -o cat --no-pager ${1:+--since=-"$1"s} 2>/dev/null 
 for id in $(timeout 20 crictl ps -a --state Exited -q 2>/dev/null | head -n 8); do
   name=$(timeout 5 crictl inspect -o go-template \\
     --template '{{.status.metadata.name}}' "$id" 2>/dev/null)
-  timeout 5 crictl logs --tail 1 "$id" 2>&1 | sed "s/^/${name:-container}: /"
+  said=$(timeout 5 crictl logs --tail 1 "$id" 2>&1) || continue
+  printf '%s\\n' "$said" | sed "s/^/${name:-container}: /"
 done
 } | cut -c 1-2000
 exit 0"""

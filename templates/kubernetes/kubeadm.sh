@@ -46,7 +46,8 @@ if [ "$(ls -A /var/lib/etcd 2>/dev/null)" = lost+found ] && [ -z "$(ls -A /var/l
     set -- "$@" --ignore-preflight-errors=DirAvailable--var-lib-etcd
 fi
 # Begun is what has passed its checks: a repeat of what has not must find again what was wrong.
-if [ "$1" = init ] && [ ! -e "$stamp" ]; then
+# A phase by itself (init phase NAME) is for a control plane that is there.
+if [ "$1" = init ] && [ "${2-}" != phase ] && [ ! -e "$stamp" ]; then
     case " $* " in *--skip-phases=*preflight*) ;; *)
         checks=
         for word; do case $word in --ignore-preflight-errors=*) checks=$word ;; esac done

@@ -75,6 +75,14 @@ def test_only_what_has_passed_its_checks_is_begun(tmp_path: Path) -> None:
     ]
 
 
+def test_a_phase_on_a_running_control_plane_is_run_alone(tmp_path: Path) -> None:
+    """The checks of init find its ports in use, and etcd's data."""
+    assert ran(tmp_path, "upload-certs", "", "init", "phase", "upload-certs").ok
+    assert [line.split(" --config")[0] for line in asked(tmp_path / "bin")] == [
+        "kubeadm init phase upload-certs"
+    ]
+
+
 @pytest.mark.parametrize(("there", "ignored"), [
     ((), False), (("lost+found/",), True),
     (("lost+found/x",), False), (("lost+found/", "x"), False),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
-from dlws.core.connection import Result
+from dlws.core.connection import Local, Result
 from dlws.kubeadm import reasons as module
 from dlws.kubeadm.reasons import News, cure, reasons, watched
+from dlws.shell.quoting import script
 from tests.support.commands import runs
 from tests.support.fakes import Make
 
@@ -74,3 +76,16 @@ def test_reasons_are_said_while_kubeadm_still_runs(
         assert twice.wait(60)
     told = capsys.readouterr().err
     assert told.count("still waiting: kubelet: running with swap on (on the node: swapoff -a") == 1
+
+
+def test_containers_whose_logs_cannot_be_had_say_nothing(tmp_path: Path) -> None:
+    """A crictl that cannot do it printed its usage, which was taken for a container's words."""
+    answers = """case $1 in
+    ps) printf 'good\nbad\n' ;; inspect) echo etcd ;;
+    logs) [ "$4" = good ] && echo it cannot listen || { echo usage: crictl >&2; exit 1; } ;;
+    esac"""
+    for name, body in (("crictl", answers), ("journalctl", "true")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    said = Local().run(f"PATH={tmp_path}:$PATH; export PATH; {script(module._READ)}")
+    assert said.text == "etcd: it cannot listen"
