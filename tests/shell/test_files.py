@@ -269,6 +269,22 @@ def test_a_file_in_place_of_the_directory_is_named(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("held", ["x", "."])
+def test_what_is_immutable_is_named_with_chattr(tmp_path: Path, held: str) -> None:
+    """The programs say what they say of such a file, or directory, as this one may have no such."""
+    flags = f'[ "${{2##*/}}" != {held} ] || echo "----i---- $2"'
+    for name, body in (("mv", "echo mv: not permitted >&2; exit 1"), ("lsattr", flags)):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/x").write_text("old")
+    wanted = [File(str(tmp_path / "there/x"), b"new", owner=f"{os.getuid()}:{os.getgid()}")]
+    result = place(wanted, f"PATH={sh(tmp_path)}:$PATH; export PATH; ")
+    path = tmp_path / "there" / held
+    assert result.code == 1 and f"{path} is immutable; first: chattr -ia {path}" in result.complaint
+    assert (tmp_path / "there/x").read_text() == "old" and not leftovers(tmp_path)
+
+
 def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "target")
