@@ -205,9 +205,11 @@ def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
 
 
 def trees(directory: Path) -> dict[str, list[str]]:
-    """Every file of every node, less what Kubernetes, GlusterFS and services write."""
+    """Every file of every node, less what Kubernetes, GlusterFS and services write: in /tmp, another
+    file system, runc has a file for each probe that runs a command."""
     made = Made(directory, lifecycle.sandbox_of(directory))
-    own = re.compile(r"^/(var/lib/(etcd|kubelet|mysql|glusterd|dlws/bricks)|data/prometheus)\b")
+    state = "cni|etcd|kubelet|mysql|glusterd|dlws/bricks"
+    own = re.compile(rf"^/(var/lib/({state})|data/prometheus|tmp)\b")
     return {
         node.name: [line for line in made.run(node.name, TREE).splitlines() if not own.match(line)]
         for node in made.sandbox.nodes
