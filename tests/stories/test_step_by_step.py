@@ -205,8 +205,8 @@ def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
 
 
 def trees(directory: Path) -> dict[str, list[str]]:
-    """Every file of every node, less what Kubernetes, GlusterFS and services write: in /tmp, another
-    file system, runc has a file for each probe that runs a command."""
+    """Every file of every node, less what Kubernetes, GlusterFS and services write: in /tmp, which
+    is another file system, runc has a file for each probe that runs a command."""
     made = Made(directory, lifecycle.sandbox_of(directory))
     state = "cni|etcd|kubelet|mysql|glusterd|dlws/bricks"
     own = re.compile(rf"^/(var/lib/({state})|data/prometheus|tmp)\b")
