@@ -91,6 +91,8 @@ INSIDE = {
 
 # What differs between two installations that are alike.
 UNLIKE = r"etc/resolv.conf$|etc/\.updated$|var/tmp/systemd-|etc/ssl/|home/dlwsadmin/\.dlws(/|$)"
+DAY = re.compile(rb"(?m)^((?:[^:\n]*:){2})[0-9]+")
+"""The day of the last change in /etc/shadow: midnight may lie between two installations."""
 
 CLEAN = """! uid=$(id -u dlwsadmin 2>/dev/null) || systemctl stop user@$uid.service user-$uid.slice
 userdel -r dlwsadmin 2>/dev/null; ! id dlwsadmin 2>/dev/null || exit 1
@@ -190,6 +192,8 @@ class Bed:
             name, facts = str(path.relative_to(root)), path.lstat()
             if path.is_file() and not path.is_symlink():
                 data = path.read_bytes().replace(key.encode(), b"(the key)")
+                if name.startswith("etc/shadow"):
+                    data = DAY.sub(rb"\1(day)", data)
                 digest = hashlib.sha256(data).hexdigest()[:12]
                 found[name] = f"{digest} {facts.st_mode:o} {facts.st_uid}:{facts.st_gid}"
             elif path.is_dir() and not name.startswith("etc/"):
