@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Checks everything: formatting, lint, types, shell scripts, and the tests, on real nodes too.
-#   tests/run.sh [--fast | --local] [PYTEST ARGUMENT...]
+#   tests/run.sh [--fast | --local | --whole] [PYTEST ARGUMENT...]
 #     --fast               minutes: no SSH server, no farm of them, no MariaDB, no Docker, no real nodes
 #     --local              all but the real nodes, clusters and Docker engine, which need root
+#     --whole              with the tests marked long, too, which CI has no time for
 #     tests/run.sh -k ssh  runs the tests whose names match, one at a time
 # Installs what it needs (Python packages into .venv, Debian packages with apt-get).
 # With CI=true, a group of tests that cannot run here is a failure.
@@ -13,8 +14,8 @@ speed=all
 arguments=()
 for argument in "$@"; do
     case $argument in
-        --fast | --local) speed=${argument#--} ;;
-        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
+        --fast | --local | --whole) speed=${argument#--} ;;
+        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
         *) arguments+=("$argument") ;;
     esac
 done
@@ -82,7 +83,7 @@ check_shell() { shell_scripts | xargs -0 --no-run-if-empty shellcheck; }
 # Says what stands in the way of real nodes here; says nothing when nothing does. It tries, in a
 # mount and network namespace that vanish with it, what a node needs from the kernel.
 obstacle() {
-    if [ "$speed" != all ]; then
+    if [ "$speed" = fast ] || [ "$speed" = local ]; then
         echo "--$speed leaves them out"
     elif [ "$(id -u)" != 0 ]; then
         echo "they need root"
@@ -118,9 +119,10 @@ choose() {
 # Real nodes are waited for much of the time: their tests run beside everything else, in three
 # processes that take about as long as each other.
 begin_real_nodes() {
-    local large=(tests/stories/test_cluster.py tests/stories/test_resume_real.py tests/node_scripts)
-    local guides=(tests/stories/test_guide.py tests/stories/test_azure_story.py)
-    local others=("${large[@]}" "${guides[@]}")
+    local large=(tests/stories/test_cluster.py) stories=tests/stories guides others
+    guides=("$stories/test_guide.py" "$stories/test_azure_story.py" "$stories/test_resume_real.py"
+        "$stories/test_storage.py" "$stories/test_role.py" "$stories/test_sandbox.py" tests/node_scripts)
+    others=("${large[@]}" "${guides[@]}")
     real_logs=$(mktemp -d)
     trap end_real_nodes_early EXIT
     begin_real "a large cluster" "${large[@]}"
@@ -130,10 +132,11 @@ begin_real_nodes() {
 }
 
 begin_real() {
-    local name=$1
+    local name=$1 marks="sandbox or cluster"
     shift
+    [ "$speed" = whole ] || marks="($marks) and not long"
     # A shell's background jobs ignore Ctrl-C; these have to take their nodes down.
-    env --default-signal=INT .venv/bin/python -m pytest -m "sandbox or cluster" --durations=15 \
+    env --default-signal=INT .venv/bin/python -m pytest -m "$marks" --durations=15 \
         -o cache_dir=".pytest_cache/${name// /-}" "$@" >"$real_logs/$name" 2>&1 </dev/null &
     real[$!]=$name
 }
@@ -176,6 +179,9 @@ stage shellcheck check_shell
 if [ ${#arguments[@]} = 0 ]; then stage pytest run_all; else stage pytest run_some; fi
 for process in "${!real[@]}"; do stage "pytest on ${real[$process]}" end_real "$process"; done
 
+if [ ${#arguments[@]} = 0 ] && [ "$speed" = all ]; then
+    printf 'Left out: the tests marked long, which --whole runs.\n'
+fi
 if [ -n "$not_run" ]; then
     printf '%s\n' "$not_run"
     if [ "${CI-}" = true ]; then failed+=("tests not run"); fi

@@ -12,7 +12,7 @@ from tests.support import azureguide, dockers
 from tests.support.arm.estate import Estate, estate
 from tests.support.arm.world import VM
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.cluster, pytest.mark.long, pytest.mark.timeout(2400)]
 
 INSTALL = "./step_by_step.sh azure"
 
