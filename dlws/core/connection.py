@@ -101,7 +101,12 @@ class Tail:
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._chunks = bytearray()
-        self.lost = 0
+        self._trimmed = 0
+
+    @property
+    def lost(self) -> int:
+        """How many bytes are not in the value."""
+        return self._trimmed + max(0, len(self._chunks) - self._keep)
 
     def write(self, data: bytes) -> None:
         self._chunks += data
@@ -112,7 +117,7 @@ class Tail:
     def _trim(self) -> None:
         surplus = max(0, len(self._chunks) - self._keep)
         del self._chunks[:surplus]
-        self.lost += surplus
+        self._trimmed += surplus
 
     def value(self) -> bytes:
         self._trim()

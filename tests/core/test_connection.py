@@ -239,3 +239,9 @@ def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert banner("127.0.0.1", port, time.monotonic() + 0.3) == b""
+
+
+def test_what_a_tail_lost_is_known_before_its_value_is_asked_for() -> None:
+    tail = Tail(10)
+    tail.write(b"x" * 15)  # too little to be trimmed at once
+    assert (tail.lost, tail.value(), tail.lost) == (5, b"x" * 10, 5)
