@@ -32,7 +32,7 @@ class Deploy:
             capture_output=True,
             text=True,
             errors="backslashreplace",
-            timeout=120,
+            timeout=600,  # a machine may be busy with other tests
             check=False,
         )
         told = f"{done.stdout}\n{done.stderr}"
