@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dlws.core.errors import DeployError
-
 if TYPE_CHECKING:
     from dlws.kubernetes.api import Api
 
@@ -23,13 +21,10 @@ Json = Mapping[str, Any]
 
 
 def of(connected: Api, now: float) -> dict[str, list[str]]:
-    """What is wrong with them, by node; nothing where the API server does not tell."""
+    """What is wrong with them, by node; DeployError where the API server does not tell."""
     from dlws.kubernetes.objects import Objects
 
-    try:
-        return problems(Objects(connected).list(PATH), now)
-    except DeployError:
-        return {}
+    return problems(Objects(connected).list(PATH), now)
 
 
 def problems(pods: Iterable[Json], now: float) -> dict[str, list[str]]:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from dlws.core.errors import DeployError
+from dlws.kubernetes import systempods
+from dlws.kubernetes.api import Api
+from dlws.kubernetes.objects import Objects
 from dlws.kubernetes.systempods import SLOW, problems
 
 NOW = 1_000_000_000.0  # 2001-09-09T01:46:40Z
@@ -43,3 +47,14 @@ def test_a_missing_kube_proxy_is_told_where_others_have_one() -> None:
     assert problems([first, other], NOW) == {"w1": ["no kube-proxy: services do not work there"]}
     assert problems([other], NOW) == {}  # a network plugin that does its work
     assert problems([first, pod("kube-proxy-2", "w1", PROXY), other], NOW) == {}
+
+
+def test_an_api_server_that_does_not_tell_is_not_taken_for_a_healthy_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: Objects, path: str) -> None:
+        raise DeployError("the API server does not answer")
+
+    monkeypatch.setattr(Objects, "list", refuse)
+    with pytest.raises(DeployError, match="does not answer"):
+        systempods.of(cast(Api, None), 0)
