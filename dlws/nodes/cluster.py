@@ -181,10 +181,11 @@ class Cluster:
         queue = WorkQueue(chosen, action, budget, protected, console.ended)
         threads = min(self.run.options.parallel, len(chosen))
         pool = ThreadPoolExecutor(threads)
-        futures = [pool.submit(queue.work) for _ in range(threads)]
+        names = [node.name for node in chosen]
         try:
-            names = [node.name for node in chosen]
+            # Before any of them works: what a node says until then would be shown by itself.
             with console.gathered(names), console.status(lambda: queue.progress(title)):
+                futures = [pool.submit(queue.work) for _ in range(threads)]
                 # An exception is no node's failure (those are outcomes): nothing else counts then.
                 for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                     future.result()

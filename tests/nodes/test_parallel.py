@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -245,3 +246,20 @@ def test_what_ends_the_run_is_no_nodes_failure(error: Exception) -> None:
 
     with pytest.raises(type(error)):
         cluster_of().try_all(cluster_of().nodes, action)
+
+
+def test_what_a_quick_node_says_is_held_back_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seen on a busy machine: a node spoke before this program had begun to gather."""
+    made = cluster(tmp_path, 1, 2)
+
+    class AtOnce(ThreadPoolExecutor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            done: Future[Any] = super().submit(fn, *args, **kwargs)
+            wait([done])
+            return done
+
+    monkeypatch.setattr("dlws.nodes.cluster.ThreadPoolExecutor", AtOnce)
+    made.change_all(made.nodes, lambda node: node.say("hello"), "greet")
+    assert capsys.readouterr().err.splitlines() == ["3 nodes i1,w[1-2]: hello"]
