@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# dlws-files: lib/common.sh lib/packages.sh lib/mirror.sh
+# dlws-files: lib/common.sh lib/packages.sh lib/mirror.sh lib/bundle.sh
 # dlws-needs: root bundle
 # dlws-check
 # Installs kubeadm, kubelet, kubectl and what they need, of exactly DLWS_KUBERNETES_VERSION.
@@ -8,8 +8,8 @@
 #
 # DLWS_KUBERNETES_SOURCE=packages: from the upstream apt repository (or the mirror DLWS_APT_MIRROR names),
 # and held there. The key that signs them comes over https, or is one whose fingerprint is known: that of
-# upstream, or those in DLWS_APT_KEYS, which then are the only ones. DLWS_KUBERNETES_SOURCE=bundle: from DLWS_BUNDLE, without network; every file is checked
-# by its sha256 first. Images that the runtime has already are not imported again. The container runtime
+# upstream, or those in DLWS_APT_KEYS, which then are the only ones. DLWS_KUBERNETES_SOURCE=bundle: from
+# DLWS_BUNDLE, without network; every file is checked by its sha256 first, unless it is as it was then. Images that the runtime has already are not imported again. The container runtime
 # itself is installed by prepare_ubuntu.sh. A kubelet that runs is restarted only if its program changed.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -19,6 +19,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/packages.sh"
 # shellcheck source=scripts/lib/mirror.sh
 . "$here/lib/mirror.sh"
+# shellcheck source=scripts/lib/bundle.sh
+. "$here/lib/bundle.sh"
 
 BUNDLE=${DLWS_BUNDLE:-/var/lib/dlws/bundle}
 VERSION=${DLWS_KUBERNETES_VERSION:-}
@@ -175,14 +177,22 @@ packages_are_held() { [ "$(apt-mark showhold "${TOOLS[@]}" | wc -l)" -eq "${#TOO
 # --- source: bundle
 
 check_bundle() {
-    local cure="send it again with 'deploy.py runscriptonall install_kubeadm.sh' from the devbox" out
+    local cure="send it again with 'deploy.py runscriptonall install_kubeadm.sh' from the devbox"
     [ -s "$BUNDLE/SHA256SUMS" ] || die "there is no bundle in $BUNDLE" "$cure"
+    bundle_is_checked "$BUNDLE" || hash_bundle
+    grep -q "\"kubernetes_version\": \"$VERSION\"" "$BUNDLE/manifest.json" ||
+        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one on the devbox: deploy.py bundle build"
+}
+
+# The state is that of before, so that what changes meanwhile is hashed the next time.
+hash_bundle() {
+    local out state
+    state=$(bundle_state "$BUNDLE")
     out=$(cd "$BUNDLE" && sha256sum --check --strict --quiet SHA256SUMS 2>&1) ||
         die "the bundle in $BUNDLE is damaged: $out" "$cure"
     out=$(comm -13 <(bundle_names) <(cd "$BUNDLE" && find . ! -type d -printf '%P\n' | sort))
     [ -z "$out" ] || die "the bundle in $BUNDLE holds what does not belong there: $out" "$cure"
-    grep -q "\"kubernetes_version\": \"$VERSION\"" "$BUNDLE/manifest.json" ||
-        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one on the devbox: deploy.py bundle build"
+    checking || install -m 644 /dev/stdin "$BUNDLE.checked" <<<"$state"
 }
 
 bundle_names() {

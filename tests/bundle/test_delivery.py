@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from dlws.bundle import delivery
+from dlws.core import resources
 from dlws.core.errors import CheckFailed
 from dlws.nodes.node import Node
 from tests.support.bundles import CONTENT, FakeNode, write_bundle
@@ -61,14 +63,38 @@ def test_a_wrong_file_here_is_not_sent(bundle: Path, place: Path) -> None:
     assert node.sent == []
 
 
-def test_damage_on_the_way_is_found_on_the_node(bundle: Path, place: Path) -> None:
-    node = FakeNode()
-    node.spoil = "kubelet"
-    with pytest.raises(CheckFailed, match="bin/kubelet: FAILED"):
-        push(node, bundle)
+def checked(place: Path) -> None:
+    """Write what install_kubeadm.sh writes when it has found every hash right."""
+    words = '. "$1" && bundle_state "$2" >"$2.checked"'
+    line = ["sh", "-c", words, "sh", str(resources.scripts() / "lib/bundle.sh"), str(place)]
+    subprocess.run(line, check=True)
 
 
-def test_a_dry_run_checks_nothing_on_the_node(bundle: Path, place: Path) -> None:
+def test_what_was_found_right_on_the_node_is_not_hashed_again(bundle: Path, place: Path) -> None:
+    push(FakeNode(), bundle)
+    checked(place)
+    again = FakeNode()
+    assert push(again, bundle) == [] and len(again.asked) == 2
+
+
+@pytest.mark.parametrize("change", [
+    'printf tampered >"$1/cni/bridge"', 'chmod 600 "$1/cni/bridge"', 'touch "$1/bin/b"',
+    'mv "$1/cni/bridge" "$1/b"', 'cp -p "$1/cni/bridge" "$1/b" && mv "$1/b" "$1/cni/bridge"',
+    'rm "$1.checked"', ': >"$1.checked"', 'rm "$1/SHA256SUMS"',
+])  # fmt: skip
+def test_what_changed_since_it_was_found_right_is_looked_at(
+    bundle: Path, place: Path, change: str
+) -> None:
+    push(FakeNode(), bundle)
+    checked(place)
+    subprocess.run(["sh", "-c", change, "sh", str(place)], check=True)
+    again = FakeNode()
+    push(again, bundle)
+    assert len(again.asked) > 2
+    assert (place / "cni/bridge").read_bytes() == b"bridge" and not (place / "bin/b").exists()
+
+
+def test_a_dry_run_says_what_it_would_send(bundle: Path, place: Path) -> None:
     node = FakeNode()
-    node.dry_run, node.spoil = True, "kubelet"
+    node.dry_run = True
     assert "bin/kubelet" in push(node, bundle)

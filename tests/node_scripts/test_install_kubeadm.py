@@ -126,6 +126,25 @@ def test_a_damaged_bundle_installs_nothing(
     assert not (tmp_path / "root/usr/bin").exists()
 
 
+def test_a_bundle_is_hashed_once_and_again_when_it_has_changed(
+    install: Install, place: Path, tmp_path: Path
+) -> None:
+    assert install().returncode == 0
+    (place / "SHA256SUMS").chmod(0o600)  # a change of no content
+    before = (tmp_path / "bundle/amd64.checked").read_text()
+    assert install().returncode == 0
+    after = (tmp_path / "bundle/amd64.checked").read_text()
+    assert before != after
+    sums = tmp_path / "programs/sha256sum"  # hashes what it is given, and refuses lists
+    sums.write_text('#!/bin/sh\n[ "$1" != --check ] || exit 1\nexec /usr/bin/sha256sum "$@"\n')
+    sums.chmod(0o755)
+    assert install().returncode == 0
+    sums.unlink()
+    (place / "bin/kubelet").write_bytes(b"tampered")
+    done = install()
+    assert done.returncode == 1 and "bin/kubelet: FAILED" in done.stderr
+
+
 def test_a_surplus_file_in_the_bundle_is_named(install: Install, place: Path) -> None:
     (place / "bin/a b;$(touch x)").write_bytes(b"")
     done = install()

@@ -40,7 +40,7 @@ class FakeNode:
         self.kind = kind
         self.sent: list[str] = []
         self.ran: list[str] = []
-        self.spoil = ""
+        self.asked: list[str] = []
 
     def read(
         self,
@@ -51,6 +51,7 @@ class FakeNode:
         check: bool = True,
         bounds: Bounds | None = None,
     ) -> Result:
+        self.asked.append(command)
         if command == delivery.KIND_OF_NODE:
             return Result(0, self.kind.encode())
         result = Local().run(command, stdin)
@@ -71,7 +72,7 @@ class FakeNode:
             if path.exists() and path.read_bytes() == content:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(b"spoilt" if path.name == self.spoil else content)
+            path.write_bytes(content)
             path.chmod(file.mode)
             changed.append(file.path)
         self.sent += changed
