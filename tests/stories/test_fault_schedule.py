@@ -21,7 +21,7 @@ SEEDS = 1000
 
 _BLOCK = 50
 
-PLAYED = int(os.environ.get("DLWS_SEEDS", "300"))
+PLAYED = int(os.environ.get("DLWS_SEEDS", "200"))
 """These meet every fault several times."""
 
 ONE = os.environ.get("DLWS_SEED", "")

@@ -278,7 +278,9 @@ def healthy(directory: Path, *words: str) -> list[str]:
     return [row["node"] for row in report["nodes"] if row["kubernetes"] == "Ready v1.20.2"]
 
 
-@pytest.mark.parametrize("way", ["the line that is told", "resume"])
+@pytest.mark.parametrize(
+    "way", ["resume", pytest.param("the line that is told", marks=pytest.mark.long)]
+)
 def test_a_worker_cut_off_in_mid_run_is_set_aside_and_brought_in_later(
     directory: Path, way: str
 ) -> None:
