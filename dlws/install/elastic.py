@@ -87,6 +87,22 @@ def take_out(session: Session, names: Sequence[str]) -> None:
 
 
 def forget(session: Session, azure: Azure) -> None:
-    """Take machines that are gone out of a cluster.yaml that genconfig wrote."""
-    if not session.options.dry_run and genconfig.is_ours(session.options.directory):
-        genconfig.write(azure)
+    """Take machines that are gone out of a cluster.yaml that genconfig wrote, and their names off
+    the nodes that are left (with --force the nodes are not asked)."""
+    if session.options.dry_run or not genconfig.is_ours(session.options.directory):
+        return
+    genconfig.write(azure)
+    if not running(session):
+        return
+    line = f"{PROGRAM} --public hosts install"
+    if session.options.force:
+        session.console.say(f"the other nodes still know their names; take those away: {line}")
+        return
+    session.reread()
+    try:
+        hosts.install(session.cluster, session.cluster.select())
+    except DeployError as error:
+        told = DeployError(f"the machines are gone, and not all nodes forgot their names: "
+                           f"{error.message}", f"when the nodes answer: {line}")  # fmt: skip
+        told.code = error.code
+        raise told from error

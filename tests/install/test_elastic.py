@@ -99,8 +99,28 @@ def test_a_join_that_fails_says_what_brings_them_in(
 
 def test_those_that_leave_are_taken_out_and_forgotten(running: Site, done: Done) -> None:
     running("removeworkers", "atlas-worker01", "--yes-removeworkers", "Atlas")
-    assert done == [("reset", "atlas-worker01")]
+    left = "atlas-infra01 atlas-worker02 atlas-nfs01"
+    assert done == [("reset", "atlas-worker01"), ("hosts", left)]
     assert "atlas-worker01" not in load(running.directory).machines
+
+
+def test_with_force_no_node_is_asked_when_machines_leave(running: Site, done: Done) -> None:
+    words = ("--force", "removeworkers", "atlas-worker01", "--yes-removeworkers", "Atlas")
+    assert "--public hosts install" in running(*words).stderr
+    assert done == [] and "atlas-worker01" not in load(running.directory).machines
+
+
+def test_nodes_that_do_not_forget_a_name_are_told_with_the_line(
+    running: Site, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SomeNodesFailed("no route", "look at the network")
+
+    monkeypatch.setattr(hosts, "install", fail)
+    words = ("removeworkers", "atlas-worker01", "--yes-removeworkers", "Atlas")
+    told = running(*words, code=3).stderr
+    assert "the machines are gone" in told and "no route" in told
+    assert told.splitlines()[-1].endswith("--public hosts install")
 
 
 def test_a_scale_set_grows_and_shrinks_with_its_nodes(site: Site, done: Done) -> None:
@@ -113,7 +133,7 @@ def test_a_scale_set_grows_and_shrinks_with_its_nodes(site: Site, done: Done) ->
     assert done == welcomed(" ".join(["atlas-infra01", *workers]), workers[2])
     done.clear()
     site("vmss", "scale", "1", "--yes-removeworkers", "Atlas")
-    assert done == [("reset", " ".join(workers[1:]))]
+    assert done == [("reset", " ".join(workers[1:])), ("hosts", f"atlas-infra01 {workers[0]}")]
     left = [one.name for one in load(site.directory).with_role("worker")]
     assert left == workers[:1]
 
