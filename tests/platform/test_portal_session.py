@@ -12,7 +12,7 @@ import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 
-from jobplatform.portal import account, clusters, jobs, people, visitor
+from jobplatform.portal import account, clusters, jobs, keys, people, providers, visitor
 from jobplatform.portal.app import HEADERS, LARGEST
 from jobplatform.portal.visitor import SESSION, VISIT
 from jobplatform.store.database import reading
@@ -22,11 +22,12 @@ from tests.support.platform.clients import PASSWORD
 from tests.support.platform.portals import Browser, Portal, read
 
 SIGN_IN = {"user": "ann", "password": PASSWORD}
-ROUTES = [route for module in (account, jobs, clusters, people) for route in module.router.routes
+MODULES = (account, providers, keys, jobs, clusters, people)
+ROUTES = [route for module in MODULES for route in module.router.routes
           if isinstance(route, APIRoute)]  # fmt: skip
 CHANGES = [route for route in ROUTES if "POST" in (route.methods or ())]
 PAGES = [route.path for route in ROUTES if "GET" in (route.methods or ())]
-OPEN = {"/", "/sign-in"}
+OPEN = {"/", "/sign-in", "/sign-in/with/{name}", "/sign-in/return/{name}"}
 
 
 def place(path: str, number: str = "x") -> str:

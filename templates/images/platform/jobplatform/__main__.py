@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from jobplatform.settings import Missing, Settings, api_address, kept_logs, settings
+from jobplatform.settings import Missing, Settings, api_address, kept_logs, settings, sign_in
 from jobplatform.store import people
 from jobplatform.store.database import Unavailable, changing, engine
 from jobplatform.store.migrations import upgrade
@@ -82,9 +82,8 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import ACCOUNT, Cluster
 
     source = Cluster(told.kubernetes) if ACCOUNT.exists() else None
-    uvicorn.run(
-        create(made, source, kept_logs()), host="", port=PORT, access_log=False, server_header=False
-    )
+    app = create(made, source, kept_logs(), sign_in())
+    uvicorn.run(app, host="", port=PORT, access_log=False, server_header=False)
 
 
 def portal() -> None:

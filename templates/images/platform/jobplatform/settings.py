@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
+from jobplatform.model import signin
+
 
 class Missing(Exception):
     """Something that a role needs was not given."""
@@ -68,6 +70,17 @@ def kept_logs(given: Mapping[str, str] = os.environ) -> Path | None:
     """The share on which logs are kept, where there is one."""
     found = given.get("PLATFORM_LOGS", "")
     return Path(found) if found else None
+
+
+def sign_in(given: Mapping[str, str] = os.environ) -> signin.SignIn:
+    """Ways to sign in beside name and password, where there are any."""
+    place = Path(given.get("PLATFORM_SIGN_IN_FILE", "/etc/platform/sign-in.json"))
+    if not place.exists():
+        return signin.SignIn()
+    try:
+        return signin.read(place)
+    except ValueError as error:
+        raise Missing(str(error)) from None
 
 
 def api_address(given: Mapping[str, str] = os.environ) -> str:

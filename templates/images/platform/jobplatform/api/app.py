@@ -13,11 +13,17 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 
 from jobplatform import __version__
-from jobplatform.api import legacy, logs, v1, v1_people
+from jobplatform.api import legacy, logs, v1, v1_keys, v1_people, v1_signin
 from jobplatform.kubernetes import Away, Logs
 from jobplatform.model.bounds import excess
+from jobplatform.model.signin import SignIn
+from jobplatform.signin import proof
+from jobplatform.signin.web import Web
 from jobplatform.store.database import Unavailable, reading
+from jobplatform.store.entry import Closed
+from jobplatform.store.keys import Full
 from jobplatform.store.people import Taken
+from jobplatform.store.signins import Busy
 from jobplatform.store.vcs import InUse
 
 LARGEST = 1024 * 1024
@@ -29,16 +35,21 @@ HEADERS = {
 }
 
 
-def create(engine: Engine, source: Logs | None = None, kept: Path | None = None) -> FastAPI:
-    """The application over a database, and what has the logs of jobs: nodes, and a share. No
-    page may call it from a browser: there is no CORS, and no cookie counts."""
+def create(
+    engine: Engine, source: Logs | None = None, kept: Path | None = None,
+    told: SignIn | None = None, web: Web | None = None,
+) -> FastAPI:  # fmt: skip
+    """The application over a database, and what has the logs of jobs: nodes, and a share. `told`
+    are ways to sign in, whose providers are asked over `web`. No page may call it from a browser:
+    there is no CORS, and no cookie counts."""
     app = FastAPI(
         title="Job platform", version=__version__, docs_url=None, redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
     app.state.engine, app.state.logs, app.state.kept = engine, source, kept
-    for router in (v1.router, logs.router, v1_people.router, legacy.router):
-        app.include_router(router)
+    app.state.ways = v1_signin.ways(told or SignIn(), web)
+    for one in (v1, logs, v1_people, v1_signin, v1_keys, legacy):
+        app.include_router(one.router)
     _answer_mistakes(app)
     app.middleware("http")(_bounded)
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
@@ -57,7 +68,11 @@ def _answer_mistakes(app: FastAPI) -> None:
     answers: dict[type[Exception], Callable[[Request, Any], Response]] = {
         Unavailable: lambda request, error: _away("the database"),
         Away: lambda request, error: _away("Kubernetes"),
+        proof.Away: _provider_away,
+        Busy: lambda request, error: _said(429, str(error)),
+        Closed: lambda request, error: _said(403, str(error)),
         Taken: lambda request, error: _said(409, str(error)),
+        Full: lambda request, error: _said(409, str(error)),
         InUse: lambda request, error: _said(409, str(error)),
         RequestValidationError: lambda request, error: _said(422, _places(error)),
     }
@@ -68,6 +83,11 @@ def _answer_mistakes(app: FastAPI) -> None:
 def _away(who: str) -> Response:
     detail = f"{who} does not answer now; nothing was changed"
     return JSONResponse({"detail": detail}, 503, {**HEADERS, "Retry-After": "5"})
+
+
+def _provider_away(request: Request, error: proof.Away) -> Response:
+    _LOG.warning("a way to sign in does not work: %s", error)
+    return _away("the provider of this way to sign in")
 
 
 def _said(code: int, detail: Any) -> Response:

@@ -1,4 +1,4 @@
-"""/api/v1: signing in, tokens, people, rights and virtual clusters."""
+"""/api/v1: signing in, people, rights and virtual clusters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from jobplatform.store.database import changing
 
 router = APIRouter(prefix="/api/v1")
 _SIGNED_IN = 12 * 3600
-_DAY = 86400
 
 
 @router.post("/login", tags=["people"])
@@ -67,26 +66,6 @@ def myself(me: Me, connection: Reader) -> dict[str, Any]:
 def _level(me: rights.Caller, name: str) -> int:
     levels = (ADMIN, rights.COLLABORATOR, USER)
     return next(level for level in levels if me.may(level, rights.vc(name)))
-
-
-@router.get("/tokens", tags=["people"])
-def tokens(me: Me, connection: Reader) -> list[dict[str, Any]]:
-    """Your tokens: number, label and end, never the token itself."""
-    return [dict(row._mapping) for row in people.tokens_of(connection, me.name)]
-
-
-@router.post("/tokens", status_code=201, tags=["people"])
-def new_token(given: shapes.NewToken, me: Me, connection: Writer) -> shapes.Given:
-    """A token for programs. It is shown this once."""
-    token = people.give_token(connection, me.name, given.label, given.days * _DAY)
-    return shapes.Given(token=token)
-
-
-@router.delete("/tokens/{number}", status_code=204, tags=["people"])
-def drop_token(number: int, me: Me, connection: Writer) -> None:
-    """End one of your tokens."""
-    if not people.drop_token(connection, me.name, number):
-        raise HTTPException(404, "you have no such token")
 
 
 @router.get("/users", tags=["administration"])

@@ -16,6 +16,7 @@ from jobplatform.portal.visitor import (
     Anybody,
     Form,
     SignedIn,
+    Visitor,
     forget,
     here,
     keep,
@@ -41,7 +42,21 @@ def entry(
     one: Anybody, onward: Annotated[str, Query(alias="next", max_length=6000)] = "/",
     changed: bool = False,
 ) -> Response:  # fmt: skip
-    return page(one, "sign-in.html", onward=here(onward), user="", words="", changed=changed)
+    return entrance_page(one, here(onward), changed=changed)
+
+
+def entrance_page(
+    one: Visitor, onward: str, error: Refusal | None = None, user: str = "", changed: bool = False
+) -> Response:
+    """The page for signing in: by name and password, or by one of the providers."""
+    answer = page(
+        one, "sign-in.html", error.status if error else 200, onward=onward, user=user,
+        words=error.words if error else "", changed=changed,
+        ways=one.ask("GET", "/api/v1/sign-in")["ways"],
+    )  # fmt: skip
+    if error and error.retry:
+        answer.headers["Retry-After"] = error.retry
+    return answer
 
 
 @router.post("/sign-in")
@@ -54,11 +69,11 @@ def enter(one: Anybody, given: Form) -> Response:
     except Refusal as error:
         if error.status not in {401, 422, 429}:
             raise
-        answer = page(one, "sign-in.html", error.status, onward=onward, user=user,
-                      words=error.words, changed=False)  # fmt: skip
-        if error.retry:
-            answer.headers["Retry-After"] = error.retry
-        return answer
+        return entrance_page(one, onward, error, user)
+    return entered(onward, token)
+
+
+def entered(onward: str, token: str) -> Response:
     answer = go(onward)
     keep(answer, SESSION, token)
     forget(answer, VISIT)
@@ -84,7 +99,15 @@ def language(given: Form) -> Response:
 
 @router.get("/account")
 def account(one: SignedIn) -> Response:
-    return page(one, "account.html", me=one.me, words="")
+    return _page(one)
+
+
+def _page(one: Visitor, error: Refusal | None = None) -> Response:
+    told = one.ask("GET", "/api/v1/sign-in")
+    return page(
+        one, "account.html", error.status if error else 200, me=one.me, ways=told["ways"],
+        connections=one.ask("GET", "/api/v1/connections"), words=error.words if error else "",
+    )  # fmt: skip
 
 
 @router.post("/account")
@@ -98,7 +121,7 @@ def password(one: SignedIn, given: Form) -> Response:
     except Refusal as error:
         if error.status not in {403, 422}:
             raise
-        return page(one, "account.html", error.status, me=one.me, words=error.words)
+        return _page(one, error)
     answer = go("/sign-in?changed=true")
     forget(answer, SESSION)
     return answer

@@ -21,6 +21,8 @@ from jobplatform.portal.backend import Backend, Refusal, ask
 from jobplatform.portal.words import chosen
 
 SESSION, VISIT, LANGUAGE = "__Host-dlws", "__Host-dlws-visit", "__Host-dlws-language"
+ONWARD = "__Host-dlws-onward"
+"""Where somebody goes on after signing in at a provider."""
 _TOKEN = re.compile(r"[\x21-\x7e]{20,200}")
 _VISIT = re.compile(r"[A-Za-z0-9_-]{40,60}")
 _HERE = re.compile(r"/(?:[\x21\x23-\x2e\x30-\x5b\x5d-\x7e][\x21-\x5b\x5d-\x7e]*)?")

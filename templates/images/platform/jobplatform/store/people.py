@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobplatform.model import passwords, rights
@@ -15,6 +15,9 @@ from jobplatform.store.tables import acl, aliases, audit, identity, login, token
 
 _PATIENCE = 5
 """Wrong passwords before an account is locked for a while."""
+MOST_TOKENS = 200
+_EXACT = 10 * 60 * 1000
+"""Milliseconds to which a token's last use is known: not each request writes it down."""
 
 
 class Taken(Exception):
@@ -22,9 +25,16 @@ class Taken(Exception):
 
 
 def by_token(connection: Connection, token: str) -> str | None:
-    """Whose token it is; nobody's once it has expired."""
+    """Whose token it is; nobody's once it has expired. Its use is noted now and then."""
     mine = and_(tokens.c.hash == passwords.fingerprint(token), tokens.c.expires > Clock())
-    return connection.execute(select(tokens.c.userName).where(mine)).scalar_one_or_none()
+    asked = select(tokens.c.id, tokens.c.userName, tokens.c.used, Clock().label("now"))
+    row = connection.execute(asked.where(mine)).one_or_none()
+    if row is None:
+        return None
+    if row.used is None or row.now - row.used > _EXACT:
+        noted = update(tokens).where(tokens.c.id == row.id).values(used=row.now)
+        connection.execute(noted)
+    return str(row.userName)
 
 
 def caller(connection: Connection, name: str) -> rights.Caller:
@@ -70,8 +80,10 @@ def keep_token(connection: Connection, token: str, user: str, label: str, second
 
 
 def tokens_of(connection: Connection, user: str) -> Sequence[Any]:
-    asked = select(tokens.c.id, tokens.c.label, tokens.c.expires).where(tokens.c.userName == user)
-    return connection.execute(asked.order_by(tokens.c.id)).all()
+    """Those that have not ended."""
+    asked = select(tokens.c.id, tokens.c.label, tokens.c.expires, tokens.c.used)
+    mine = and_(tokens.c.userName == user, tokens.c.expires > Clock())
+    return connection.execute(asked.where(mine).order_by(tokens.c.id)).all()
 
 
 def drop_token(connection: Connection, user: str, number: int) -> bool:
@@ -129,6 +141,28 @@ def set_identity(
         connection.execute(insert(identity).values({**keys, **values}))
     else:
         connection.execute(update(identity).where(where).values(values))
+
+
+def has_password(connection: Connection, name: str) -> bool:
+    return bool(connection.execute(select(login.c.id).where(login.c.userName == name)).first())
+
+
+def known(connection: Connection, name: str) -> str | None:
+    """The name of a person whose name differs in small and capital letters at most."""
+    asked = select(identity.c.identityName).where(func.lower(identity.c.identityName) == name)
+    found = connection.execute(asked).scalars().all()
+    return str(found[0]) if len(found) == 1 else None
+
+
+def namesake(connection: Connection, name: str) -> str | None:
+    """Somebody else whose home would be this person's: with numbers, or a password."""
+    short = alias(name)
+    for column in (identity.c.identityName, login.c.userName):
+        asked = select(column).where(func.lower(column).startswith(short, autoescape=True))
+        for other in connection.execute(asked).scalars():
+            if other != name and alias(other) == short:
+                return str(other)
+    return None
 
 
 def _take_alias(connection: Connection, name: str) -> None:

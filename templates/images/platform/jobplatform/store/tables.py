@@ -115,6 +115,7 @@ login = Table(
 tokens = Table(
     "tokens", METADATA, _id(), Column("hash", String(64), nullable=False), _name("userName"),
     _name("label"), Column("expires", BigInteger, nullable=False), _time(),
+    Column("used", BigInteger),
     UniqueConstraint("hash", name="tokens_hash"), Index("tokens_userName", "userName"), **OPTIONS,
 )  # fmt: skip
 job_events = Table(
@@ -141,4 +142,28 @@ aliases = Table(
     **OPTIONS,
 )
 
-OURS = (aliases, login, tokens, job_events, leases, audit)
+identity_removed = Table(
+    # Numbers of people who were: nobody else gets them. The deployment tool writes it.
+    "identity_removed", METADATA, _id(), _name("identityName"), _number("uid"), _number("gid"),
+    _time(), UniqueConstraint("identityName", name="identityName"), **OPTIONS,
+)  # fmt: skip
+signins = Table(
+    "signins", METADATA, Column("state", String(64), primary_key=True),
+    Column("browser", String(64), nullable=False), Column("way", String(31), nullable=False),
+    _name("nonce"), _name("verifier"), _name("userName"),
+    Column("expires", BigInteger, nullable=False), Index("signins_expires", "expires"), **OPTIONS,
+)  # fmt: skip
+externals = Table(
+    "externals", METADATA, _id(), _name("issuer"), _name("subject"), _name("userName"), _time(),
+    UniqueConstraint("issuer", "subject", name="externals_subject"),
+    Index("externals_userName", "userName"), **OPTIONS,
+)  # fmt: skip
+public_keys = Table(
+    "public_keys", METADATA, _id(), _name("userName"), _name("title"),
+    Column("fingerprint", String(64), nullable=False), Column("publicKey", Text, nullable=False),
+    _time(), UniqueConstraint("fingerprint", name="public_keys_fingerprint"),
+    Index("public_keys_userName", "userName"), **OPTIONS,
+)  # fmt: skip
+
+OURS = (aliases, login, tokens, job_events, leases, audit, identity_removed, signins, externals,
+        public_keys)  # fmt: skip

@@ -1,0 +1,1 @@
+"""What proves who a person is: providers of sign-in by OpenID Connect, and WeChat."""
