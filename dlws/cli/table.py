@@ -126,6 +126,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "job",
         "Submit jobs to the job platform, watch them and stop them; `login` comes first",
     ),
+    "keys": (
+        "keys",
+        "Keep one's public keys for SSH and tokens for programs on the job platform",
+    ),
     "status": (
         "status",
         "Show whether nodes are reachable, what they are, and whether they are Ready",

@@ -139,6 +139,33 @@ class Client:
         found: list[Found] = self.transport.ask("GET", "/api/v1/vcs")
         return found
 
+    def keys(self) -> list[Found]:
+        """One's public keys for SSH."""
+        found: list[Found] = self.transport.ask("GET", "/api/v1/keys")
+        return found
+
+    def add_key(self, key: str, title: str = "") -> Found:
+        """Add a public key, the line of a .pub file; its number and fingerprint."""
+        given = {"key": key, **({"title": title} if title else {})}
+        found: Found = self.transport.ask("POST", "/api/v1/keys", given)
+        return found
+
+    def remove_key(self, number: int) -> None:
+        self.transport.ask("DELETE", f"/api/v1/keys/{number}")
+
+    def tokens(self) -> list[Found]:
+        """One's tokens: number, label, end and last use; never the token itself."""
+        found: list[Found] = self.transport.ask("GET", "/api/v1/tokens")
+        return found
+
+    def make_token(self, label: str, days: int = 30) -> str:
+        """A token for a program. Nobody can ask for it again."""
+        given = {"label": label, "days": days}
+        return str(self.transport.ask("POST", "/api/v1/tokens", given)["token"])
+
+    def end_token(self, number: int) -> None:
+        self.transport.ask("DELETE", f"/api/v1/tokens/{number}")
+
 
 def _part(text: str) -> str:
     """A text as one part of a path: nothing in it leads elsewhere."""

@@ -29,6 +29,20 @@ def vcs(found: Sequence[Found]) -> str:
     return columns(rows)
 
 
+def keys(found: Sequence[Found]) -> str:
+    rows = [("id", "title", "fingerprint", "added")]
+    rows += [(str(one["id"]), one_line(one["title"], _WIDE), one["fingerprint"],
+              time(one["added"])) for one in found]  # fmt: skip
+    return columns(rows)
+
+
+def tokens(found: Sequence[Found]) -> str:
+    rows = [("id", "label", "ends", "last used")]
+    rows += [(str(one["id"]), one_line(one["label"], _WIDE), time(one["expires"]),
+              time(one["used"])) for one in found]  # fmt: skip
+    return columns(rows)
+
+
 def counts(quota: Mapping[str, int]) -> str:
     return ", ".join(f"{kind}: {number}" for kind, number in sorted(quota.items())) or "-"
 

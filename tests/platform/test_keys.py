@@ -23,15 +23,12 @@ from jobplatform.store.database import changing
 from jobplatform.store.tables import tokens
 from tests.support.platform.clients import Api, serving, settle
 
+Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
-def line(private: object) -> str:
-    return (
-        private.public_key()
-        .public_bytes(  # type: ignore[attr-defined, no-any-return]
-            Encoding.OpenSSH, PublicFormat.OpenSSH
-        )
-        .decode()
-    )
+
+def line(private: Private) -> str:
+    found = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return found.decode()
 
 
 ED25519 = line(ed25519.Ed25519PrivateKey.generate())

@@ -13,6 +13,7 @@ import yaml
 
 from dlws.services.manifests import Object
 from dlws.services.values import Templates
+from jobplatform.model.signin import SignIn
 from tests.support.examples import AWKWARD, cluster_of, filled_in, objects_of
 
 PATH = "/srv/my 'data' \"x\" $y; [?] 100% ü \\n #1"
@@ -64,7 +65,13 @@ def test_the_database_reads_its_password_and_lies_where_it_should(found: Found) 
 
 
 def test_the_job_platform_reads_its_secrets_and_where_its_database_is(found: Found) -> None:
-    assert secret(found, "restfulapi2") == {
+    api = secret(found, "restfulapi2")
+    told = SignIn.model_validate_json(api.pop("sign-in.json"))
+    assert [(one.client_id, one.client_secret.get_secret_value()) for one in told.ways] == [
+        (AWKWARD, f"ms{AWKWARD}"), (AWKWARD, f"wx{AWKWARD}"),
+    ]  # fmt: skip
+    assert told.groups[0].allowed == ("o'neil@example.org",)
+    assert api == {
         "database-password": f"db{AWKWARD}", "admin-token": f"admin.token{AWKWARD}",
     }  # fmt: skip
     assert secret(found, "jobmanager2") == {"database-password": f"db{AWKWARD}"}

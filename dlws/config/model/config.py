@@ -212,7 +212,8 @@ class Config(Section):
     authentications: dict[str, Freeform] = Field(
         default={},
         alias="Authentications",
-        description="Sign-in methods: Microsoft, Wechat, DingTalk.",
+        description="Ways to sign in: Microsoft, Wechat, and any OpenID Connect provider by its "
+        "Issuer.",
     )
     active_directory: Freeform = Field(
         default={}, alias="activeDirectory", description="tenant, clientId, clientSecret."

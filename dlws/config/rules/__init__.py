@@ -53,6 +53,7 @@ _RULES: tuple[Rule, ...] = (
     kubernetes.label_values,
     kubernetes.manifest,
     users.groups,
+    users.ways,
     azure.user,
     azure.network,
     azure.spread,

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-FIRST, LAST = 30001, 899999999
-"""Numbers of people for whom no group has a range; those above are of other things."""
+LOWEST, FIRST, LAST = 1000, 30001, 899999999
+"""Numbers below the first are the system's, those above the last are of other things; the second
+is where people begin for whom no group has a range."""
 _NAME = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?"
 )
@@ -91,7 +92,7 @@ def name_of(text: object) -> str:
 
 def numbers(told: SignIn, name: str, claimed: Iterable[int]) -> tuple[int, ...]:
     """The groups that a new person is in: by address, and by what the provider says."""
-    by_address = [one.gid for one in told.groups if one.gid and one.has(name)]
+    by_address = [one.gid for one in told.groups if one.gid >= LOWEST and one.has(name)]
     return tuple(dict.fromkeys([*by_address, *claimed]))
 
 
@@ -104,4 +105,4 @@ def ranges(told: SignIn, name: str, claimed: Iterable[int]) -> list[tuple[int, i
     """Where a new person's number comes from."""
     mine = [one for one in told.groups if one.has(name)]
     mine += [one for one in told.groups if one.gid in set(claimed) and one not in mine]
-    return [*((one.low, one.high) for one in mine if one.low), (FIRST, LAST)]
+    return [*((one.low, one.high) for one in mine if one.low >= LOWEST), (FIRST, LAST)]
