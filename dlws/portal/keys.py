@@ -16,7 +16,7 @@ _NAMES: Mapping[str, str] = {
     "jwt.key": "the key that tokens are signed with",
     "admin.token": "the token of the job platform's Administrator",
     "master.token": "the portal's own token",
-    "admin.password": "the password of the administrator of Grafana and of users' dashboard",
+    "admin.password": "the password of the administrator of Grafana",
     "logging.password": "the password of Elasticsearch",
 }
 ADMIN_TOKEN = "admin.token"

@@ -19,8 +19,7 @@ dockers: {hub: apulistech/, tag: '1.9'}
 dockerregistry: apulistech/
 machines: {m: {role: infra, private-ip: 10.1.0.1}}
 """
-PLATFORM = ["custom-user-dashboard-frontend", "openresty", "watchdog",
-            "gpu-reporter", "job-exporter", "repairmanager2"]  # fmt: skip
+PLATFORM = ["openresty", "watchdog", "gpu-reporter", "job-exporter", "repairmanager2"]
 
 
 @pytest.fixture

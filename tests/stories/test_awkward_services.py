@@ -66,11 +66,11 @@ def test_the_database_reads_its_password_and_lies_where_it_should(found: Found) 
 
 def test_the_job_platform_reads_its_secrets_and_where_its_database_is(found: Found) -> None:
     api = secret(found, "restfulapi2")
-    told = SignIn.model_validate_json(api.pop("sign-in.json"))
-    assert [(one.client_id, one.client_secret.get_secret_value()) for one in told.ways] == [
+    entry = SignIn.model_validate_json(api.pop("sign-in.json"))
+    assert [(one.client_id, one.client_secret.get_secret_value()) for one in entry.ways] == [
         (AWKWARD, f"ms{AWKWARD}"), (AWKWARD, f"wx{AWKWARD}"),
     ]  # fmt: skip
-    assert told.groups[0].allowed == ("o'neil@example.org",)
+    assert entry.groups[0].allowed == ("o'neil@example.org",)
     assert api == {
         "database-password": f"db{AWKWARD}", "admin-token": f"admin.token{AWKWARD}",
     }  # fmt: skip
@@ -115,13 +115,14 @@ def test_the_older_portal_reads_its_settings(found: Found) -> None:
     assert local["domain"] == "https://mycluster.example.org"
 
 
-def test_users_dashboard_reads_its_settings_as_variables(found: Found) -> None:
-    values = secret(found, "custom-user-dashboard")
-    assert values["DB_PASSWORD"] == f"db{AWKWARD}"
-    assert values["WX_SECRET"] == f"wx{AWKWARD}"
-    assert json.loads(values["ADMINISTRATOR_USER_NAME"]) == ["o'neil"]
-    file = secret(found, "custom-user-dashboard", "custom-user-dashboard-settings")["local.config"]
-    assert f"DB_PASSWORD=`db{AWKWARD}`\n" in file
+def test_older_names_lead_to_the_portal_and_the_api(found: Found) -> None:
+    services = {one.name: one.body["spec"] for one in found["custom-user-dashboard"]}
+    assert {name: (one["selector"], one["clusterIP"]) for name, one in services.items()} == {
+        "custom-user-dashboard-frontend": ({"app": "webui3"}, "10.96.0.24"),
+        "custom-user-dashboard-backend": ({"app": "restfulapi2"}, "10.96.0.25"),
+    }
+    text = body(found, "nginx", "ConfigMap")["data"]["nginx.conf"]
+    assert "location ~ ^/custom-user-dashboard(/|$) { return 302 /users; }" in text
 
 
 def test_alertmanager_reads_where_mails_go(found: Found) -> None:
@@ -151,7 +152,11 @@ def test_prometheus_reads_what_it_measures(found: Found) -> None:
 
 
 def test_others_read_their_secrets(found: Found) -> None:
-    assert secret(found, "user-synchronizer")["CLIENT_SECRET"] == f"ad{AWKWARD}"
+    files = secret(found, "user-synchronizer")
+    assert sorted(files) == ["database-password", "sign-in.json"]
+    assert f"ms{AWKWARD}" in SignIn.model_validate_json(
+        files["sign-in.json"]
+    ).ways[0].client_secret.get_secret_value()  # fmt: skip
     assert secret(found, "openresty")["JWT_SECRET"] == f"jwt{AWKWARD}"
     assert secret(found, "grafana")["password"] == f"admin.password{AWKWARD}"
     assert secret(found, "logging")["password"] == f"logging.password{AWKWARD}"

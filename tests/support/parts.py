@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 NAMES = (
-    "custom-user-dashboard-frontend", "custom-user-dashboard-backend", "openresty", "watchdog",
-    "gpu-reporter", "job-exporter", "repairmanager2", "prometheus-adapter", "dashboard", "reaper",
-    "user-synchronizer",
+    "openresty", "watchdog", "gpu-reporter", "job-exporter", "repairmanager2",
+    "prometheus-adapter", "dashboard", "reaper",
 )  # fmt: skip
 _DOCKERFILE = """\
 FROM {{ image("platform") }}

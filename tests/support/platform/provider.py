@@ -11,12 +11,12 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import jwt
 import pytest
@@ -45,6 +45,8 @@ class Provider:
     alg: str = "RS256"
     number: int = 0
     away: bool = False
+    members: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    elsewhere: str = ""
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     said: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
@@ -110,19 +112,42 @@ class Provider:
             return {"errcode": 40029, "errmsg": "invalid code"}
         return {"access_token": "x", "openid": self.who["sub"], "scope": "snsapi_login"}
 
+    def granted(self, given: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """What an application gets for itself in Microsoft's directory."""
+        wanted = (CLIENT, SECRET, "client_credentials", "https://graph.microsoft.com/.default")
+        names = ("client_id", "client_secret", "grant_type", "scope")
+        if tuple(given.get(name) for name in names) != wanted:
+            return 401, {"error": "invalid_client"}
+        return 200, {"access_token": "for-graph"}
+
+    def directory(self, path: str, given: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        """The people of a group, one a page."""
+        rows = self.members.get(path.split("/")[3])
+        if rows is None:
+            return 404, {"error": {"code": "Request_ResourceNotFound"}}
+        at = int(given.get("$skip", 0))
+        more = {"@odata.nextLink": f"{self.elsewhere or self.issuer}{quote(path)}?$skip={at + 1}"}
+        return 200, {"value": rows[at : at + 1], **(more if at + 1 < len(rows) else {})}
+
     def answer(self, path: str, given: dict[str, str], authorization: str) -> tuple[int, Any]:
         if self.away:
             return 503, {"error": "temporarily_unavailable"}
-        if path == "/token":
-            return self.token(given, authorization)
-        if path == "/userinfo":
-            known = authorization == "Bearer for-userinfo"
-            return (200, {**self.who, **self.alone}) if known else (401, {})
-        if path == "/sns/oauth2/access_token":
-            return 200, self.wechat(given)
-        if path == "/.well-known/openid-configuration":
-            return 200, self.description()
-        return (200, self.jwks()) if path == "/jwks" else (404, {})
+        if path.startswith("/v1.0/groups/"):
+            known = authorization == "Bearer for-graph"
+            return self.directory(unquote(path), given) if known else (401, {})
+        places: dict[str, Callable[[], tuple[int, Any]]] = {
+            "/token": lambda: self.token(given, authorization),
+            "/userinfo": lambda: self.userinfo(authorization),
+            "/oauth2/v2.0/token": lambda: self.granted(given),
+            "/sns/oauth2/access_token": lambda: (200, self.wechat(given)),
+            "/.well-known/openid-configuration": lambda: (200, self.description()),
+            "/jwks": lambda: (200, self.jwks()),
+        }
+        return places.get(path, lambda: (404, {}))()
+
+    def userinfo(self, authorization: str) -> tuple[int, Any]:
+        known = authorization == "Bearer for-userinfo"
+        return (200, {**self.who, **self.alone}) if known else (401, {})
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -10,15 +10,20 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from jobplatform.settings import Missing, Settings, api_address, kept_logs, settings, sign_in
-from jobplatform.store import people
+from jobplatform.store import entry, people
 from jobplatform.store.database import Unavailable, changing, engine
 from jobplatform.store.migrations import upgrade
+
+if TYPE_CHECKING:
+    from jobplatform.model.signin import SignIn, Way
+    from jobplatform.signin.graph import Member
 
 ADMINISTRATOR = "Administrator"
 PORT = 5000
@@ -48,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("jobplatform", description=__doc__)
     roles = made.add_subparsers(dest="role", required=True)
-    for name in ("api", "portal", "manager", "migrate", "collector"):
+    for name in ("api", "portal", "manager", "migrate", "collector", "synchronize"):
         roles.add_parser(name)
     one = roles.add_parser("account", help="set a password, which is read from standard input")
     one.add_argument("name")
@@ -84,6 +89,33 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     source = Cluster(told.kubernetes) if ACCOUNT.exists() else None
     app = create(made, source, kept_logs(), sign_in())
     uvicorn.run(app, host="", port=PORT, access_log=False, server_header=False)
+
+
+def synchronize(told: Settings, made: Engine, given: argparse.Namespace) -> None:
+    """Bring the people of a directory's groups in, and take the groups from who left."""
+    from jobplatform.signin import graph, proof, web
+
+    ways = sign_in()
+    for way in filter(graph.asked, ways.ways):
+        one = graph.Graph(way, web.Https(ways.ca))
+        try:
+            found = {group: one.members(group) for group in way.groups}
+        except proof.Away as error:
+            raise Missing(f"{way.name} was not synchronized: {error}") from None
+        _taken_over(made, ways, way, found)
+
+
+def _taken_over(
+    made: Engine, ways: SignIn, way: Way, found: Mapping[str, Sequence[Member]]
+) -> None:
+    everybody = [one for members in found.values() for one in members]
+    open_ones = {one.name: [group for group, members in found.items() if one in members]
+                 for one in everybody if not one.closed}  # fmt: skip
+    closed = {one.name for one in everybody if one.closed}
+    with changing(made) as connection:
+        for words in entry.synchronize(connection, ways, way, open_ones, closed):
+            _LOG.warning("%s was left out: %s", way.name, words)
+    _LOG.info("%s: %s people in %s groups", way.name, len(open_ones), len(found))
 
 
 def portal() -> None:
@@ -136,6 +168,7 @@ def _leave(number: int, frame: object) -> None:
 _WITHOUT_DATABASE: Mapping[str, Callable[[], None]] = {"portal": portal, "collector": collector}
 _WITH_DATABASE: Mapping[str, Callable[[Settings, Engine, argparse.Namespace], None]] = {
     "api": api, "manager": manager, "migrate": migrate, "account": account,
+    "synchronize": synchronize,
 }  # fmt: skip
 
 if __name__ == "__main__":

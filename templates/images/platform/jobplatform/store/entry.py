@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -33,8 +33,32 @@ def enter(
     elif people.identity_of(connection, user) is None:
         raise Closed(f"{user} was removed: ask an administrator")
     if groups is not None:
-        _regroup(connection, user, {*way.groups.values()}, claimed)
+        _regroup(connection, told, way, user, claimed)
     return user
+
+
+def synchronize(
+    connection: Connection, told: SignIn, way: Way, members: Mapping[str, Collection[str]],
+    closed: Collection[str],
+) -> list[str]:  # fmt: skip
+    """Bring in who is in the directory's groups, by name, and take the groups from whom is not;
+    sessions of closed accounts end. What was not done, in words."""
+    left, known = [], signins.known_by(connection, way.issuer)
+    for name in sorted({one.lower() for one in (*members, *known, *closed)}):
+        groups = members.get(name, ())
+        claimed = [way.groups[one] for one in groups if one in way.groups]
+        user = people.known(connection, name)
+        try:
+            if user is None and claimed:
+                _of_its_domains(way, name)
+                _new(connection, told, name, claimed)
+            elif user in known or (user and claimed and not people.has_password(connection, user)):
+                _regroup(connection, told, way, user, claimed)
+        except (Closed, Taken) as error:
+            left.append(f"{name}: {error}")
+        if user in known and name in closed:
+            people.drop_tokens(connection, user)
+    return left
 
 
 def _by_name(
@@ -45,8 +69,7 @@ def _by_name(
             f"{way.title} vouches for no address of yours: sign in otherwise first, and connect "
             f"{way.title} on the page of your account"
         )
-    if way.domains and name.rpartition("@")[2] not in way.domains:
-        raise Closed(f"{way.title} does not speak for {name} here")
+    _of_its_domains(way, name)
     user = people.known(connection, name)
     if user is None:
         return _new(connection, told, name, claimed)
@@ -56,6 +79,11 @@ def _by_name(
             "your account"
         )
     return user
+
+
+def _of_its_domains(way: Way, name: str) -> None:
+    if way.domains and name.rpartition("@")[2] not in way.domains:
+        raise Closed(f"{way.title} does not speak for {name} here")
 
 
 def _new(connection: Connection, told: SignIn, name: str, claimed: Sequence[int]) -> str:
@@ -99,11 +127,15 @@ def one_at_a_time(connection: Connection) -> None:
             connection.execute(row).first()
 
 
-def _regroup(connection: Connection, user: str, managed: set[int], claimed: Sequence[int]) -> None:
-    """Groups that the provider decides about are as it says; others stay."""
+def _regroup(
+    connection: Connection, told: SignIn, way: Way, user: str, claimed: Sequence[int]
+) -> None:
+    """Groups that the provider decides about are as it says, but for those that a person is in by
+    address; others stay."""
     found = people.identity_of(connection, user)
     old = people.numbers(found.groups)
-    new = list(dict.fromkeys([*(one for one in old if one not in managed), *claimed]))
+    taken = {*way.groups.values()} - {*signin.numbers(told, user, ())}
+    new = list(dict.fromkeys([*(one for one in old if one not in taken), *claimed]))
     if set(new) != set(old):
         people.set_identity(connection, user, found.uid, found.gid, new)
         people.record(connection, user, f"groups are {new}", user)

@@ -96,6 +96,11 @@ def drop_this_token(connection: Connection, token: str) -> None:
     connection.execute(delete(tokens).where(tokens.c.hash == digest))
 
 
+def drop_tokens(connection: Connection, user: str) -> None:
+    """End all of a person's tokens."""
+    connection.execute(delete(tokens).where(tokens.c.userName == user))
+
+
 def set_password(connection: Connection, user: str, password: str) -> None:
     """A new password ends the tokens that the old one gave."""
     values = {"password": passwords.hashed(password), "failures": 0, "lockedUntil": 0}

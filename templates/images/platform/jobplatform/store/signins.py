@@ -67,6 +67,12 @@ def bind(connection: Connection, issuer: str, subject: str, user: str) -> None:
         raise Taken("another account is signed in to by this")
 
 
+def known_by(connection: Connection, issuer: str) -> set[str]:
+    """The users who have signed in by a provider."""
+    asked = select(externals.c.userName).where(externals.c.issuer == issuer)
+    return set(connection.execute(asked).scalars())
+
+
 def listed(connection: Connection, user: str) -> Sequence[Any]:
     asked = select(externals.c.id, externals.c.issuer).where(externals.c.userName == user)
     return connection.execute(asked.order_by(externals.c.id)).all()
