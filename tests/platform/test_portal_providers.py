@@ -147,9 +147,9 @@ def test_keys_and_tokens_in_the_portal(portal: Portal) -> None:
     answer = form(ann, "/keys", {"key": private, "title": "<u>"})
     assert (answer.status_code, "AAAA" in answer.text) == (422, False)
     assert 'value="&lt;u&gt;"' in answer.text
-    answer = form(ann, "/tokens", {"label": "ci", "days": "x"})
+    answer = form(ann, "/keys/tokens", {"label": "ci", "days": "x"})
     assert (answer.status_code, 'value="ci"' in answer.text) == (422, True)
-    answer = form(ann, "/tokens", {"label": "ci", "days": "7"})
+    answer = form(ann, "/keys/tokens", {"label": "ci", "days": "7"})
     token = next(word for word in read(answer.text).text.split() if word.startswith("dlws_"))
     portal.api.tokens["ci"] = token
     assert portal.api("ci", "GET", "/api/v1/me").json()["user"] == "ann"
@@ -158,8 +158,16 @@ def test_keys_and_tokens_in_the_portal(portal: Portal) -> None:
     number = next(it["id"] for it in portal.api("ann", "GET", "/api/v1/tokens").json()
                   if it["label"] == "ci")  # fmt: skip
     assert sent(form(ann, f"/keys/{key['id']}", {})) == "/keys"
-    assert sent(form(ann, f"/tokens/{number}", {})) == "/keys"
+    assert sent(form(ann, f"/keys/tokens/{number}", {})) == "/keys"
     assert "laptop" not in ann.get("/keys").text
     assert portal.api("ci", "GET", "/api/v1/me").status_code == 401
     assert form(ann, f"/keys/{key['id']}", {}).status_code == 404
-    assert form(ann, "/tokens/..%2Fx", {}).status_code in {404, 422}
+    assert form(ann, "/keys/tokens/..%2Fx", {}).status_code in {404, 422}
+
+
+def test_pages_that_forms_led_to_can_be_opened_again(portal: Portal) -> None:
+    """A button for another language is on them, and leads to where they are."""
+    ann = portal.browser("ann")
+    pages = {"/keys/tokens": "/keys", "/keys/7": "/keys", "/language": "/",
+             "/account/connect/corp": "/account", "/users/password": "/users"}  # fmt: skip
+    assert {place: sent(ann.get(place)) for place in pages} == pages

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from sqlalchemy import Engine
@@ -17,15 +18,24 @@ from jobplatform.kubernetes import Logs
 @contextmanager
 def served(engine: Engine, source: Logs | None = None) -> Iterator[str]:
     """Its address."""
+    with on_a_port(lambda address: create(engine, source)) as address:
+        yield address
+
+
+@contextmanager
+def on_a_port(made: Callable[[str], Any], **settings: Any) -> Iterator[str]:
+    """An application that is made once its address is known; over https with a certificate."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()  # whoever asks early waits for the answer
-        settings = uvicorn.Config(create(engine, source), log_config=None, lifespan="off")
-        server = uvicorn.Server(settings)
+        kind = "https" if "ssl_certfile" in settings else "http"
+        address = f"{kind}://127.0.0.1:{listening.getsockname()[1]}"
+        told = uvicorn.Config(made(address), log_config=None, lifespan="off", **settings)
+        server = uvicorn.Server(told)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield address
         finally:
             server.should_exit = True
             thread.join()

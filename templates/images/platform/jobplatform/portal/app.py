@@ -15,7 +15,7 @@ from jobplatform.model.bounds import excess
 from jobplatform.portal import account, clusters, jobs, keys, people, providers
 from jobplatform.portal.backend import Backend, Refusal
 from jobplatform.portal.pages import PLACE, go, page
-from jobplatform.portal.visitor import SESSION, forget, visitor
+from jobplatform.portal.visitor import SESSION, forget, here, visitor
 
 LARGEST = 256 * 1024
 _LOG = logging.getLogger("jobplatform")
@@ -80,6 +80,10 @@ def _wrong(request: Request, error: Any) -> Response:
 
 
 def _mistaken(request: Request, error: Any) -> Response:
+    if error.status_code == 405 and request.method == "GET":
+        # The page that a form led to has another language wanted, or is opened once more.
+        first, _, rest = request.url.path.strip("/").partition("/")
+        return go(here(f"/{first}") if rest else "/")
     words = "there is no such page" if error.status_code == 404 else str(error.detail)
     return _refused(request, Refusal(error.status_code, words))
 

@@ -45,16 +45,7 @@ def add(one: SignedIn, given: Form) -> Response:
     return go("/keys")
 
 
-@router.post("/keys/{number}")
-def drop(one: SignedIn, number: str, given: Form) -> Response:
-    try:
-        one.ask("DELETE", f"/api/v1/keys/{part(number)}")
-    except Refusal as error:
-        return _page(one, error)
-    return go("/keys")
-
-
-@router.post("/tokens")
+@router.post("/keys/tokens")
 def new_token(one: SignedIn, given: Form) -> Response:
     """The page with the token itself, which nobody keeps: it is gone once another is opened."""
     try:
@@ -65,10 +56,19 @@ def new_token(one: SignedIn, given: Form) -> Response:
     return _page(one, token=token)
 
 
-@router.post("/tokens/{number}")
+@router.post("/keys/tokens/{number}")
 def drop_token(one: SignedIn, number: str, given: Form) -> Response:
     try:
         one.ask("DELETE", f"/api/v1/tokens/{part(number)}")
+    except Refusal as error:
+        return _page(one, error)
+    return go("/keys")
+
+
+@router.post("/keys/{number}")
+def drop(one: SignedIn, number: str, given: Form) -> Response:
+    try:
+        one.ask("DELETE", f"/api/v1/keys/{part(number)}")
     except Refusal as error:
         return _page(one, error)
     return go("/keys")
