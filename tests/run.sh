@@ -45,6 +45,10 @@ install_missing() {
     # The server's program alone: unlike mariadb-server, it starts nothing.
     [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server-core)
     command -v ssh >/dev/null || packages+=(openssh-client)
+    # Login shells of other kinds.
+    command -v bsd-csh >/dev/null || packages+=(csh)
+    command -v tcsh >/dev/null || packages+=(tcsh)
+    command -v fish >/dev/null || packages+=(fish)
     [ -x /usr/sbin/dockerd ] || packages+=(docker.io)
     command -v docker-registry >/dev/null || packages+=(docker-registry)
     command -v chromium-headless-shell >/dev/null || packages+=(chromium-headless-shell)

@@ -12,6 +12,7 @@ from paramiko.common import cMSG_CHANNEL_REQUEST
 
 from dlws.core.connection import Echo, Stdin, Tail, pieces
 from dlws.core.limits import Unanswered
+from dlws.shell.marked import MARK, with_mark
 
 _INLINE = 32 * 1024
 """Standard input up to this size fits the peer's window, so it is sent without a thread."""
@@ -20,9 +21,6 @@ _INLINE = 32 * 1024
 _A_WHILE = 0.5
 """Seconds that sending short input may take before a thread is worth it."""
 
-MARK = b"\x1e"
-MARKING = "printf '\\036'; printf '\\036' >&2; "
-"""What goes before each command: whatever a login shell prints by itself ends with the mark."""
 _NOISE = 64 * 1024
 """More bytes than a login shell prints before a command."""
 
@@ -101,13 +99,14 @@ class AfterMark:
 
 def start(channel: Any, command: str) -> None:
     """Ask for a command without waiting for the answer, which a hanging machine would not give.
-    A refusal closes the channel. Before its output comes the mark."""
+    A refusal closes the channel. Before its output comes the mark: whatever a login shell prints by
+    itself ends with it."""
     message = paramiko.Message()
     message.add_byte(cMSG_CHANNEL_REQUEST)
     message.add_int(channel.remote_chanid)
     message.add_string("exec")
     message.add_boolean(True)
-    message.add_string(os.fsencode(f"{MARKING}{command}"))
+    message.add_string(os.fsencode(with_mark(command)))
     channel.transport._send_user_message(message)
 
 

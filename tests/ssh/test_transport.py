@@ -13,10 +13,11 @@ import paramiko
 import pytest
 from paramiko.common import MSG_CHANNEL_CLOSE, MSG_CHANNEL_DATA, MSG_CHANNEL_EOF
 
+from dlws.shell.marked import MARK
 from dlws.ssh.client import Ssh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
-from dlws.ssh.streams import MARK, AfterMark
+from dlws.ssh.streams import AfterMark
 from dlws.ssh.transport import Transport
 from tests.support.deploy import Deploy, deploying
 from tests.support.sshd import Server, serving

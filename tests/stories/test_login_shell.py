@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dlws.shell.quoting import script
+from dlws.shell.sudo import as_root
 from dlws.ssh import keepalive
 from dlws.ssh.client import CommandNotRun
 from dlws.ssh.handshake import ConnectionFailed
@@ -87,3 +90,25 @@ def test_a_healthy_login_shell_is_asked_once(sshd: Server) -> None:
     connection = sshd.connect()
     assert connection.run("cat", stdin=b"one").out == b"one"
     assert connection.run("cat", stdin=b"two").out == b"two"
+
+
+OTHERS = [name for name in ("bsd-csh", "tcsh", "fish", "zsh", "mksh", "yash") if shutil.which(name)]
+"""Those that are installed; tests/run.sh sees to csh, tcsh and fish."""
+ODD = "it's !important \\\\n \\' ~ $HOME `x`; {a,b} * [z] # 平台\nand " + "more " * 400
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_any_login_shell_runs_our_commands(name: str, tmp_path: Path) -> None:
+    """csh ends a line within quotes, ran the next lines of our scripts by itself, and wrote `>&2`
+    to a file; fish sees some backslashes within quotes, too."""
+    program = f'exec {shutil.which(name)} -c "$SSH_ORIGINAL_COMMAND"'
+    more = f"SetEnv HOME={tmp_path}\nForceCommand cd; {program}\n"
+    with serving(tmp_path, more=more) as server:
+        connection = server.connect()
+        tell = script('cat\nprintf %s "$1"\nprintf %s "$2" >&2; exit 3', ODD, "wrong\\")
+        done = connection.run(tell, stdin=b"in ")
+        assert (done.code, done.out, done.err) == (3, f"in {ODD}".encode(), b"wrong\\")
+        root = connection.run(as_root("echo one\necho 'two!'", "root", None))
+        assert root.out == b"one\ntwo!\n"
+        assert connection.run("echo plain").out == b"plain\n", "a person's own"
+        assert not (tmp_path / "2").exists()

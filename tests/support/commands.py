@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from functools import lru_cache
 
 from dlws.core import resources
 from dlws.core.connection import Result
-from dlws.shell import files, recorder, sudo
+from dlws.shell import files, marked, recorder, sudo
 
 
 def template(name: str) -> str:
@@ -59,3 +61,14 @@ def paths(arguments: tuple[str, ...], stdin: bytes) -> list[str]:
 def none_there(command: str, stdin: bytes) -> Result:
     """To STATES: none of the files is there."""
     return Result(0, b"- - -\n" * len(paths(read(command)[1], stdin)))
+
+
+def unmarked(line: str) -> str | None:
+    """The command in what with_mark() built; None of another line."""
+    if line.startswith(marked.BEFORE):
+        return line.removeprefix(marked.BEFORE)
+    if not line.startswith(marked.BEFORE_OURS):
+        return None
+    words = re.findall("'([^']*)'", line.removeprefix(marked.BEFORE_OURS))
+    sent = "".join(words).encode()
+    return os.fsdecode(re.sub(rb"\\0(...)", lambda odd: bytes([int(odd[1], 8)]), sent))

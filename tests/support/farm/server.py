@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import re
 
 import asyncssh
 
-from dlws.ssh.streams import MARK, MARKING
+from dlws.shell.marked import MARK
+from tests.support.commands import unmarked
 from tests.support.farm import answers, shell
 from tests.support.farm.faults import (
     AT_EFFECT,
@@ -89,8 +91,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._writable.set()
 
     def exec_requested(self, command: str) -> bool:
-        self._marks = command.startswith(MARKING)
-        self._command = command.removeprefix(MARKING).encode(errors="surrogateescape")
+        sent = unmarked(command)
+        self._marks = sent is not None
+        self._command = os.fsencode(command if sent is None else sent)
         return True
 
     def session_started(self) -> None:
