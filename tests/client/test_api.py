@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from dlws.client import Client, account
+from dlws.client.transport import Transport
 from dlws.core.errors import DeployError, Refused, UsageError
 from jobplatform.model import names
 from jobplatform.store.database import changing
@@ -222,6 +223,22 @@ def test_an_address_where_nobody_or_something_else_answers(at_home: Path) -> Non
     assert "reaches it" in caught.value.cure
     with pytest.raises(UsageError, match="not signed in"):
         Client.signed_in()
+
+
+def test_a_proxy_of_this_machine_is_not_asked(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        for each in (name, name.upper()):
+            monkeypatch.setenv(each, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    person.signs_in()
+    assert person("job", "list").exit_code == 0
+    for scheme in ("http", "https"):
+        connection = Transport(f"{scheme}://cluster.example.org:8443")._connection()
+        assert (connection.host, connection.port) == ("cluster.example.org", 8443)
+        assert not connection._tunnel_host  # type: ignore[attr-defined]
 
 
 def test_a_kept_connection_that_ended_is_made_anew_for_a_question(person: Person) -> None:

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from dlws.session import Session
 from dlws.shell.quoting import sh
 from tests.support import ROOT
 from tests.support.deploy import Deploy
+from tests.support.farm.cluster import directory
 from tests.support.farm.fixtures import StartFarm
 from tests.support.program import DEPLOY
 
@@ -96,6 +99,46 @@ def test_closed_and_full_standard_streams_are_told_in_words(
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith(told) and "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+STRANGER = 54321
+"""A uid that no passwd has a line for, as in a container that was started with --user."""
+
+
+@pytest.fixture
+def abroad() -> Iterator[Path]:
+    """A directory that others than root can get to, unlike those of tests."""
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="to become another user takes root")
+def test_a_uid_without_a_line_in_passwd_works_as_any(start_farm: StartFarm, abroad: Path) -> None:
+    place = abroad / "cluster"
+    shutil.copytree(directory(start_farm(hosts=2)), place)
+    for path in (place, *place.rglob("*")):
+        os.chown(path, STRANGER, STRANGER)
+    (place / "job.sh").write_text("#!/bin/sh\necho did it\n")
+    # The interpreter may lie in root's home: this user may read it, and has no other right.
+    right = "-all,+dac_read_search"
+    who = ("setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups",
+           f"--inh-caps={right}", f"--ambient-caps={right}")  # fmt: skip
+    names = ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "XDG_CONFIG_HOME")
+    environment = {key: value for key, value in os.environ.items() if key not in names}
+
+    def do(*words: str) -> str:
+        line = [*who, *DEPLOY, "--dir", str(place), *words]
+        done = subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout
+
+    do("build")
+    assert do("execonall", "echo", "here").count("here") == 2
+    assert "2 nodes node[001-002]: did it" in do("runscriptonall", str(place / "job.sh"))
+    assert "runscriptonall" in do("runs", "list")
+    assert {path.stat().st_uid for path in (place / "deploy").rglob("*")} == {STRANGER}
 
 
 def test_a_virtual_environment_that_cannot_be_read_is_told(tmp_path: Path) -> None:

@@ -86,6 +86,12 @@ def test_a_script_takes_three_round_trips(far: Deploy, turns: Turns, tmp_path: P
     assert turns.trips == LOGIN + OPEN + 1 + 1 + INPUT
 
 
+def test_check_asks_each_node_once(far: Deploy, turns: Turns) -> None:
+    far("--nodes", "w1", "check", code=None)  # this machine may have faults
+    # Whether the login shell runs commands, and the question with its input: nothing else.
+    assert turns.trips == LOGIN + OPEN + 1 + 1 + INPUT
+
+
 @pytest.mark.sshd
 def test_a_server_of_one_session_at_a_time_is_asked_for_no_more(tmp_path: Path) -> None:
     with (
