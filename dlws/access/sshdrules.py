@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
 
 from dlws.core.text import split_lines
 from dlws.shell.quoting import script
@@ -28,6 +29,8 @@ for file in /etc/nologin /run/nologin; do [ ! -e "$file" ] || echo "fact:nologin
 exit 0"""
 
 _CONFIG = "/etc/ssh/sshd_config"
+_KEYS = ".ssh/authorized_keys"
+_RSA = ("rsa-sha2-256", "rsa-sha2-512")
 _RELOAD = "then: systemctl reload ssh"
 Rule = tuple[str, str]
 """What keeps the user out, and what would let them in."""
@@ -38,8 +41,13 @@ def reading(user: str, *options: str) -> str:
     return script(_READ, user, *options)
 
 
-def rule(text: str, user: str, now: datetime | None = None) -> Rule | None:
-    """The first rule in what reading() printed that keeps the user out; None where none does."""
+def rule(
+    text: str, user: str, now: datetime | None = None, kinds: Collection[str] = ()
+) -> Rule | None:
+    """The first rule in what reading() printed that keeps the user out; None where none does.
+
+    `kinds`: what the user's keys call themselves, ssh-ed25519 say.
+    """
     said: dict[str, list[str]] = {}
     for line in split_lines(text):
         key, _, value = line.partition(" ")
@@ -49,7 +57,7 @@ def rule(text: str, user: str, now: datetime | None = None) -> Rule | None:
     return (
         _account(facts, said, user, int(today))
         or _names(said, facts, user)
-        or _methods(said)
+        or _methods(said, facts, user, kinds)
         or _modes(said, facts, user)
     )
 
@@ -96,8 +104,9 @@ def _names(
                 f"sshd's {keyword} {' '.join(patterns)}{rest}",
                 f"{cure} in {_CONFIG} or {_CONFIG}.d, {_RELOAD}",
             )
-    if user == "root" and said.get("permitrootlogin") == ["no"]:
-        return "sshd's PermitRootLogin no", f"write prohibit-password in {_CONFIG}, {_RELOAD}"
+    root = " ".join(said.get("permitrootlogin", ())) if user == "root" else ""
+    if root in ("no", "forced-commands-only"):
+        return f"sshd's PermitRootLogin {root}", f"write prohibit-password in {_CONFIG}, {_RELOAD}"
     return None
 
 
@@ -107,19 +116,63 @@ def _one_more(keyword: str, user: str, groups: Sequence[str]) -> str:
 
 def _fits(pattern: str, name: str, address: str) -> bool:
     who, at, where = pattern.partition("@")
-    return fnmatchcase(name, who) and (not at or fnmatchcase(address, where))
+    return _like(name, who) and (not at or _like(address, where) or _within(address, where))
 
 
-def _methods(said: Mapping[str, Sequence[str]]) -> Rule | None:
+def _like(text: str, pattern: str) -> bool:
+    """As sshd compares: * and ? alone have a meaning."""
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def _within(address: str, network: str) -> bool:
+    try:
+        return ip_address(address) in ip_network(network, strict=False)
+    except ValueError:
+        return False  # a name
+
+
+def _methods(
+    said: Mapping[str, Sequence[str]],
+    facts: Mapping[str, Sequence[str]],
+    user: str,
+    kinds: Collection[str],
+) -> Rule | None:
     if said.get("pubkeyauthentication") == ["no"]:
         return "sshd's PubkeyAuthentication no", f"write yes in {_CONFIG}, {_RELOAD}"
     files = " ".join(said.get("authorizedkeysfile", ())).split()
-    if files and not {".ssh/authorized_keys", "%h/.ssh/authorized_keys"} & set(files):
+    if files and _KEYS not in (_at_home(file, facts, user) for file in files):
+        verb = f"write {_KEYS} in" if files == ["none"] else f"add {_KEYS} to"
         return (
-            f"sshd's AuthorizedKeysFile {' '.join(files)}: it does not read "
-            ".ssh/authorized_keys, where the key is",
-            f"add .ssh/authorized_keys to that line in {_CONFIG}, {_RELOAD}",
+            f"sshd's AuthorizedKeysFile {' '.join(files)}: it does not read {_KEYS}, where the "
+            "key is",
+            f"{verb} that line in {_CONFIG}, {_RELOAD}",
         )
+    return _algorithms(said, kinds) or _ways(said)
+
+
+def _at_home(file: str, facts: Mapping[str, Sequence[str]], user: str) -> str:
+    """A path of AuthorizedKeysFile with its tokens, as seen from the user's home."""
+    homes = [fact.split(" ", 2)[-1] for fact in facts.get("home", ())[:1]]
+    home = homes[0] if homes else "%h"
+    for token, value in (("%h", home), ("%u", user), ("%%", "%")):
+        file = file.replace(token, value)
+    return file.removeprefix(f"{home}/")
+
+
+def _algorithms(said: Mapping[str, Sequence[str]], kinds: Collection[str]) -> Rule | None:
+    """A key signs by an algorithm of its own name; one of RSA knows two more."""
+    known = ("pubkeyacceptedalgorithms", "pubkeyacceptedkeytypes")
+    accepted = {one for word in known for value in said.get(word, ()) for one in value.split(",")}
+    ours = {*kinds, *(_RSA if "ssh-rsa" in kinds else ())}
+    if not accepted or not kinds or ours & accepted:
+        return None
+    return (
+        f"sshd's PubkeyAcceptedAlgorithms: it takes no key of the kind {', '.join(sorted(kinds))}",
+        f"add {sorted(ours)[0]} to that line in {_CONFIG} or {_CONFIG}.d, {_RELOAD}",
+    )
+
+
+def _ways(said: Mapping[str, Sequence[str]]) -> Rule | None:
     methods = " ".join(said.get("authenticationmethods", ())).split()
     if methods and not {"any", "publickey"} & set(methods):
         return (

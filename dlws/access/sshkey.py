@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.access import sshdrules
-from dlws.core.errors import UsageError
+from dlws.core.errors import DeployError, UsageError
 from dlws.core.limits import REPORTS
 from dlws.core.program import PROGRAM
 from dlws.core.text import split_lines
 from dlws.nodes.directory import KEY
 from dlws.nodes.firstcontact import introduce
-from dlws.nodes.node import Login, Node
+from dlws.nodes.node import Login, Node, SudoRefused
 from dlws.runs.plan import Action, Planned, run
 from dlws.shell.quoting import script
 from dlws.ssh.client import Ssh
@@ -165,9 +165,16 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     try:
         node.read("true", sudo=True)
     except LoginRefused as error:
-        if told := _kept_out(node, as_root, connection):
+        if told := _kept_out(node, as_root, connection, keys.decode().split(" ")[0]):
             raise told from error
         raise
+    except SudoRefused as error:
+        raise DeployError(
+            error.message,
+            f"our rule is there, and another one counts; on {node.name}, as root: sudo -l -U "
+            f"{node.user}, then look below /etc/sudoers.d (the last rule counts) and whether "
+            "/etc/sudoers includes it",
+        ) from error
     return bool(said)
 
 
@@ -188,12 +195,11 @@ def _install_as(root: Node, user: str, keys: bytes) -> str:
         ) from error
 
 
-def _kept_out(node: Node, as_root: Node, connection: Ssh) -> LoginRefused | None:
+def _kept_out(node: Node, as_root: Node, connection: Ssh, kind: str) -> LoginRefused | None:
     """Why a node refuses the key that it has, where its own rules say so."""
     try:
-        found = sshdrules.rule(
-            as_root.read(sshdrules.reading(node.user), sudo=True).text, node.user
-        )
+        said = as_root.read(sshdrules.reading(node.user), sudo=True).text
+        found = sshdrules.rule(said, node.user, kinds=[kind] if kind else ())
     finally:
         connection.close()
     if not found:

@@ -9,10 +9,14 @@ import pytest
 
 from dlws.access import sshkey
 from dlws.core.connection import Local, Result
-from dlws.core.errors import UsageError
-from dlws.nodes.node import Login
+from dlws.core.errors import DeployError, UsageError
+from dlws.nodes.node import Login, Node, SudoRefused
 from dlws.secrets.vault import Vault
 from dlws.shell.quoting import script
+from dlws.ssh.client import Ssh
+from dlws.ssh.handshake import Target
+from dlws.ssh.hostkeys import HostKeys
+from dlws.ssh.keys import Keys
 from tests.support.commands import read
 from tests.support.fakes import Make
 
@@ -101,3 +105,20 @@ def test_the_user_that_is_made_does_not_age(tmp_path: Path) -> None:
     line = f"PATH={tmp_path}:$PATH; {script(sshkey._INSTALL, 'adam')}"
     Local().run(line)
     assert "useradd -m -s /bin/bash adam\nchage -m 0 -M -1 -I -1 -E -1 adam" in told.read_text()
+
+
+def test_another_rule_of_sudo_is_named_and_the_same_command_is_no_cure(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`run: sshkey install` was the cure of what `sshkey install` could not do."""
+
+    def refuse(self: Node, *_: object, **__: object) -> Result:
+        raise SudoRefused(self.user, Result(1, b"", b"sudo: a password is required"))
+
+    monkeypatch.setattr(sshkey, "_install_as", lambda *_: "")
+    monkeypatch.setattr(Node, "read", refuse)
+    connection = Ssh(Target("10.0.0.1", user="adam"), HostKeys(tmp_path / "known"), Keys())
+    node = make().cluster.nodes[0].through(connection, Login("adam"))
+    with pytest.raises(DeployError, match="sudo refuses adam") as caught:
+        sshkey._install(node, "root", "secret", b"ssh-ed25519 AAAA x\n")
+    assert "sudo -l -U adam" in caught.value.cure and "sshkey install" not in caught.value.cure
