@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # dlws-needs: root
-# dlws-files: lib/common.sh lib/resolver.sh
+# dlws-files: lib/common.sh lib/others.sh lib/resolver.sh
 # dlws-check
 # Gives the node the cluster's name servers and search domain, and keeps a name service that works.
 #
@@ -13,6 +13,8 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/common.sh
 . "$here/lib/common.sh"
+# shellcheck source=scripts/lib/others.sh
+. "$here/lib/others.sh"
 # shellcheck source=scripts/lib/resolver.sh
 . "$here/lib/resolver.sh"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dlws.check import foreign
 from dlws.check.facts import Facts, parse
 from dlws.check.ports import needed
 from dlws.config.addresses import is_address
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 LIMIT = 120
 """Seconds for one node, whatever hangs there."""
 
-LIBRARIES = ("scripts/lib/common.sh", "scripts/lib/devices.sh", "templates/check/facts.sh")
+LIBRARIES = (
+    *("scripts/lib/common.sh", "scripts/lib/devices.sh", foreign.LIBRARY),
+    "templates/check/facts.sh",
+)
 
 
 def collect(cluster: Cluster, nodes: Sequence[Node]) -> list[Facts]:

@@ -100,7 +100,10 @@ class Facts:
     cni: tuple[str, ...] = ()
     member: bool = False
     """Whether kubeadm has made it a member of a cluster."""
-    cloud_hosts: bool = False
+    cloud_hosts: str = ""
+    """Where cloud-init is told to write /etc/hosts: `files` below /etc/cloud, or `user-data`."""
+    resolver: str = ""
+    """The program that writes /etc/resolv.conf."""
     readonly: tuple[str, ...] = ()
     noexec: tuple[str, ...] = ()
     quota: tuple[str, ...] = ()
@@ -170,7 +173,8 @@ def parse(facts: Facts, text: str, window: tuple[float, float] | None = None) ->
         routes=lines.each("route", lambda *row: row, 3),
         cni=lines.all("cni"),
         member=lines.one("member") == "1",
-        cloud_hosts=lines.one("cloud_hosts") == "1",
+        cloud_hosts=lines.one("cloud_hosts"),
+        resolver=lines.one("resolver"),
         readonly=lines.all("readonly"),
         noexec=lines.all("noexec"),
         quota=lines.all("quota"),

@@ -5,20 +5,30 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from dlws.check.facts import Facts
 from dlws.check.findings import Finding
 from dlws.check.ports import ETCD, KUBELET
 from dlws.config.rules.networks import overlap
+from dlws.core import resources
 
 if TYPE_CHECKING:
     from dlws.config import Config
 
+LIBRARY = "scripts/lib/others.sh"
+"""The functions of a node that find what others write there."""
 CNI_FILES = {"bridge": "10-dlws.conflist"}
 """What a network plugin calls its file, where that is not 10-PLUGIN.conflist."""
 _PLUGIN = re.compile(r"cni|cali|flannel|tunl|vxlan\.calico|kube-ipvs|veth|lo$")
 """Interfaces of network plugins, whose networks are those of pods."""
+
+
+@cache
+def functions() -> str:
+    """The text of LIBRARY."""
+    return (resources.root() / LIBRARY).read_text()
 
 
 def networks(facts: Facts, config: Config) -> list[Finding]:
@@ -91,5 +101,30 @@ def hosts(facts: Facts, config: Config) -> list[Finding]:
     if not facts.cloud_hosts:
         return []
     what = "cloud-init writes /etc/hosts anew at each start (manage_etc_hosts): our names get lost"
-    cure = "echo 'manage_etc_hosts: false' | sudo tee /etc/cloud/cloud.cfg.d/99-dlws.cfg"
-    return [Finding("warning", facts.node, what, cure)]
+    return [Finding("warning", facts.node, what, keep_cloud_init_out(facts.cloud_hosts))]
+
+
+def keep_cloud_init_out(told: str) -> str:
+    """What keeps cloud-init from /etc/hosts; `told` says where it has the order from."""
+    if told == "user-data":  # which counts more than all files
+        return (
+            "take manage_etc_hosts out of the machine's user data, or, if cloud-init has nothing "
+            "more to do there: sudo touch /etc/cloud/cloud-init.disabled"
+        )
+    return "echo 'manage_etc_hosts: false' | sudo tee /etc/cloud/cloud.cfg.d/99-dlws.cfg"
+
+
+_RESOLVERS = {
+    "NetworkManager": "sudo nmcli connection modify NAME ipv4.dns ADDRESSES ipv4.dns-search DOMAIN",
+    "dhclient-script": "supersede domain-name-servers ADDRESSES; in /etc/dhcp/dhclient.conf",
+    "dhcpcd": "nohook resolv.conf in /etc/dhcpcd.conf",
+}
+
+
+def resolver(facts: Facts, config: Config) -> list[Finding]:
+    """Nobody else writes the name servers that config.yaml gives."""
+    if not facts.resolver or not config.dns_server or facts.resolver.startswith("resolvconf"):
+        return []  # dns.sh speaks with resolvconf and systemd-resolved
+    what = f"{facts.resolver} writes /etc/resolv.conf anew: what dns.sh sets there gets lost"
+    cure = _RESOLVERS.get(facts.resolver, f"give dns_server to {facts.resolver}")
+    return [Finding("warning", facts.node, what, f"set it there: {cure}")]

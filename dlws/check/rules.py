@@ -294,7 +294,7 @@ def stand_ins(facts: Facts, config: Config) -> list[Finding]:
 RULES: tuple[Rule, ...] = (
     *(ssh, sudo, system, architecture, hostname, address, disk, memory, cores, swap, modules),
     *(nvidia, huawei, mirrors, registries, container, stand_ins),
-    *(foreign.networks, foreign.cni, foreign.listeners, foreign.hosts),
+    *(foreign.networks, foreign.cni, foreign.listeners, foreign.hosts, foreign.resolver),
     *(places.writable, places.executable, places.quota, places.packages),
 )
 _KUBERNETES = (

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sets name servers and the search domain in whatever looks after them on a node.
 #
-# Needs lib/common.sh. Changes one of: a systemd-resolved drop-in, resolvconf's settings, /etc/resolv.conf.
+# Needs lib/common.sh and lib/others.sh. Changes one of: a systemd-resolved drop-in, resolvconf's settings, /etc/resolv.conf.
 
 # dns_query NAME: a DNS question for its address, as \x escapes.
 dns_query() {
@@ -100,10 +100,12 @@ uses_resolvconf() {
 
 # A bind-mounted resolv.conf, as containers have it, can be written and not be replaced.
 set_resolv_conf() {
-    local path=$DLWS_ROOT/etc/resolv.conf new
+    local path=$DLWS_ROOT/etc/resolv.conf new who
+    who=$(resolv_writer)
+    who=${who#resolver=}
     new=$(with_resolver "$@" <"$path")
     [ "$new" != "$(cat "$path")" ] || return 0
-    ! differs file "$path" "has other content" || return 0
+    ! differs file "$path" "has other content${who:+: $who writes this file}" || return 0
     cp -pL "$path" "$path.dlws-before"
     if mountpoint -q "$path"; then
         printf '%s\n' "$new" >"$path"
@@ -111,6 +113,7 @@ set_resolv_conf() {
     else
         write_file "$path" 0644 <<<"$new"
     fi
+    [ -z "$who" ] || warn "$who writes $path, and may do so again: set the name servers there, too"
 }
 
 restore_resolv_conf() { cat "$DLWS_ROOT/etc/resolv.conf.dlws-before" >"$DLWS_ROOT/etc/resolv.conf"; }

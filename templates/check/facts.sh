@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What has to be right about a node before it is changed, as lines KEY=VALUE. It changes nothing.
 #
-# It is read from standard input behind scripts/lib/common.sh and scripts/lib/devices.sh, whose
+# It is read from standard input behind scripts/lib/common.sh, devices.sh and others.sh, whose
 # functions it uses, and before the calls that name what to reach: `ports`, `names`, `addresses`,
 # `hosts`, `mirrors`.
 # The last of these lines is `fact end 1`: an answer without it was cut off.
@@ -198,17 +198,14 @@ devices() {
 
 # What others have here that ours would meet.
 others() {
-    local file
     ip -4 -o route show 2>/dev/null | awk '$1 ~ /^[0-9]/ {
         via = dev = ""
         for (i = 2; i < NF; i++) { if ($i == "via") via = $(i + 1); if ($i == "dev") dev = $(i + 1) }
         print "route=" $1 "|" dev "|" via }'
-    for file in "$DLWS_ROOT"/etc/cni/net.d/*.{conf,conflist,json}; do fact cni "${file##*/}"; done
     if [ -e "$DLWS_ROOT/etc/kubernetes/kubelet.conf" ]; then fact member 1; fi
-    # cloud-init reads its files in this order, and the last word counts.
-    set -- "$DLWS_ROOT"/etc/cloud/cloud.cfg "$DLWS_ROOT"/etc/cloud/cloud.cfg.d/*.cfg
-    [ ! -e "$1" ] || awk '/^manage_etc_hosts:/ { gsub(/["\047]/, ""); last = tolower($2) }
-        END { if (last ~ /^(true|localhost|template)$/) print "cloud_hosts=1" }' "$@" 2>/dev/null
+    cni_files
+    cloud_hosts
+    resolv_writer
     return 0
 }
 

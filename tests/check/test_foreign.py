@@ -31,7 +31,7 @@ KUBELET, ETCD, SSH = ("0.0.0.0", 10250), ("127.0.0.1", 2379), ("0.0.0.0", 22)
     ({"listens": frozenset({KUBELET, SSH})}, [(F, "listeners")]),
     ({"listens": frozenset({ETCD})}, [(F, "listeners")]),
     ({"listens": frozenset({KUBELET, ETCD}), "member": True}, []),
-    ({"cloud_hosts": True}, [(W, "hosts")]),
+    ({"cloud_hosts": "files"}, [(W, "hosts")]),
     ({"readonly": ("/var/lib",)}, [(F, "writable")]),
     ({"noexec": ("/var/tmp", "/tmp")}, [(W, "executable")]),
     ({"quota": ("Disk quotas for user a (uid 1000):", "/dev/sda1 9*  8  8 6days")}, [(F, "quota")]),
@@ -42,6 +42,25 @@ def test_what_others_left(
 ) -> None:
     found = rules.alone(replace(INFRA, **changes), config_of(tmp_path, BRIDGE))
     assert told(found) == expected
+
+
+@pytest.mark.parametrize(("who", "cure"), [
+    ("NetworkManager", "nmcli"), ("netconfig", "dns_server to netconfig"), ("resolvconf(8)", ""),
+])  # fmt: skip
+def test_who_else_writes_the_name_servers_is_named_where_config_yaml_gives_some(
+    tmp_path: Path, who: str, cure: str
+) -> None:
+    facts = replace(INFRA, resolver=who)
+    with_servers = f"dns_server: {{local: 10.1.0.53}}\n{BRIDGE}"
+    found = rules.alone(facts, config_of(tmp_path, with_servers))
+    assert told(found) == ([(W, "resolver")] if cure else [])
+    assert not found or cure in found[0].cure
+    assert rules.alone(facts, config_of(tmp_path, BRIDGE)) == []
+
+
+def test_user_data_counts_more_than_files(tmp_path: Path) -> None:
+    (found,) = rules.alone(replace(INFRA, cloud_hosts="user-data"), config_of(tmp_path, BRIDGE))
+    assert "user data" in found.cure and "99-dlws.cfg" not in found.cure
 
 
 def test_both_are_named(tmp_path: Path) -> None:

@@ -187,8 +187,14 @@ ip route show proto 77; iptables-save | grep -c -- "10.244.0.0/16"
 printf "network 10.244.0.0/16\\nroute 10.244.2.0/24 10.1.0.13\\n" >/etc/dlws/pod-network
 sh "$1" up
 echo --; ip route show proto 77
+ip route add 10.244.3.0/24 dev veth1
+printf "network 10.244.0.0/16\\nroute 10.244.3.0/24 10.1.0.14\\nroute 10.244.4.0/24 10.1.0.15\\n" \\
+    >/etc/dlws/pod-network
+echo --; sh "$1" up 2>&1 || echo refused
+ip route show exact 10.244.3.0/24; ip route show proto 77
 sh "$1" down
-echo --; ip route show proto 77; iptables-save | grep -c -- "10.244.0.0/16" || true
+echo --; ip route show exact 10.244.3.0/24; ip route show proto 77
+iptables-save | grep -c -- "10.244.0.0/16" || true
 ' sh "$1"
 """
 
@@ -198,14 +204,21 @@ def test_the_script_keeps_routes_and_rules_as_the_table_says() -> None:
     path = resources.templates() / "kubernetes/network/bridge/pod-network.sh"
     result = Local().run(script(_IN_A_NAMESPACE, path))
     assert result.ok, result.complaint
-    first, second, third = result.text.split("--\n")
+    first, second, others, third = result.text.split("--\n")
     assert first.splitlines() == [
         "10.244.1.0/24 via 10.1.0.11 dev veth0 ",
         "10.244.2.0/24 via 10.1.0.12 dev veth0 ",
         "3",
     ]
     assert second.splitlines() == ["10.244.2.0/24 via 10.1.0.13 dev veth0 "]
-    assert third.splitlines() == ["0"]
+    assert others.splitlines() == [
+        "error: a route that is not ours is there: 10.244.3.0/24 dev veth1 scope link ; choose "
+        "another pod_cidr, or remove it",
+        "refused",
+        "10.244.3.0/24 dev veth1 scope link ",
+        "10.244.4.0/24 via 10.1.0.15 dev veth0 ",
+    ]
+    assert third.splitlines() == ["10.244.3.0/24 dev veth1 scope link ", "0"]
 
 
 def test_other_files_start_the_network_anew_in_a_resumed_run(

@@ -43,6 +43,7 @@ def bash(text: str, root: Path, *args: str, container: bool = False, **env: Any)
             "devices",
             "disks",
             "lvm",
+            "others",
             "resolver",
             "roles",
             "roleunits",

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from dlws.check import foreign
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
 from dlws.kubeadm import podnetwork
 from dlws.shell.quoting import script
-from dlws.verify.kinds import hosts as kind
 from dlws.verify.kinds import others
 from dlws.verify.things import Difference
 from tests.support.fakes import World
@@ -42,22 +41,14 @@ def test_a_line_of_the_hosts_file(judge: Make) -> None:
 def test_cloud_init_is_named_as_the_cause_of_lost_names(judge: Make) -> None:
     made = judge()
     text = made.answers()["hosts"].text.replace("10.1.0.12 ", "10.1.0.99 ")
-    (found,) = made(hosts=Result(0, f"{text}\n".encode()), cloud=Result(0, b"true\n"))
+    (found,) = made(hosts=Result(0, f"{text}\n".encode()), cloud=Result(0, b"cloud_hosts=files\n"))
     assert "cloud-init writes the file anew" in found.words
     assert "99-dlws.cfg" in found.words
-    assert made(cloud=Result(0, b"true\n")) == []
+    assert made(cloud=Result(0, b"cloud_hosts=files\n")) == []
 
 
-@pytest.mark.parametrize(("last", "managed"), [
-    ("true", True), ("'localhost' # x", True), ('"True"', True), ("false", False),
-])  # fmt: skip
-def test_what_cloud_init_was_told_last_counts(tmp_path: Path, last: str, managed: bool) -> None:
-    more = tmp_path / "etc/cloud/cloud.cfg.d"
-    more.mkdir(parents=True)
-    (more.parent / "cloud.cfg").write_text(f"manage_etc_hosts: {not managed}\n")
-    (more / "99.cfg").write_text(f"manage_etc_hosts: {last}\n")
-    assert bool(Local().run(script(kind._CLOUD, tmp_path)).text) == managed
-    done = Local().run(script(others._ASK, "root"))
+def test_what_is_asked_of_others_runs_in_any_sh() -> None:
+    done = Local().run(script(f"{foreign.functions()}\n{others._ASK}\ncloud_hosts", "root"))
     assert done.ok and not done.err
 
 
@@ -65,6 +56,10 @@ def test_what_cloud_init_was_told_last_counts(tmp_path: Path, last: str, managed
     ("cni=05-k3s.conf\ncni=10-dlws.conflist\n",
      "file /etc/cni/net.d/05-k3s.conf comes before the file of our network plugin",
      "sudo rm /etc/cni/net.d/05-k3s.conf"),
+    ("lost=10.244.1.0/24\nnetworkd=1\n", "route 10.244.1.0/24 of our pod network is not there (sys",
+     "ManageForeignRoutes=no"),
+    ("lost=10.244.1.0/24\n", "route 10.244.1.0/24 of our pod network is not there",
+     "systemctl restart dlws-pod-network"),
     ("age=90 \n", "user root has a password that expires after 90 days", "chage -m 0 -M -1"),
     ("age=-1 20000\n", "user root expires as a whole one day", "chage -m 0 -M -1"),
 ])  # fmt: skip

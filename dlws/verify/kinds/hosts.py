@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from dlws.check import foreign
 from dlws.core.text import split_lines
 from dlws.nodes import endpoint
 from dlws.prepare import hosts
@@ -31,19 +32,11 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
     yield Expectation("hosts", "/etc/hosts", "\n".join(names), (("machines", node.name),), "hosts")
 
 
-# Prints a word where cloud-init writes the file anew at each start; its last setting counts. $1 is
-# before all paths.
-_CLOUD = """cat "$1"/etc/cloud/cloud.cfg "$1"/etc/cloud/cloud.cfg.d/*.cfg 2>/dev/null |
-sed -nE "s/^manage_etc_hosts:[[:space:]]*[\\"']?([A-Za-z]+).*/\\1/p" | tail -n 1 |
-grep -iE '^(true|localhost|template)$'; exit 0"""
-_STOP = "echo 'manage_etc_hosts: false' | sudo tee /etc/cloud/cloud.cfg.d/99-dlws.cfg"
-
-
 def _ask(
     cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
 ) -> Iterator[Question]:
     yield Question("hosts", "cat /etc/hosts")
-    yield Question("cloud", script(_CLOUD, ""))
+    yield Question("cloud", script(f"{foreign.functions()}\ncloud_hosts"))
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
@@ -59,8 +52,9 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
         if not names:
             origin = (("kubernetes", "endpoint"), ("cluster_name",))
         what, why = f"{thing.what} {line.split()[-1]}", ""
-        if seen.answers["cloud"].text:
-            why = f" (cloud-init writes the file anew at each start; there: {_STOP})"
+        if told := "".join(seen.lines("cloud", "cloud_hosts")[:1]):
+            stop = foreign.keep_cloud_init_out(told)
+            why = f" (cloud-init writes the file anew at each start; there: {stop})"
         yield Difference("file", what, f"is not there as: {line}{why}", origin, thing.fix)
     if not missing:
         yield Difference("file", thing.what, "has other lines of ours", thing.origin, thing.fix)

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 # $1 is the user who logs in. Of the fields of shadow: MAX (days), and the day when it all ends.
-_ASK = """for file in /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist /etc/cni/net.d/*.json; do
-  [ ! -e "$file" ] || echo "cni=${file##*/}"
-done
+_ASK = """cni_files; lost_routes
 getent shadow "$1" | sed -E 's/^[^:]*:[^:]*:[^:]*:[^:]*:([^:]*):[^:]*:[^:]*:([^:]*):.*/age=\\1 \\2/'
 exit 0"""
+_TAKEN = " (systemd-networkd, as `netplan apply` starts it, takes away what it did not make)"
+_ROUTES = """on {node}: sudo systemctl restart dlws-pod-network; where networkd took it, write \
+[Network] and ManageForeignRoutes=no to /etc/systemd/networkd.conf.d/dlws.conf there first"""
 _NEVER = 99999
 """Days by which /etc/login.defs says that a password does not expire."""
 
@@ -38,32 +39,53 @@ def _expect(cluster: Cluster, node: Node, known: ClusterFacts) -> Iterator[Expec
 def _ask(
     cluster: Cluster, node: Node, known: ClusterFacts, wanted: Sequence[Expectation]
 ) -> Iterator[Question]:
-    yield Question("others", script(_ASK, node.user))
+    yield Question("others", script(f"{foreign.functions()}\n{_ASK}", node.user))
 
 
 def _compare(thing: Expectation, seen: Comparison) -> Found:
-    node, plugin = seen.node, seen.cluster.config.kubernetes.network
-    joined = node.machine.in_cluster and seen.known.joined(node)
-    first = foreign.before(plugin, seen.lines("others", "cni")) if joined else ""
-    if first:
+    if seen.node.machine.in_cluster and seen.known.joined(seen.node):
+        yield from _networks(thing, seen)
+        yield from _routes(thing, seen)
+    yield from _ageing(thing, seen)
+
+
+def _networks(thing: Expectation, seen: Comparison) -> Found:
+    plugin = seen.cluster.config.kubernetes.network
+    if first := foreign.before(plugin, seen.lines("others", "cni")):
         yield Difference(
             "file",
             f"/etc/cni/net.d/{first}",
             "comes before the file of our network plugin: pods get another network, or none",
             (("kubernetes", "network"), *thing.origin),
-            cure=f"on {node.name}, if nobody needs it: sudo rm /etc/cni/net.d/{first}",
+            cure=f"on {seen.node.name}, if nobody needs it: sudo rm /etc/cni/net.d/{first}",
         )
+
+
+def _routes(thing: Expectation, seen: Comparison) -> Found:
+    taken = _TAKEN if seen.lines("others", "networkd") else ""
+    for target in seen.lines("others", "lost"):
+        yield Difference(
+            "route",
+            target,
+            f"of our pod network is not there{taken}",
+            (("kubernetes", "network"), *thing.origin),
+            cure=_ROUTES.format(node=seen.node.name),
+        )
+
+
+def _ageing(thing: Expectation, seen: Comparison) -> Found:
+    user = seen.node.user
     for days, _, end in (row.partition(" ") for row in seen.lines("others", "age")):
         ages = days.isdecimal() and int(days) < _NEVER
         if ages or end:
             yield Difference(
                 "user",
-                node.user,
+                user,
                 f"has a password that expires after {days} days: it locks dlws out, keys too"
                 if ages
                 else "expires as a whole one day: it locks dlws out, keys too",
                 (("admin_username",), *thing.origin),
-                cure=f"on {node.name}: sudo chage -m 0 -M -1 -I -1 -E -1 {node.user}",
+                cure=f"on {seen.node.name}: sudo chage -m 0 -M -1 -I -1 -E -1 {user}",
             )
 
 

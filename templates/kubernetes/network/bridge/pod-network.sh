@@ -28,11 +28,20 @@ each_rule() { # VERB NETWORK: add or delete every rule, once
     done
 }
 
-routes_up() {
+routes_up() { # never in the place of a route of others, a storage network's say
+    bad=0
     while read -r kind target via; do
         [ "$kind" = route ] || continue
-        ip "$(address_family "$target")" route replace "$target" via "$via" proto "$protocol"
+        family=$(address_family "$target")
+        other=$(ip "$family" route show exact "$target" | grep -v " proto $protocol\( \|$\)" || true)
+        if [ -n "$other" ]; then
+            echo "error: a route that is not ours is there: $other; choose another pod_cidr, or remove it" >&2
+            bad=1
+        else
+            ip "$family" route replace "$target" via "$via" proto "$protocol" || bad=1
+        fi
     done <"$table"
+    return "$bad"
 }
 
 stale_routes() { # those of ours that the table does not name
@@ -51,8 +60,10 @@ case ${1:-up} in
 up)
     sysctl -q -w net.ipv4.ip_forward=1
     stale_routes others
-    routes_up
+    failed=0
+    routes_up || failed=1
     each_rule up "$network"
+    exit "$failed"
     ;;
 down)
     stale_routes all
