@@ -169,6 +169,8 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
             raise told from error
         raise
     except SudoRefused as error:
+        if error.by_itself:
+            raise
         raise DeployError(
             error.message,
             f"our rule is there, and another one counts; on {node.name}, as root: sudo -l -U "

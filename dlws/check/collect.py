@@ -97,7 +97,7 @@ def ask(node: Node, text: str) -> Facts:
     try:
         return _read(node, facts, text, sudo=True)
     except SudoRefused as error:
-        refused = replace(facts, sudo_error=error.message)
+        refused = replace(facts, sudo_error=error.message, cure=error.cure)
     return _read(node, refused, text, sudo=False)
 
 

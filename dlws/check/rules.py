@@ -57,7 +57,7 @@ def sudo(facts: Facts, config: Config) -> list[Finding]:
         return []
     own = "set ssh.sudo_password in config.yaml (or that machine's own)"
     cure = f"{own}, or run: {PROGRAM} sshkey install"
-    return failure(facts, facts.sudo_error, cure)
+    return failure(facts, facts.sudo_error, facts.cure or cure)
 
 
 def system(facts: Facts, config: Config) -> list[Finding]:

@@ -18,7 +18,7 @@ from dlws.runs.plan import AS_IT_IS, Planned
 from dlws.secrets.redaction import revealed
 from dlws.shell import files, recorder
 from dlws.shell.files import File
-from dlws.shell.sudo import as_root, refused, root_stdin
+from dlws.shell.sudo import as_root, cure, refused, root_stdin
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -325,8 +325,13 @@ class SudoRefused(DeployError):
     """The login user may not become root on a node."""
 
     def __init__(self, user: str, result: Result) -> None:
+        """Where sudo itself needs something of root's there, that is the cure."""
+        as_root = cure(result.complaint, user)
         super().__init__(
             f"sudo refuses {user}: {result.last_words or 'no words'}",
-            "set ssh.sudo_password in config.yaml (or that machine's own), "
+            f"on the machine, as root: {as_root}"
+            if as_root
+            else "set ssh.sudo_password in config.yaml (or that machine's own), "
             f"or run: {PROGRAM} sshkey install",
         )
+        self.by_itself = bool(as_root)

@@ -9,11 +9,26 @@ from dlws.core.connection import Stdin, pieces
 from dlws.shell.quoting import sh
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH"
+_WRONG = r"incorrect password|sudo-rs: Maximum"
+_TTY = r"sudo: .*must have a tty"
+_AGED = (
+    r"sudo: .*([Aa]ccount (or password is|validation failure|has|is|)|PAM account management error|"
+    r"[Pp]assword (has )?expired)"
+)
+_BROKEN = (
+    r"sudo: .*(no valid sudoers sources|parse error|syntax error|must be owned by uid 0|"
+    r"effective uid is not 0|is world writable|should be 0[0-9]+$|no new privileges)"
+)
 _REFUSALS = re.compile(
-    r"sudo: .*(a password is required|incorrect password|must have a tty)"
+    rf"sudo: .*a password is required|{_WRONG}|{_TTY}|{_AGED}|{_BROKEN}"
     r"|is not in the sudoers file|^Sorry, user .* (is not allowed to|may not run)"
-    r"|sudo-rs: (interactive authentication is required|Maximum|I'm sorry .*I'm afraid I can't)",
+    r"|sudo-rs: (interactive authentication is required|I'm sorry .*I'm afraid I can't)",
     re.MULTILINE,
+)
+_CURES = (
+    (_TTY, "echo 'Defaults:{user} !requiretty' >/etc/sudoers.d/zz-dlws-tty"),
+    (_AGED, "chage -M -1 -I -1 -E -1 -d -1 {user}"),
+    (_BROKEN, "visudo -c; chown root: /usr/bin/sudo; chmod 4755 /usr/bin/sudo"),
 )
 # Neither sh nor sudo is looked for where the user's own files say: what they find there would be
 # told the password. LANGUAGE: refused() knows the English words.
@@ -54,3 +69,9 @@ def root_stdin(stdin: Stdin, user: str, password: str | None) -> Stdin:
 def refused(code: int, complaint: str) -> bool:
     """Whether a failed command was not run at all since sudo said no."""
     return code == 1 and bool(_REFUSALS.search(complaint))
+
+
+def cure(complaint: str, user: str) -> str:
+    """The command of root's that helps where neither a password nor our rule does; else nothing."""
+    fits = (text for words, text in _CURES if re.search(words, complaint, re.MULTILINE))
+    return next(fits, "").format(user=user)

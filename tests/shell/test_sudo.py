@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlws.shell.sudo import as_root, refused, root_stdin
+from dlws.shell.sudo import as_root, cure, refused, root_stdin
 
 USUAL = "PATH=/usr/local/sbin:"
 AWKWARD = ["a'b\"c $x \\ ü", "$(touch /tmp/no)", "`x`; true", "-n", " spaces ", "%s\\n"]
@@ -161,6 +161,29 @@ def test_an_input_in_pieces_follows_the_password() -> None:
 def test_what_sudo_says_when_it_refuses(words: str) -> None:
     assert refused(1, words)
     assert not refused(0, words)
+
+
+@pytest.mark.parametrize(("words", "helps"), [
+    ("sudo: sorry, you must have a tty to run sudo", "!requiretty"),
+    ("sudo: Account or password is expired, reset your password and try again", "chage -M -1"),
+    ("sudo: account validation failure, is your account locked?", "chage -M -1"),
+    ("sudo: PAM account management error: Permission denied", "chage -M -1"),
+    ("sudo: Account expired or PAM config lacks an \"account\" section for sudo, contact your "
+     "system administrator", "chage -M -1"),
+    ("/etc/sudoers:3:9: syntax error\nsudo: no valid sudoers sources found, quitting", "visudo -c"),
+    ("sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set", "chmod 4755"),
+    ("sudo: effective uid is not 0, is /usr/bin/sudo on a file system with the 'nosuid' option set "
+     "or an NFS file system without root privileges?", "chmod 4755"),
+    ("sudo: /etc/sudoers is world writable", "visudo -c"),
+])  # fmt: skip
+def test_what_sudo_itself_needs_is_the_cure(words: str, helps: str) -> None:
+    assert refused(1, words) and helps in cure(words, "bob")
+    assert not refused(1, words.replace("sudo: ", "").replace("/etc/", "a"))
+
+
+def test_where_a_password_helps_root_has_nothing_to_do() -> None:
+    assert cure("sudo: a password is required", "bob") == ""
+    assert not refused(1, "sudo: unable to resolve host w1: Name or service not known")
 
 
 def test_a_command_that_fails_is_no_refusal() -> None:
