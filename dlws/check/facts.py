@@ -115,6 +115,11 @@ class Facts:
     def reached(self) -> bool:
         return not self.error
 
+    @property
+    def may_be_member(self) -> bool:
+        """Who is not root there may not see whether kubeadm has made it one."""
+        return self.member or bool(self.sudo_error)
+
 
 class Lines:
     """Lines KEY=VALUE; whatever is not one, or has a value that makes no sense, is left out."""

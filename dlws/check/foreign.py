@@ -21,6 +21,8 @@ LIBRARY = "scripts/lib/others.sh"
 """The functions of a node that find what others write there."""
 CNI_FILES = {"bridge": "10-dlws.conflist"}
 """What a network plugin calls its file, where that is not 10-PLUGIN.conflist."""
+_KUBELETS_OWN, _ETCDS_OWN = 10248, 2381
+"""Where they say on this machine alone that they are well."""
 _PLUGIN = re.compile(r"cni|cali|flannel|tunl|vxlan\.calico|kube-ipvs|veth|lo$")
 """Interfaces of network plugins, whose networks are those of pods."""
 
@@ -36,7 +38,7 @@ def networks(facts: Facts, config: Config) -> list[Finding]:
     found = []
     for network, device, via in facts.routes:
         # On a member, routes to the pods of other nodes are the network plugin's.
-        if _PLUGIN.match(device) or (facts.member and via):
+        if _PLUGIN.match(device) or (facts.may_be_member and via):
             continue
         for whose, own in _own(config):
             if _overlap(network, own):
@@ -83,10 +85,12 @@ def before(plugin: str, names: Iterable[str]) -> str:
 
 def listeners(facts: Facts, config: Config) -> list[Finding]:
     """Nobody else has the ports that kubeadm needs."""
-    if facts.member:
+    if facts.may_be_member:
         return []
     infra = config.machines[facts.node].is_infra
-    wanted = {KUBELET, *((config.kubernetes.api_port, *ETCD, 10257, 10259) if infra else ())}
+    wanted = {KUBELET, _KUBELETS_OWN}
+    if infra:
+        wanted |= {config.kubernetes.api_port, *ETCD, _ETCDS_OWN, 10257, 10259}
     taken = sorted(wanted & {port for _, port in facts.listens})
     if not taken:
         return []

@@ -120,6 +120,8 @@ while IFS=' ' read -r mode owner name path; do
   chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"
   { mv -fT "$work/$name" "$new" && mv -fT "$new" "$file"; } || {
     rm -f "$new"
+    ! mountpoint -q "$file" 2>/dev/null ||
+      echo "$path is mounted from elsewhere, as in a container; first: umount $path" >&2
     for held in "$file" .; do
       flags=$(lsattr -d "$held" 2>/dev/null); [ "$held" = . ] && held=${path%/*} || held=$path
       case ${flags%% *} in *[ia]*) echo "$held is immutable; first: chattr -ia $held" >&2 ;; esac

@@ -28,7 +28,9 @@ from dlws.ssh.keys import KeyLocked, Keys, public
 from dlws.ssh.streams import OutputReader, StdinWriter, start
 from dlws.ssh.transport import Transport, Wakeup, close
 
-_MISWRITTEN = re.compile("syntax error|unexpected|unmatched|unterminated", re.IGNORECASE)
+_MISWRITTEN = re.compile(
+    "syntax error|unexpected|unmatched|unterminated|: event not found", re.IGNORECASE
+)
 """What shells say of a command line that is none: they read all of it before any of it runs."""
 
 PROBE = ":"

@@ -35,13 +35,15 @@ resolv_writer() {
         "${DLWS_ROOT-}/etc/resolv.conf" 2>/dev/null
 }
 
-# lost_routes: the routes of our pod network that are gone, and who may have taken them.
+# lost_routes: the routes of our pod network that are gone, what is in their place, and who may have taken
+# them.
 lost_routes() {
     [ -f "${DLWS_ROOT-}/etc/dlws/pod-network" ] || return 0
     while read -r kind target _; do
         [ "$kind" = route ] || continue
         case $target in *:*) set -- -6 ;; *) set -- -4 ;; esac
-        [ -n "$(ip "$1" route show exact "$target" proto 77 2>/dev/null)" ] || echo "lost=$target"
+        [ -n "$(ip "$1" route show exact "$target" proto 77 2>/dev/null)" ] ||
+            printf 'lost=%s %s\n' "$target" "$(ip "$1" route show exact "$target" 2>/dev/null | head -n 1)"
     done <"${DLWS_ROOT-}/etc/dlws/pod-network"
     ! systemctl is-active --quiet systemd-networkd 2>/dev/null || echo "networkd=1"
 }

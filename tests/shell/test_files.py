@@ -285,6 +285,17 @@ def test_what_is_immutable_is_named_with_chattr(tmp_path: Path, held: str) -> No
     assert (tmp_path / "there/x").read_text() == "old" and not leftovers(tmp_path)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
+def test_a_file_that_is_mounted_from_elsewhere_is_named(tmp_path: Path) -> None:
+    """As /etc/hosts is in a container: it can be written, and nothing can take its place."""
+    (tmp_path / "x").write_text("old")
+    bind = f"mount --bind {sh(tmp_path / 'x')} {sh(tmp_path / 'x')}; "
+    command = sh("unshare", "-m", "sh", "-c", f"{bind}{files.PLACE}")
+    done = Local().run(command, files.stream([File(str(tmp_path / "x"), b"new")]))
+    assert done.code == 1 and f"{tmp_path}/x is mounted from elsewhere" in done.complaint
+    assert (tmp_path / "x").read_text() == "old" and not leftovers(tmp_path)
+
+
 def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "target")

@@ -112,3 +112,5 @@ def test_any_login_shell_runs_our_commands(name: str, tmp_path: Path) -> None:
         assert root.out == b"one\ntwo!\n"
         assert connection.run("echo plain").out == b"plain\n", "a person's own"
         assert not (tmp_path / "2").exists()
+        if name in ("bsd-csh", "tcsh"):  # the shell's words about a person's own, and no other cure
+            assert connection.run("echo a!b").err == b"b: Event not found.\n"

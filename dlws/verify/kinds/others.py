@@ -28,6 +28,8 @@ exit 0"""
 _TAKEN = " (systemd-networkd, as `netplan apply` starts it, takes away what it did not make)"
 _ROUTES = """on {node}: sudo systemctl restart dlws-pod-network; where networkd took it, write \
 [Network] and ManageForeignRoutes=no to /etc/systemd/networkd.conf.d/dlws.conf there first"""
+_FOREIGN = """choose another kubernetes.pod_cidr for the next cluster, or on {node}, if nobody \
+needs it: sudo ip route del {other}; sudo systemctl restart dlws-pod-network"""
 _NEVER = 99999
 """Days by which /etc/login.defs says that a password does not expire."""
 
@@ -63,13 +65,17 @@ def _networks(thing: Expectation, seen: Comparison) -> Found:
 
 def _routes(thing: Expectation, seen: Comparison) -> Found:
     taken = _TAKEN if seen.lines("others", "networkd") else ""
-    for target in seen.lines("others", "lost"):
+    for target, _, other in (row.partition(" ") for row in seen.lines("others", "lost")):
+        words, cure = f"of our pod network is not there{taken}", _ROUTES
+        if other := other.strip():
+            words = f"of our pod network is not there, but one of others: {other}"
+            cure = _FOREIGN
         yield Difference(
             "route",
             target,
-            f"of our pod network is not there{taken}",
+            words,
             (("kubernetes", "network"), *thing.origin),
-            cure=_ROUTES.format(node=seen.node.name),
+            cure=cure.format(node=seen.node.name, other=other),
         )
 
 
