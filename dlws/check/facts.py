@@ -153,18 +153,25 @@ def number(text: str) -> int | None:
 def parse(facts: Facts, text: str, window: tuple[float, float] | None = None) -> Facts:
     """The facts filled from what the node printed; `window`: when it was asked, and answered."""
     lines = Lines(text)
-    machine = lines.one("architecture")
-    known = _devices(_reached(_identity(facts, lines), lines), lines)
+    known = facts
+    for fill in (_identity, _reached, _devices, _system, _others):
+        known = fill(known, lines)
     return replace(
         known,
         complete=lines.one("end") == "1",
         user=lines.one("user"),
         skew=_skew(lines.one("clock"), window),
+    )
+
+
+def _system(facts: Facts, lines: Lines) -> Facts:
+    return replace(
+        facts,
         os_id=lines.one("os_id").lower(),
         os_like=lines.one("os_like").lower(),
         os_version=lines.one("os_version"),
         os_name=lines.one("os_name"),
-        architecture=architecture(machine),
+        architecture=architecture(lines.one("architecture")),
         kernel=lines.one("kernel"),
         container=lines.one("container"),
         systemd=lines.one("systemd") == "1",
@@ -174,6 +181,12 @@ def parse(facts: Facts, text: str, window: tuple[float, float] | None = None) ->
         disks=lines.each("disk", _disk, 3),
         inodes=lines.each("inodes", _disk, 3),
         modules=dict(lines.each("module", lambda name, state: (name, state), 2)),
+    )
+
+
+def _others(facts: Facts, lines: Lines) -> Facts:
+    return replace(
+        facts,
         proxy=lines.one("proxy") == "1",
         routes=lines.each("route", lambda *row: row, 3),
         cni=lines.all("cni"),

@@ -152,15 +152,8 @@ class Local:
         keep: int = KEEP,
         bounds: Bounds | None = None,
     ) -> Result:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        process = _started(command)
         out, err, lock = Tail(keep), Tail(keep), threading.Lock()
-        assert process.stdin and process.stdout and process.stderr
         threads = [
             threading.Thread(target=_feed, args=(process.stdin, stdin)),
             threading.Thread(target=_drain, args=("out", process.stdout, out, echo, lock)),
@@ -183,6 +176,16 @@ class Local:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _started(command: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
 
 
 def _feed(pipe: IO[bytes], stdin: Stdin) -> None:

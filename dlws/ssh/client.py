@@ -82,9 +82,7 @@ class Ssh:
         if stdin:
             self._prove()
         channel = self.session()
-        bell = Wakeup()
-        channel.in_buffer.set_event(bell)
-        channel.in_stderr_buffer.set_event(bell)
+        bell = Wakeup.of(channel)
         out, err = Tail(keep), Tail(keep)
         after = contextlib.ExitStack()
         with after, translated(self.target), contextlib.closing(channel):
@@ -102,8 +100,7 @@ class Ssh:
                 if error.lost:
                     self.close()  # nothing more goes over a link that hangs, or is flooded
                 raise
-        lost = out.lost + err.lost
-        result = Result(channel.exit_status, out.value(), err.value(), lost, held)
+        result = Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost, held)
         if sink.begun:
             self._runs_commands = channel.get_transport()
         elif result.ok or command == PROBE or not _MISWRITTEN.search(result.complaint):

@@ -204,32 +204,36 @@ def translated(target: Target) -> Iterator[None]:
         yield
     except DeployError:
         raise
-    except socket.gaierror as error:
-        raise ConnectionFailed(
-            f"the name {target.address} has no address",
-            "give the machine a private-ip, or a line in deploy/etc/hosts",
-        ) from error
-    except ConnectionRefusedError as error:
-        raise ConnectionFailed(
-            f"{target.address} refuses connections on port {target.port}", "is sshd running there?"
-        ) from error
-    except paramiko.AuthenticationException as error:
-        raise _login_refused(target) from error
-    except LeftAtLogin as error:
-        raise ConnectionFailed(
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise _failure(target, error) from error
+
+
+def _failure(target: Target, error: Exception) -> ConnectionFailed:
+    if isinstance(error, paramiko.AuthenticationException):
+        return _login_refused(target)
+    if isinstance(error, OSError):
+        return _unreached(target, error)
+    if isinstance(error, LeftAtLogin):
+        return ConnectionFailed(
             f"{target.address} closes the connection when {target.user} logs in",
             f"is it starting or shutting down, and may {target.user} log in there?",
-        ) from error
-    except TimeoutError as error:
-        raise ConnectionFailed(
-            f"{target.address} does not answer", "is it switched on, and is the address right?"
-        ) from error
-    except (paramiko.SSHException, EOFError) as error:
-        if "Timeout opening channel" in str(error):
-            raise ConnectionFailed(f"{target.address} no longer answers", AWAY) from error
-        words = str(error) or "it closed the connection"
-        cure = _LEGACY_CURE if isinstance(error, IncompatiblePeer) else _HANDSHAKE_CURE
-        raise ConnectionFailed(f"no SSH with {target.address}: {words}", cure) from error
-    except OSError as error:
-        words = error.strerror or str(error)
-        raise ConnectionFailed(f"no connection with {target.address}: {words}") from error
+        )
+    if "Timeout opening channel" in str(error):
+        return ConnectionFailed(f"{target.address} no longer answers", AWAY)
+    words = str(error) or "it closed the connection"
+    cure = _LEGACY_CURE if isinstance(error, IncompatiblePeer) else _HANDSHAKE_CURE
+    return ConnectionFailed(f"no SSH with {target.address}: {words}", cure)
+
+
+def _unreached(target: Target, error: OSError) -> ConnectionFailed:
+    where = target.address
+    if isinstance(error, socket.gaierror):
+        cure = "give the machine a private-ip, or a line in deploy/etc/hosts"
+        return ConnectionFailed(f"the name {where} has no address", cure)
+    if isinstance(error, ConnectionRefusedError):
+        words = f"{where} refuses connections on port {target.port}"
+        return ConnectionFailed(words, "is sshd running there?")
+    if isinstance(error, TimeoutError):
+        cure = "is it switched on, and is the address right?"
+        return ConnectionFailed(f"{where} does not answer", cure)
+    return ConnectionFailed(f"no connection with {where}: {error.strerror or error}")

@@ -251,6 +251,14 @@ class Wakeup:
         self._event = threading.Event()
         self.set, self.wait, self.quiet = self._event.set, self._event.wait, self._event.clear
 
+    @classmethod
+    def of(cls, channel: paramiko.Channel) -> Wakeup:
+        """The event that both streams of a channel ring."""
+        bell = cls()
+        channel.in_buffer.set_event(bell)  # type: ignore[arg-type]
+        channel.in_stderr_buffer.set_event(bell)  # type: ignore[arg-type]
+        return bell
+
     def clear(self) -> None:
         """A buffer that ran empty says nothing of the other one."""
 
