@@ -95,6 +95,8 @@ def parse(path: Path, args: tuple[str, ...] = ()) -> Script:
     for file in named:
         if file.is_absolute() or ".." in file.parts or not (path.parent / file).is_file():
             raise UsageError(f"{path}: its dlws-files line names {file}, which is not beside it")
+        if file.suffix == ".sh":
+            _refuse_line_ends(path.parent / file, (path.parent / file).read_bytes())
     needs, check = frozenset(said["needs"].split()), bool(said["check"])
     return Script(path, named, needs, check, said["command"].strip(), args)
 
@@ -109,21 +111,36 @@ def _interpreter(path: Path, content: bytes) -> tuple[str, ...]:
 
 def _refuse_foreign(path: Path, content: bytes) -> None:
     """What an editor of another system left would make the interpreter fail, or do half of it."""
-    head = b"\n".join(content.split(b"\n", _HEADER_LINES)[:_HEADER_LINES])
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         cure = sh("iconv", "-f", "UTF-16", "-t", "UTF-8", "-o", path.with_suffix(".utf8"), path)
         raise UsageError(f"{path} is in UTF-16", f"run: {cure}")
     if content.startswith(codecs.BOM_UTF8):
         cure = sh("sed", "-i", r"1s/^\xef\xbb\xbf//", path)
         raise UsageError(f"{path} begins with a byte order mark, not with #!", f"run: {cure}")
-    if b"\r\n" in head + b"\n":
-        cure = sh("sed", "-i", r"s/\r$//", path)
-        raise UsageError(f"{path} has the line ends of Windows (CRLF)", f"run: {cure}")
+    _refuse_line_ends(path, content)
     if not _interpreter_known(path, content):
         raise UsageError(
             f"{path} does not say what runs it: its first line is no #!...",
             "write, for one, #!/usr/bin/env bash there",
         )
+
+
+def _refuse_line_ends(path: Path, content: bytes) -> None:
+    """Wherever they are: a shell would begin, and fail in the middle. What has bytes of value 0
+    has data behind its script: there the first lines count."""
+    line, text = content.split(b"\n", 1)[0], content
+    if b"\0" in content:
+        text = b"\n".join(content.split(b"\n", _HEADER_LINES)[:_HEADER_LINES]) + b"\n"
+    if b"\r\n" in text:
+        number = text[: text.index(b"\r\n")].count(b"\n") + 1
+        cure = sh("sed", "-i", r"s/\r$//", path)
+        raise UsageError(
+            f"{path} has the line ends of Windows (CRLF), the first in line {number}",
+            f"run: {cure}",
+        )
+    if line.startswith(b"#!") and b"\r" in line:
+        cure = sh("sed", "-i", r"s/\r/\n/g", path)
+        raise UsageError(f"{path} has the line ends of an old Mac (CR)", f"run: {cure}")
 
 
 def _interpreter_known(path: Path, content: bytes) -> bool:

@@ -76,6 +76,13 @@ def _refuse_other(path: Path, data: bytes) -> None:
             f"{path} is a key for PuTTY, not for OpenSSH",
             f"run: {cure}, and set ssh.key: {made} in config.yaml",
         )
+    if not data.strip():
+        raise ValueError("it is empty")
+    if data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b" ", b"\t", b"\n", b"\r")):
+        raise UsageError(
+            f"{path} does not begin with -----BEGIN: an editor, or a copy, put something before it",
+            "copy the key anew as it is, byte by byte (scp)",
+        )
     if data.startswith(_PUBLIC):
         private = path.with_suffix("") if path.suffix == ".pub" else "the path of the private key"
         raise UsageError(f"{path} is a public key", f"set ssh.key: {private} in config.yaml")

@@ -52,6 +52,8 @@ def test_words(tmp_path: Path, name: str, text: str, words: tuple[str, ...]) -> 
 @pytest.mark.parametrize(("name", "content", "said", "cure"), [
     ("a b.sh", b"#!/bin/bash\r\necho hello\r\n", "line ends of Windows", "sed -i 's/\\r$//' "),
     ("job.sh", b"true\r\n", "line ends of Windows", "sed -i"),
+    ("job.sh", b"#!/bin/sh\n" + 40 * b"true\n" + b"rm x\r\n", "the first in line 42", "sed -i"),
+    ("job.sh", b"#!/bin/sh\rtrue\r", "line ends of an old Mac", r"sed -i 's/\r/\n/g' "),
     ("job.sh", b"\xef\xbb\xbf#!/bin/sh\n", "byte order mark", r"sed -i '1s/^\xef\xbb\xbf//' "),
     ("job.sh", "#!/bin/sh\n".encode("utf-16"), "UTF-16", "iconv -f UTF-16"),
     ("job", b"print 'hello';\n", "does not say what runs it", "#!/usr/bin/env bash"),
@@ -66,6 +68,17 @@ def test_what_would_fail_or_do_half_of_it_is_named(
     with pytest.raises(UsageError, match=said) as caught:
         parse(tmp_path / name)
     assert str(tmp_path / "") in str(caught.value) and cure in (caught.value.cure or "")
+
+
+def test_data_behind_a_script_is_not_judged(tmp_path: Path) -> None:
+    (tmp_path / "job.sh").write_bytes(b"#!/bin/sh\n" + 40 * b"true\n" + b"\0data\r\n")
+    assert parse(tmp_path / "job.sh").name == "job.sh"
+
+
+def test_what_a_script_sources_is_judged_like_it(tmp_path: Path) -> None:
+    (tmp_path / "lib.sh").write_bytes(b"a() { :; }\r\n")
+    with pytest.raises(UsageError, match=r"lib\.sh has the line ends of Windows"):
+        script(tmp_path, "# dlws-files: lib.sh\n")
 
 
 def test_the_cures_of_line_ends_and_marks_cure(tmp_path: Path) -> None:

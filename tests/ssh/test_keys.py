@@ -24,6 +24,9 @@ from tests.support.sshd import Server
 @pytest.mark.parametrize(("name", "content", "said", "cure"), [
     ("id.pub", b"ssh-ed25519 AAAAC3Nza me\n", "is a public key", "ssh.key: {place}/id in"),
     ("id", b"ecdsa-sha2-nistp256 AAAA me\n", "is a public key", "the path of the private key"),
+    ("id", b" \n", "cannot read this private key: it is empty", "ssh-keygen"),
+    ("id", "-----BEGIN OPENSSH".encode("utf-16"), "does not begin with -----BEGIN", "anew"),
+    ("id", b"\n-----BEGIN OPENSSH", "does not begin with -----BEGIN", "anew"),
     ("my key.ppk", b"PuTTY-User-Key-File-3: ssh-ed25519\n", "a key for PuTTY",
      "puttygen '{place}/my key.ppk' -O private-openssh -o '{place}/my key'"),
 ])  # fmt: skip
@@ -84,6 +87,7 @@ def test_a_key_of_a_kind_that_paramiko_lacks_is_named(
         raise UnknownKeyType(key_type=dict, key_bytes=b"")  # DSA; not every machine can make one
 
     (tmp_path / "key").touch(0o600)
+    (tmp_path / "key").write_text("one of another kind")
     monkeypatch.setattr(paramiko.PKey, "from_path", from_path)
     with pytest.raises(UsageError, match="keys of this kind cannot log in: dict"):
         Keys().load(tmp_path / "key")
