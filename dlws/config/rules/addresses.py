@@ -13,12 +13,13 @@ from dlws.config.problems import Path, dotted
 from dlws.config.reading.sources import Sources
 from dlws.config.rules.walk import at, texts
 
-# Keys of other machines: servers that nodes reach, and ways by which nodes are reached.
-_ELSEWHERE = (
-    *("dns_server/*", "ssh/jump_host/host", "mountpoints/*/server", "nfs_disk_mnt/*/ip"),
+# Keys of other machines: servers that nodes reach, and those that this machine alone does.
+_SERVERS = (
+    *("dns_server/*", "mountpoints/*/server", "nfs_disk_mnt/*/ip"),
     *("mysql_node", "mysql_host", "apt_mirror_url", "dockerregistry", "dockers/hub"),
-    *("kubernetes/image_repository", "kubernetes/network_manifest"),
+    "kubernetes/image_repository",
 )
+_OURS = ("ssh/jump_host/host", "kubernetes/network_manifest")
 _INNER = ("private-ip", "ib_ip")
 _OUTER = ("public-ip", "jump_host/host")
 
@@ -33,7 +34,7 @@ class Given:
     """The machine; empty where the key says whose it is."""
     ip: Address
     inner: bool = False
-    """Whether nodes of the cluster must reach each other there."""
+    """Whether nodes have to reach it."""
 
 
 def given(config: Config, sources: Sources) -> list[Given]:
@@ -46,8 +47,9 @@ def given(config: Config, sources: Sources) -> list[Given]:
     ]
     endpoint = ("kubernetes", "endpoint")
     found += _addresses(endpoint, dotted(endpoint), "", config.kubernetes.endpoint, True)
-    for path, text in at(config, _ELSEWHERE):
-        found += _addresses(path, dotted(path), "", text)
+    for keys, inner in ((_SERVERS, True), (_OURS, False)):
+        for path, text in at(config, keys):
+            found += _addresses(path, dotted(path), "", text, inner)
     return found
 
 

@@ -143,18 +143,18 @@ ADDRESSES = [
     (f"kubemarks: [bmc]\n{M1}, bmc: 10.1.0.7}}", "warning", "bmc of m1"),
     ("ssh: {jump_host: 10.1.0.7}", "warning", "ssh.jump_host.host"),
     ("ssh: {jump_host: {host: 10.1.0.7, user: a}}", "warning", "ssh.jump_host.host"),
-    ("dns_server: {onpremise: 10.1.0.7}", "warning", "dns_server.onpremise"),
+    ("dns_server: {onpremise: 10.1.0.7}", "error", "dns_server.onpremise"),
     ("kube-vip: 10.1.0.7", "error", "kubernetes.endpoint"),
     ("kubernetes: {endpoint: '10.1.0.7:6443'}", "error", "kubernetes.endpoint"),
-    ("mountpoints: {s: {server: 10.1.0.7}}", "warning", "mountpoints.s.server"),
-    ("mountpoints: {s: {type: glusterfs, server: 'x,10.1.0.7'}}", "warning",
+    ("mountpoints: {s: {server: 10.1.0.7}}", "error", "mountpoints.s.server"),
+    ("mountpoints: {s: {type: glusterfs, server: 'x,10.1.0.7'}}", "error",
      "mountpoints.s.server"),
-    ("nfs_disk_mnt: {s: {ip: 10.1.0.7}}", "warning", "nfs_disk_mnt.s.ip"),
-    ("mysql_node: 10.1.0.7", "warning", "mysql_node"),
-    ("apt_mirror_url: 'http://10.1.0.7:8080/debian'", "warning", "apt_mirror_url"),
-    ("dockerregistry: 10.1.0.7:5000/dlws/", "warning", "dockerregistry"),
-    ("dockers: {hub: 10.1.0.7:5000/dlws/}", "warning", "dockers.hub"),
-    ("kubernetes: {image_repository: 10.1.0.7:5000}", "warning", "kubernetes.image_repository"),
+    ("nfs_disk_mnt: {s: {ip: 10.1.0.7}}", "error", "nfs_disk_mnt.s.ip"),
+    ("mysql_node: 10.1.0.7", "error", "mysql_node"),
+    ("apt_mirror_url: 'http://10.1.0.7:8080/debian'", "error", "apt_mirror_url"),
+    ("dockerregistry: 10.1.0.7:5000/dlws/", "error", "dockerregistry"),
+    ("dockers: {hub: 10.1.0.7:5000/dlws/}", "error", "dockers.hub"),
+    ("kubernetes: {image_repository: 10.1.0.7:5000}", "error", "kubernetes.image_repository"),
     (f"kubernetes: {{network_manifest: 'https://10.1.0.7/x', network_manifest_sha256: {'a' * 64}}}",
      "warning", "kubernetes.network_manifest"),
 ]  # fmt: skip
@@ -203,10 +203,10 @@ def test_many_machines_are_one_problem() -> None:
 
 
 def test_one_address_that_nodes_need_makes_it_an_error() -> None:
-    text = "dns_server: {onpremise: 10.2.0.1}\npod_ip_range: 10.2.0.0/16\n"
+    text = "ssh: {jump_host: 10.2.0.1}\npod_ip_range: 10.2.0.0/16\n"
     machines = "machines: {m1: {role: infra, private-ip: 10.2.0.2}}"
-    assert_problem(text, "holds 10.2.0.1: dns_server.onpremise", line=2, level="warning")
-    words = "holds 10.2.0.2 and 1 more: private-ip of m1, dns_server.onpremise"
+    assert_problem(text, "holds 10.2.0.1: ssh.jump_host.host", line=2, level="warning")
+    words = "holds 10.2.0.2 and 1 more: private-ip of m1, ssh.jump_host.host"
     assert_problem(text + machines, words, line=2)
 
 
