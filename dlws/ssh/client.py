@@ -24,7 +24,7 @@ from dlws.ssh.agent import agent_at
 from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
-from dlws.ssh.keys import KeyLocked, Keys, public
+from dlws.ssh.keys import KeyLocked, Keys, both, public
 from dlws.ssh.streams import OutputReader, StdinWriter, start
 from dlws.ssh.transport import Transport, Wakeup, close
 
@@ -342,7 +342,7 @@ class Ssh:
             return []
         passed = [UsageError] if file != self.target.key else [KeyLocked] if self._agent else []
         with contextlib.suppress(*passed):
-            return [self._keys.load(file)]
+            return both(self._keys.load(file))
         return []
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from dlws.core.limits import ANSWER_SECONDS, HELD_SECONDS
 from dlws.core.program import PROGRAM
 from dlws.ssh.algorithms import chosen, nothing_common, offer
 from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, pin, written
+from dlws.ssh.keys import expiry
 from dlws.ssh.transport import HearingPacketizer, Transport, close
 
 if TYPE_CHECKING:
@@ -184,11 +185,18 @@ _HANDSHAKE_CURE = "is it an SSH server, and is it overloaded? ssh.banner_timeout
 
 
 def _login_refused(target: Target) -> LoginRefused:
-    words = f"{target.address} does not let {target.user} in"
-    if target.machine:
-        return LoginRefused(words, f"run: {PROGRAM} sshkey install")
-    cure = "give jump_host a key or password of its own in config.yaml: those of nodes stay here"
-    return JumpHostRefused(words, cure)
+    words, cure = (
+        f"{target.address} does not let {target.user} in",
+        f"run: {PROGRAM} sshkey install",
+    )
+    if not target.machine:
+        cure = (
+            "give jump_host a key or password of its own in config.yaml: those of nodes stay here"
+        )
+    if target.key and (ended := expiry(target.key)):
+        words += f": the certificate of {target.key} ended on {ended}"
+        cure = f"have {target.key}.pub signed anew by its authority"
+    return (LoginRefused if target.machine else JumpHostRefused)(words, cure)
 
 
 _LEGACY_CURE = (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import io
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko.pkey import UnknownKeyType
 
 from dlws.core.errors import UsageError
@@ -93,6 +96,29 @@ def public(path: Path) -> bytes:
     with contextlib.suppress(OSError, ValueError, IndexError):
         return base64.b64decode(path.with_name(f"{path.name}.pub").read_text().split()[1])
     return b""
+
+
+def both(key: paramiko.PKey) -> list[paramiko.PKey]:
+    """A key with its certificate, and as it is: like ssh, for a machine that takes one of them."""
+    if key.public_blob is None:
+        return [key]
+    plain = copy.copy(key)
+    plain.public_blob = None
+    return [key, plain]
+
+
+def expiry(path: Path) -> str:
+    """When the certificate beside a private key ended; nothing of one that counts, or of none."""
+    from cryptography.hazmat.primitives.serialization import (
+        SSHCertificate,
+        load_ssh_public_identity,
+    )
+
+    with contextlib.suppress(OSError, ValueError, UnsupportedAlgorithm):
+        found = load_ssh_public_identity(path.with_name(f"{path.name}-cert.pub").read_bytes())
+        if isinstance(found, SSHCertificate) and found.valid_before < time.time():
+            return time.strftime("%Y-%m-%d", time.gmtime(found.valid_before))
+    return ""
 
 
 def _parsed_key(data: bytes, path: Path) -> paramiko.PKey:

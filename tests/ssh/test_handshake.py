@@ -143,6 +143,19 @@ def test_a_user_certificate_beside_the_key_lets_in(tmp_path: Path) -> None:
         assert server.connect(key=tmp_path / "certified").run("echo in").text == "in"
 
 
+def test_a_certificate_that_has_ended_keeps_no_key_out_and_is_named(tmp_path: Path) -> None:
+    write_key(tmp_path / "ca")
+    with serving(tmp_path, addresses=ADDRESSES[:1]) as server:
+        write_key(tmp_path / "other")
+        sign = ["ssh-keygen", "-q", "-s", "ca", "-I", "who", "-V", "20200101:20200102"]
+        for name in (server.key.name, "other"):
+            subprocess.run([*sign, f"{name}.pub"], cwd=tmp_path, check=True)
+        assert server.connect().run("echo in").text == "in"
+        with pytest.raises(LoginRefused, match=r"other ended on 2020-01-0[12]") as caught:
+            server.connect(key=tmp_path / "other").run("true")
+        assert "signed anew" in caught.value.cure
+
+
 def test_algorithms_of_ssh_config_are_kept_to(tmp_path: Path) -> None:
     with serving(tmp_path, more="Ciphers aes128-cbc\n", addresses=ADDRESSES[:1]) as odd:
         allowed = (("ciphers", "+aes128-cbc"), ("kex", "ecdh-sha2-nistp256"))
