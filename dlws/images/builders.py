@@ -13,7 +13,7 @@ from dlws.core.errors import DeployError
 from dlws.core.limits import Bounds
 from dlws.images import archive, commands, stage
 from dlws.images.commands import Job
-from dlws.images.engine import Engine, formats, quoted
+from dlws.images.engine import Engine, formats, quoted, room
 from dlws.shell.quoting import script, sh
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ class OnNode:
         if not done.ok:
             raise DeployError(
                 f"building {job.reference} on {self.node.name} failed "
-                f"(exit status {done.code}):\n{quoted(done)}"
+                f"(exit status {done.code}):\n{quoted(done)}",
+                room(done, self.node.name),
             )
 
     def _fetch(self, reference: str, tar: Path) -> None:

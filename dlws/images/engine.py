@@ -20,6 +20,7 @@ from dlws.core.program import PROGRAM
 from dlws.images import commands, names
 from dlws.nodes.credentials import USER, credentials
 from dlws.shell.quoting import sh
+from dlws.shell.registrywords import disk_is_full, explained, refused
 
 if TYPE_CHECKING:
     from dlws.core.connection import Echo, Stdin
@@ -30,6 +31,7 @@ INSTALL = "apt-get install --no-install-recommends docker.io"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 _QUOTED = 12
 _SETTINGS = "config.json"
+_ASK_A_REGISTRY = {"push", "manifest"}
 _PATIENCE = 20
 """Seconds in which a registry has to say what it has."""
 
@@ -58,7 +60,11 @@ class Engine:
         buildkit = words[0] == "buildx"
         result = Local().run(self.line(*words, buildkit=buildkit), stdin=stdin, echo=echo)
         if not result.ok:
-            raise DeployError(f"{doing} failed (exit status {result.code}):\n{quoted(result)}")
+            asks = words[0] in _ASK_A_REGISTRY
+            cure = explained(result.complaint).cure if asks else room(result, "this machine")
+            raise DeployError(
+                f"{doing} failed (exit status {result.code}):\n{quoted(result)}", cure
+            )
         return result
 
     @cached_property
@@ -99,7 +105,8 @@ class Engine:
         if commands.missing(result.complaint):
             return set()
         raise DeployError(
-            f"the registry does not say whether it has {reference}: {result.last_words}"
+            f"the registry does not say whether it has {reference}: {result.last_words}",
+            explained(result.complaint).cure,
         )
 
     @cached_property
@@ -113,6 +120,13 @@ class Engine:
         """The proxies of this machine's environment."""
         wanted = (*commands.PROXIES, *(name.upper() for name in commands.PROXIES))
         return [name for name in wanted if os.environ.get(name)]
+
+
+def room(result: Result, where: str) -> str:
+    """What helps where a disk is full, by what docker says; empty for other troubles."""
+    if not disk_is_full(result.complaint):
+        return ""
+    return f"make room where {where} keeps its images: docker system df, docker image prune"
 
 
 def quoted(result: Result) -> str:
@@ -175,10 +189,14 @@ def login(engine: Engine, registry: str, known: Credential) -> None:
     where = [] if registry == names.DOCKER_HUB else [registry]
     words = ("login", f"--username={known.user}", "--password-stdin", *where)
     result = Local().run(engine.line(*words), stdin=known.password.encode())
-    if not result.ok:
-        raise DeployError(
-            f"{registry} does not let {known.user} in: {result.last_words}",
-            f"run: {PROGRAM} registry start"
-            if known.user == USER
-            else f"correct registry_credential.{registry} in config.yaml",
-        )
+    if result.ok:
+        return
+    reason = explained(result.complaint)
+    if reason.words and not refused(reason):
+        raise DeployError(f"{registry}: {reason.words}: {result.last_words}", reason.cure)
+    raise DeployError(
+        f"{registry} does not let {known.user} in: {result.last_words}",
+        f"run: {PROGRAM} registry start"
+        if known.user == USER
+        else f"correct registry_credential.{registry} in config.yaml",
+    )

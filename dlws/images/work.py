@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import tempfile
 import threading
@@ -76,11 +77,11 @@ def make(
     named = [names.reference(config, one.name) for one in chosen]
     with (
         _ending(),
-        tempfile.TemporaryDirectory(prefix="dlws-images-") as place,
+        _scratch() as place,
         engine.private(cluster, named if push else (), entry) as docker,
     ):
         _ = docker.architecture  # says now where there is no engine
-        survey = Survey(cluster, Path(place), names.chosen(config, archtype))
+        survey = Survey(cluster, place, names.chosen(config, archtype))
         _work(Work(cluster, docker, push, fresh), survey, chosen, archtype == names.ALL)
 
 
@@ -158,6 +159,22 @@ def _ending() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A directory for copies of contexts, gone afterwards. Where its disk is full, the error says
+    so: the system's names the file that was copied."""
+    with tempfile.TemporaryDirectory(prefix="dlws-images-") as place:
+        try:
+            yield Path(place)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise DeployError(
+                f"contexts of images do not fit into {Path(place).parent}: {error.strerror}",
+                "make room there, or set TMPDIR to a directory on another disk",
+            ) from error
 
 
 def _progress(work: Work, total: int) -> str:

@@ -10,9 +10,9 @@ from dlws.core.resources import template
 from dlws.core.text import split_lines
 from dlws.nodes.credentials import Credential, credentials
 from dlws.registry.credentials import docker_config, server_of, wanted_images
-from dlws.registry.reasons import explained
 from dlws.runs.plan import Planned
 from dlws.shell.quoting import script, sh
+from dlws.shell.registrywords import explained
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster

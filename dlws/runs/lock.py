@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 SHARED = {"execonall", "doonall"}
 """Commands of a person's own may run beside each other; an installation runs alone."""
+_APART = {"docker": ("docker.lock", "another run works on this cluster's images")}
+"""Commands that work on this machine alone, however long: the lock that they hold in place of the
+cluster's, so that one of them is not resumed while it runs, and how a refusal begins."""
 
 
 class Lock(Protocol):
@@ -49,9 +52,11 @@ class Held:
 
 
 def take(deploy: Path, options: Options, deadline: float) -> Held:
-    """Take the cluster's lock; raises Refused if another run still holds it at `deadline`."""
+    """Take the lock that this command needs, the cluster's for most; raises Refused if another run
+    still holds it at `deadline`."""
     private_directory(deploy)
-    handle = os.open(deploy / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    name, other = _APART.get(options.command, ("lock", "another run changes this cluster"))
+    handle = os.open(deploy / name, os.O_RDWR | os.O_CREAT, 0o600)
     kind = fcntl.LOCK_SH if options.command in SHARED else fcntl.LOCK_EX
     while True:
         try:
@@ -62,7 +67,7 @@ def take(deploy: Path, options: Options, deadline: float) -> Held:
                 holder = _holder(handle)
                 os.close(handle)
                 raise Refused(
-                    f"another run changes this cluster: {holder}",
+                    f"{other}: {holder}",
                     "wait for it with --lock-wait SECONDS before the command",
                 ) from None
             time.sleep(0.2)

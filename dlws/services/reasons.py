@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlws.core.program import PROGRAM
 from dlws.services.kinds import built_in
+from dlws.shell.registrywords import explained
 
 if TYPE_CHECKING:
     from dlws.kubernetes.objects import Objects
@@ -18,6 +20,7 @@ _WRONG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerErr
           "PreCreateHookError", "PostStartHookError"}  # fmt: skip
 _LINES = 5
 Ask = Literal["", "log", "events"]
+_LABELS = re.compile(r"selector|affinity")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,19 @@ class Trouble:
     previous: bool = False
     says: str = ""
     """What was answered."""
+    about: Literal["", "image", "node"] = ""
+
+    @property
+    def cure(self) -> str:
+        """What helps, where that can be said."""
+        if self.about == "image":
+            return explained(self.says).cure
+        if self.about == "node" and _LABELS.search(self.says):
+            return (
+                "give a machine that label (kubelabels in config.yaml, or its own keys), then run: "
+                f"{PROGRAM} kubernetes labelservice; {PROGRAM} labelworker"
+            )
+        return "free what it asks for, uncordon a node, or add one" if self.about == "node" else ""
 
     def text(self) -> str:
         if self.ask == "log" and self.says:
@@ -56,9 +72,9 @@ def _unscheduled(pod: Mapping[str, Any], head: str) -> Iterator[Trouble]:
             continue
         says = one.get("message", "")
         wants = _selector(pod.get("spec") or {})
-        hint = f"; it wants {wants}" if wants and re.search(r"selector|affinity", says) else ""
-        name = pod["metadata"]["name"]
-        yield Trouble(name, f"{head}: no node fits", says=f"{says.rstrip('.')}{hint}")
+        hint = f"; it wants {wants}" if wants and _LABELS.search(says) else ""
+        name, told = pod["metadata"]["name"], f"{says.rstrip('.')}{hint}"
+        yield Trouble(name, f"{head}: no node fits", says=told, about="node")
 
 
 def _selector(spec: Mapping[str, Any]) -> str:
@@ -98,7 +114,7 @@ def _container(
         words = f"{head}: image {images.get(name, '')} cannot be pulled"
         # "Back-off pulling image" is not what the registry said: an event has kept that.
         ask: Ask = "events" if reason == "ImagePullBackOff" else ""
-        yield Trouble(pod, words, ask, name, says="" if ask else says)
+        yield Trouble(pod, words, ask, name, says="" if ask else says, about="image")
     elif reason in _WRONG:
         yield Trouble(pod, f"{head}: container {name} cannot be started", "", name, says=says)
     elif ended and ended.get("exitCode") and not status.get("ready"):

@@ -155,7 +155,8 @@ class Waiting:
         pods.sort(key=_age, reverse=True)  # the newest says most: older ones are to go
         for pod in pods:
             if found := self._troubles.get(pod["metadata"]["uid"]):
-                return f"{words}; {found.text()}"
+                cure = f"\ncure: {found.cure}" if found.cure else ""
+                return f"{words}; {found.text()}{cure}"
         for pod in pods:
             if found := reasons.unready(pod):
                 return (

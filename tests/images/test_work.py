@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import re
 import signal
 import subprocess
@@ -18,8 +20,10 @@ from dlws.images import builders, listing, work
 from dlws.images.builders import OnNode
 from dlws.runs.options import Options
 from dlws.session import Session
+from tests.support import dockers
 from tests.support.dockers import PASSWORD, USER, Docker, engine
 from tests.support.program import DEPLOY
+from tests.support.sshd import free_port
 from tests.support.waiting import wait_for, wait_until
 
 CONFIG = """cluster_name: {cluster}
@@ -53,13 +57,18 @@ class Site:
 
     def push(self, *words: str, **options: Any) -> str:
         """Push images; what was said of it."""
-        session = self.session(**options)
+        session = self.session(**{"command": "docker", **options})
         try:
             work.make(session.cluster, words, options.get("archtype"), push=True)
         finally:
             session.finish("ok")
             session.close()
         return self.said()
+
+    def typed(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A command line as a person types it."""
+        line = [*DEPLOY, "--dir", str(self.directory), *words]
+        return subprocess.run(line, capture_output=True, text=True, check=False)
 
     def name(self, image: str) -> str:
         return f"site/{self.cluster}_{image}"
@@ -147,15 +156,19 @@ def test_what_cannot_be_built_keeps_no_other_from_it(site: Site) -> None:
     assert site.docker.files(site.name("good"), "1")
 
 
-def test_while_another_run_changes_the_cluster_nothing_is_built(site: Site) -> None:
+def test_images_are_made_while_another_run_changes_the_cluster(site: Site) -> None:
+    """And none while another run makes some: what it does is not done twice at a time."""
     site.write("toy", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
-    other = site.session()
+    up, other = site.session(command="up"), site.session(command="docker")
+    up.run.begin()
     other.run.begin()
-    with pytest.raises(Refused, match="another run changes this cluster"):
+    with pytest.raises(Refused, match="another run works on this cluster's images: docker by"):
         site.push("toy")
     other.finish("ok")
     other.close()
-    assert "built" in site.push("toy")
+    assert "changed: pushed" in site.push("toy")
+    up.finish("ok")
+    up.close()
 
 
 def test_a_sites_files_lie_over_ours(site: Site) -> None:
@@ -185,7 +198,15 @@ def test_a_list_of_the_images_of_all_architectures(
     site.push("many", archtype="all")
     found = site.docker.manifest(site.name("many"), "1")["manifests"]
     assert sorted(one["platform"]["architecture"] for one in found) == ["amd64", "arm64"]
-    assert list(site.docker.files(site.name("many"), "1-arm64")) == ["Dockerfile-arm64"]
+    for one in found:  # as a node of that architecture reads it: by the digest in the list
+        manifest = site.docker.manifest(site.name("many"), one["digest"])
+        config = site.docker.get(f"{site.name('many')}/blobs/{manifest['config']['digest']}")
+        assert json.loads(config)["architecture"] == one["platform"]["architecture"]
+    files = {
+        one["platform"]["architecture"]: [*site.docker.files(site.name("many"), one["digest"])]
+        for one in found
+    }
+    assert files == {"amd64": ["Dockerfile"], "arm64": ["Dockerfile-arm64"]}
     before = site.docker.writes()
     assert "nothing to do" in site.push("many", archtype="all")
     assert site.docker.writes() == before
@@ -253,3 +274,50 @@ def test_a_wrong_password_names_the_key(site: Site) -> None:
     with pytest.raises(DeployError, match=f"does not let {USER} in") as caught:
         site.push("toy")
     assert f"registry_credential.{site.docker.registry}" in caught.value.cure
+
+
+def test_a_registry_whose_disk_is_full_is_told_with_what_helps(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "registry").mkdir()
+    site.write("large", Dockerfile="FROM scratch\nCOPY content /\n")
+    content = tmp_path / "templates/images/large/content"
+    content.write_bytes(random.Random(1).randbytes(2**21))
+    with (
+        dockers.disk(tmp_path / "registry/data", "1m"),
+        dockers.registry(tmp_path / "registry") as full,
+    ):
+        config = site.directory / "config.yaml"
+        config.write_text(config.read_text().replace(site.docker.registry, full))
+        done = site.typed("docker", "push", "large")
+    assert done.returncode == 1
+    assert f"pushing {full}/site/" in done.stderr and "registry gc" in done.stderr
+
+
+def test_a_disk_that_is_full_while_images_are_built_is_told_with_what_helps(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.write("large", Dockerfile="FROM scratch\nCOPY content /\n")
+    (tmp_path / "templates/images/large/content").write_bytes(bytes(2**23))
+    with engine(size="4m") as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        done = site.typed("docker", "build", "large")
+    assert done.returncode == 1
+    assert "no space left on device" in done.stderr and "docker system df" in done.stderr
+    assert list((site.directory / "tmp").iterdir()) == []
+
+
+def test_a_disk_without_room_for_a_context_is_named(site: Site, tmp_path: Path) -> None:
+    site.write("large", Dockerfile="FROM scratch\nCOPY content /\n")
+    (tmp_path / "templates/images/large/content").write_bytes(bytes(2**21))
+    with dockers.disk(tmp_path / "tmp", "1m"):
+        done = site.typed("docker", "build", "large")
+    assert done.returncode == 1
+    assert f"do not fit into {tmp_path}/tmp" in done.stderr and "TMPDIR" in done.stderr
+
+
+def test_a_registry_that_is_down_is_told_as_such(site: Site) -> None:
+    site.write("toy", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    config = site.directory / "config.yaml"
+    config.write_text(config.read_text().replace(site.docker.registry, f"127.0.0.1:{free_port()}"))
+    done = site.typed("docker", "push", "toy")
+    assert done.returncode == 1
+    assert "the registry does not answer" in done.stderr and "registry status" in done.stderr

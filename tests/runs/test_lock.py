@@ -69,6 +69,7 @@ def test_it_is_waited_for_until_the_deadline(deploy: Path) -> None:
 @pytest.mark.parametrize(("first", "second", "beside"), [
     ("execonall", "doonall", True), ("doonall", "execonall", True),
     ("execonall", "up", False), ("up", "execonall", False), ("up", "up", False),
+    ("docker", "up", True), ("up", "docker", True), ("docker", "docker", False),
 ])  # fmt: skip
 def test_which_runs_go_beside_each_other(
     deploy: Path, first: str, second: str, beside: bool

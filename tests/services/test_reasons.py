@@ -61,6 +61,21 @@ def test_what_keeps_a_pod_from_coming_up(
 
 
 @pytest.mark.parametrize(
+    ("seen", "cure"),
+    [
+        (container(waiting("ErrImagePull", REFUSED)), "registry mirror IMAGE"),
+        (container(waiting("ErrImagePull", "dial tcp: connection refused")), "registry status"),
+        (pod(conditions=[UNSCHEDULED]), "kubernetes labelservice"),
+        (pod(conditions=[{**UNSCHEDULED, "message": "3 Insufficient cpu."}]), "uncordon a node"),
+        (CRASHED, ""),
+    ],
+)
+def test_what_helps(seen: dict[str, Any], cure: str) -> None:
+    found = trouble(seen)
+    assert found and (cure in found.cure if cure else not found.cure)
+
+
+@pytest.mark.parametrize(
     "seen",
     [
         container({"running": {}}),

@@ -50,7 +50,7 @@ def test_the_registrys_words_are_told_at_once_and_at_the_end(
     site.kube.lists[PODS] = [pod(f"web-1-{n}", "web-1", str(n), state=said) for n in range(2)]
     told = refused(site)
     sentence = "pod web-1-0 on worker01: image example/web:1 cannot be pulled: manifest unknown"
-    assert f"Deployment default/web: 0 of 1 pods ready; {sentence}" in told
+    assert f"Deployment default/web: 0 of 1 pods ready; {sentence}\n    cure: " in told
     shown = capsys.readouterr().err
     assert shown.count("cannot be pulled") == 1, "once for all pods of a service"
 

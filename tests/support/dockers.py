@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,17 @@ def _running(line: list[str], place: Path, ready: Callable[[], bool]) -> Iterato
             process.wait()
 
 
+@contextmanager
+def disk(place: Path, size: str) -> Iterator[None]:
+    """A disk of its own for a directory, in memory."""
+    place.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
 def _answers(port: int) -> bool:
     try:
         urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close()
@@ -119,15 +130,18 @@ def _answers(port: int) -> bool:
 
 
 @contextmanager
-def engine(*options: str) -> Iterator[str]:
-    """A new engine without networks of its own, by its address; no trace of it is left."""
+def engine(*options: str, size: str = "") -> Iterator[str]:
+    """A new engine without networks of its own, by its address; no trace of it is left.
+
+    `size` is that of the disk on which it keeps its images."""
     # Short, for the path of its socket.
     place = Path(tempfile.mkdtemp(prefix="dlws-docker-", dir="/tmp"))
+    room = disk(place / "data", size) if size else nullcontext()
     line = [program("dockerd"), f"--data-root={place}/data", f"--exec-root={place}/exec",
             f"--host=unix://{place}/sock", f"--pidfile={place}/pid", "--bridge=none",
             "--iptables=false", "--ip6tables=false", *options]  # fmt: skip
     try:
-        with _running(line, place / "engine.log", (place / "sock").exists):
+        with room, _running(line, place / "engine.log", (place / "sock").exists):
             yield f"unix://{place}/sock"
     finally:
         _unmount(place)
@@ -135,10 +149,9 @@ def engine(*options: str) -> Iterator[str]:
 
 
 @contextmanager
-def serving() -> Iterator[Docker]:
-    """A new engine, and a new registry that lets USER in."""
-    server, _ = program("docker-registry"), program("dockerd")
-    place, port = Path(tempfile.mkdtemp(prefix="dlws-registry-")), free_port()
+def registry(place: Path) -> Iterator[str]:
+    """A registry that lets USER in and keeps what it has in `place`/data; its HOST:PORT."""
+    server, port = program("docker-registry"), free_port()
     secret = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
     (place / "users").write_text(f"{USER}:{secret}\n")
     settings = {
@@ -149,9 +162,18 @@ def serving() -> Iterator[Docker]:
     }
     (place / "registry.yml").write_text(json.dumps(settings))
     line = [server, "serve", str(place / "registry.yml")]
+    with _running(line, place / "log", lambda: _answers(port)):
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def serving() -> Iterator[Docker]:
+    """A new engine, and a new registry that lets USER in."""
+    program("dockerd")
+    place = Path(tempfile.mkdtemp(prefix="dlws-registry-"))
     try:
-        with _running(line, place / "log", lambda: _answers(port)), engine() as host:
-            yield Docker(host, f"127.0.0.1:{port}", place / "log")
+        with registry(place) as name, engine() as host:
+            yield Docker(host, name, place / "log")
     finally:
         shutil.rmtree(place)
 

@@ -61,3 +61,13 @@ def explained(said: str) -> Reason:
         if pattern.search(said):
             return reason._replace(cure=reason.cure.format(program=PROGRAM))
     return Reason("", f"see what the registry says: {PROGRAM} registry status")
+
+
+def refused(reason: Reason) -> bool:
+    """Whether the registry did not like who asked."""
+    return reason.words == _LOGIN.words
+
+
+def disk_is_full(said: str) -> bool:
+    """Whether a tool says that a disk has no room left."""
+    return explained(said).words == _FULL.words

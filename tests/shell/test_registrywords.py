@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlws.registry.reasons import explained
+from dlws.shell.registrywords import explained
 
 CTR = 'ctr: failed to resolve reference "h:1/x:1": '
 
