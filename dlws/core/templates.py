@@ -46,7 +46,9 @@ def _yaml(value: Any) -> str:
 
     # Quoted plainly, a text of several lines would be one of several lines, without indentation.
     style = '"' if isinstance(value, str) and len(value.splitlines()) > 1 else None
-    made = yaml.safe_dump([value], default_flow_style=True, default_style=style, width=1 << 24)
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    layout = {"default_flow_style": True, "default_style": style, "width": 1 << 24}
+    made = yaml.dump([value], Dumper=dumper, **layout)
     return made.removesuffix("\n")[1:-1]
 
 

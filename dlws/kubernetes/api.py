@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 from dlws.core.errors import DeployError
 from dlws.core.limits import API_BYTES, EVENT_BYTES
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Patch = list[dict[str, Any]]
+_NODES = "/api/v1/nodes"
+_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 _TIMEOUT = 15
 _AT_A_TIME = 16
 _PIECE = 1024 * 1024
@@ -89,46 +92,31 @@ class ApiRefused(DeployError):
 
 
 class Api:
-    """The few calls that this tool makes."""
-
-    _core: Any
+    """The few calls that this tool makes, as raw JSON: the client's models refuse objects of
+    releases whose fields they do not know, and take a second of processor time to load."""
 
     def __init__(self, client: Any, server: str) -> None:
-        from kubernetes.client import CoreV1Api
-
-        self._client, self._core = client, CoreV1Api(client)
-        self._server = server
+        self._client, self._server = client, server
 
     def nodes(self) -> dict[str, KubeNode]:
-        answer = self._call(self._core.list_node, _preload_content=False, _request_timeout=_TIMEOUT)
-        items = self.document(self.read(answer)).get("items")
+        items = self.document(self.read(self.open("GET", _NODES))).get("items")
         found = map(KubeNode.of, items if isinstance(items, list) else [items])
         return {live.name: live for live in found}
 
     def patch(self, patches: Mapping[str, Patch]) -> None:
         """Change nodes: one JSON patch each, several at a time."""
-
-        def apply(name: str) -> None:
-            self._call(
-                self._core.patch_node,
-                name,
-                patches[name],
-                _preload_content=False,
-                _request_timeout=_TIMEOUT,
-            )
-
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            list(pool.map(apply, patches))
+            places = [f"{_NODES}/{quote(name, safe='')}" for name in patches]
+            list(pool.map(self._patch, places, patches.values()))
+
+    def _patch(self, path: str, patch: Patch) -> None:
+        body = json.dumps(patch).encode()
+        self.read(self.open("PATCH", path, body, "application/json-patch+json"))
 
     def signing_requests(self, signer: str) -> list[dict[str, Any]]:
         """The requests for certificates that are for one signer."""
-        answer = self._call(
-            self._certificates.list_certificate_signing_request,
-            field_selector=f"spec.signerName={signer}",
-            _preload_content=False,
-            _request_timeout=_TIMEOUT,
-        )
-        return self.items(self.document(self.read(answer)))
+        asked = f"{_REQUESTS}?fieldSelector={quote(f'spec.signerName={signer}', safe='')}"
+        return self.items(self.document(self.read(self.open("GET", asked))))
 
     def approve(self, request: Mapping[str, Any]) -> None:
         """Let a certificate be made; refused where the request has changed since it was read."""
@@ -139,30 +127,12 @@ class Api:
             {**version, "value": about["resourceVersion"]},
             {"op": "add", "path": "/status/conditions", "value": [words]},
         ]
-        self._call(
-            self._certificates.patch_certificate_signing_request_approval,
-            about["name"],
-            patch,
-            _preload_content=False,
-            _request_timeout=_TIMEOUT,
-        )
-
-    @property
-    def _certificates(self) -> Any:
-        from kubernetes.client import CertificatesV1Api
-
-        return CertificatesV1Api(self._client)
+        self._patch(f"{_REQUESTS}/{quote(about['name'], safe='')}/approval", patch)
 
     def watch(self, seconds: float) -> Iterator[KubeNode]:
         """Nodes as they are, and again whenever one changes, for so many seconds."""
-        # As raw JSON: the client's models refuse nodes of releases whose fields they do not know.
-        answer = self._call(
-            self._core.list_node,
-            watch=True,
-            timeout_seconds=max(1, round(seconds)),
-            _preload_content=False,
-            _request_timeout=seconds + 5,
-        )
+        path = f"{_NODES}?watch=true&timeoutSeconds={max(1, round(seconds))}"
+        answer = self.open("GET", path, seconds=seconds + 5)
         try:
             for line in self.lines(answer):
                 event = self.document(line)

@@ -14,6 +14,7 @@ _TABLE: dict[str, dict[int, str]] = {
         22: "kubeadm.k8s.io/v1beta3",
         31: "kubeadm.k8s.io/v1beta4",
     },
+    "api_services": {18: "put", 21: "apply"},
     "control_plane_taints": {18: _MASTER, 24: f"{_MASTER} {_CONTROL_PLANE}", 25: _CONTROL_PLANE},
     "drain_emptydir": {18: "--delete-local-data", 20: "--delete-emptydir-data"},
     "etcd_joins_as": {18: "member", 29: "learner"},

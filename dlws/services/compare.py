@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 Fields = Mapping[str, Any]
 UNRECORDED = "APIService"
-"""The kind whose fields have no record, and which API servers of 1.20 cannot apply: they panic."""
+"""The kind of which API servers before 1.21 keep no record, and which they cannot apply: they
+panic."""
 _NAMES = ("apiVersion", "kind")
 _RECORDS = ("managedFields", "resourceVersion", "generation")
 
@@ -51,7 +52,7 @@ def as_wanted(wanted: Object, live: Mapping[str, Any] | None) -> bool:
     metadata = {k: v for k, v in body["metadata"].items() if k not in ("name", "namespace")}
     mine = fields(live)
     body["metadata"] = metadata
-    if wanted.key.kind == UNRECORDED:
+    if mine is None and wanted.key.kind == UNRECORDED:
         return within(body, live)
     return mine is not None and owned(body, mine) and same_numbers(body, live)
 

@@ -8,8 +8,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple
 
+from dlws.config.reading.source import Bounded
 from dlws.core.errors import UsageError
 from dlws.services.kinds import Kind, Kinds, rank
 
@@ -21,6 +23,9 @@ ANSWERS = "dlws.io/answers"
 MASK = "(secret)"
 _LARGEST = 500_000
 """Values of an object, with its aliases written out: etcd keeps none of more than 1.5 MiB."""
+
+_DEEPEST = 200
+"""Levels of an object: definitions of kinds have many."""
 
 
 class Key(NamedTuple):
@@ -66,17 +71,18 @@ class Object:
         return str(self.body["metadata"]["annotations"][HASH])
 
 
-def _loader(text: str) -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
+@cache
+def _loader() -> type[Bounded]:
+    class Loader(Bounded):
         """Leaves dates as the texts that they are in JSON."""
+
+        deepest = _DEEPEST
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith(":timestamp")]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        for first, pairs in Bounded.yaml_implicit_resolvers.items()
     }
-    return Loader(text)
+    return Loader
 
 
 def documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
@@ -96,7 +102,7 @@ def documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
 
 
 def _documents(text: str, source: str) -> Iterator[tuple[Json, str]]:
-    loader = _loader(text)
+    loader = _loader()(text)
     try:
         while loader.check_node():
             node = loader.get_node()

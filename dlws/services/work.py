@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.program import PROGRAM
 from dlws.kubernetes.api import ApiRefused
+from dlws.kubernetes.versions import feature
 from dlws.runs import plan
 from dlws.services import folder
 from dlws.services.compare import UNRECORDED, content, is_ours
@@ -81,14 +82,20 @@ class Work:
         # What is there and not ours is not taken over unasked.
         force = self.run.options.force or (live is not None and is_ours(live, service))
         try:
-            send = self.api.put if wanted.key.kind == UNRECORDED else self.api.apply
-            made = send(wanted.path, wanted.body, force)
+            made = self._send(wanted.key.kind)(wanted.path, wanted.body, force)
         except ApiRefused as error:
             raise _explained(error, service, wanted) from error
         self.survey.live[wanted.key] = made
         if live is None or content(live) != content(made):
             verb = "created" if live is None else "configured"
             self.console.changed(f"{service}: {verb} {wanted.key}")
+
+    def _send(self, kind: str) -> Callable[[str, Mapping[str, Any], bool], dict[str, Any]]:
+        """What sends an object of a kind: server-side apply, where the API server can do that."""
+        version = self.cluster.config.kubernetes.version
+        if kind == UNRECORDED and feature("api_services", version) == "put":
+            return self.api.put
+        return self.api.apply
 
     def delete(self, service: str, one: Ref) -> None:
         """Delete an object of ours, and none that has taken its name since."""

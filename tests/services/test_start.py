@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from dlws.core.errors import DeployError, Refused
+from dlws.kubernetes import objects
 from dlws.runs.plan import Plan
 from dlws.services.manifests import SERVICE
 from dlws.services.start import start
+from tests.support.examples import cluster_of, filled_in
 from tests.support.fakes import CONFIG
+from tests.support.kubeobjects import FakeKube
 from tests.support.sites import MAP, WEB, Site
 
 INVENTORY = "/api/v1/namespaces/kube-system/configmaps/dlws-service-shop"
@@ -154,6 +159,26 @@ def test_an_api_service_is_made_without_apply(site: Site) -> None:
     assert site.kube.mutations == [("PATCH", f"{API}/v1.shop.example")]
 
 
+def test_from_1_21_on_an_api_service_is_applied_like_all_else(site: Site) -> None:
+    """So its record tells what somebody else has changed; one of before is taken over."""
+    only = "waits: {APIService/v1.shop.example: none}\n"
+    site.write("shop", service__yaml=only, a__yaml=SERVED)
+    start(site.cluster(), [], 5)
+    site.kube.applies_all, site.kube.asked = True, []
+    newer = CONFIG.replace("1.20.2", "1.21.0")
+    assert newer != CONFIG
+    start(site.make(newer).cluster, [], 5)
+    assert site.kube.mutations == [], "it is as wanted, whatever its record"
+    site.write("shop", a__yaml=SERVED.replace("versionPriority: 10", "versionPriority: 11"))
+    start(site.make(newer).cluster, [], 5)
+    assert site.kube.mutations == [("PATCH", f"{API}/v1.shop.example")]
+    (entry,) = site.kube.objects[f"{API}/v1.shop.example"]["metadata"]["managedFields"]
+    del entry["fieldsV1"]["f:spec"]["f:group"]
+    site.kube.asked.clear()
+    start(site.make(newer).cluster, [], 5)
+    assert site.kube.mutations == [("PATCH", f"{API}/v1.shop.example")]
+
+
 def test_an_api_service_of_others_is_taken_over_only_with_force(site: Site) -> None:
     site.write("shop", service__yaml="waits: {APIService/v1.shop.example: none}\n", a__yaml=SERVED)
     place, body = f"{API}/v1.shop.example", yaml.safe_load(SERVED)
@@ -232,3 +257,18 @@ def test_a_service_for_machines_that_there_are_not_is_left_out(
     assert site.kube.objects == {}
     start(site.cluster(), [], 5)
     assert SETTINGS in site.kube.objects
+
+
+def test_all_that_comes_with_dlws_needs_a_request_a_kind_where_nothing_is_to_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = FakeKube(applies_all=True)
+    monkeypatch.setattr(objects, "connect", kube.connect())
+    start(cluster_of(tmp_path, filled_in()), [], 60)
+    assert len(kube.objects) > 80
+    made = sum(method == "PATCH" for method, _ in kube.asked)
+    assert made <= len(kube.objects), "each object is sent once, and so is each inventory"
+    kube.asked.clear()
+    start(cluster_of(tmp_path, filled_in()), [], 60)
+    assert kube.mutations == []
+    assert len(kube.asked) == len({path for _, path in kube.asked}) <= 20

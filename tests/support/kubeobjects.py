@@ -22,11 +22,13 @@ _END = None
 
 
 def field_set(value: Any) -> Json:
-    """The fields of a value as managedFields has them; lists of named things by their names."""
+    """The fields of a value as managedFields has them; lists of things by what is unique of each:
+    a volume may be mounted twice."""
     if isinstance(value, dict):
         return {f"f:{key}": field_set(item) for key, item in value.items()}
-    if isinstance(value, list) and all(isinstance(one, dict) and "name" in one for one in value):
-        return {f"k:{json.dumps({'name': one['name']})}": field_set(one) for one in value}
+    for key in ("mountPath", "name") if isinstance(value, list) else ():
+        if all(isinstance(one, dict) and key in one for one in value):
+            return {f"k:{json.dumps({key: one[key]})}": field_set(one) for one in value}
     return {}
 
 
@@ -45,12 +47,16 @@ class Answer:
 
 
 class FakeKube:
-    """Objects by path. Workloads are rolled out at once, unless they are in `stuck`."""
+    """Objects by path. Workloads are rolled out at once, unless they are in `stuck`.
 
-    def __init__(self) -> None:
+    Like a release before 1.21 it applies no APIService, unless `applies_all` says so.
+    """
+
+    def __init__(self, applies_all: bool = False) -> None:
         self.objects: dict[str, Json] = {}
         self.asked: list[tuple[str, str]] = []
         self.stuck: set[str] = set()
+        self.applies_all = applies_all
         self.refusals: dict[tuple[str, str], tuple[int, str]] = {}
         self.logs: dict[str, str] = {}
         self.lists: dict[str, list[Json]] = {}
@@ -133,13 +139,14 @@ class FakeKube:
 
     def _patch(self, path: str, query: Json, body: Json, media: str) -> Answer:
         before = self.objects.get(path)
-        assert "apiregistration" not in path or "apply-patch" not in media, "release 1.20 panics"
+        applied = "apiregistration" in path and "apply-patch" in media
+        assert self.applies_all or not applied, "release 1.20 panics"
         if media.startswith("application/merge-patch"):
             assert before
             made = _merged(before, body)
         else:
             mine = before is None or any(
-                one["manager"] == MANAGER for one in before["metadata"]["managedFields"]
+                one["manager"] == MANAGER for one in before["metadata"].get("managedFields", ())
             )
             if query["force"] == "false" and not mine:
                 raise ApiRefused("conflict with kubectl", "", 409)
@@ -155,6 +162,8 @@ class FakeKube:
         made["metadata"] |= {"uid": f"uid-{path}", "resourceVersion": str(self._count)}
         if made["kind"] in WORKLOADS:
             made["status"] = {} if made["metadata"]["name"] in self.stuck else rolled_out(made)
+        if made["kind"] == "APIService":
+            made["status"] = {"conditions": [{"type": "Available", "status": "True"}]}
         self.objects[path] = made
         return Answer(json.dumps(made).encode())
 

@@ -39,14 +39,14 @@ class _Stop(Exception):
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Bounded(_LOADER):  # type: ignore[misc]
+class Bounded(_LOADER):  # type: ignore[misc]
     """A loader that stops at a depth where the C composer would overrun its stack."""
 
-    depth = 0
+    depth, deepest = 0, _DEPTH
 
     def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:
         self.depth += 1
-        if self.depth > _DEPTH:
+        if self.depth > self.deepest:
             mark = parent.start_mark if parent else None
             raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=mark)
 
@@ -159,7 +159,7 @@ def _decode(content: bytes, document: Document) -> str:
 
 def _compose(text: str, document: Document) -> yaml.Node | None:
     try:
-        loader = _Bounded(text)
+        loader = Bounded(text)
         try:
             node: yaml.Node | None = loader.get_single_node()
             return node
