@@ -46,9 +46,10 @@ def _yaml(value: Any) -> str:
 
     # Quoted plainly, a text of several lines would be one of several lines, without indentation.
     style = '"' if isinstance(value, str) and len(value.splitlines()) > 1 else None
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    layout = {"default_flow_style": True, "default_style": style, "width": 1 << 24}
-    made = yaml.dump([value], Dumper=dumper, **layout)
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    made: str = yaml.dump(
+        [value], Dumper=dumper, default_flow_style=True, default_style=style, width=1 << 24
+    )
     return made.removesuffix("\n")[1:-1]
 
 

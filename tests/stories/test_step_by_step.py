@@ -24,6 +24,7 @@ from dlws.sandbox import lifecycle
 from tests.support import ROOT
 from tests.support.platform import story
 from tests.support.sandboxes import Made
+from tests.support.sent import count, sent
 from tests.support.trees import TREE
 from tests.support.waiting import wait_until
 
@@ -193,8 +194,12 @@ def test_people_use_the_portal_in_a_browser(
 
 
 def test_again_nothing_is_changed_and_it_says_so(directory: Path) -> None:
+    before = count(directory)
     told = install(directory)
     assert "nothing changed: all of it was in place" in told
+    mutating = {line.partition(": ")[2] for line in sent(directory, before)}
+    # Each of these scripts finds out on its node that nothing is to be done.
+    assert all(re.fullmatch(r"run \w+\.sh", title) for title in mutating), mutating
     assert not re.search(r"^(\S+: +)?changed: ", told, re.MULTILINE)
     assert "kubectl get nodes" in told
     where = told.split("where it answers:\n")[1]
