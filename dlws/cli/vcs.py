@@ -10,6 +10,9 @@ import click
 from dlws.cli.database import OUTPUT, PERMISSION, allow, changing, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dlws.database.client import Change
     from dlws.database.vcs import Vc
     from dlws.session import Session
 
@@ -45,6 +48,21 @@ def _vc(values: dict[str, Any]) -> Vc:
     )
 
 
+def _change(
+    session: Session,
+    name: str,
+    output: str,
+    values: dict[str, Any],
+    changes: Callable[[dict[str, dict[str, Any]], str, Vc], list[Change]],
+) -> None:
+    """Make what `changes` says of the virtual clusters that there are."""
+    from dlws.database import vcs
+
+    wanted = _vc(values)
+    with changing(session, output) as database:
+        database.apply(changes(vcs.known(database), name, wanted))
+
+
 @vc.command("add")
 @click.argument("name")
 @_values
@@ -54,9 +72,7 @@ def vc_add(session: Session, /, name: str, output: str, **values: Any) -> None:
     """Add the virtual cluster NAME."""
     from dlws.database import vcs
 
-    wanted = _vc(values)
-    with changing(session, output) as database:
-        database.apply(vcs.addition(vcs.known(database), name, wanted))
+    _change(session, name, output, values, vcs.addition)
 
 
 @vc.command("list")
@@ -94,9 +110,7 @@ def vc_update(session: Session, /, name: str, output: str, **values: Any) -> Non
     """Change the values that are given of the virtual cluster NAME."""
     from dlws.database import vcs
 
-    wanted = _vc(values)
-    with changing(session, output) as database:
-        database.apply(vcs.update(vcs.known(database), name, wanted))
+    _change(session, name, output, values, vcs.update)
 
 
 @vc.command("remove")

@@ -14,8 +14,13 @@ from dlws.core.program import PROGRAM
 
 SECONDS = 60
 LARGEST = 64 * 1024 * 1024
+_PASSING = {429, 502, 503, 504}
 _HERE = {"127.0.0.1", "::1", "localhost"}
 Answer = tuple[int, bytes, str]
+
+
+class Passing(DeployError):
+    """What may pass by itself: nothing answers yet, or what stands before it says so."""
 
 
 def checked(address: str, plain: bool = False) -> str:
@@ -72,7 +77,8 @@ class Transport:
                 return self._exchange(method, target, data, headers)
             unsure = "" if method == "GET" else "; whether it did what was asked is not known"
             words = str(error) or type(error).__name__
-            raise DeployError(
+            final = isinstance(error, ssl.SSLCertVerificationError)
+            raise (DeployError if final else Passing)(
                 f"{self.address} does not answer: {words}{unsure}", self._cure(error)
             ) from error
 
@@ -124,8 +130,8 @@ class Transport:
             return Refused(words, "ask an administrator of the virtual cluster")
         if status == 422:
             return UsageError(words, "correct what is named there")
-        if status in {429, 503}:
-            return DeployError(words, f"ask again in {retry or 'a few'} seconds")
+        if status in _PASSING:
+            return Passing(words, f"ask again in {retry or 'a few'} seconds")
         return DeployError(words)
 
     def close(self) -> None:

@@ -226,26 +226,10 @@ def _close(raw: Connection[Any]) -> None:
 
 def _connect(cluster: Cluster, who: Credentials, through: Any) -> Connection[Any]:
     """Log in. Over TLS where the server offers it; always, where mysql_ca says whose it must be."""
-    import pymysql
-
     where = place(cluster)
     proven = where.node is not None or bool(cluster.config.mysql_ca)
     with _logging_in(where, who.user):
-        raw = pymysql.connect(
-            host="127.0.0.1" if through else where.host,
-            port=where.port,
-            user=who.user,
-            password=who.password.encode(),  # as text, PyMySQL would take it for Latin-1
-            charset="utf8mb4",
-            sql_mode=_MODE,
-            autocommit=True,
-            connect_timeout=_PATIENCE,
-            read_timeout=_PATIENCE,
-            write_timeout=_PATIENCE,
-            auth_plugin_map=_ways(proven),
-            defer_connect=True,
-            **_tls(cluster, through_ssh=where.node is not None),
-        )
+        raw = _unconnected(cluster, who, "127.0.0.1" if through else where.host, proven)
         if not proven:
             _guard(raw)
         raw.connect(through)
@@ -256,6 +240,28 @@ def _connect(cluster: Cluster, who: Credentials, through: Any) -> Connection[Any
             f"the connection to {where} is not encrypted: the server offers no TLS"
         )
     return raw
+
+
+def _unconnected(cluster: Cluster, who: Credentials, host: str, proven: bool) -> Connection[Any]:
+    """A connection that has sent nothing yet."""
+    import pymysql
+
+    where = place(cluster)
+    return pymysql.connect(
+        host=host,
+        port=where.port,
+        user=who.user,
+        password=who.password.encode(),  # as text, PyMySQL would take it for Latin-1
+        charset="utf8mb4",
+        sql_mode=_MODE,
+        autocommit=True,
+        connect_timeout=_PATIENCE,
+        read_timeout=_PATIENCE,
+        write_timeout=_PATIENCE,
+        auth_plugin_map=_ways(proven),
+        defer_connect=True,
+        **_tls(cluster, through_ssh=where.node is not None),
+    )
 
 
 def _ways(proven: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dlws.client.api import Client
+from dlws.client.transport import Passing
 from dlws.core.errors import DeployError, Refused
 from dlws.core.localfiles import write
 from dlws.core.program import PROGRAM
@@ -76,7 +77,7 @@ def _asking(cluster: Cluster) -> Client:
         try:
             client.ready()
             break
-        except DeployError:
+        except Passing:  # all else would be the same the next time
             if not left:
                 raise
             time.sleep(1)

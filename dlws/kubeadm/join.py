@@ -22,6 +22,7 @@ from dlws.shell.quoting import script
 if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.nodes.cluster import Cluster
+    from dlws.nodes.outcomes import Outcome
 from dlws.core.program import PROGRAM
 from dlws.nodes.node import CommandFailed, Node
 
@@ -151,16 +152,7 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
     workers = [node for node in missing if node not in masters]
     for node in masters:
         _may_enter(node, seen)
-    live = seen.running()
-    with admitting(cluster, live, _state(seen, live).ca, bool(masters)) as admission:
-
-        def enter(node: Node) -> None:
-            _enter(cluster, node, seen, admission)
-
-        for node in masters:
-            cluster.change_all([node], enter, "kubeadm join")
-        _renew_watches(cluster, seen, masters)
-        outcomes = cluster.try_all(workers, enter, "kubeadm join")
+    outcomes = _let_in(cluster, seen, masters, workers)
     if cluster.run.options.dry_run:
         podnetwork.announce(
             cluster, [*seen.members, *(node.name for node in missing)], "kubeadm join"
@@ -170,6 +162,22 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
     serving.approve(cluster, [*masters, *(one.node for one in outcomes if not one.error)])
     cluster.raise_failures(outcomes)
     return missing
+
+
+def _let_in(
+    cluster: Cluster, seen: ClusterState, masters: Sequence[Node], workers: Sequence[Node]
+) -> list[Outcome[None]]:
+    """What became of workers; a control plane that does not come in ends it."""
+    live = seen.running()
+    with admitting(cluster, live, _state(seen, live).ca, bool(masters)) as admission:
+
+        def enter(node: Node) -> None:
+            _enter(cluster, node, seen, admission)
+
+        for node in masters:
+            cluster.change_all([node], enter, "kubeadm join")
+        _renew_watches(cluster, seen, masters)
+        return cluster.try_all(workers, enter, "kubeadm join")
 
 
 # $1 is the API server's address. Its process ends, kubelet starts it again, and it answers.

@@ -177,11 +177,17 @@ class Cluster:
         chosen = list(filter(self._takes_part, nodes))
         if not chosen:
             return []
-        console = self.run.console
-        queue = WorkQueue(chosen, action, budget, protected, console.ended)
-        threads = min(self.run.options.parallel, len(chosen))
+        queue = WorkQueue(chosen, action, budget, protected, self.run.console.ended)
+        self._work_off(queue, [node.name for node in chosen], title)
+        outcomes = queue.outcomes()
+        for outcome in outcomes:
+            self.run.note(**outcome.record(title))
+        return outcomes
+
+    def _work_off(self, queue: WorkQueue[T], names: Sequence[str], title: str) -> None:
+        """Have threads work until the queue is empty; the console shows how far they are."""
+        console, threads = self.run.console, min(self.run.options.parallel, len(names))
         pool = ThreadPoolExecutor(threads)
-        names = [node.name for node in chosen]
         try:
             # Before any of them works: what a node says until then would be shown by itself.
             with console.gathered(names), console.status(lambda: queue.progress(title)):
@@ -195,10 +201,6 @@ class Cluster:
             raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        outcomes = queue.outcomes()
-        for outcome in outcomes:
-            self.run.note(**outcome.record(title))
-        return outcomes
 
     def raise_failures(self, outcomes: Sequence[Outcome[Any]]) -> None:
         """Raise what failures amount to: SomeNodesFailed (3), DeployError (1) where none is left.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine
 
 from dlws.client.api import Client
+from dlws.client.transport import Passing
 from dlws.core.errors import DeployError
 from dlws.core.localfiles import write
 from dlws.install import people
@@ -190,3 +192,20 @@ def test_how_people_reach_the_platform(site: Site, monkeypatch: pytest.MonkeyPat
     assert "https://10.1.0.1/   (the portal" in people_of
     assert f"login https://10.1.0.1/apis --user {ADMIN} --ca-file /x/ca.crt" in people_of
     assert "password" not in people_of
+
+
+class Waited(Exception):
+    """Somebody waited."""
+
+
+@pytest.mark.parametrize(("error", "raised"), [
+    (DeployError("a certificate that is not trusted"), DeployError),
+    (Passing("nothing answers yet"), Waited),
+])  # fmt: skip
+def test_only_what_may_pass_is_waited_for(
+    site: Site, monkeypatch: pytest.MonkeyPatch, error: DeployError, raised: type[Exception]
+) -> None:
+    monkeypatch.setattr(Client, "ready", Mock(side_effect=error))
+    monkeypatch.setattr("dlws.install.people.time.sleep", Mock(side_effect=Waited))
+    with pytest.raises(raised):
+        people.administrator(site.session())

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
+import json
+import shutil
+import ssl
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,8 +18,10 @@ import yaml
 from dlws.access.certificates import loaded
 from dlws.roles.carry import Carriers
 from dlws.roles.wanted import Wanted, wanted
+from tests.support import dockers
 from tests.support.fakes import World
 from tests.support.registries import CONFIG, OPEN, PASSWORD, Start
+from tests.support.sshd import free_port
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -109,6 +119,91 @@ def test_containerd_asks_a_mirror_before_what_it_mirrors(
     made = tomllib.loads(found[f"/etc/containerd/certs.d/{name}/hosts.toml"])
     ours = {"capabilities": ["pull", "resolve"], "ca": "/etc/dlws/registry-ca.crt"}
     assert made == {"server": server, "host": {f"https://10.1.0.1:{port}": ours}}
+
+
+class Server:
+    """docker-registry with TLS, on a port of this machine."""
+
+    def __init__(self, place: Path, port: int) -> None:
+        self.place, self.port = place, port
+        self.trust = ssl.create_default_context(cafile=str(place / "ca.crt"))
+
+    @contextmanager
+    def serving(self, settings: str, name: str) -> Iterator[None]:
+        (self.place / f"{name}.yml").write_text(settings)
+        line = ["env", f"SSL_CERT_FILE={self.place}/ca.crt", dockers.program("docker-registry")]
+        log = self.place / f"{name}.log"
+        with dockers.running([*line, "serve", str(self.place / f"{name}.yml")], log, self.answers):
+            yield
+
+    def answers(self) -> bool:
+        try:
+            return self.ask("GET", "/v2/")[0] == 200
+        except OSError:
+            return False
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", kind: str = ""
+    ) -> tuple[int, bytes, str]:
+        """Status, content, and where to go on."""
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.trust)
+        headers = {"Accept": MANIFEST} | ({"Content-Type": kind} if kind else {})
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        found = answer.status, answer.read(), answer.headers.get("Location", "")
+        connection.close()
+        return found
+
+    def push(self, content: bytes) -> str:
+        """Push an image of one layer as app:1; the digest of its manifest."""
+        parts = []
+        for blob, kind in ((b"{}", CONTAINER), (content, LAYER)):
+            digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+            place = self.ask("POST", "/v2/app/blobs/uploads/")[2].partition(f":{self.port}")[2]
+            assert self.ask("PUT", f"{place}&digest={digest}", blob, STREAM)[0] == 201
+            parts.append({"mediaType": kind, "size": len(blob), "digest": digest})
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST}
+        body = json.dumps({**manifest, "config": parts[0], "layers": parts[1:]}).encode()
+        assert self.ask("PUT", "/v2/app/manifests/1", body, MANIFEST)[0] == 201
+        return f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+_DOCKER = "application/vnd.docker."
+MANIFEST, STREAM = f"{_DOCKER}distribution.manifest.v2+json", "application/octet-stream"
+CONTAINER, LAYER = f"{_DOCKER}container.image.v1+json", f"{_DOCKER}image.rootfs.diff.tar.gzip"
+UPSTREAM = """version: 0.1
+storage: {{filesystem: {{rootdirectory: {place}/upstream}}}}
+http: {{addr: "127.0.0.1:{port}", tls: {{certificate: {place}/tls.crt, key: {place}/tls.key}}}}
+"""
+
+
+def test_a_mirror_gives_what_a_real_registry_behind_it_has(started: Start, tmp_path: Path) -> None:
+    port = free_port()
+    text = CONFIG.replace("10.1.0.1", "127.0.0.1").replace("quay.example:8443", f"127.0.0.1:{port}")
+    world = started(text)
+    made = files(of(world, "registry"))
+    for name in ("tls.crt", "tls.key"):
+        (tmp_path / name).write_text(made[f"/etc/dlws/registry/{name}"])
+    shutil.copy(world.cluster.deploy / "registry/ca.crt", tmp_path)
+    settings = made[f"/etc/dlws/registry/mirror-127.0.0.1:{port}.yml"]
+    behind, mirror = Server(tmp_path, port), Server(tmp_path, free_port())
+    settings = settings.replace("/etc/dlws/registry/", f"{tmp_path}/").replace(
+        "/var/lib/dlws-registry/", f"{tmp_path}/kept/"
+    )
+    settings = settings.replace('":5445"', f'"127.0.0.1:{mirror.port}"')
+    with pytest.raises(AssertionError, match="refused"), mirror.serving(settings, "mirror"):
+        pass  # one without the registry behind it does not start
+    with behind.serving(UPSTREAM.format(place=tmp_path, port=port), "upstream"):
+        digest = behind.push(b"a layer")
+        with mirror.serving(settings, "mirror"):
+            for at in ("1", digest):
+                assert mirror.ask("GET", f"/v2/app/manifests/{at}") == behind.ask(
+                    "GET", f"/v2/app/manifests/{at}"
+                )
+            layer = f"sha256:{hashlib.sha256(b'a layer').hexdigest()}"
+            assert mirror.ask("GET", f"/v2/app/blobs/{layer}")[:2] == (200, b"a layer")
+            assert mirror.ask("GET", "/v2/app/manifests/2")[0] == 404
+            assert mirror.ask("POST", "/v2/app/blobs/uploads/")[0] == 405, "it takes nothing"
 
 
 def test_nodes_trust_it_by_each_name(started: Start) -> None:

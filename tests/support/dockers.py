@@ -88,7 +88,7 @@ class Docker:
 
 
 @contextmanager
-def _running(line: list[str], place: Path, ready: Callable[[], bool]) -> Iterator[None]:
+def running(line: list[str], place: Path, ready: Callable[[], bool]) -> Iterator[None]:
     with place.open("wb") as log:
         process = subprocess.Popen(with_us(line), stdout=log, stderr=log, start_new_session=True)
     try:
@@ -141,7 +141,7 @@ def engine(*options: str, size: str = "") -> Iterator[str]:
             f"--host=unix://{place}/sock", f"--pidfile={place}/pid", "--bridge=none",
             "--iptables=false", "--ip6tables=false", *options]  # fmt: skip
     try:
-        with room, _running(line, place / "engine.log", (place / "sock").exists):
+        with room, running(line, place / "engine.log", (place / "sock").exists):
             yield f"unix://{place}/sock"
     finally:
         _unmount(place)
@@ -162,7 +162,7 @@ def registry(place: Path) -> Iterator[str]:
     }
     (place / "registry.yml").write_text(json.dumps(settings))
     line = [server, "serve", str(place / "registry.yml")]
-    with _running(line, place / "log", lambda: _answers(port)):
+    with running(line, place / "log", lambda: _answers(port)):
         yield f"127.0.0.1:{port}"
 
 
