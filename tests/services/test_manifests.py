@@ -182,7 +182,7 @@ def test_no_node_can_draw_pods_with_secrets_to_itself(
             assert by_name or (labels and guarded) or only in everywhere, name
 
 
-@pytest.mark.parametrize("text", ["[", "[" * 5000, "a: \0", "- ]"])
+@pytest.mark.parametrize("text", ["[", "[" * 5000, "[" * 200_000 + "]" * 200_000, "a: \0", "- ]"])
 def test_what_is_no_yaml_is_said(text: str) -> None:
     with pytest.raises(UsageError, match=r"x\.yaml.*: this is not YAML"):
         list(documents(text, "x.yaml"))
