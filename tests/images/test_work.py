@@ -200,8 +200,8 @@ def test_a_list_of_the_images_of_all_architectures(
     assert sorted(one["platform"]["architecture"] for one in found) == ["amd64", "arm64"]
     for one in found:  # as a node of that architecture reads it: by the digest in the list
         manifest = site.docker.manifest(site.name("many"), one["digest"])
-        config = site.docker.get(f"{site.name('many')}/blobs/{manifest['config']['digest']}")
-        assert json.loads(config)["architecture"] == one["platform"]["architecture"]
+        about = site.docker.get(f"{site.name('many')}/blobs/{manifest['config']['digest']}")
+        assert json.loads(about)["architecture"] == one["platform"]["architecture"]
     files = {
         one["platform"]["architecture"]: [*site.docker.files(site.name("many"), one["digest"])]
         for one in found
