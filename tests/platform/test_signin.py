@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from sqlalchemy import Engine, insert, select, update
 from jobplatform.api.app import create
 from jobplatform.model import signin
 from jobplatform.model.signin import SignIn
-from jobplatform.signin import keys
+from jobplatform.settings import Missing, sign_in
+from jobplatform.signin import keys, oidc
 from jobplatform.signin.oidc import Oidc
 from jobplatform.signin.proof import Asked, Away, Rejected
 from jobplatform.signin.web import Https, private
@@ -327,13 +329,24 @@ def test_a_provider_speaks_for_its_own_domains(database: Engine, provider: Provi
 
 
 def test_a_provider_that_is_away_is_told(site: Site) -> None:
-    site.provider.away = True
-    answer = site.api("", "POST", "/api/v1/sign-in/corp", json={"browser": BROWSER})
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-    site.provider.away = False
     back = site.begin()
     site.provider.away = True
-    assert site.end(back).status_code == 503
+    answer = site.end(back)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+def test_a_provider_that_did_not_answer_is_left_alone_for_a_while(provider: Provider) -> None:
+    """So that nobody can keep the API waiting for it."""
+    at, asked = [0.0], Asked("state", "nonce", "verifier", "https://portal/back")
+    one = Oidc(told(provider.issuer).ways[0], Https(), lambda: at[0])
+    provider.away = True
+    for _ in range(3):
+        with pytest.raises(Away):
+            one.address(asked)
+    assert len(provider.said) == 1
+    provider.away = False
+    at[0] += oidc.PAUSE
+    assert one.address(asked).startswith(f"{provider.issuer}/authorize?")
 
 
 def test_a_provider_that_calls_itself_otherwise_is_none(site: Site) -> None:
@@ -390,6 +403,21 @@ def test_an_address_that_others_can_listen_at_is_not_asked(address: str) -> None
     assert not private(address)
     with pytest.raises(Away):
         Https().ask("GET", address, {})
+
+
+def test_settings_are_read_from_a_file_and_what_is_wrong_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "sign-in.json"
+    given = {"PLATFORM_SIGN_IN_FILE": str(path)}
+    assert sign_in(given) == SignIn()
+    path.write_text(
+        '{"address": "https://x", "ways": [{"name": "a/b", "client_secret": "s3cret"}]}'
+    )
+    with pytest.raises(Missing) as found:
+        sign_in(given)
+    assert "ways.0.name" in str(found.value) and "s3cret" not in str(found.value)
+    path.write_text("{")
+    with pytest.raises(Missing, match="cannot be read"):
+        sign_in(given)
 
 
 def test_without_settings_there_is_no_way(api: Api) -> None:

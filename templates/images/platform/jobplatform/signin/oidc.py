@@ -18,8 +18,9 @@ from jobplatform.signin.keys import Keys
 from jobplatform.signin.proof import Asked, Away, Proof, Rejected
 from jobplatform.signin.web import Web, private
 
-KEPT = 3600.0
-"""Seconds for which a provider's documents count without being read again."""
+KEPT, PAUSE = 3600.0, 5.0
+"""Seconds for which a provider's documents count without being read again, and for which one that
+did not answer is left alone: whoever asks then does not wait, nor keep others waiting."""
 LEEWAY = 60
 """Seconds by which its clock may differ from ours."""
 _OLDEST = 600
@@ -32,7 +33,7 @@ class Oidc:
     def __init__(self, way: Way, web: Web, clock: Callable[[], float] = time.monotonic) -> None:
         self.way, self.web, self.clock = way, web, clock
         self._found: dict[str, Any] = {}
-        self._read = 0.0
+        self._read, self._failed = 0.0, -PAUSE
         self._lock = threading.Lock()
         self.keys = Keys(self._jwks, clock)
 
@@ -73,15 +74,25 @@ class Oidc:
     def _published(self) -> Mapping[str, Any]:
         """The provider's description of itself."""
         with self._lock:
-            if not self._found or self.clock() - self._read > KEPT:
-                place = f"{self.way.issuer.rstrip('/')}/.well-known/openid-configuration"
-                status, found = self.web.ask("GET", place, {})
-                if status != 200 or not isinstance(found, dict):
-                    raise Away(f"the provider answers {status} to what it publishes")
-                if found.get("issuer") != self.way.issuer:
-                    raise Away("the provider calls itself by another name than its address")
-                self._found, self._read = found, self.clock()
+            if self._found and self.clock() - self._read <= KEPT:
+                return self._found
+            if self.clock() - self._failed < PAUSE:
+                raise Away("the provider did not answer just now")
+            try:
+                self._found, self._read = self._asked(), self.clock()
+            except Away:
+                self._failed = self.clock()
+                raise
             return self._found
+
+    def _asked(self) -> dict[str, Any]:
+        place = f"{self.way.issuer.rstrip('/')}/.well-known/openid-configuration"
+        status, found = self.web.ask("GET", place, {})
+        if status != 200 or not isinstance(found, dict):
+            raise Away(f"the provider answers {status} to what it publishes")
+        if found.get("issuer") != self.way.issuer:
+            raise Away("the provider calls itself by another name than its address")
+        return found
 
     def _place(self, name: str) -> str:
         found = self._published().get(name)
