@@ -5,6 +5,7 @@ The provider is one of the tests' own that signs real tokens.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Connection, Engine, insert, select, update
 
 from jobplatform.api.app import create
 from jobplatform.model import signin
@@ -23,7 +24,7 @@ from jobplatform.signin import keys, oidc
 from jobplatform.signin.oidc import Oidc
 from jobplatform.signin.proof import Asked, Away, Rejected
 from jobplatform.signin.web import Https, private
-from jobplatform.store import people, signins
+from jobplatform.store import entry, people, signins
 from jobplatform.store.database import changing, reading
 from jobplatform.store.tables import audit, externals, identity_removed
 from jobplatform.store.tables import signins as table
@@ -393,6 +394,29 @@ def test_signing_in_in_a_real_database(real: Engine, provider: Provider) -> None
     for site in made(real, provider, told(provider.issuer)):
         assert site.me(site.enter())["uid"] == 5001
         assert site.me(site.enter())["user"] == "new@example.org"
+
+
+def test_two_people_who_come_at_once_get_different_numbers(real: Engine) -> None:
+    """Whoever comes second waits for the first, and sees the number that is taken."""
+    settings, found = told("https://sso.example.org"), dict[str, int]()
+
+    def enters(connection: Connection, name: str) -> None:
+        way = settings.ways[0]
+        user = entry.enter(connection, settings, way, way.issuer, name, name, None)
+        found[user] = people.identity_of(connection, user).uid
+
+    def second() -> None:
+        with changing(real) as connection:
+            enters(connection, "two@example.org")
+
+    with changing(real) as connection:
+        enters(connection, "one@example.org")
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(1)  # it waits for the end of this transaction, however long that takes
+        assert "two@example.org" not in found
+    thread.join()
+    assert found == {"one@example.org": 5001, "two@example.org": 5002}
 
 
 @pytest.mark.parametrize("address", [
