@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -22,23 +22,10 @@ from jobplatform.store import keys, people
 from jobplatform.store.database import changing
 from jobplatform.store.tables import tokens
 from tests.support.platform.clients import Api, serving, settle
+from tests.support.platform.keys import ED25519, GOOD, line
 
-Private = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-def line(private: Private) -> str:
-    found = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    return found.decode()
-
-
-ED25519 = line(ed25519.Ed25519PrivateKey.generate())
 BODY = ED25519.partition(" ")[2]
 LONGER = base64.b64encode(base64.b64decode(BODY) + b"x").decode()
-GOOD = {
-    "ed25519": ED25519,
-    "ecdsa": line(ec.generate_private_key(ec.SECP384R1())),
-    "rsa": line(rsa.generate_private_key(65537, 2048)),
-}
 
 
 @pytest.mark.parametrize("kind", GOOD)

@@ -16,9 +16,9 @@ from jobplatform.portal.app import create
 from jobplatform.portal.backend import Http
 from jobplatform.store import people
 from jobplatform.store.database import changing
-from tests.platform.test_keys import ED25519
 from tests.support.browser import Browser, browsing
 from tests.support.platform.clients import PASSWORD, settle
+from tests.support.platform.keys import ED25519
 from tests.support.platform.provider import Provider, provider, told
 from tests.support.platform.served import on_a_port
 

@@ -15,8 +15,8 @@ from jobplatform.portal.app import create
 from jobplatform.portal.visitor import ONWARD, SESSION, VISIT
 from jobplatform.store import people
 from jobplatform.store.database import changing
-from tests.platform.test_keys import ED25519
 from tests.support.platform.clients import PASSWORD, Api, settle
+from tests.support.platform.keys import ED25519
 from tests.support.platform.kubernetes import FakeKubernetes
 from tests.support.platform.portals import SITE, Asked, Browser, Portal, read
 from tests.support.platform.provider import Provider, provider, told

@@ -94,8 +94,6 @@ def _new(connection: Connection, told: SignIn, name: str, claimed: Sequence[int]
     gone = identity_removed.c.identityName == name
     if connection.execute(select(identity_removed.c.uid).where(gone)).first():
         raise Closed(f"{name} was removed: ask an administrator")
-    if other := people.namesake(connection, name):
-        raise Taken(f"the name {people.alias(name)} is that of {other}: ask an administrator")
     uid = _free(connection, signin.ranges(told, name, claimed))
     groups = signin.numbers(told, name, claimed)
     people.set_identity(connection, name, uid, next(iter(groups), uid), groups)

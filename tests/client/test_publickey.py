@@ -9,8 +9,8 @@ import pytest
 
 from dlws.client import publickey
 from dlws.core.errors import UsageError
-from tests.platform.test_keys import ED25519, GOOD
 from tests.support.platform.commands import Person
+from tests.support.platform.keys import ED25519, GOOD
 
 
 def test_keys_are_added_listed_and_removed(person: Person, tmp_path: Path) -> None:
