@@ -18,7 +18,15 @@ from jobplatform.store.database import changing, reading
 from jobplatform.store.tables import audit, login, tokens
 from tests.support.platform.clients import JOB, PASSWORD, Api
 
-OPEN = {"/healthz", "/readyz", "/api/v1/login", "/api/v1/openapi.json"}
+OPEN = {
+    "/healthz",
+    "/readyz",
+    "/api/v1/login",
+    "/api/v1/openapi.json",
+    "/api/v1/sign-in",
+    "/api/v1/sign-in/{name}",
+    "/api/v1/sign-in/{name}/return",
+}
 
 
 def routes(api: Api) -> list[tuple[str, str]]:
