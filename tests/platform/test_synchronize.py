@@ -90,7 +90,7 @@ def test_accounts_with_a_password_are_left_alone(
     directory.members = {"gpu": [row("local@example.org"), row("local@x.org")], "more": []}
     synchronize(database)
     assert groups(database) == {"local@example.org": []}
-    assert "local@x.org: the name local is that of local@example.org" in caplog.text
+    assert "local@x.org: the name local is another person's" in caplog.text
 
 
 def test_what_the_directory_does_not_tell_takes_nothing_away(

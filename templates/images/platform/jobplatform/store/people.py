@@ -174,8 +174,8 @@ def _take_alias(connection: Connection, name: str) -> None:
     short = alias(name)
     asked = select(aliases.c.userName).where(aliases.c.alias == short)
     holder = connection.execute(asked).scalar_one_or_none()
-    if holder is None and (other := namesake(connection, name)):
-        raise Taken(f"the name {short} is that of {other}")
+    if holder is None and namesake(connection, name):
+        raise Taken(f"the name {short} is another person's")
     if holder is None:
         try:
             connection.execute(insert(aliases).values({"alias": short, "userName": name}))
