@@ -11,7 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, text
 
-from jobplatform.api.app import LARGEST, create
+from jobplatform.api.app import create
+from jobplatform.api.edge import LARGEST
 from jobplatform.model import passwords
 from jobplatform.store import people
 from jobplatform.store.database import changing, reading

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, update
 
 from jobplatform import kept
 from jobplatform.api.app import create
-from jobplatform.collector import follow, loop
+from jobplatform.collector import follow, loop, sources
 from jobplatform.collector.loop import Collector
 from jobplatform.collector.sources import pods
 from jobplatform.model import logs, names
@@ -66,6 +66,42 @@ class Node:
         return [f"line {number}" for number in range(1, self.count + 1)]
 
 
+class DockerNode(Node):
+    """The same with Docker: a link to the container's file, whose older ones have numbers."""
+
+    def __init__(self, place: Path, name: str = POD) -> None:
+        self.container = place / "docker" / ("0f" * 32)
+        self.container.mkdir(parents=True)
+        self.file = self.container / f"{self.container.name}-json.log"
+        self.file.touch()
+        super().__init__(place, name)
+
+    def writes(self, lines: int, text: str = "line {}") -> None:
+        if not self.current.is_symlink():
+            self.current.symlink_to(self.file)
+        with self.file.open("ab") as file:
+            for _ in range(lines):
+                self.count += 1
+                said = {"log": f"{text.format(self.count)}\n", "stream": "stdout",
+                        "time": stamp(self.count)}  # fmt: skip
+                file.write(json.dumps(said).encode() + b"\n")
+
+    def rotates(self) -> None:
+        """As `compress` and a `max-file` that is never reached have it."""
+        self.rotations += 1
+        for number in range(self.rotations - 1, 0, -1):
+            for end in ("", ".gz"):
+                old = Path(f"{self.file}.{number}{end}")
+                if old.exists():
+                    old.rename(f"{self.file}.{number + 1}{end}")
+        plain = Path(f"{self.file}.2")
+        if plain.exists():
+            Path(f"{plain}.gz").write_bytes(gzip.compress(plain.read_bytes()))
+            plain.unlink()
+        self.file.rename(f"{self.file}.1")
+        self.file.touch()
+
+
 def stamp(number: int) -> str:
     return f"2026-01-01T00:00:{number // 1000 % 60:02}.{number % 1000:03}000001Z"
 
@@ -79,8 +115,14 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
+@pytest.fixture(params=[Node, DockerNode])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Node:
+    made: Node = request.param(tmp_path)
+    return made
+
+
 @pytest.fixture
-def collector(node: Node, share: Path) -> Iterator[Callable[[], Collector]]:
+def collector(tmp_path: Path, share: Path) -> Iterator[Callable[[], Collector]]:
     """Makes collectors of the node; each but the last has died."""
     made: list[Collector] = []
 
@@ -91,7 +133,7 @@ def collector(node: Node, share: Path) -> Iterator[Callable[[], Collector]]:
 
     def make() -> Collector:
         leave()
-        made.append(Collector(node.root, share))
+        made.append(Collector(tmp_path / "pods", share))
         return made[-1]
 
     yield make
@@ -124,20 +166,20 @@ def test_what_is_printed_is_kept_behind_its_time_for_the_api_alone(
     assert (found.stat().st_mode & 0o777, found.parent.stat().st_mode & 0o777) == (0o640, 0o750)
 
 
-def test_rotation_and_packing_lose_no_line(node: Node, share: Path, collector: Make) -> None:
+def test_rotation_and_packing_lose_no_line(either: Node, share: Path, collector: Make) -> None:
     one = collector()
     for _ in range(5):
         one.turn()
-        node.writes(3)
-        node.rotates()  # with three lines that nobody has seen yet
-        node.writes(2)
+        either.writes(3)
+        either.rotates()  # with three lines that nobody has seen yet
+        either.writes(2)
     one.turn()
-    assert texts(share) == node.wanted()
+    assert texts(share) == either.wanted()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_collector_that_dies_at_any_moment_loses_and_doubles_nothing(
-    node: Node, share: Path, collector: Make, seed: int, monkeypatch: pytest.MonkeyPatch
+    either: Node, share: Path, collector: Make, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(seed)
     one = collector()
@@ -151,7 +193,7 @@ def test_a_collector_that_dies_at_any_moment_loses_and_doubles_nothing(
     os_write = os.write
     monkeypatch.setattr(os, "write", dies)
     acts: list[Callable[[], None]] = [
-        one.turn, lambda: node.writes(chance.randrange(4)), node.rotates,
+        one.turn, lambda: either.writes(chance.randrange(4)), either.rotates,
     ]  # fmt: skip
     for _ in range(30):
         try:
@@ -160,10 +202,37 @@ def test_a_collector_that_dies_at_any_moment_loses_and_doubles_nothing(
             one = collector()
             acts[0] = one.turn
     monkeypatch.setattr(os, "write", os_write)
-    node.writes(1)
+    either.writes(1)
     one.turn()
     collector().turn()
-    assert texts(share) == node.wanted()
+    assert texts(share) == either.wanted()
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_names_that_move_on_while_a_file_is_looked_for_hide_none(
+    either: Node, share: Path, collector: Make, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """A rotation between looking for a file and opening it: by name, it is another one then."""
+    one = collector()
+    if known:
+        either.writes(1)
+        one.turn()
+    either.writes(2)
+    either.rotates()
+    either.writes(2)
+    opened, left = sources.opened, [2]
+
+    def late(path: Path) -> Any:
+        if left[0] and not path.name.endswith(".gz"):
+            left[0] -= 1
+            either.rotates()
+            either.writes(2)
+        return opened(path)
+
+    monkeypatch.setattr(sources, "opened", late)
+    for _ in range(4):
+        one.turn()
+    assert left == [0] and texts(share) == either.wanted()
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:12] + b"?" * 40])

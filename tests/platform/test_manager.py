@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, event, update
 
 from jobplatform.kubernetes import Away
 from jobplatform.manager.homes import Share
@@ -241,6 +241,25 @@ def test_unchanged_reasons_are_not_written_again(site: Site) -> None:
     assert (site.job(number), "and a may have 16" in jobs_sentence(site, number)) == (before, True)
 
 
+def test_jobs_of_one_reason_take_one_statement_and_those_that_changed_are_left_out(
+    site: Site,
+) -> None:
+    numbers = [site.submit(device="V100", devices=32) for _ in range(5)]
+    site.manager.turn()
+    sent: list[str] = []
+    event.listen(site.engine, "before_cursor_execute",
+                 lambda connection, cursor, text, *rest: sent.append(text))  # fmt: skip
+    site.manager.turn()
+    assert sum(text.startswith("UPDATE jobs") for text in sent) == 1
+    assert {jobs_sentence(site, one) for one in numbers} == {jobs_sentence(site, numbers[0])}
+    seen = [site.job(one) for one in numbers[:2]]
+    site.ask(numbers[0], "killing")
+    with changing(site.engine) as connection:
+        jobs.explain_all(connection, [(row, reasons.Reason("preempted").stored()) for row in seen])
+    assert "preempted" not in (site.job(numbers[0]).reason or "")
+    assert "preempted" in site.job(numbers[1]).reason
+
+
 def test_borrowers_leave_for_others_and_come_back(site: Site) -> None:
     borrower = site.submit(**GANG, preemptible=True)
     site.turns()
@@ -260,14 +279,26 @@ def test_of_two_managers_one_leads(site: Site) -> None:
     assert [second.turn(), site.manager.turn()] == [True, False]
 
 
+def test_a_manager_that_ends_lets_another_lead_at_once_and_one_that_died_soon(site: Site) -> None:
+    second = Manager(site.engine, site.cluster, "two")
+    assert site.manager.turn() and not second.turn()
+    second.resign()  # it takes no lease from another one
+    assert not second.turn()
+    site.manager.resign()
+    assert [second.turn(), site.manager.turn()] == [True, False]
+    with reading(site.engine) as connection:
+        (row,) = connection.execute(leases.select())
+        assert row.expires - site.manager._now() <= 9_000
+
+
 class Dies(Exception):
     """The process ends here."""
 
 
 POINTS = ["before-start", "after-start", "before-create-services", "after-create-services",
-          "before-create-configmaps", "before-create-pods", "after-create-pods",
-          "before-move", "after-move", "before-delete", "after-delete", "before-release",
-          "after-release"]  # fmt: skip
+          "before-create-configmaps", "after-create-configmaps", "before-create-pods",
+          "after-create-pods", "before-move", "after-move", "before-delete", "after-delete",
+          "before-release", "after-release"]  # fmt: skip
 
 
 @pytest.mark.parametrize("point", POINTS)
@@ -294,6 +325,7 @@ def test_killed_at_any_point_nothing_is_lost_or_doubled(site: Site, point: str, 
     for index in (0, 1):
         site.cluster.end(f"job-{number}-2-worker-{index}")
     live(site, 4)
+    assert left[0] > 10**8, "no manager died"
     assert site.job(number).jobStatus == "finished"
     assert set(site.cluster.runs.values()) == {2}
     assert [one for one in site.cluster.objects if one[0] in {"services", "configmaps"}] == []

@@ -142,7 +142,7 @@ def install(place: Path) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[MariaDb]:
+def serving(*options: str) -> Iterator[MariaDb]:
     """A new server. Its directory is short, for the socket's path, and open to its account."""
     place = Path(tempfile.mkdtemp(prefix="dlws-mariadb-"))
     place.chmod(0o755)
@@ -151,7 +151,7 @@ def serving() -> Iterator[MariaDb]:
     server = MariaDb(place, free_port(), place / "log")
     try:
         install(place)
-        server.start()
+        server.start(*options)
         yield server
     finally:
         server.stop("kill")

@@ -11,17 +11,29 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
-from jobplatform.settings import Missing, Settings, api_address, kept_logs, settings, sign_in
+from jobplatform import metrics
+from jobplatform.settings import (
+    Missing,
+    Settings,
+    api_address,
+    kept_logs,
+    metrics_port,
+    settings,
+    sign_in,
+)
 from jobplatform.store import entry, people
 from jobplatform.store.database import Unavailable, changing, engine
 from jobplatform.store.migrations import upgrade
 
 if TYPE_CHECKING:
+    from jobplatform.manager.loop import Manager
     from jobplatform.model.signin import SignIn, Way
     from jobplatform.signin.graph import Member
 
@@ -88,7 +100,13 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
 
     source = Cluster(told.kubernetes) if ACCOUNT.exists() else None
     app = create(made, source, kept_logs(), sign_in())
+    _tell(app.state.meters.registry)
     uvicorn.run(app, host="", port=PORT, access_log=False, server_header=False)
+
+
+def _tell(registry: CollectorRegistry) -> None:
+    if port := metrics_port():
+        metrics.serve(registry, port)
 
 
 def synchronize(told: Settings, made: Engine, given: argparse.Namespace) -> None:
@@ -149,12 +167,23 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     share = Share(told.share, told.claim, told.on_nodes) if told.share else None
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     one = Manager(made, Cluster(told.kubernetes), holder, share)
+    _tell(one.meters.registry)
+    try:
+        _lead(one)
+    finally:
+        with suppress(Exception):  # it may be the database that is away: then the lease runs out
+            one.resign()
+
+
+def _lead(one: Manager) -> None:
     while True:
         ALIVE.touch()
         try:
-            one.turn()
+            with one.meters.passes.time():
+                one.turn()
             PASSED.touch()
         except Exception as error:  # the next pass begins anew; nothing is kept in memory
+            one.meters.failures.labels(type(error).__name__).inc()
             _LOG.warning("this pass ended early: %s: %s", type(error).__name__, error)
         time.sleep(1)
 

@@ -89,3 +89,11 @@ def api_address(given: Mapping[str, str] = os.environ) -> str:
     if not address.startswith(("http://", "https://")):
         raise Missing("set PLATFORM_API to the API's address, such as http://restfulapi2:5000")
     return address
+
+
+def metrics_port(given: Mapping[str, str] = os.environ) -> int | None:
+    """The port at which Prometheus asks; without one, nothing is told."""
+    found = given.get("PLATFORM_METRICS_PORT", "")
+    if found and not found.isdecimal():
+        raise Missing("PLATFORM_METRICS_PORT is no number")
+    return int(found) if found else None

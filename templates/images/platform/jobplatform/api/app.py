@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 
 from jobplatform import __version__
 from jobplatform.api import legacy, logs, v1, v1_keys, v1_people, v1_signin
+from jobplatform.api.edge import Edge, said
+from jobplatform.api.meters import Meters
 from jobplatform.kubernetes import Away, Logs
-from jobplatform.model.bounds import excess
 from jobplatform.model.signin import SignIn
 from jobplatform.signin import proof
 from jobplatform.signin.web import Web
@@ -26,13 +27,7 @@ from jobplatform.store.people import Taken
 from jobplatform.store.signins import Busy
 from jobplatform.store.vcs import InUse
 
-LARGEST = 1024 * 1024
 _LOG = logging.getLogger("jobplatform")
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def create(
@@ -47,11 +42,12 @@ def create(
         openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
     app.state.engine, app.state.logs, app.state.kept = engine, source, kept
+    app.state.meters = Meters()
     app.state.ways = v1_signin.ways(told or SignIn(), web)
     for one in (v1, logs, v1_people, v1_signin, v1_keys, legacy):
         app.include_router(one.router)
     _answer_mistakes(app)
-    app.middleware("http")(_bounded)
+    app.add_middleware(Edge, meters=app.state.meters)
     app.add_api_route("/healthz", lambda: {"status": "ok"}, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)
     return app
@@ -69,12 +65,12 @@ def _answer_mistakes(app: FastAPI) -> None:
         Unavailable: lambda request, error: _away("the database"),
         Away: lambda request, error: _away("Kubernetes"),
         proof.Away: _provider_away,
-        Busy: lambda request, error: _said(429, str(error)),
-        Closed: lambda request, error: _said(403, str(error)),
-        Taken: lambda request, error: _said(409, str(error)),
-        Full: lambda request, error: _said(409, str(error)),
-        InUse: lambda request, error: _said(409, str(error)),
-        RequestValidationError: lambda request, error: _said(422, _places(error)),
+        Busy: lambda request, error: said(429, str(error)),
+        Closed: lambda request, error: said(403, str(error)),
+        Taken: lambda request, error: said(409, str(error)),
+        Full: lambda request, error: said(409, str(error)),
+        InUse: lambda request, error: said(409, str(error)),
+        RequestValidationError: lambda request, error: said(422, _places(error)),
     }
     for kind, answer in answers.items():
         app.add_exception_handler(kind, answer)
@@ -82,7 +78,7 @@ def _answer_mistakes(app: FastAPI) -> None:
 
 def _away(who: str) -> Response:
     detail = f"{who} does not answer now; nothing was changed"
-    return JSONResponse({"detail": detail}, 503, {**HEADERS, "Retry-After": "5"})
+    return JSONResponse({"detail": detail}, 503, {"Retry-After": "5"})
 
 
 def _provider_away(request: Request, error: proof.Away) -> Response:
@@ -90,27 +86,7 @@ def _provider_away(request: Request, error: proof.Away) -> Response:
     return _away("the provider of this way to sign in")
 
 
-def _said(code: int, detail: Any) -> Response:
-    return JSONResponse({"detail": detail}, code, HEADERS)
-
-
 def _places(error: RequestValidationError) -> list[dict[str, Any]]:
     """What is wrong and where; never the value, which may be a password."""
     return [{"loc": [str(part)[:60] for part in one["loc"]], "msg": one["msg"][:200]}
             for one in error.errors()]  # fmt: skip
-
-
-async def _bounded(
-    request: Request, following: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """Requests of a modest size only, and the same headers on all answers. A defect of ours is
-    logged, and its details stay there."""
-    if refused := excess(request.headers, LARGEST):
-        return _said(*refused)
-    try:
-        response = await following(request)
-    except Exception:
-        _LOG.exception("%s %r failed", request.method, request.url.path)
-        return _said(500, "this is a defect of the platform's; its log says more")
-    response.headers.update(HEADERS)
-    return response

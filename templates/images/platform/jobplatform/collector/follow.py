@@ -6,6 +6,7 @@ runtime's files. A file that is rotated or deleted is read to its end, as it is 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,8 @@ from jobplatform.collector.sources import Lines, Pod
 from jobplatform.model import logs
 
 MOST = 1024**3
+_TRIES = 5
+_Id = tuple[int, int]
 CUT = b"(more is not kept: this log has 1 GiB)\n"
 
 
@@ -46,31 +49,41 @@ class Follower:
             if following is None:
                 return self.pod.place.is_dir()
             self._keep(self._read())  # what was written before the next file was begun
-            if not self._open(following):
-                return True
+            self._turn_to(following)
 
-    def _next(self) -> Path | None:
-        """The file behind the one that is open; it is held open, so that no other has its inode."""
-        there = sources.files(self.pod)
+    def _next(self) -> IO[bytes] | None:
+        """The file behind the one that is open, if it could be opened now. Names move on when files
+        are rotated: it is the one only if all names are still the same with the file in hand."""
+        for _ in range(_TRIES):
+            there = _listed(self.pod)
+            path = self._behind(there)
+            if path is None:
+                return None
+            try:
+                found = sources.opened(path)
+            except FileNotFoundError:
+                continue
+            if _listed(self.pod) == there:
+                return found
+            found.close()
+        return None
+
+    def _behind(self, there: list[tuple[Path, _Id]]) -> Path | None:
+        """The path of the file behind the one that is open; that is held open, so that no other
+        has its inode."""
         if self.source is None:
-            return next(iter(there), None)
-        mine = os.fstat(self.source.fileno())
-        for index, path in enumerate(there):
-            if _is(path, mine):
-                return next(iter(there[index + 1 :]), None)
+            return next((path for path, _ in there), None)
+        mine = _id(os.fstat(self.source.fileno()))
+        for index, (_, one) in enumerate(there):
+            if one == mine:
+                return next((path for path, _ in there[index + 1 :]), None)
         # It was packed or deleted: whatever begins later is behind it.
-        return next((path for path in there if _begins(path) > self.lines.floor), None)
+        return next((path for path, _ in there if _begins(path) > self.lines.floor), None)
 
-    def _open(self, path: Path) -> bool:
-        """Whether it is still there."""
-        try:
-            following = sources.opened(path)
-        except FileNotFoundError:
-            return False
+    def _turn_to(self, following: IO[bytes]) -> None:
         if self.source:
             self.source.close()
         self.source, self.rest = following, b""
-        return True
 
     def _read(self) -> list[bytes]:
         """The whole lines that are new in the open file."""
@@ -95,9 +108,8 @@ class Follower:
         """Read all files, and keep what is behind the last line that is kept; where no file has
         that line any more, what is later."""
         when, found = logs.moment(last) or 0, False
-        for path in sources.files(self.pod):
-            if not self._open(path):
-                continue
+        while (following := self._next()) is not None:
+            self._turn_to(following)
             read = self._read()
             at = max((index for index, line in enumerate(read) if line == last), default=-1)
             if at >= 0:
@@ -107,12 +119,17 @@ class Follower:
             self._keep(read)
 
 
-def _is(path: Path, known: os.stat_result) -> bool:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return False
-    return (found.st_dev, found.st_ino) == (known.st_dev, known.st_ino)
+def _id(found: os.stat_result) -> _Id:
+    return found.st_dev, found.st_ino
+
+
+def _listed(pod: Pod) -> list[tuple[Path, _Id]]:
+    """Its files that are there, with what tells them apart whatever they are called."""
+    found = []
+    for path in sources.files(pod):
+        with contextlib.suppress(FileNotFoundError):
+            found.append((path, _id(path.stat())))
+    return found
 
 
 def _begins(path: Path) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import gzip
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ LARGEST = 256 * 1024
 """Of one line: what is longer goes on in the next."""
 _POD = re.compile(r"vc-[a-z0-9-]{1,60}_(job-([a-z0-9-]{1,50})-(\d{1,9})-worker-(\d{1,4}))_[^_]+")
 _FILE = re.compile(r"(\d{1,9})\.log(?:\.(\d{8}-\d{6})(\.gz)?)?")
+_DOCKERS = re.compile(r"\.(\d{1,4})(\.gz)?")
 _CRI = re.compile(rb"(\S{20,40}) (stdout|stderr) ([FP])\S* ?(.*)")
 
 
@@ -45,11 +48,22 @@ def pods(root: Path) -> list[Pod]:
 def files(pod: Pod) -> list[Path]:
     """Its files in the order in which they were written: a container after the other, of each the
     rotated ones first."""
-    found = []
+    found = list[tuple[tuple[int, str], Path]]()
     for path in (pod.place / CONTAINER).glob("*.log*"):
         if match := _FILE.fullmatch(path.name):
             found.append(((int(match[1]), match[2] or "~"), path))
+            if path.is_symlink():
+                found += [((int(match[1]), key), other) for key, other in _dockers(path)]
     return [path for _, path in sorted(found)]
+
+
+def _dockers(link: Path) -> Iterator[tuple[str, Path]]:
+    """What Docker has rotated away of the file behind a link, which lies beside that: the higher
+    the number, the older."""
+    target = Path(os.path.realpath(link))
+    for path in target.parent.glob(f"{glob.escape(target.name)}.*"):
+        if match := _DOCKERS.fullmatch(path.name.removeprefix(target.name)):
+            yield f"{10_000 - int(match[1]):05}", path
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -8,7 +8,7 @@ looked at: a manager that slept too long makes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -17,11 +17,12 @@ from sqlalchemy import Engine
 
 from jobplatform.admission import Decision, decide
 from jobplatform.kubernetes import Kubernetes, Refused
-from jobplatform.manager import machine, walls
+from jobplatform.manager import machine, ranktable, walls
 from jobplatform.manager.homes import Share
 from jobplatform.manager.machine import Step
+from jobplatform.manager.meters import Meters
 from jobplatform.manager.observed import Seen
-from jobplatform.manager.pods import ATTEMPT, JOB, Attempt, objects, tombstone
+from jobplatform.manager.pods import ATTEMPT, JOB, Attempt, objects, rank_table, tombstone
 from jobplatform.manager.world import Live, Placement, World, build, person
 from jobplatform.model import reasons, status
 from jobplatform.model.reasons import Reason
@@ -29,7 +30,8 @@ from jobplatform.store import jobs, lease, people, vcs
 from jobplatform.store.database import Clock, changing, now, reading
 
 OTHERS = ("services", "configmaps")
-LEASE, LEASE_MS = "manager", 15_000
+LEASE, LEASE_MS = "manager", 8_000
+"""A manager that died is followed within 10 seconds."""
 TOMBSTONE_MS = 60 * 60 * 1000
 BACK_OFF_MS = 60_000
 _ACTOR = "manager"
@@ -62,25 +64,35 @@ class Manager:
         self.engine, self.kubernetes, self.holder = engine, kubernetes, holder
         self.share, self.point = share, point
         self.walled: set[str] = set()
+        self.meters = Meters()
 
     def turn(self) -> bool:
         """One pass, where this manager leads. What Kubernetes does not answer ends it: nothing is
         concluded from silence."""
         with changing(self.engine) as connection:
             if not lease.take(connection, LEASE, self.holder, LEASE_MS):
+                self.meters.follows()
                 return False
         world = self._look()
         for row, words in world.broken:
             self._move_row(row, status.ERROR, Reason("refused", {"words": words}))
-        for one in list(world.live.values()):
-            with _alone(one.row.jobId):
-                self._advance(one, world)
-        world = self._look()
-        for decision in decide(world.snapshot()):
+        if self._advance_all(world) or world.broken:
+            world = self._look()
+        snapshot = world.snapshot()
+        decisions = decide(snapshot)
+        for decision in decisions:
             with _alone(decision.job):
                 self._carry_out(decision, world)
+        self._explain_waiting(decisions, world)
         self._sweep(world)
+        with reading(self.engine) as connection:
+            self.meters.saw(snapshot, jobs.counts(connection))
         return True
+
+    def resign(self) -> None:
+        """Lead no more. What was begun is finished by the next one, as after a death."""
+        with changing(self.engine) as connection:
+            lease.leave(connection, LEASE, self.holder)
 
     def _look(self) -> World:
         """Objects before rows: a job's row may then be newer than its objects, never older."""
@@ -91,8 +103,17 @@ class Manager:
             known = {row.vcName: vcs.read(row) for row in vcs.rows(connection)}
             return build(now(connection), rows, known, pods, nodes, others)
 
-    def _advance(self, one: Live, world: World) -> None:
-        step = machine.step(one.view(), one.pods, world.now)
+    def _advance_all(self, world: World) -> bool:
+        """Whether anything was to be done: what was seen may then be no longer so."""
+        busy = False
+        for one in [one for one in world.live.values() if not one.idle]:
+            step = machine.step(one.view(), one.pods, world.now)
+            busy = busy or step != Step()
+            with _alone(one.row.jobId):
+                self._advance(one, step, world)
+        return busy
+
+    def _advance(self, one: Live, step: Step, world: World) -> None:
         if (step.drained or step.to in _LEFT) and self._bury(one):
             return
         if step.to is not None:
@@ -105,6 +126,20 @@ class Manager:
             self._explain(one, step.explain)
         if step.delete:
             self._delete(one.pods)
+        elif one.row.jobStatus in status.PLACED and one.placement.resource in ranktable.RESOURCES:
+            self._rank(one, world)
+
+    def _rank(self, one: Live, world: World) -> None:
+        """Give the workers their rank table, once it is known which devices all of them have."""
+        npus = {pod.worker: pod.npus for pod in one.pods if pod.attempt == one.row.attempt}
+        found = [npus.get(index, ()) for index in range(one.request.workers)]
+        if any(len(devices) != one.request.devices for devices in found):
+            return
+        attempt = self._attempt(one)
+        names = {made["metadata"]["name"] for _, made in world.others}
+        if attempt.ranked not in names:
+            self._check_lease()
+            self.kubernetes.create("configmaps", attempt.namespace, rank_table(attempt, found))
 
     def _bury(self, one: Live) -> bool:
         """Take the names of workers that the attempt never made, so that no old leader makes them
@@ -138,11 +173,14 @@ class Manager:
             reason = step.reason or _kept(one, to)
             moved = jobs.move(connection, one.row, to, _ACTOR, reason, **values)
         self.point("after-move")
+        if moved:
+            self.meters.moved(one.row, to, at, one.placement.at, reason)
         return moved
 
     def _move_row(self, row: jobs.Job, to: str, reason: Reason) -> None:
         with changing(self.engine) as connection:
             jobs.move(connection, row, to, _ACTOR, reason, endedAt=Clock())
+        self.meters.moved(row, to, 0, 0, reason)
 
     def _place(self, one: Live, where: Placement) -> None:
         """Write another placement; the state stays."""
@@ -155,11 +193,17 @@ class Manager:
             with changing(self.engine) as connection:
                 jobs.explain(connection, one.row, reason)
 
+    def _explain_waiting(self, decisions: Iterable[Decision], world: World) -> None:
+        """Write why jobs wait, where it is something else than what stands there."""
+        told = [(world.live[one.job].row, one.reason.stored()) for one in decisions
+                if one.verb == "wait" and one.reason]  # fmt: skip
+        if any(row.reason != text for row, text in told):
+            with changing(self.engine) as connection:
+                jobs.explain_all(connection, told)
+
     def _carry_out(self, decision: Decision, world: World) -> None:
         one = world.live[decision.job]
-        if decision.verb == "wait" and decision.reason:
-            self._explain(one, decision.reason)
-        elif decision.verb == "approve":
+        if decision.verb == "approve":
             with changing(self.engine) as connection:
                 jobs.move(connection, one.row, status.QUEUED, _ACTOR)
         elif decision.verb == "preempt":
@@ -180,6 +224,7 @@ class Manager:
             )  # fmt: skip
         self.point("after-start")
         if started:
+            self.meters.moved(one.row, status.SCHEDULING, world.now, 0, None)
             with reading(self.engine) as connection:
                 row = jobs.find(connection, one.row.jobId)
             if row is not None and row.jobStatus == status.SCHEDULING:
@@ -240,6 +285,7 @@ class Manager:
     def _check_lease(self) -> None:
         with changing(self.engine) as connection:
             if not lease.keep(connection, LEASE, self.holder, LEASE_MS):
+                self.meters.follows()
                 raise LostLease(self.holder)
 
     def _now(self) -> int:

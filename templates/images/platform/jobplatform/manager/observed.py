@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from jobplatform.admission import Amount
+from jobplatform.manager import ranktable
 from jobplatform.manager.devices import RESOURCES, amount
 from jobplatform.manager.pods import ATTEMPT, FINALIZER, JOB, WORKER
 from jobplatform.model import names
@@ -36,6 +37,7 @@ class Seen:
     words: str = ""
     code: int | None = None
     ended: int = 0
+    npus: tuple[ranktable.Device, ...] = ()
 
 
 def ours(pod: Object) -> bool:
@@ -67,6 +69,7 @@ def seen(pod: Object, alive: Set[str]) -> Seen:
         ended[0].get("exitCode") if ended else None,
         _time(ended[0].get("finishedAt") if ended else None)
         or _time(meta.get("deletionTimestamp")) or _time(meta.get("creationTimestamp")),
+        ranktable.told(meta.get("annotations")),
     )  # fmt: skip
 
 

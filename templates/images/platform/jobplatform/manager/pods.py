@@ -4,10 +4,11 @@ as a value where Kubernetes takes a value."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from jobplatform.manager import ranktable
 from jobplatform.manager.devices import NO_GPU
 from jobplatform.model import names
 from jobplatform.model.request import Request
@@ -55,6 +56,11 @@ class Attempt:
 
     def worker(self, index: int) -> str:
         return names.worker(self.id, self.number, index)
+
+    @property
+    def ranked(self) -> str:
+        """The name of the object with its rank table; nothing where its devices need none."""
+        return f"{self.name}-hccl" if self.resource in ranktable.RESOURCES else ""
 
     def host(self, index: int) -> str:
         return f"{self.worker(index)}.{self.name}"
@@ -107,6 +113,13 @@ def hostfile(attempt: Attempt) -> dict[str, Any]:
             "data": {"hostfile": "".join(lines)}}  # fmt: skip
 
 
+def rank_table(attempt: Attempt, found: Sequence[Sequence[ranktable.Device]]) -> dict[str, Any]:
+    """The table for the devices of each worker: workers wait for this object."""
+    text = ranktable.table([(attempt.worker(i), devices) for i, devices in enumerate(found)])
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta(attempt, attempt.ranked),
+            "data": {ranktable.FILE: text}}  # fmt: skip
+
+
 def pod(attempt: Attempt, index: int) -> dict[str, Any]:
     asked, name = attempt.request, attempt.worker(index)
     meta = _meta(attempt, name, **{WORKER: str(index), "podName": name, "jobRole": "worker"})
@@ -148,14 +161,13 @@ def _as(person: Person) -> dict[str, Any]:
 
 def _container(attempt: Attempt, index: int) -> dict[str, Any]:
     asked = attempt.request
-    idle = asked.launch == "first" and index > 0
     amounts = {"cpu": f"{asked.cpu_millis}m", "memory": f"{asked.memory_mib}Mi"}
     if asked.devices:
         amounts[attempt.resource] = str(asked.devices)
     return {
         "name": "job",
         "image": asked.image,
-        "command": ["/bin/sh", "-c", _IDLE if idle else literal(asked.command)],
+        "command": _command(attempt, index),
         "workingDir": "/job",
         "env": [{"name": key, "value": value} for key, value in _env(attempt, index).items()],
         "resources": {"limits": amounts, "requests": amounts},
@@ -165,6 +177,13 @@ def _container(attempt: Attempt, index: int) -> dict[str, Any]:
         "volumeMounts": _mounts(attempt),
         **({"ports": [{"containerPort": asked.port}]} if asked.port else {}),
     }  # fmt: skip
+
+
+def _command(attempt: Attempt, index: int) -> list[str]:
+    if attempt.request.launch == "first" and index > 0:
+        return ["/bin/sh", "-c", _IDLE]
+    first = [literal(ranktable.WAIT)] if attempt.ranked else []
+    return ["/bin/sh", "-c", *first, literal(attempt.request.command)]
 
 
 def _env(attempt: Attempt, index: int) -> Mapping[str, str]:
@@ -181,6 +200,8 @@ def _env(attempt: Attempt, index: int) -> Mapping[str, str]:
     twins = {f"{word}_{key}": value for key, value in facts.items() for word in ("DLWS", "DLTS")}
     meeting = {"MASTER_ADDR": attempt.host(0), "MASTER_PORT": str(PORT), "RANK": str(index),
                "WORLD_SIZE": str(asked.workers)}  # fmt: skip
+    if attempt.ranked:
+        meeting["RANK_TABLE_FILE"] = f"{ranktable.PLACE}/{ranktable.FILE}"
     home = {"HOME": f"/home/{person.alias}", "USER": person.alias}
     given = {key: literal(value) for key, value in asked.env.items()}
     none = {} if asked.devices else NO_GPU
@@ -191,7 +212,7 @@ def _mounts(attempt: Attempt) -> list[dict[str, Any]]:
     home = f"/home/{attempt.person.alias}"
     found: list[dict[str, Any]] = [
         {"name": "shm", "mountPath": "/dev/shm"},
-        {"name": "hosts", "mountPath": "/etc/dlws", "readOnly": True},
+        {"name": "hosts", "mountPath": ranktable.PLACE, "readOnly": True},
     ]
     if not attempt.claim:
         own = [{"name": "job", "mountPath": "/job"}, {"name": "home", "mountPath": home}]
@@ -205,8 +226,16 @@ def _volumes(attempt: Attempt) -> list[dict[str, Any]]:
     half = f"{max(attempt.request.memory_mib // 2, 1)}Mi"
     found: list[dict[str, Any]] = [
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": half}},
-        {"name": "hosts", "configMap": {"name": attempt.name}},
+        {"name": "hosts", **_hosts(attempt)},
     ]
     if attempt.claim:
         return [*found, {"name": "share", "persistentVolumeClaim": {"claimName": attempt.claim}}]
     return [*found, {"name": "job", "emptyDir": {}}, {"name": "home", "emptyDir": {}}]
+
+
+def _hosts(attempt: Attempt) -> dict[str, Any]:
+    """The hostfile; and the rank table, which comes later."""
+    if not attempt.ranked:
+        return {"configMap": {"name": attempt.name}}
+    later = {"configMap": {"name": attempt.ranked, "optional": True}}
+    return {"projected": {"sources": [{"configMap": {"name": attempt.name}}, later]}}

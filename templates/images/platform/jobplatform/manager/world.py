@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from jobplatform.admission import Amount, Job, Node, Snapshot, Vc
@@ -37,6 +38,11 @@ class Placement:
         return json.dumps(self.__dict__)
 
 
+asked = lru_cache(maxsize=20_000)(read)
+"""What a stored text asks for: the same text is read in each pass."""
+
+
+@lru_cache(maxsize=20_000)
 def placement(text: str | None) -> Placement:
     found = json.loads(text or "{}")
     return Placement(**{**found, "nodes": tuple(found.get("nodes", ()))})
@@ -50,6 +56,11 @@ class Live:
     request: Request
     placement: Placement
     pods: list[Seen] = field(default_factory=list)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it only waits: for the admission, or for a person."""
+        return self.row.jobStatus in status.WAITING and not self.placement.draining
 
     def view(self) -> View:
         row = self.row
@@ -108,7 +119,7 @@ def build(
     live, broken = {}, list[tuple[Any, str]]()
     for row in rows:
         try:
-            live[row.jobId] = Live(row, read(row.jobParams), placement(row.placement))
+            live[row.jobId] = Live(row, asked(row.jobParams), placement(row.placement))
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError,
                 ValueError) as error:  # fmt: skip
             words = f"its row cannot be read: {error}".splitlines()[0]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from pymysql import Error
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import StaticPool
@@ -17,6 +21,10 @@ from sqlalchemy.types import BigInteger
 
 _AWAY = {1040, 1053, 1205, 1213, 1290, 2002, 2003, 2006, 2013}
 """MariaDB: too many connections, shutting down, lock wait, deadlock, read-only, gone, lost."""
+
+
+_IDLE = 1.0
+"""Seconds after which a connection is tried before it is used again."""
 
 
 class Unavailable(Exception):
@@ -44,13 +52,41 @@ def engine(url: str | URL, connections: int = 8) -> Engine:
     """An engine whose connections are tried before use and time out when nobody answers."""
     if str(url).startswith("sqlite"):
         return _sqlite_engine(url)
-    return create_engine(
-        url, pool_size=connections, max_overflow=0, pool_timeout=5, pool_pre_ping=True,
-        pool_recycle=1800, isolation_level="READ COMMITTED", connect_args={
+    made = _pool(url, connections, isolation_level="READ COMMITTED")
+    reads = _pool(url, connections, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True)
+    _READS[made] = reads
+    event.listen(made, "engine_disposed", lambda gone: reads.dispose())
+    return made
+
+
+_READS = WeakKeyDictionary[Engine, Engine]()
+"""Connections for reads, beside those of an engine: one that changed its ways for each use would
+ask the server five times more than for what is read."""
+
+
+def _pool(url: str | URL, connections: int, **options: Any) -> Engine:
+    """Whoever takes a connection leaves no transaction open, so none is rolled back afterwards."""
+    made = create_engine(
+        url, pool_size=connections, max_overflow=0, pool_timeout=5, pool_recycle=1800,
+        pool_reset_on_return=None, **options, connect_args={
             "connect_timeout": 3, "read_timeout": 20, "write_timeout": 20, "charset": "utf8mb4",
             "init_command": "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'",
         },
     )  # fmt: skip
+
+    @event.listens_for(made, "checkin")
+    def _used(connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(made, "checkout")
+    def _try(connection: Any, record: Any, proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", math.inf) > _IDLE:
+            try:
+                connection.ping(reconnect=False)
+            except Error as error:
+                raise DisconnectionError from error
+
+    return made
 
 
 def _sqlite_engine(url: str | URL) -> Engine:
@@ -67,8 +103,9 @@ def _sqlite_engine(url: str | URL) -> Engine:
 @contextmanager
 def reading(found: Engine) -> Iterator[Connection]:
     """A connection for reads: each statement by itself, which halves their time."""
-    with _told(), found.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+    reads = _READS.get(found)
+    with _told(), (reads or found).connect() as connection:
+        yield connection if reads else connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

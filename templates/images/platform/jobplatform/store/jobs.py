@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, tuple_, update
 
 from jobplatform.model import status
 from jobplatform.model.reasons import Reason
@@ -16,6 +16,7 @@ from jobplatform.store.database import Clock
 from jobplatform.store.tables import job_events, jobs
 
 Job = Row[Any]
+_TOGETHER = 500
 
 SHORT = tuple(
     jobs.c[name] for name in (
@@ -70,6 +71,14 @@ def live(connection: Connection) -> Sequence[Job]:
     return connection.execute(asked).all()
 
 
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """How many have not ended, by virtual cluster and state."""
+    left = jobs.c.jobStatus.in_(status.LIVE | {status.PAUSED})
+    asked = select(jobs.c.vcName, jobs.c.jobStatus, func.count()).where(left)
+    found = connection.execute(asked.group_by(jobs.c.vcName, jobs.c.jobStatus))
+    return {(vc, state): count for vc, state, count in found}
+
+
 def move(
     connection: Connection, job: Job, to: str, actor: str, reason: Reason | None = None,
     **values: Any,
@@ -101,6 +110,21 @@ def explain(connection: Connection, job: Job, reason: Reason) -> bool:
     return bool(
         connection.execute(update(jobs).where(seen).values(reason=reason.stored())).rowcount
     )
+
+
+def explain_all(connection: Connection, told: Iterable[tuple[Job, str]]) -> None:
+    """The same for many at once, with reasons as they are stored: jobs of one reason take one
+    statement, or one for each few hundred."""
+    alike: dict[str, list[Job]] = {}
+    for job, text in told:
+        if job.reason != text:
+            alike.setdefault(text, []).append(job)
+    for text, found in alike.items():
+        for begin in range(0, len(found), _TOGETHER):
+            some = [(job.id, job.version) for job in found[begin : begin + _TOGETHER]]
+            seen = and_(jobs.c.id.in_([number for number, _ in some]),
+                        tuple_(jobs.c.id, jobs.c.version).in_(some))  # fmt: skip
+            connection.execute(update(jobs).where(seen).values(reason=text))
 
 
 def prioritise(connection: Connection, job: Job, priority: int, actor: str) -> None:

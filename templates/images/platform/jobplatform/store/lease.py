@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, insert, or_, update
+from sqlalchemy import Connection, and_, delete, insert, or_, update
 from sqlalchemy.exc import IntegrityError
 
 from jobplatform.store.database import Clock
@@ -37,3 +37,8 @@ def keep(connection: Connection, name: str, holder: str, milliseconds: int) -> b
             update(leases).where(mine).values(expires=Clock() + milliseconds)
         ).rowcount
     )
+
+
+def leave(connection: Connection, name: str, holder: str) -> None:
+    """Let another one lead at once."""
+    connection.execute(delete(leases).where(and_(leases.c.name == name, leases.c.holder == holder)))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobplatform.model import passwords, rights
@@ -40,10 +40,12 @@ def by_token(connection: Connection, token: str) -> str | None:
 def caller(connection: Connection, name: str) -> rights.Caller:
     """The person with the rights as they are now: nothing is remembered between requests."""
     found = connection.execute(select(identity.c.groups).where(identity.c.identityName == name))
+    groups = numbers(found.scalar_one_or_none())
+    concerns = or_(acl.c.identityName == name, acl.c.identityId.in_(groups))
     # An entry of a person's has the uid as its number, which may be that of a group, too.
     persons = select(acl, identity.c.id.label("person")).outerjoin(
         identity, acl.c.identityName == identity.c.identityName
-    )
+    ).where(concerns)  # fmt: skip
     entries = (
         rights.Entry(
             row.identityName, 0 if row.person else row.identityId, row.resource, row.permissions,
@@ -51,7 +53,7 @@ def caller(connection: Connection, name: str) -> rights.Caller:
         )
         for row in connection.execute(persons)
     )  # fmt: skip
-    return rights.caller(name, numbers(found.scalar_one_or_none()), entries)
+    return rights.caller(name, groups, entries)
 
 
 def numbers(text: str | None) -> list[int]:

@@ -18,6 +18,10 @@ const bytes = (value) => {
   return `${value.toFixed(place ? 1 : 0)} ${units[place]}`;
 };
 
+const seconds = (value) => value < 120 ? `${value.toFixed(0)} s`
+  : value < 7200 ? `${(value / 60).toFixed(0)} min` : `${(value / 3600).toFixed(1)} h`;
+const slowest = (name) => `histogram_quantile(0.95, sum by (vc, le) (rate(${name}_bucket[1h])))`;
+
 // What is shown: for each section the lines of its charts, and the columns of its table.
 const SECTIONS = {
   nodes: {
@@ -64,6 +68,26 @@ const SECTIONS = {
       ["devices in use", 'label_replace(avg by (pod_name) (task_gpu_percent), "pod", "$1", "pod_name", "(.*)")', percent],
     ],
     none: "No job runs.",
+  },
+  queue: {
+    keys: ["vc", "device", "status", "code"],
+    charts: [
+      ["Jobs by state", "sum by (status) (dlws_jobs)", plain],
+      ["Devices that jobs hold", "sum by (vc, device) (dlws_vc_used)", plain],
+      ["Waiting for devices: 95 of 100 jobs, at most", slowest("dlws_job_waiting_seconds"), seconds],
+      ["Starting: 95 of 100 jobs, at most", slowest("dlws_job_starting_seconds"), seconds],
+      ["Requests to the API, per second, by answer", "sum by (code) (rate(dlws_api_requests_total[5m]))", plain],
+      ["Slowest requests to the API: 99 of 100, at most", "1000 * histogram_quantile(0.99, sum by (le) (rate(dlws_api_request_seconds_bucket[5m])))", (value) => `${value.toFixed(0)} ms`],
+    ],
+    columns: [
+      ["running", 'sum by (vc) (dlws_jobs{status="running"})', plain],
+      ["waiting", 'sum by (vc) (dlws_jobs{status=~"unapproved|queued"})', plain],
+      ["devices held", "sum by (vc) (dlws_vc_used)", plain],
+      ["of a quota of", "sum by (vc) (dlws_vc_quota)", plain],
+      ["device hours, 1 day", "sum by (vc) (increase(dlws_device_seconds_total[1d])) / 3600", plain],
+      ["device hours, 1 week", "sum by (vc) (increase(dlws_device_seconds_total[7d])) / 3600", plain],
+    ],
+    none: "Nothing is told of jobs: the services jobmanager2 and restfulapi2 do that.",
   },
 };
 
