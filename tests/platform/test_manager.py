@@ -15,60 +15,10 @@ from jobplatform.manager.loop import LEASE, LostLease, Manager
 from jobplatform.manager.pods import ATTEMPT, WORKER
 from jobplatform.manager.pods import JOB as JOB_LABEL
 from jobplatform.model import reasons
-from jobplatform.model.request import Request
-from jobplatform.store import jobs, people, vcs
+from jobplatform.store import jobs
 from jobplatform.store.database import changing, reading
 from jobplatform.store.tables import identity, job_events, leases
-from jobplatform.store.tables import jobs as table
-from tests.support.platform.clients import JOB
-from tests.support.platform.kubernetes import FakeKubernetes
-
-GANG = {"kind": "distributed", "workers": 2, "device": "V100", "devices": 8}
-
-
-class Site:
-    """A database with one virtual cluster and one person, a cluster, and a manager."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.cluster = FakeKubernetes("n1", "n2")
-        self.manager = Manager(engine, self.cluster, "one")
-        with changing(engine) as connection:
-            vcs.add(connection, "a", {"V100": 16}, {})
-            people.set_identity(connection, "ann@example.org", 5000, 5001, [5001, 27])
-
-    def submit(self, **fields: Any) -> str:
-        with changing(self.engine) as connection:
-            asked = Request.model_validate({**JOB, **fields})
-            return jobs.add(connection, asked, "ann@example.org")
-
-    def job(self, number: str) -> Any:
-        with reading(self.engine) as connection:
-            return jobs.find(connection, number)
-
-    def ask(self, number: str, to: str) -> None:
-        with changing(self.engine) as connection:
-            found = jobs.find(connection, number)
-            assert found is not None and jobs.move(connection, found, to, "ann")
-
-    def turns(self, count: int = 3) -> None:
-        """Passes, and between them what kubelets do."""
-        for _ in range(count):
-            assert self.manager.turn()
-            self.cluster.start()
-            self.cluster.stop_deleted()
-
-    def told(self, number: str) -> list[str]:
-        with reading(self.engine) as connection:
-            return [row.status for row in jobs.events(connection, number)]
-
-    def forget_lease(self) -> None:
-        with changing(self.engine) as connection:
-            connection.execute(leases.delete())
-
-    def long_ago(self, number: str, **values: Any) -> None:
-        with changing(self.engine) as connection:
-            connection.execute(update(table).where(table.c.jobId == number).values(values))
+from tests.support.platform.managers import GANG, POINTS, Site
 
 
 @pytest.fixture
@@ -293,12 +243,6 @@ def test_a_manager_that_ends_lets_another_lead_at_once_and_one_that_died_soon(si
 
 class Dies(Exception):
     """The process ends here."""
-
-
-POINTS = ["before-start", "after-start", "before-create-services", "after-create-services",
-          "before-create-configmaps", "after-create-configmaps", "before-create-pods",
-          "after-create-pods", "before-move", "after-move", "before-delete", "after-delete",
-          "before-release", "after-release"]  # fmt: skip
 
 
 @pytest.mark.parametrize("point", POINTS)

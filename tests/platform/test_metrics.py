@@ -17,9 +17,9 @@ from jobplatform import metrics
 from jobplatform.api import meters as requests
 from jobplatform.manager import meters as manager
 from jobplatform.settings import Missing, metrics_port
-from tests.platform.test_manager import GANG, Site
 from tests.support.examples import cluster_of, filled_in, objects_of
 from tests.support.platform.clients import Api
+from tests.support.platform.managers import GANG, Site
 from tests.support.sshd import free_port
 
 

@@ -20,9 +20,9 @@ from jobplatform.model.request import Request
 from jobplatform.store import jobs, people, vcs
 from jobplatform.store.database import changing, engine, reading
 from jobplatform.store.tables import METADATA
-from tests.platform.test_manager import GANG, POINTS
 from tests.support.platform.chaos import Chaos
 from tests.support.platform.clients import JOB
+from tests.support.platform.managers import GANG, POINTS
 
 _BLOCK = 10
 PLAYED = int(os.environ.get("DLWS_SEEDS", "30"))

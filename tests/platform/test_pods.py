@@ -13,7 +13,6 @@ from jobplatform.manager import walls
 from jobplatform.manager.homes import Share
 from jobplatform.manager.pods import (
     FINALIZER,
-    Attempt,
     Person,
     label,
     literal,
@@ -21,26 +20,9 @@ from jobplatform.manager.pods import (
     pod,
 )
 from jobplatform.model.names import namespace
-from jobplatform.model.request import Request
-from tests.support.platform.clients import JOB
+from tests.support.platform.managers import attempt, container, env
 
-ANN = Person("ann@example.org", "ann", 5000, 5001, (5001,))
 NASTY = "$(DLWS_UID) $$ `id` \"'\n- x: {y}\n<b> {{ z }} \\"
-
-
-def attempt(resource: str = "nvidia.com/gpu", **fields: Any) -> Attempt:
-    asked = Request.model_validate({**JOB, **fields})
-    nodes = tuple(f"n{i}" for i in range(asked.workers))
-    return Attempt("1234", 1, ANN, asked, nodes, resource)
-
-
-def container(made: dict[str, Any]) -> dict[str, Any]:
-    (found,) = made["spec"]["containers"]
-    return dict(found)
-
-
-def env(made: dict[str, Any]) -> dict[str, str]:
-    return {one["name"]: one["value"] for one in container(made)["env"]}
 
 
 @pytest.mark.parametrize("fields", [{}, {"kind": "distributed", "workers": 2}, {

@@ -14,9 +14,8 @@ from jobplatform.manager import ranktable
 from jobplatform.manager.pods import ATTEMPT, JOB, objects, service
 from jobplatform.store import vcs
 from jobplatform.store.database import changing
-from tests.platform.test_manager import Site
-from tests.platform.test_pods import attempt, container, env
 from tests.support.platform.kubernetes import node
+from tests.support.platform.managers import Site, attempt, container, env
 
 KEY = "ascend.kubectl.kubernetes.io/ascend-910-configuration"
 ASCEND = "huawei.com/Ascend910"
