@@ -50,10 +50,10 @@ Token = Annotated[str, Depends(token)]
 def caller(value: Token, request: Request) -> Caller:
     """The person whose token it is, with the rights of this moment."""
     with reading(engine(request)) as connection:
-        name = people.by_token(connection, value)
-        if name is None:
-            raise HTTPException(401, "this token is not valid", {"WWW-Authenticate": "Bearer"})
-        return people.caller(connection, name)
+        found = people.by_token(connection, value)
+    if found is None:
+        raise HTTPException(401, "this token is not valid", {"WWW-Authenticate": "Bearer"})
+    return found
 
 
 Me = Annotated[Caller, Depends(caller)]

@@ -24,28 +24,39 @@ class Taken(Exception):
     """Another person has the name or the number already."""
 
 
-def by_token(connection: Connection, token: str) -> str | None:
-    """Whose token it is; nobody's once it has expired. Its use is noted now and then."""
+def by_token(connection: Connection, token: str) -> rights.Caller | None:
+    """Whose token it is, with the rights of this moment: nothing is remembered between requests.
+    Nobody's once it has expired. Its use is noted now and then."""
     mine = and_(tokens.c.hash == passwords.fingerprint(token), tokens.c.expires > Clock())
-    asked = select(tokens.c.id, tokens.c.userName, tokens.c.used, Clock().label("now"))
+    asked = select(
+        tokens.c.id, tokens.c.userName, tokens.c.used, Clock().label("now"), identity.c.groups
+    ).outerjoin(identity, identity.c.identityName == tokens.c.userName)
     row = connection.execute(asked.where(mine)).one_or_none()
     if row is None:
         return None
     if row.used is None or row.now - row.used > _EXACT:
         noted = update(tokens).where(tokens.c.id == row.id).values(used=row.now)
         connection.execute(noted)
-    return str(row.userName)
+    return _with_rights(connection, str(row.userName), numbers(row.groups))
 
 
 def caller(connection: Connection, name: str) -> rights.Caller:
-    """The person with the rights as they are now: nothing is remembered between requests."""
+    """A person with the rights of this moment."""
     found = connection.execute(select(identity.c.groups).where(identity.c.identityName == name))
-    groups = numbers(found.scalar_one_or_none())
+    return _with_rights(connection, name, numbers(found.scalar_one_or_none()))
+
+
+def _with_rights(connection: Connection, name: str, groups: list[int]) -> rights.Caller:
     concerns = or_(acl.c.identityName == name, acl.c.identityId.in_(groups))
     # An entry of a person's has the uid as its number, which may be that of a group, too.
-    persons = select(acl, identity.c.id.label("person")).outerjoin(
-        identity, acl.c.identityName == identity.c.identityName
-    ).where(concerns)  # fmt: skip
+    persons = (
+        select(
+            acl.c.identityName, acl.c.identityId, acl.c.resource, acl.c.permissions, acl.c.isDeny,
+            identity.c.id.label("person"),
+        )
+        .outerjoin(identity, acl.c.identityName == identity.c.identityName)
+        .where(concerns)
+    )  # fmt: skip
     entries = (
         rights.Entry(
             row.identityName, 0 if row.person else row.identityId, row.resource, row.permissions,
