@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dlws.kubeadm import reset
+from dlws.prepare import hosts
 from tests.support.arm.cluster import Site
 from tests.support.arm.configs import RICH, SCALE_SET
 from tests.support.arm.world import SUBSCRIPTION, resource_id
@@ -45,16 +46,23 @@ def test_nodes_of_a_running_cluster_leave_it_first(
     made("genconfig")
     (made.directory / "deploy/sshkey/admin.conf").write_text("x")
     taken: list[Any] = []
+    told: list[list[str]] = []
 
     def take(cluster: Any, nodes: Any) -> None:
         assert made.arm.wrote() == [] and cluster.run.options.public
         taken.extend(node.name for node in nodes)
 
+    def tell(cluster: Any, nodes: Any) -> None:
+        assert len(made.arm.wrote()) == 1, "the machine is gone by then"
+        told.append([node.name for node in nodes])
+
     monkeypatch.setattr(reset, "reset", take)
+    monkeypatch.setattr(hosts, "install", tell)
     made("removeworkers", "atlas-worker01", "--yes-removeworkers", "Atlas")
     assert taken == ["atlas-worker01"] and len(made.arm.wrote()) == 1
+    assert told == [["atlas-infra01", "atlas-worker02", "atlas-nfs01"]]
     made("--force", "removeworkers", "atlas-worker02", "--yes-removeworkers", "Atlas")
-    assert taken == ["atlas-worker01"]
+    assert taken == ["atlas-worker01"] and len(told) == 1, "with --force no node is asked"
 
 
 def test_an_instance_of_a_scale_set(site: Site) -> None:
