@@ -9,8 +9,9 @@
 # DLWS_KUBERNETES_SOURCE=packages: from the upstream apt repository (or the mirror DLWS_APT_MIRROR names),
 # and held there. The key that signs them comes over https, or is one whose fingerprint is known: that of
 # upstream, or those in DLWS_APT_KEYS, which then are the only ones. DLWS_KUBERNETES_SOURCE=bundle: from
-# DLWS_BUNDLE, without network; every file is checked by its sha256 first, unless it is as it was then. Images that the runtime has already are not imported again. The container runtime
-# itself is installed by prepare_ubuntu.sh. A kubelet that runs is restarted only if its program changed.
+# DLWS_BUNDLE, without network; every file is checked by its sha256 first, unless it is as it was then. Images
+# that the runtime has already are not imported again. The container runtime itself is installed by
+# prepare_ubuntu.sh. A kubelet that runs is restarted only if its program changed.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/common.sh

@@ -24,6 +24,7 @@ SEAM = {
     "kubernetes/tunnel.py": {"socket"},  # carries the API client's connections through Ssh
     "azure/client.py": {"azure"},  # Azure is reached over HTTPS by its own SDK, here alone
     "database/client.py": {"pymysql", "ssl"},
+    "database/strangers.py": {"pymysql"},
     "database/backup.py": {"pymysql"},  # its cursor that streams
     "kubernetes/kubectl.py": {"os.execve"},  # gives way to the operator's own kubectl
     "images/start.py": {"os.execv"},  # gives way to docker, for a terminal

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from dlws.client.api import Client
     from dlws.session import Session
 
 _OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text",
@@ -60,14 +61,13 @@ def key_add(session: Session, file: Path | None, title: str, output: str) -> Non
 @click.pass_obj
 def key_remove(session: Session, numbers: Sequence[int]) -> None:
     """Remove the keys with these IDs."""
-    from dlws.cli.job import admitted
-    from dlws.client.api import Client
-
-    with Client.signed_in() as client:
-        for number in numbers:
-            if admitted(session, f"remove the key {number}"):
-                client.remove_key(number)
-                session.console.changed(f"removed the key {number}")
+    _each(
+        session,
+        numbers,
+        ("remove", "removed"),
+        "key",
+        lambda client, number: client.remove_key(number),
+    )
 
 
 @keys.group()
@@ -110,11 +110,24 @@ def token_add(session: Session, label: str, days: int, output: str) -> None:
 @click.pass_obj
 def token_remove(session: Session, numbers: Sequence[int]) -> None:
     """End the tokens with these IDs."""
+    _each(
+        session, numbers, ("end", "ended"), "token", lambda client, number: client.end_token(number)
+    )
+
+
+def _each(
+    session: Session,
+    numbers: Sequence[int],
+    verb: tuple[str, str],
+    what: str,
+    action: Callable[[Client, int], None],
+) -> None:
+    """Do away with some of one's keys or tokens; `verb`: for what would be done, and what was."""
     from dlws.cli.job import admitted
     from dlws.client.api import Client
 
     with Client.signed_in() as client:
         for number in numbers:
-            if admitted(session, f"end the token {number}"):
-                client.end_token(number)
-                session.console.changed(f"ended the token {number}")
+            if admitted(session, f"{verb[0]} the {what} {number}"):
+                action(client, number)
+                session.console.changed(f"{verb[1]} the {what} {number}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.program import PROGRAM
-from dlws.database import problems
+from dlws.database import problems, strangers
 from dlws.database.names import PREFIX, database_name
 from dlws.database.place import Place, place, way
 from dlws.runs import plan
@@ -30,12 +30,6 @@ _LONG = 600
 """Seconds for the answer to one statement."""
 _ABSENT = {2002, 2003, 2006, 2013, 2014, 2055}
 """What PyMySQL calls it where there is no server, or one that goes away at once."""
-_PLAIN_PASSWORD = ("mysql_clear_password", "dialog")
-"""Ways to log in by which PyMySQL would send the password as it is."""
-_CACHING, _SHA256 = "caching_sha2_password", "sha256_password"
-"""Ways to log in by which it would send the password to whoever shows any certificate or key."""
-_KNOWN = b"\x03"
-"""What a server says that knows an account by its scramble."""
 _MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO"
 
 
@@ -227,11 +221,10 @@ def _close(raw: Connection[Any]) -> None:
 def _connect(cluster: Cluster, who: Credentials, through: Any) -> Connection[Any]:
     """Log in. Over TLS where the server offers it; always, where mysql_ca says whose it must be."""
     where = place(cluster)
-    proven = where.node is not None or bool(cluster.config.mysql_ca)
     with _logging_in(where, who.user):
-        raw = _unconnected(cluster, who, "127.0.0.1" if through else where.host, proven)
-        if not proven:
-            _guard(raw)
+        raw = _unconnected(cluster, who, where, bool(through))
+        if not _proven(cluster, where):
+            strangers.guard(raw)
         raw.connect(through)
     inside: Any = raw
     inside._read_timeout = inside._write_timeout = _LONG
@@ -242,13 +235,17 @@ def _connect(cluster: Cluster, who: Credentials, through: Any) -> Connection[Any
     return raw
 
 
-def _unconnected(cluster: Cluster, who: Credentials, host: str, proven: bool) -> Connection[Any]:
-    """A connection that has sent nothing yet."""
+def _proven(cluster: Cluster, where: Place) -> bool:
+    """Whether it is known whose server answers."""
+    return where.node is not None or bool(cluster.config.mysql_ca)
+
+
+def _unconnected(cluster: Cluster, who: Credentials, where: Place, inside: bool) -> Connection[Any]:
+    """A connection that has sent nothing yet; `inside`: it will go through another one."""
     import pymysql
 
-    where = place(cluster)
     return pymysql.connect(
-        host=host,
+        host="127.0.0.1" if inside else where.host,
         port=where.port,
         user=who.user,
         password=who.password.encode(),  # as text, PyMySQL would take it for Latin-1
@@ -258,84 +255,9 @@ def _unconnected(cluster: Cluster, who: Credentials, host: str, proven: bool) ->
         connect_timeout=_PATIENCE,
         read_timeout=_PATIENCE,
         write_timeout=_PATIENCE,
-        auth_plugin_map=_ways(proven),
+        auth_plugin_map=strangers.ways(_proven(cluster, where)),
         defer_connect=True,
         **_tls(cluster, through_ssh=where.node is not None),
-    )
-
-
-def _ways(proven: bool) -> dict[str, Any]:
-    """What answers for plugins by which PyMySQL would tell the password; `proven`: it is known
-    whose server this is."""
-    ways: dict[str, Any] = dict.fromkeys(_PLAIN_PASSWORD, _NotPlain)
-    return ways if proven else ways | {_CACHING: _ScrambleAlone, _SHA256: _NotToStrangers}
-
-
-def _guard(raw: Connection[Any]) -> None:
-    """Refuse a server whose greeting has PyMySQL tell the password in its first answer."""
-    inside: Any = raw
-    respond = inside._request_authentication
-
-    def careful() -> None:
-        if inside._auth_plugin_name == _SHA256:
-            raise _stranger(_SHA256)
-        respond()
-
-    inside._request_authentication = careful
-
-
-class _NotPlain:
-    """What answers a server that asks for the password itself: whoever listens there could."""
-
-    def __init__(self, connection: Connection[Any]) -> None:
-        pass
-
-    def authenticate(self, packet: object) -> object:
-        raise DeployError(
-            "what answers as the database asks for the password itself; it was not sent",
-            "see who listens at mysql_host, or on the node's mysql_port; the account has to log in "
-            "by another plugin than those of PAM or mysql_clear_password",
-        )
-
-
-class _NotToStrangers(_NotPlain):
-    """What answers a server that asks for the password under a key of its own choice."""
-
-    def authenticate(self, packet: object) -> object:
-        raise _stranger(_SHA256)
-
-
-class _ScrambleAlone:
-    """caching_sha2_password as far as it tells no password: by a scramble of what it is asked.
-
-    A server that does not know the account yet asks for the password itself next, inside TLS or
-    under its RSA key; and anybody can have such.
-    """
-
-    def __init__(self, connection: Connection[Any]) -> None:
-        self._connection: Any = connection
-
-    def authenticate(self, packet: Any) -> object:
-        from pymysql import _auth
-
-        connection: Any = self._connection
-        if packet.is_auth_switch_request():
-            salt = packet.read_all().removesuffix(b"\0")
-            connection.write_packet(_auth.scramble_caching_sha2(connection.password, salt))
-            packet = connection._read_packet()
-        if not packet.is_extra_auth_data():
-            return packet
-        if packet.get_all_data()[1:2] != _KNOWN:
-            raise _stranger(_CACHING)
-        return connection._read_packet()
-
-
-def _stranger(plugin: str) -> DeployError:
-    return DeployError(
-        f"what answers as the database asks for the password ({plugin}), and does not prove who "
-        "it is; the password was not sent",
-        "set mysql_ca in config.yaml to the CA certificate of the server; "
-        "or leave mysql_host out and name the machine (mysql_node): the way is SSH then",
     )
 
 

@@ -59,7 +59,9 @@ def bring_in(session: Session, names: Sequence[str]) -> None:
         parts.workers(cluster, nodes)
         labels.apply(cluster, labels.all_labels(cluster.config), nodes)
     except DeployError as error:
-        raise _to_go_on(error, names) from error
+        line = f"{PROGRAM} --public updateworker {fold(names)}"
+        words = f"not all of {fold(names)} are in the cluster"
+        raise _after(error, words, f"the machines are there; bring them in: {line}") from error
 
 
 def take_work_again(session: Session, names: Sequence[str]) -> None:
@@ -69,11 +71,9 @@ def take_work_again(session: Session, names: Sequence[str]) -> None:
         scheduling.uncordon(session.cluster, session.cluster.select(inside))
 
 
-def _to_go_on(error: DeployError, names: Sequence[str]) -> DeployError:
-    """The same error; these machines are there, and another program brings them in."""
-    line = f"{PROGRAM} --public updateworker {fold(names)}"
-    told = DeployError(f"not all of {fold(names)} are in the cluster: {error.message}",
-                       f"the machines are there; bring them in: {line}")  # fmt: skip
+def _after(error: DeployError, words: str, cure: str) -> DeployError:
+    """The same error, with what Azure has done by then, and how to go on from there."""
+    told = DeployError(f"{words}: {error.message}", cure)
     told.code = error.code
     return told
 
@@ -102,7 +102,5 @@ def forget(session: Session, azure: Azure) -> None:
     try:
         hosts.install(session.cluster, session.cluster.select())
     except DeployError as error:
-        told = DeployError(f"the machines are gone, and not all nodes forgot their names: "
-                           f"{error.message}", f"when the nodes answer: {line}")  # fmt: skip
-        told.code = error.code
-        raise told from error
+        words = "the machines are gone, and not all nodes forgot their names"
+        raise _after(error, words, f"when the nodes answer: {line}") from error

@@ -12,8 +12,8 @@ _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; expo
 _WRONG = r"incorrect password|sudo-rs: Maximum"
 _TTY = r"sudo: .*must have a tty"
 _AGED = (
-    r"sudo: .*([Aa]ccount (or password is|validation failure|has|is|)|PAM account management error|"
-    r"[Pp]assword (has )?expired)"
+    r"sudo: .*([Aa]ccount (validation failure|(or password )?((is|has) )?expired)|"
+    r"PAM account management error|[Pp]assword (has )?expired)"
 )
 _BROKEN = (
     r"sudo: .*(no valid sudoers sources|parse error|syntax error|must be owned by uid 0|"

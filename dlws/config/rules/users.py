@@ -50,7 +50,11 @@ def _faults(config: Config, name: str, given: Mapping[str, Any]) -> Iterator[tup
         return
     for key in given:
         if key not in _COMMON | kind:
-            yield key, f"{key} is not used for {name}", f"known: {', '.join(_COMMON | kind)}"
+            yield (
+                key,
+                f"{key} is not used for {name}",
+                f"known: {', '.join(sorted(_COMMON | kind))}",
+            )
     tenant, issuer = str(given.get("TenantId", "")), str(given.get("Issuer", ""))
     if "TenantId" in kind and not _GUID.fullmatch(tenant):
         yield "TenantId", "TenantId is no directory's id", "write its id (36 characters), no name"

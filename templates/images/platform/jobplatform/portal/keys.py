@@ -58,17 +58,17 @@ def new_token(one: SignedIn, given: Form) -> Response:
 
 @router.post("/keys/tokens/{number}")
 def drop_token(one: SignedIn, number: str, given: Form) -> Response:
-    try:
-        one.ask("DELETE", f"/api/v1/tokens/{part(number)}")
-    except Refusal as error:
-        return _page(one, error)
-    return go("/keys")
+    return _dropped(one, f"/api/v1/tokens/{part(number)}")
 
 
 @router.post("/keys/{number}")
 def drop(one: SignedIn, number: str, given: Form) -> Response:
+    return _dropped(one, f"/api/v1/keys/{part(number)}")
+
+
+def _dropped(one: Visitor, path: str) -> Response:
     try:
-        one.ask("DELETE", f"/api/v1/keys/{part(number)}")
+        one.ask("DELETE", path)
     except Refusal as error:
         return _page(one, error)
     return go("/keys")
