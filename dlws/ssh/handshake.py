@@ -18,7 +18,8 @@ from dlws.core.program import PROGRAM
 from dlws.ssh.algorithms import chosen, nothing_common, offer
 from dlws.ssh.hostkeys import HostKeys, algorithm, fingerprint, pin, written
 from dlws.ssh.keys import expiry
-from dlws.ssh.transport import HearingPacketizer, Transport, close
+from dlws.ssh.packets import HearingPacketizer
+from dlws.ssh.transport import Transport, close
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

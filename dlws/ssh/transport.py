@@ -7,7 +7,6 @@ import logging
 import signal
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,7 +22,6 @@ from paramiko.common import (
     cMSG_CHANNEL_OPEN,
     cMSG_GLOBAL_REQUEST,
 )
-from paramiko.packet import Packetizer
 
 # Paramiko's threads print tracebacks of their own through logging; we report each failure once.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -36,17 +34,6 @@ _OF_OPEN_CHANNELS = {
     MSG_CHANNEL_EOF,
     MSG_CHANNEL_REQUEST,
 }
-
-
-class HearingPacketizer(Packetizer):
-    """Remembers when the peer was last heard, to tell a quiet command from a dead machine."""
-
-    heard = 0.0
-
-    def read_message(self) -> Any:
-        message = super().read_message()
-        self.heard = time.monotonic()
-        return message
 
 
 def _on_request(channel: Any, message: paramiko.Message) -> None:
@@ -120,6 +107,15 @@ class Transport(paramiko.Transport):
         options = self.get_security_options()
         options.ciphers = (*options.ciphers, *LEGACY_CIPHERS)
         options.digests = (*options.digests, *LEGACY_MACS)
+
+    def _filter_algorithm(self, type_: str) -> tuple[str, ...]:
+        """What is offered of a kind. Paramiko goes through the names each time that it asks."""
+        if self.disabled_algorithms:
+            return tuple(super()._filter_algorithm(type_))  # type: ignore[misc]
+        return tuple(getattr(self, f"_preferred_{type_}"))
+
+    def _log(self, level: int, msg: object, *args: object) -> None:
+        """Nothing: each failure is reported once, by whoever asked."""
 
     def _really_parse_kex_init(self, m: Any, ignore_first_byte: bool = False) -> Any:
         parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]

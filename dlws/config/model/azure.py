@@ -264,13 +264,16 @@ class NsgRules(Section):
     )
     service_tags: SourceList = Field(default=[], description="Service tags that users come from.")
     inter_connect: InterConnect = Field(
-        default_factory=InterConnect, description="Between the machines' public addresses."
+        default_factory=InterConnect.of_defaults,
+        description="Between the machines' public addresses.",
     )
     dev_network: DevNetwork = Field(
-        default_factory=DevNetwork, description="For those who run the cluster."
+        default_factory=DevNetwork.of_defaults, description="For those who run the cluster."
     )
-    nfs_ssh: NfsSsh = Field(default_factory=NfsSsh, description="SSH to file servers.")
-    nfs_share: NfsShare = Field(default_factory=NfsShare, description="NFS from outside.")
+    nfs_ssh: NfsSsh = Field(default_factory=NfsSsh.of_defaults, description="SSH to file servers.")
+    nfs_share: NfsShare = Field(
+        default_factory=NfsShare.of_defaults, description="NFS from outside."
+    )
     nfs_allow_master: NfsAllowMaster = Field(
-        default_factory=NfsAllowMaster, description="From infra nodes to file servers."
+        default_factory=NfsAllowMaster.of_defaults, description="From infra nodes to file servers."
     )

@@ -43,14 +43,14 @@ class Config(Section):
     cluster_name_friendly: Text = Field(default="", description="The name shown to people.")
     admin_username: User = Field(default="dlwsadmin", description="User on all nodes.")
     network: ClusterNetwork = Field(
-        default_factory=ClusterNetwork, description="Names and ranges of the network."
+        default_factory=ClusterNetwork.of_defaults, description="Names and ranges of the network."
     )
     machines: dict[str, Machine] = Field(
         default={}, description="The machines: name, then what it is. scale_up adds to them."
     )
-    ssh: Ssh = Field(default_factory=Ssh, description="How nodes are reached.")
+    ssh: Ssh = Field(default_factory=Ssh.of_defaults, description="How nodes are reached.")
     kubernetes: Kubernetes = Field(
-        default_factory=Kubernetes, description="Which Kubernetes, and how."
+        default_factory=Kubernetes.of_defaults, description="Which Kubernetes, and how."
     )
     etcd_node_num: int | None = Field(
         default=None,
@@ -81,13 +81,13 @@ class Config(Section):
         default=[], description="Kind of cluster: onpremise or azure_cluster."
     )
     onpremise_cluster: OnPremise = Field(
-        default_factory=OnPremise, description="What the machines amount to."
+        default_factory=OnPremise.of_defaults, description="What the machines amount to."
     )
     azure_cluster: AzureCluster | None = Field(
         default=None, description="Machines that az_tools.py makes on Azure."
     )
     cloud_config_nsg_rules: NsgRules = Field(
-        default_factory=NsgRules, description="Who reaches the machines on Azure."
+        default_factory=NsgRules.of_defaults, description="Who reaches the machines on Azure."
     )
     sku_mapping: dict[str, Sku] = Field(
         default={}, description="Sizes of machines: the name in node-group or sku, and what it has."
@@ -118,13 +118,13 @@ class Config(Section):
         default={}, description="Image: its registry, where it has one of its own."
     )
     dockers: Dockers = Field(
-        default_factory=Dockers, description="Where the system's own images come from."
+        default_factory=Dockers.of_defaults, description="Where the system's own images come from."
     )
     services: Texts = Field(
         default=[], description="Services that `up` starts, with their images and the database."
     )
     registry: OwnRegistry = Field(
-        default_factory=OwnRegistry, description="The cluster's own registry of images."
+        default_factory=OwnRegistry.of_defaults, description="The cluster's own registry of images."
     )
     registry_credential: dict[str, Registry] = Field(
         default={}, description="Credentials per registry."
@@ -222,7 +222,7 @@ class Config(Section):
         default=None,
         description="Passphrase of the secrets in deploy/, once `secrets encrypt` ran.",
     )
-    jwt: Jwt = Field(default_factory=Jwt, description="How API tokens are signed.")
+    jwt: Jwt = Field(default_factory=Jwt.of_defaults, description="How API tokens are signed.")
     repair_manager: Freeform = Field(
         default={}, alias="repair-manager", description="Repair of nodes: ecc_rule, alert."
     )

@@ -105,12 +105,16 @@ class Kubernetes(Section):
     image_repository: Text = Field(
         default="", description="Registry for the control plane's images."
     )
-    api_server: Component = Field(default=Component(), description="The API server.")
-    controller_manager: Component = Field(
-        default=Component(), description="The controller manager."
+    api_server: Component = Field(
+        default_factory=Component.of_defaults, description="The API server."
     )
-    scheduler: Component = Field(default=Component(), description="The scheduler.")
-    etcd: Etcd = Field(default=Etcd(), description="The control plane's etcd.")
+    controller_manager: Component = Field(
+        default_factory=Component.of_defaults, description="The controller manager."
+    )
+    scheduler: Component = Field(
+        default_factory=Component.of_defaults, description="The scheduler."
+    )
+    etcd: Etcd = Field(default_factory=Etcd.of_defaults, description="The control plane's etcd.")
     audit: bool = Field(
         default=True, description="Whether API servers log who did what, never what Secrets hold."
     )

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import (
     AfterValidator,
@@ -29,6 +29,9 @@ from dlws.core.errors import UsageError
 from dlws.core.version import Version
 from dlws.secrets.reference import Secret
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _HOSTNAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _PORT_RANGE = re.compile(r"(\d{1,5})\s*-\s*(\d{1,5})")
@@ -47,6 +50,11 @@ class Section(BaseModel):
 
     # Deferred: a section is built once, as a part of Config, and not alone before that.
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", defer_build=True)
+
+    @classmethod
+    def of_defaults(cls) -> Self:
+        """One of which nothing is given. Calling the class would build it alone, at every start."""
+        return cast("Self", cls.model_construct())
 
 
 def wrong(message: str, cure: str) -> PydanticCustomError:
