@@ -51,6 +51,8 @@ install_missing() {
     command -v fish >/dev/null || packages+=(fish)
     [ -x /usr/sbin/dockerd ] || packages+=(docker.io)
     command -v docker-registry >/dev/null || packages+=(docker-registry)
+    # Programs of arm64, for images of it.
+    [ -e /usr/lib/binfmt.d/qemu-aarch64.conf ] || packages+=(qemu-user-static)
     command -v chromium-headless-shell >/dev/null || packages+=(chromium-headless-shell)
     [ ${#packages[@]} -gt 0 ] || return 0
     [ "$(id -u)" = 0 ] || as_root=(sudo)
