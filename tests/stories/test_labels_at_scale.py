@@ -45,7 +45,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     with apiserver.serving(place / "deploy/bundle/amd64", place / "server") as found:
         names = [f"i{n}" for n in range(MASTERS)] + [f"w{n}" for n in range(NODES - MASTERS)]
         for name in names:
-            found("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+            about = {"name": name, "labels": {"kubernetes.io/hostname": name}}
+            found("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": about})
         yield found
 
 
