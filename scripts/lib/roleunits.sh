@@ -62,11 +62,16 @@ automount_rests() {
 
 # role_folder PATH MODE: in what a unit mounts. It is made where it is missing, and left as it is where not.
 role_folder() {
-    local path=$DLWS_ROOT$1 answer=0
+    local path=$DLWS_ROOT$1 answer=0 said cure="see that the server of that share is up"
     units_run || return 0
-    timeout -s KILL "$ROLE_WAIT" test -d "$path" || answer=$?
-    [ "$answer" -ne 0 ] || return 0
-    [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s" "see that the server of that share is up"
+    said=$(LC_ALL=C timeout -s KILL "$ROLE_WAIT" stat -L -c %F -- "$path" 2>&1) || answer=$?
+    [ "$said" != directory ] || return 0
+    [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s" "$cure"
+    # A share whose server is away may say so at once: what it has is not missing then.
+    case $answer/$said in
+        0/* | *': No such file or directory' | *': Not a directory') ;;
+        *) die "$1 does not answer: ${said##*: }" "$cure" ;;
+    esac
     check_way "$1"
     ! differs directory "$1" "is missing" || return 0
     make_way "$1"

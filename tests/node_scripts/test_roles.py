@@ -310,3 +310,14 @@ def test_no_folder_is_made_through_a_link_of_others(machine: Path) -> None:
 def test_a_share_that_does_not_answer_ends_it_and_hangs_nobody(machine: Path) -> None:
     done = run("timeout() { return 137; }; role_folder /mnt/a 777", machine)
     assert done.returncode == 1 and "/mnt/a does not answer" in done.stderr
+
+
+@pytest.mark.parametrize("words", [
+    "Input/output error", "Transport endpoint is not connected", "No route to host",
+])  # fmt: skip
+def test_a_share_whose_server_is_away_lacks_nothing(machine: Path, words: str) -> None:
+    stat = f"stat: cannot statx '/mnt/a/b': {words}"
+    done = run(f'timeout() {{ echo "{stat}" >&2; return 1; }}; role_folder /mnt/a/b 777', machine)
+    assert done.returncode == 1 and f"/mnt/a/b does not answer: {words}" in done.stderr
+    assert "server of that share" in done.stderr and "missing" not in done.stderr
+    assert not (machine / "mnt/a").exists()
