@@ -28,9 +28,10 @@ role_modules() {
 
 units_run() { [ -z "$ROLE_LACKS" ] && systemd_runs; }
 
-# role_units UNIT...: enabled and active.
+# role_units UNIT...: enabled and active. One that does not start, such as a share whose server is away, keeps
+# none of the others from starting.
 role_units() {
-    local unit enabled
+    local unit enabled failed=()
     units_run || return 0
     for unit in "$@"; do
         enabled=$(systemctl is-enabled "$unit" 2>/dev/null) || true
@@ -40,10 +41,14 @@ role_units() {
                 ;;
         esac
         ! differs unit "$unit" "is $(unit_state "$unit"), not enabled and active" || continue
-        enable_unit "$unit" || die "$unit does not start$(unit_complaint "$unit")" \
-            "look at 'journalctl -u $unit' on this node"
-        changed "$unit is enabled and active"
+        if enable_unit "$unit"; then
+            changed "$unit is enabled and active"
+        else
+            failed+=("$unit")
+        fi
     done
+    [ ${#failed[@]} -eq 0 ] || die "${failed[*]} does not start$(unit_complaint "${failed[0]}")" \
+        "look at 'journalctl -u ${failed[0]}' on this node"
 }
 
 # unit_complaint UNIT: what its programs printed last.

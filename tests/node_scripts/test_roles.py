@@ -128,6 +128,18 @@ def test_units_are_enabled_and_started_once(machine: Path) -> None:
     assert run(line, machine).stdout == "changed: a.service is enabled and active\n"
 
 
+def test_a_unit_that_does_not_start_keeps_no_other_from_it(machine: Path) -> None:
+    refusing = 'enable_unit() { case $1 in a.* | c.*) return 1 ;; esac; systemctl start "$1"; }'
+    done = run(f"{refusing}; role_units a.mount b.mount c.mount d.mount", machine)
+    assert done.returncode == 1
+    assert "error: a.mount c.mount does not start" in done.stderr
+    assert "journalctl -u a.mount" in done.stderr
+    assert done.stdout.splitlines() == [
+        "changed: b.mount is enabled and active",
+        "changed: d.mount is enabled and active",
+    ]
+
+
 def due(machine: Path, *keys: str) -> None:
     place = machine / "var/lib/dlws/roles/toy/due"
     place.mkdir(parents=True, exist_ok=True)
