@@ -28,9 +28,10 @@ role_modules() {
 
 units_run() { [ -z "$ROLE_LACKS" ] && systemd_runs; }
 
-# role_units UNIT...: enabled and active.
+# role_units UNIT...: enabled and active. One that does not start, such as a share whose server is away, keeps
+# none of the others from starting.
 role_units() {
-    local unit enabled
+    local unit enabled failed=()
     units_run || return 0
     for unit in "$@"; do
         enabled=$(systemctl is-enabled "$unit" 2>/dev/null) || true
@@ -40,10 +41,14 @@ role_units() {
                 ;;
         esac
         ! differs unit "$unit" "is $(unit_state "$unit"), not enabled and active" || continue
-        enable_unit "$unit" || die "$unit does not start$(unit_complaint "$unit")" \
-            "look at 'journalctl -u $unit' on this node"
-        changed "$unit is enabled and active"
+        if enable_unit "$unit"; then
+            changed "$unit is enabled and active"
+        else
+            failed+=("$unit")
+        fi
     done
+    [ ${#failed[@]} -eq 0 ] || die "${failed[*]} does not start$(unit_complaint "${failed[0]}")" \
+        "look at 'journalctl -u ${failed[0]}' on this node"
 }
 
 # unit_complaint UNIT: what its programs printed last.
@@ -62,11 +67,16 @@ automount_rests() {
 
 # role_folder PATH MODE: in what a unit mounts. It is made where it is missing, and left as it is where not.
 role_folder() {
-    local path=$DLWS_ROOT$1 answer=0
+    local path=$DLWS_ROOT$1 answer=0 said cure="see that the server of that share is up"
     units_run || return 0
-    timeout -s KILL "$ROLE_WAIT" test -d "$path" || answer=$?
-    [ "$answer" -ne 0 ] || return 0
-    [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s" "see that the server of that share is up"
+    said=$(LC_ALL=C timeout -s KILL "$ROLE_WAIT" stat -L -c %F -- "$path" 2>&1) || answer=$?
+    [ "$said" != directory ] || return 0
+    [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s" "$cure"
+    # A share whose server is away may say so at once: what it has is not missing then.
+    case $answer/$said in
+        0/* | *': No such file or directory' | *': Not a directory') ;;
+        *) die "$1 does not answer: ${said##*: }" "$cure" ;;
+    esac
     check_way "$1"
     ! differs directory "$1" "is missing" || return 0
     make_way "$1"

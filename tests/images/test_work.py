@@ -18,6 +18,7 @@ from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError, Refused
 from dlws.images import builders, listing, work
 from dlws.images.builders import OnNode
+from dlws.images.engine import BINFMT
 from dlws.runs.options import Options
 from dlws.session import Session
 from tests.support import dockers
@@ -312,6 +313,20 @@ def test_a_disk_without_room_for_a_context_is_named(site: Site, tmp_path: Path) 
         done = site.typed("docker", "build", "large")
     assert done.returncode == 1
     assert f"do not fit into {tmp_path}/tmp" in done.stderr and "TMPDIR" in done.stderr
+
+
+def test_an_architecture_that_nothing_builds_for_is_told_with_the_three_ways(site: Site) -> None:
+    """This machine's kernel may know programs of arm64: the command sees nothing of that."""
+    site.write("toy", Dockerfile="FROM scratch\nCOPY Dockerfile /\n")
+    hidden = 'mount -t tmpfs none "$0" 2>/dev/null; exec "$@"'
+    line = ["unshare", "--mount", "sh", "-c", hidden, str(BINFMT), *DEPLOY]
+    line += ["--dir", str(site.directory), "--archtype", "arm64", "docker", "push", "toy"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "nothing builds for arm64" in done.stderr
+    for cure in ("qemu-user-static", "docker buildx", "archtype: arm64"):
+        assert cure in done.stderr
+    assert site.docker.manifest(site.name("toy"), "1-arm64") == {}
 
 
 def test_a_registry_that_is_down_is_told_as_such(site: Site) -> None:

@@ -128,6 +128,18 @@ def test_units_are_enabled_and_started_once(machine: Path) -> None:
     assert run(line, machine).stdout == "changed: a.service is enabled and active\n"
 
 
+def test_a_unit_that_does_not_start_keeps_no_other_from_it(machine: Path) -> None:
+    refusing = 'enable_unit() { case $1 in a.* | c.*) return 1 ;; esac; systemctl start "$1"; }'
+    done = run(f"{refusing}; role_units a.mount b.mount c.mount d.mount", machine)
+    assert done.returncode == 1
+    assert "error: a.mount c.mount does not start" in done.stderr
+    assert "journalctl -u a.mount" in done.stderr
+    assert done.stdout.splitlines() == [
+        "changed: b.mount is enabled and active",
+        "changed: d.mount is enabled and active",
+    ]
+
+
 def due(machine: Path, *keys: str) -> None:
     place = machine / "var/lib/dlws/roles/toy/due"
     place.mkdir(parents=True, exist_ok=True)
@@ -310,3 +322,14 @@ def test_no_folder_is_made_through_a_link_of_others(machine: Path) -> None:
 def test_a_share_that_does_not_answer_ends_it_and_hangs_nobody(machine: Path) -> None:
     done = run("timeout() { return 137; }; role_folder /mnt/a 777", machine)
     assert done.returncode == 1 and "/mnt/a does not answer" in done.stderr
+
+
+@pytest.mark.parametrize("words", [
+    "Input/output error", "Transport endpoint is not connected", "No route to host",
+])  # fmt: skip
+def test_a_share_whose_server_is_away_lacks_nothing(machine: Path, words: str) -> None:
+    stat = f"stat: cannot statx '/mnt/a/b': {words}"
+    done = run(f'timeout() {{ echo "{stat}" >&2; return 1; }}; role_folder /mnt/a/b 777', machine)
+    assert done.returncode == 1 and f"/mnt/a/b does not answer: {words}" in done.stderr
+    assert "server of that share" in done.stderr and "missing" not in done.stderr
+    assert not (machine / "mnt/a").exists()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from dlws.portal import settings
 from dlws.services.manifests import Object
 from dlws.services.values import Templates
 from jobplatform.model.signin import SignIn
@@ -104,8 +105,8 @@ def test_the_portal_has_no_secret_and_asks_the_api(found: Found) -> None:
     assert container["env"] == [{"name": "PLATFORM_API", "value": "http://10.96.0.20:5000"}]
 
 
-def test_the_older_portal_reads_its_settings(found: Found) -> None:
-    local = yaml.safe_load(secret(found, "dashboard")["production.yaml"])
+def test_a_portal_of_an_older_version_reads_its_settings(tmp_path: Path) -> None:
+    local = yaml.safe_load(settings.text(cluster_of(tmp_path, filled_in(**CHANGES), AWKWARD)))
     assert local["sign"] == f"jwt{AWKWARD}"
     assert local["activeDirectory"] == {"tenant": AWKWARD, "clientId": AWKWARD,
                                         "clientSecret": f"ad{AWKWARD}"}  # fmt: skip

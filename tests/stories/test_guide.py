@@ -76,8 +76,26 @@ def test_devices_are_offered(guide: Guide) -> None:
     for node in guide.data("./deploy.py kubectl get nodes -o json")["items"]:
         offered = node["status"]["allocatable"]
         found[node["metadata"]["name"]] = {k: v for k, v in offered.items() if "." in k}
-    assert found["atlas-gpu01"]["nvidia.com/gpu"] == "1"
+    gpus = {name: one["nvidia.com/gpu"] for name, one in found.items() if "nvidia.com/gpu" in one}
+    assert gpus == dict.fromkeys(guide.gpu_workers, "1")
+    assert found["atlas01"]["huawei.com/Ascend910"] == "1"
     assert found["atlas02"]["huawei.com/Ascend910"] == "1"
+    container = "docker run --rm --device=/dev/nvidia0 dlws/cuda nvidia-smi"
+    for name in guide.gpu_workers:
+        assert guide.box.run(name, container) == "/dev/nvidia0"
+
+
+def test_images_for_arm64_are_beside_those_for_the_nodes(guide: Guide) -> None:
+    """What this machine cannot build for is told by each line that asks for it (Guide.follow)."""
+    names = "restfulapi2 openresty init-container watchdog gpu-reporter job-exporter repairmanager2"
+    rows = guide.data(f"./deploy.py --archtype arm64 docker list --output json {names}")
+    wanted = "yes" if guide.emulates else "no"
+    assert {(row["architecture"], row["pushed"]) for row in rows} == {("arm64", wanted)}
+    for row in rows if guide.emulates else ():
+        about = f"docker image inspect --format '{{{{.Architecture}}}}' {row['reference']}"
+        assert row["reference"].endswith("-arm64") and guide(about) == "arm64\n"
+    own = guide.data(f"./deploy.py docker list --output json {names}")
+    assert {row["pushed"] for row in own} == {"yes"}
 
 
 STARTED = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
+from collections.abc import Iterator
 
 import paramiko
 import pytest
@@ -100,6 +101,47 @@ def test_they_are_there_after_a_reload_and_a_reboot(box: Made, deploy: Deploy) -
     assert states(deploy) == {"mounted"}
     assert box.run("worker1", "cat /dlwsdata/work/f") == "hello"
     deploy("role", "verify", "mounts")
+
+
+@contextlib.contextmanager
+def away(box: Made) -> Iterator[None]:
+    """While the block runs, worker1 does not reach the server of the share s."""
+    server = box.sandbox.address(box.sandbox.node("infra1"))
+    box.run("worker1", f"ip route add unreachable {server}")
+    try:
+        yield
+    finally:
+        box.run("worker1", f"ip route del unreachable {server}")
+
+
+def on_worker1(deploy: Deploy, code: int | None) -> dict[str, str]:
+    told = deploy("mount", "status", "worker1", "--output", "json", code=code)
+    return {row["share"]: row["state"] for row in json.loads(told.stdout)}
+
+
+def test_a_server_that_is_away_is_told_and_hangs_no_node(box: Made, deploy: Deploy) -> None:
+    with away(box):
+        assert on_worker1(deploy, 5) == {"s": "does not answer", "l": "mounted", "e": "mounted"}
+        told = deploy("mount", "start", "worker1", code=1).stderr
+        assert "does not answer" in told and "server of that share" in told, told
+    wait_until(lambda: set(on_worker1(deploy, None).values()) == {"mounted"}, 60)
+    assert box.run("worker1", "cat /dlwsdata/work/f") == "hello"
+
+
+def test_without_its_server_a_share_is_not_mounted_and_the_others_are(
+    box: Made, deploy: Deploy
+) -> None:
+    deploy("mount", "stop", "worker1")
+    with away(box):
+        told = deploy("mount", "start", "worker1", code=1).stderr
+        assert "mntdlws-s.mount does not start" in told and "journalctl -u" in told, told
+        assert on_worker1(deploy, 5) == {"s": "not mounted", "l": "mounted", "e": "mounted"}
+        # A job fails there, and writes nothing on the node's own disk.
+        assert box.run("worker1", "echo x 2>&1 >/dlwsdata/work/g || ls -A /mntdlws/s") != ""
+        assert box.run("worker1", "ls -A /mntdlws/s") == ""
+    deploy("mount", "start", "worker1")
+    assert states(deploy) == {"mounted"}
+    assert box.run("worker1", "cat /dlwsdata/work/f; ls /mntdlws/s/work") == "hello\nf"
 
 
 def test_clean_and_stop_leave_what_is_mounted_or_busy(box: Made, deploy: Deploy) -> None:

@@ -1,13 +1,26 @@
-"""Images for parts of the job platform that have no context yet: they answer, and do nothing."""
+"""Images for parts of the job platform that have no context yet: they answer, and do nothing.
+
+And images for arm64 of those that have one: a program that says so, as theirs take minutes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support import ROOT, emulation
+
 NAMES = (
     "openresty", "watchdog", "gpu-reporter", "job-exporter", "repairmanager2",
-    "prometheus-adapter", "dashboard", "reaper",
+    "prometheus-adapter", "reaper",
 )  # fmt: skip
+FOR_ARM64 = (*NAMES[:5], "platform", "init-container")
+_FOR_ARM64 = """\
+FROM scratch
+COPY answer /
+RUN ["/answer"]
+ENTRYPOINT ["/answer"]
+"""
+_PREBUILD = '#!/bin/sh\n[ "$DLWS_ARCH" != arm64 ] || exit 0\n'
+"""Nothing of the platform's is fetched for arm64."""
 _DOCKERFILE = """\
 FROM {{ image("platform") }}
 COPY serve.py /
@@ -53,3 +66,13 @@ def write(directory: Path) -> None:
         folder.mkdir(parents=True)
         (folder / "Dockerfile.j2").write_text(_DOCKERFILE.replace("NAME", name))
         (folder / "serve.py").write_text(_SERVE)
+    for name in FOR_ARM64:
+        folder = directory / "templates/images" / name
+        folder.mkdir(exist_ok=True)
+        (folder / "Dockerfile-arm64").write_text(_FOR_ARM64)
+        (folder / "answer").write_bytes(emulation.program(f"{name} on arm64\n"))
+        (folder / "answer").chmod(0o755)
+    theirs = ROOT / "templates/images/platform/prebuild.sh"
+    (directory / "templates/images/platform/prebuild.sh").write_text(
+        _PREBUILD + theirs.read_text().partition("\n")[2]
+    )
