@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from dlws.shell.quoting import script
 from dlws.shell.sudo import as_root
 from dlws.ssh import keepalive
-from dlws.ssh.client import CommandNotRun
 from dlws.ssh.handshake import ConnectionFailed
+from dlws.ssh.loginshell import CommandNotRun
 from tests.support.deploy import deploying
 from tests.support.sshd import Server, serving
 
@@ -53,6 +54,19 @@ def test_nothing_is_said_to_be_done(shell: Server, tmp_path: Path) -> None:
         assert done.returncode in (1, 3), done.stderr
         assert "before the command began" in done.stderr and "ForceCommand" in done.stderr
     assert not (tmp_path / "ran").exists() and not (tmp_path / "copied").exists()
+
+
+def test_tables_hold_its_words_and_no_program_of_ours(shell: Server, tmp_path: Path) -> None:
+    """`status` printed 35 lines of our own script."""
+    deploy, login = deploying(shell, tmp_path), "login shell ended with"
+    told = deploy("--nodes", "w1", "status", "--output", "json", code=None).stdout
+    (row,) = json.loads(told)["nodes"]
+    assert login in row["problems"][0] and all(len(words) < 300 for words in row["problems"])
+    for words in ("status", "check", "verify"):
+        done = deploy("--nodes", "w1", words, code=None)
+        said = f"{done.stdout}\n{done.stderr}"
+        assert done.returncode and login in said
+        assert not any(ours in said for ours in ("fact()", "printf", "esac", "\\0"))
 
 
 def test_input_is_for_the_command_alone(tmp_path: Path) -> None:
@@ -114,3 +128,14 @@ def test_any_login_shell_runs_our_commands(name: str, tmp_path: Path) -> None:
         assert not (tmp_path / "2").exists()
         if name in ("bsd-csh", "tcsh"):  # the shell's words about a person's own, and no other cure
             assert connection.run("echo a!b").err == b"b: Event not found.\n"
+
+
+def test_a_shell_that_reads_backslashes_within_quotes_runs_none_of_ours(tmp_path: Path) -> None:
+    """As xonsh does: our scripts became others, and failed with 127."""
+    spoils = 'ForceCommand sh -c "$(printf %b "$SSH_ORIGINAL_COMMAND")"; echo xonsh: it failed >&2'
+    with serving(tmp_path, more=f"{spoils}; exit 1\n") as server:
+        for stdin in (b"", b"in"):
+            with pytest.raises(CommandNotRun, match="reads backslashes within quotes") as caught:
+                server.connect().run(script(f"touch {tmp_path}/ran\ntrue"), stdin=stdin)
+            assert "usermod -s /bin/bash" in caught.value.cure
+    assert not (tmp_path / "ran").exists()
