@@ -20,8 +20,10 @@ BEFORE_OURS = (
     f"""sh -c '[ ${{#1}} = 5 ] || {{ echo {SPOILT} >&2; exit 126; }}; shift; {_SAYS_SO}; """
     f"""eval "exec $(printf %b "$@")"' dlws {_WHOLE}"""
 )
-BEFORE = f"sh -c '{_SAYS_SO}'; "
-"""What stands before a person's own command, which is the login shell's to understand."""
+BEFORE = f"true; sh -c '{_SAYS_SO}'; "
+"""What stands before a person's own command, which is the login shell's to understand. Where a
+ForceCommand runs the first command of the line alone (sh -c "exec $SSH_ORIGINAL_COMMAND"), that is
+not the one that says so."""
 
 
 def with_mark(command: str) -> str:

@@ -24,7 +24,7 @@ from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, sh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, both, public
-from dlws.ssh.loginshell import MISWRITTEN, PROBE, CommandNotRun
+from dlws.ssh.loginshell import MISWRITTEN, PROBE, STATUS, CommandNotRun, StatusLost
 from dlws.ssh.streams import OutputReader, StdinWriter, start
 from dlws.ssh.transport import Transport, Wakeup, close
 
@@ -100,11 +100,14 @@ class Ssh:
         return result
 
     def _prove(self) -> None:
-        """See that a command is run at all, before one gets input: another program that a login
-        shell starts in its place could take that for commands."""
+        """See that a command is run at all, and its status kept, before one gets input: another
+        program that a login shell starts in its place could take that for commands."""
         with self._proving:
             if self._transport is None or self._transport is not self._runs_commands:
-                self._run(PROBE, b"", None, KEEP, ANSWER)
+                code = self._run(PROBE, b"", None, KEEP, ANSWER).code
+                if code != STATUS:
+                    self._runs_commands = None
+                    raise StatusLost(self.target, code)
 
     def _listen(
         self, channel: paramiko.Channel, bell: Wakeup, sink: OutputReader, liveness: Liveness

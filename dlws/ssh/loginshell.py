@@ -7,6 +7,7 @@ import re
 from dlws.core.connection import Result
 from dlws.core.text import split_lines
 from dlws.shell.marked import SPOILT
+from dlws.shell.quoting import sh
 from dlws.ssh.handshake import ConnectionFailed, Target
 
 MISWRITTEN = re.compile(
@@ -14,8 +15,9 @@ MISWRITTEN = re.compile(
 )
 """What shells say of a command line that is none: they read all of it before any of it runs."""
 
-PROBE = ":"
-"""The command that shows whether a login shell runs commands."""
+STATUS = 77
+PROBE = sh("sh", "-c", f"exit {STATUS}")
+"""The command that shows whether a login shell runs commands, and passes on how they ended."""
 
 
 class CommandNotRun(ConnectionFailed):
@@ -37,4 +39,17 @@ class CommandNotRun(ConnectionFailed):
             f"{target.user}'s login shell ended with {result.code} before the command began"
             + (f": {words}" if words else ", without a word"),
             cure,
+        )
+
+
+class StatusLost(ConnectionFailed):
+    """A login shell ends with a status of its own, whatever the command ended with."""
+
+    def __init__(self, target: Target, code: int) -> None:
+        super().__init__(
+            f"{target.user}'s login shell turns exit status {STATUS} of a command into {code}: "
+            "whether one has failed cannot be known",
+            "look for a trap or PROMPT_COMMAND in ~/.bashrc, at the shell in /etc/passwd, and for "
+            f"ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@{target.address} -p "
+            f"{target.port} 'sh -c \"exit {STATUS}\"'; echo $?",
         )

@@ -13,7 +13,7 @@ from dlws.shell.quoting import script
 from dlws.shell.sudo import as_root
 from dlws.ssh import keepalive
 from dlws.ssh.handshake import ConnectionFailed
-from dlws.ssh.loginshell import CommandNotRun
+from dlws.ssh.loginshell import CommandNotRun, StatusLost
 from tests.support.deploy import deploying
 from tests.support.sshd import Server, serving
 
@@ -139,3 +139,31 @@ def test_a_shell_that_reads_backslashes_within_quotes_runs_none_of_ours(tmp_path
                 server.connect().run(script(f"touch {tmp_path}/ran\ntrue"), stdin=stdin)
             assert "usermod -s /bin/bash" in caught.value.cure
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("bashrc", "more"), [
+    ("trap 'exit 0' EXIT\n", ""),
+    ("", 'ForceCommand sh -c "$SSH_ORIGINAL_COMMAND"; echo it was logged >&2\n'),
+])  # fmt: skip
+def test_a_status_that_does_not_arrive_is_no_success(
+    bashrc: str, more: str, tmp_path: Path
+) -> None:
+    """A script that failed had done its work, so it was said."""
+    (tmp_path / ".bashrc").write_text(bashrc)
+    with serving(tmp_path, more=f"SetEnv HOME={tmp_path}\n{more}") as server:
+        deploy, job = deploying(server, tmp_path), tmp_path / "job.sh"
+        job.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran; exit 3\n")
+        done = deploy("--nodes", "w1", "runscriptonall", str(job), code=1)
+        assert "turns exit status 77 of a command into 0" in done.stderr
+        connection = server.connect()
+        for _ in range(2):
+            with pytest.raises(StatusLost):
+                connection.run("cat", stdin=b"in")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_forced_command_that_runs_the_first_of_ours_alone_runs_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path, more='ForceCommand sh -c "exec $SSH_ORIGINAL_COMMAND"\n') as server:
+        with pytest.raises(CommandNotRun, match="before the command began"):
+            server.connect().run(f"echo in; touch {tmp_path}/ran")
+        assert server.connect().run(script("cat"), stdin=b"in").out == b"in"
