@@ -19,7 +19,7 @@ from dlws.nodes.cluster import Cluster
 from dlws.prepare import hosts
 from dlws.runs.options import Options
 from dlws.session import Session
-from dlws.ssh.client import PROBE
+from dlws.ssh.loginshell import PROBE
 from dlws.verify import collect
 from dlws.verify import run as verify
 from dlws.verify.compare import expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from dlws.nodes.node import Login, Node, SudoRefused
 from dlws.runs.plan import Action, Planned, run
 from dlws.shell.quoting import script
 from dlws.ssh.client import Ssh
-from dlws.ssh.handshake import JumpHostRefused, LoginRefused
+from dlws.ssh.handshake import ConnectionFailed, JumpHostRefused, LoginRefused
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
@@ -164,7 +165,7 @@ def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
         node.changed(line)
     try:
         node.read("true", sudo=True)
-    except LoginRefused as error:
+    except ConnectionFailed as error:  # refused, or left without a word
         if told := _kept_out(node, as_root, connection, keys.decode().split(" ")[0]):
             raise told from error
         raise
@@ -199,9 +200,11 @@ def _install_as(root: Node, user: str, keys: bytes) -> str:
 
 def _kept_out(node: Node, as_root: Node, connection: Ssh, kind: str) -> LoginRefused | None:
     """Why a node refuses the key that it has, where its own rules say so."""
+    found = None
     try:
-        said = as_root.read(sshdrules.reading(node.user), sudo=True).text
-        found = sshdrules.rule(said, node.user, kinds=[kind] if kind else ())
+        with suppress(ConnectionFailed):  # gone by now: what was seen before is said
+            said = as_root.read(sshdrules.reading(node.user), sudo=True).text
+            found = sshdrules.rule(said, node.user, kinds=[kind] if kind else ())
     finally:
         connection.close()
     if not found:

@@ -13,9 +13,17 @@ _OURS = re.compile(r"""(/bin/)?sh( ([\w@%+=:,./-]+|'[^']*'("'"'[^']*')*))+""", r
 # sees \\ and \' there. So our lines go as short words of nothing but plain characters and \0OCTAL.
 _ODD = re.compile(rb"[^ -~]")
 _WORD = re.compile(r".{1,880}(?<!\\)(?<!\\0)(?<!\\0.)(?<!\\0..)")
-BEFORE_OURS = f"""sh -c '{_SAYS_SO}; eval "exec $(printf %b "$@")"' dlws"""
-BEFORE = f"sh -c '{_SAYS_SO}'; "
-"""What stands before a person's own command, which is the login shell's to understand."""
+# A shell that reads backslashes within quotes (xonsh) would change ours: the first word shows it.
+_WHOLE = r"'\0074'"
+SPOILT = "this shell reads backslashes within quotes, as no shell of POSIX does"
+BEFORE_OURS = (
+    f"""sh -c '[ ${{#1}} = 5 ] || {{ echo {SPOILT} >&2; exit 126; }}; shift; {_SAYS_SO}; """
+    f"""eval "exec $(printf %b "$@")"' dlws {_WHOLE}"""
+)
+BEFORE = f"true; sh -c '{_SAYS_SO}'; "
+"""What stands before a person's own command, which is the login shell's to understand. Where a
+ForceCommand runs the first command of the line alone (sh -c "exec $SSH_ORIGINAL_COMMAND"), that is
+not the one that says so."""
 
 
 def with_mark(command: str) -> str:

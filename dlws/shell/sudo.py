@@ -18,6 +18,7 @@ _AGED = (
 _BROKEN = (
     r"sudo: .*(no valid sudoers sources|parse error|syntax error|must be owned by uid 0|"
     r"effective uid is not 0|is world writable|should be 0[0-9]+$|no new privileges)"
+    r"|^/etc/sudoers\S*:\d+:\d+: expecting "  # of sudo-rs
 )
 _REFUSALS = re.compile(
     rf"sudo: .*a password is required|{_WRONG}|{_TTY}|{_AGED}|{_BROKEN}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import struct
 import threading
@@ -25,16 +24,9 @@ from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, sh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, both, public
+from dlws.ssh.loginshell import MISWRITTEN, PROBE, STATUS, CommandNotRun, StatusLost
 from dlws.ssh.streams import OutputReader, StdinWriter, start
 from dlws.ssh.transport import Transport, Wakeup, close
-
-_MISWRITTEN = re.compile(
-    "syntax error|unexpected|unmatched|unterminated|: event not found", re.IGNORECASE
-)
-"""What shells say of a command line that is none: they read all of it before any of it runs."""
-
-PROBE = ":"
-"""The command that shows whether a login shell runs commands."""
 
 Meet = Callable[[Sequence["Ssh"]], None]
 
@@ -103,16 +95,19 @@ class Ssh:
         result = Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost, held)
         if sink.begun:
             self._runs_commands = channel.get_transport()
-        elif result.ok or command == PROBE or not _MISWRITTEN.search(result.complaint):
+        elif result.ok or command == PROBE or not MISWRITTEN.search(result.complaint):
             raise CommandNotRun(self.target, result)
         return result
 
     def _prove(self) -> None:
-        """See that a command is run at all, before one gets input: another program that a login
-        shell starts in its place could take that for commands."""
+        """See that a command is run at all, and its status kept, before one gets input: another
+        program that a login shell starts in its place could take that for commands."""
         with self._proving:
             if self._transport is None or self._transport is not self._runs_commands:
-                self._run(PROBE, b"", None, KEEP, ANSWER)
+                code = self._run(PROBE, b"", None, KEEP, ANSWER).code
+                if code != STATUS:
+                    self._runs_commands = None
+                    raise StatusLost(self.target, code)
 
     def _listen(
         self, channel: paramiko.Channel, bell: Wakeup, sink: OutputReader, liveness: Liveness
@@ -365,22 +360,6 @@ def ways(connections: Iterable[Ssh]) -> list[list[Ssh]]:
             levels += [{}] if depth == len(levels) else []
             levels[depth].setdefault(id(jump), jump)
     return [list(level.values()) for level in levels]
-
-
-class CommandNotRun(ConnectionFailed):
-    """A login shell, or a command that sshd forces, ended with a status of its own."""
-
-    def __init__(self, target: Target, result: Result) -> None:
-        said = f": {result.last_words[:200]}" if result.last_words else ", without a word"
-        aged = re.search("password (change required|has expired)", result.complaint, re.IGNORECASE)
-        super().__init__(
-            f"{target.user}'s login shell ended with {result.code} before the command began{said}",
-            f"on the machine, as root: chage -M -1 -d -1 {target.user}"
-            if aged
-            else "look for exit or exec in ~/.bashrc and /etc/profile.d, at the shell in "
-            f"/etc/passwd, and for ForceCommand in /etc/ssh/sshd_config; to try: ssh {target.user}@"
-            f"{target.address} -p {target.port} echo it runs commands",
-        )
 
 
 def _try(attempt: Callable[[], object]) -> None:

@@ -35,6 +35,11 @@ def test_plain_ssh_reaches_nodes_by_name_with_the_known_host_keys(
     assert ssh(deploy, "w1", "echo", "in").stdout == "in\n"
     assert ssh(deploy, "w1.test.example", "echo", "in").stdout == "in\n"
     assert "changed" not in deploy("connect", "--print", "w1").stderr
+    # -O: the server of the tests has no SFTP.
+    line = ["scp", "-O", "-F", str(config), str(config), f"w1:{tmp_path}/copy"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "copy").read_bytes() == config.read_bytes()
 
 
 def test_a_jump_host_is_gone_over(sshd: Server, tmp_path: Path) -> None:

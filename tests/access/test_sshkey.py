@@ -14,7 +14,7 @@ from dlws.nodes.node import Login, Node, SudoRefused
 from dlws.secrets.vault import Vault
 from dlws.shell.quoting import script
 from dlws.ssh.client import Ssh
-from dlws.ssh.handshake import Target
+from dlws.ssh.handshake import ConnectionFailed, LoginRefused, Target
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
 from tests.support.commands import read
@@ -122,3 +122,23 @@ def test_another_rule_of_sudo_is_named_and_the_same_command_is_no_cure(
     with pytest.raises(DeployError, match="sudo refuses adam") as caught:
         sshkey._install(node, "root", "secret", b"ssh-ed25519 AAAA x\n")
     assert "sudo -l -U adam" in caught.value.cure and "sshkey install" not in caught.value.cure
+
+
+@pytest.mark.parametrize("refusal", [LoginRefused, ConnectionFailed])
+def test_where_the_key_is_in_and_lets_nobody_in_sshds_rule_is_named(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: type[ConnectionFailed]
+) -> None:
+    """A second factor that sshd has switched off ends the connection without a word."""
+
+    def read(self: Node, *_: object, **__: object) -> Result:
+        if self.user == "adam":
+            raise refusal("10.0.0.1 does not let adam in", "run: sshkey install")
+        return Result(0, b"allowusers root alice\n")
+
+    monkeypatch.setattr(sshkey, "_install_as", lambda *_: "")
+    monkeypatch.setattr(Node, "read", read)
+    connection = Ssh(Target("10.0.0.1", user="adam"), HostKeys(tmp_path / "known"), Keys())
+    node = make().cluster.nodes[0].through(connection, Login("adam"))
+    with pytest.raises(LoginRefused, match="AllowUsers root alice does not name adam") as caught:
+        sshkey._install(node, "root", "secret", b"ssh-ed25519 AAAA x\n")
+    assert "add adam to it" in caught.value.cure and "sshkey install" not in caught.value.cure

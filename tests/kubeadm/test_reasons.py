@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from dlws.core.connection import Local, Result
+from dlws.core.errors import DeployError
+from dlws.kubeadm import join
 from dlws.kubeadm import reasons as module
 from dlws.kubeadm.reasons import News, cure, reasons, watched
 from dlws.shell.quoting import script
 from tests.support.commands import runs
 from tests.support.fakes import Make
+from tests.support.kubeadm import RUN, Nodes
 
 TEXT = """kubelet: E1129 12:00:00.000001   1 pods.go:1] "Error syncing pod" id=0123456789abcdef
 kubelet: E1129 12:00:05.000001    1234 pod_workers.go:191] "Error syncing pod" id=fedcba9876543210
@@ -89,3 +92,31 @@ def test_containers_whose_logs_cannot_be_had_say_nothing(tmp_path: Path) -> None
         (tmp_path / name).chmod(0o755)
     said = Local().run(f"PATH={tmp_path}:$PATH; export PATH; {script(module._READ)}")
     assert said.text == "etcd: it cannot listen"
+
+
+def test_a_join_says_why_while_it_waits_and_when_it_fails(
+    make: Make, ca: bytes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It said: docker logs CONTAINERID, run the same line again."""
+    world, looks, said_twice = make(), list[str](), threading.Event()
+    Nodes(world, ca, {"infra01": "10.244.0.0/24", "worker02": "10.244.2.0/24"})
+
+    def answer(command: str, stdin: bytes) -> Result | None:
+        if runs(command, module._READ):
+            looks.append(command)
+            if len(looks) > 3:
+                said_twice.set()
+            return Result(0, b"kubelet: running with swap on\netcd: cannot listen\n")
+        if not runs(command, RUN):
+            return None
+        assert said_twice.wait(60)
+        return Result(1, b"", b"timed out waiting for the condition")
+
+    world.fakes["worker01"].rules.insert(0, answer)
+    monkeypatch.setattr(module, "PAUSE", 0.01)
+    with pytest.raises(DeployError) as caught:
+        join.join(world.cluster, world.cluster.nodes)
+    for words in ("timed out", "its last errors:", "running with swap on", "etcd: cannot listen"):
+        assert words in caught.value.message
+    assert "swapoff -a" in f"{caught.value.message} {caught.value.cure}"
+    assert "still waiting: kubelet: running with swap on" in capsys.readouterr().err

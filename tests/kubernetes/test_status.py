@@ -16,10 +16,11 @@ from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
 from dlws.core.resources import templates
 from dlws.core.text import split_lines
-from dlws.kubernetes import api, status
+from dlws.kubernetes import api, kubeconfig, status, systempods
 from dlws.kubernetes.status import Background, Row
 from dlws.shell.quoting import script, sh
 from tests.support.fakes import CONFIG, World, config_of
+from tests.support.kube import FakeApi
 
 ROW = Row("worker01", ("worker",), "10.1.0.11")
 TOLD = """os=Debian GNU/Linux 12 (bookworm)
@@ -106,6 +107,24 @@ def test_one_read_per_node_and_dead_ones_are_rows(make: Callable[..., World]) ->
     assert rows["worker02"].problems[0] == "10.1.0.12 does not answer"
     assert rows["infra01"].reachable is True
     assert all(len(fake.asked) == 1 for fake in world.fakes.values())
+
+
+def test_what_runs_on_a_node_counts_where_it_says_ready(
+    make: Callable[..., World], fake: Callable[..., FakeApi], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ready, exit 0 and silence were told of a node on which no pod could start."""
+    world = make()
+    for one in world.fakes.values():
+        one.rules.append(lambda c, s: Result(0, TOLD.encode()))
+    kubeconfig.path(world.cluster).parent.mkdir(parents=True, exist_ok=True)
+    kubeconfig.path(world.cluster).touch()
+    fake(*(live(node.name) for node in world.cluster.nodes))
+    failing = {"worker01": ["pod kube-proxy-x: CrashLoopBackOff"]}
+    monkeypatch.setattr(systempods, "of", lambda connected, now: failing)
+    rows = {row.node: row for row in status.collect(world.cluster, world.cluster.nodes)}
+    assert rows["worker01"].kubernetes.startswith("Ready")
+    assert rows["worker01"].problems == ("pod kube-proxy-x: CrashLoopBackOff",)
+    assert rows["infra01"].problems == ()
 
 
 def test_the_script_runs_here() -> None:

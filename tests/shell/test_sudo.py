@@ -181,6 +181,13 @@ def test_what_sudo_itself_needs_is_the_cure(words: str, helps: str) -> None:
     assert not refused(1, words.replace("sudo: ", "").replace("/etc/", "a"))
 
 
+def test_sudo_rs_that_cannot_read_its_rules_is_no_refusal_of_the_user() -> None:
+    says = "sudo-rs: I'm sorry adam. I'm afraid I can't do that"
+    assert refused(1, says) and not cure(says, "adam")
+    broken = f"/etc/sudoers-rs:1:14: expecting ')' but found '\\n'\nadam ALL=(ALL\n  ^\n{says}"
+    assert refused(1, broken) and "visudo -c" in cure(broken, "adam")
+
+
 def test_where_a_password_helps_root_has_nothing_to_do() -> None:
     assert cure("sudo: a password is required", "bob") == ""
     assert not refused(1, "sudo: unable to resolve host w1: Name or service not known")

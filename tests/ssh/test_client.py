@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from dlws.core.connection import Result
-from dlws.ssh.client import CommandNotRun, Ssh
+from dlws.ssh.client import Ssh
 from dlws.ssh.handshake import ConnectionFailed, Target
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
+from dlws.ssh.loginshell import CommandNotRun
 from tests.support.sshd import Server
 
 

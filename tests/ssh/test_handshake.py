@@ -130,6 +130,26 @@ def test_a_server_with_no_algorithm_of_ours_is_told_with_what_it_offers(
         assert "overloaded" not in caught.value.cure
 
 
+def test_a_server_with_an_old_kind_of_host_key_alone_is_told_so(tmp_path: Path) -> None:
+    generate = ["ssh-keygen", "-q", "-t", "rsa", "-N", "", "-f", str(tmp_path / "rsa")]
+    subprocess.run(generate, check=True)
+    more = f"HostKey {tmp_path}/rsa\nHostKeyAlgorithms ssh-rsa\n"
+    with (
+        serving(tmp_path, more=more, addresses=ADDRESSES[:1]) as odd,
+        pytest.raises(ConnectionFailed, match="no host key algorithm of ours: it offers ssh-rsa"),
+    ):
+        odd.connect().run("true")
+
+
+def test_a_key_that_is_configured_and_missing_is_named(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, addresses=ADDRESSES[:1]) as server,
+        pytest.raises(UsageError, match=f"{tmp_path}/gone does not exist") as caught,
+    ):
+        server.connect(key=tmp_path / "gone").run("true")
+    assert "ssh.key" in caught.value.cure
+
+
 def test_a_user_certificate_beside_the_key_lets_in(tmp_path: Path) -> None:
     write_key(tmp_path / "ca")
     more = f"TrustedUserCAKeys {tmp_path}/ca.pub\nAuthorizedPrincipalsFile none\n"

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
+import yaml
 
 from dlws.sandbox import faults
 from tests.support.deploy import Deploy
@@ -163,6 +165,41 @@ def test_a_wrong_name(box: Box) -> None:
     other = f"{save}; echo {box.address('worker2')} infra1.sandbox.internal >> /etc/hosts"
     with box.broken("worker1", other, restore):
         assert box.found() == (5, {("failure", "worker1", "names")})
+
+
+# What others left on a node: what does it, what takes it away again, and what is told of it.
+_MINE = "systemd-run --quiet --unit="
+LEFT = {
+    "another cluster's network": ("mkdir -p /etc/cni/net.d; echo {} >/etc/cni/net.d/05-k3s.conf",
+        "rm -r /etc/cni/net.d", ("failure", "cni")),
+    "an etcd": (f"{_MINE}odd-etcd systemd-socket-activate -l 2379 cat",
+        "systemctl stop odd-etcd", ("failure", "listeners")),
+    "a bridge in the network of pods": ("ip link add odd0 type bridge; "
+        "ip address add POD dev odd0; ip link set odd0 up", "ip link del odd0",
+        ("failure", "networks")),
+    "cloud-init": ("mkdir -p /etc/cloud/cloud.cfg.d; echo 'manage_etc_hosts: true' >"
+        "/etc/cloud/cloud.cfg.d/50-odd.cfg", "rm -r /etc/cloud", ("warning", "hosts")),
+    "a broken disk": ("mount --bind /etc /etc && mount -o remount,bind,ro /etc",
+        "umount /etc", ("failure", "writable")),
+    "places for temporary files": ("mount -t tmpfs -o noexec tmpfs /var/tmp",
+        "umount /var/tmp", ("warning", "executable")),
+    "an apt at work": (f"{_MINE}odd-apt flock /var/lib/dpkg/lock-frontend sleep infinity",
+        "systemctl stop odd-apt", ("warning", "packages")),
+}  # fmt: skip
+
+
+def test_what_others_left_is_foreseen(box: Box) -> None:
+    pods = yaml.safe_load(box.made.config.read_text())["kubernetes"]["pod_cidr"]
+    address = ip_network(pods)[7 * 256 + 1]
+    ways = list(LEFT.values())
+    breaks = " && ".join(f"{{ {way}; }}" for way, _, _ in ways).replace("POD", f"{address}/24")
+    mends = "; ".join(mend for _, mend, _ in reversed(ways))
+    with box.broken("infra1", breaks, mends):
+        assert box.found() == (5, {(level, "infra1", rule) for _, _, (level, rule) in ways})
+        text = box.deploy("check", "infra1", code=5).stdout
+    for word in ("05-k3s.conf", "2379", "odd0", pods, "manage_etc_hosts", "/etc", "/var/tmp"):
+        assert word in text
+    assert box.found() == (0, set())
 
 
 def test_a_node_that_is_cut_off(box: Box) -> None:

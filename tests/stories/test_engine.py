@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dlws.core.errors import DeployError
+from dlws.runs.options import Options
 from dlws.sandbox import faults
+from dlws.scripts import reboot
+from dlws.session import Session
 from tests.support import ROOT
 from tests.support.agent import agent
 from tests.support.deploy import Deploy
@@ -139,6 +143,52 @@ def test_a_password_that_lets_us_in_is_no_key(let_in: Box) -> None:
     box.deploy("--nodes", "worker1", "execonall", "true")
 
 
+@pytest.mark.parametrize(("rule", "told"), [
+    ("AllowUsers root", "sshd's AllowUsers root does not name dlwsadmin"),
+    ("Match User dlwsadmin\nAuthenticationMethods publickey,keyboard-interactive",
+     "AuthenticationMethods publickey,keyboard-interactive: a key alone is not enough"),
+    ("Match User dlwsadmin\nKbdInteractiveAuthentication yes\nAuthenticationMethods "
+     "publickey,keyboard-interactive:pam", "keyboard-interactive:pam: a key alone is not enough"),
+    ("Match User dlwsadmin\nAuthorizedKeysFile /etc/ssh/keys/%u", "AuthorizedKeysFile /etc/ssh/ke"),
+])  # fmt: skip
+def test_a_rule_of_sshd_that_keeps_the_key_out_is_named(let_in: Box, rule: str, told: str) -> None:
+    """The cure was: run sshkey install."""
+    file = "/etc/ssh/sshd_config.d/10-odd.conf"
+    let_in.made.run("worker2", f"printf '{rule}\n' >{file}; systemctl restart ssh")
+    try:
+        done = let_in.deploy("--nodes", "worker2", "sshkey", "install", code=1)
+    finally:
+        let_in.made.run("worker2", f"rm {file}; systemctl restart ssh")
+    assert told in done.stderr and "sshkey install" not in done.stderr.split("cure:")[1]
+    let_in.deploy("--nodes", "worker2", "execonall", "true")
+
+
+def test_the_admin_user_does_not_age_and_an_aged_one_is_named(let_in: Box) -> None:
+    run = let_in.made.run
+    run("worker2", "userdel -rf dlwsadmin; sed -i 's/^PASS_MAX_DAYS.*/PASS_MAX_DAYS 90/' "
+        "/etc/login.defs")  # fmt: skip
+    let_in.deploy("--nodes", "worker2", "sshkey", "install")
+    assert run("worker2", "getent shadow dlwsadmin | cut -d: -f5,7,8").strip(":-1") == ""
+    run("worker2", "chage -M 90 -d 2020-01-01 dlwsadmin")
+    done = let_in.deploy("--nodes", "worker2", "execonall", "true", code=1)
+    cure = done.stderr.partition("chage ")[2].splitlines()[0]
+    run("worker2", f"chage {cure}")
+    let_in.deploy("--nodes", "worker2", "execonall", "true")
+
+
+def test_a_script_runs_where_temporary_files_may_not_be_executed(
+    let_in: Box, tmp_path: Path
+) -> None:
+    (tmp_path / "s.sh").write_text("#!/bin/sh -eu\nfindmnt -no OPTIONS -T . | grep -c noexec\n")
+    mount = "mount -t tmpfs -o mode=1777,noexec tmpfs"
+    let_in.made.run("worker2", f"{mount} /tmp; {mount} /var/tmp")
+    try:
+        run = let_in.deploy("--nodes", "worker2", "runscriptonall", f"{tmp_path}/s.sh")
+    finally:
+        let_in.made.run("worker2", "umount /tmp /var/tmp")
+    assert run.stdout == "worker2: 1\n"
+
+
 def test_root_may_be_the_admin(box: Box) -> None:
     box.configure(admin_username="root")
     done = box.deploy("--nodes", "worker2", "sshkey", "install")
@@ -226,6 +276,21 @@ def test_a_script_that_asks_for_a_reboot_goes_on_after_it(let_in: Box, tmp_path:
         assert f"2 nodes worker[1-2]: {said}\n" in done.stderr
     assert [line.split()[0] for line in lines_of(done.stdout)] == ["back", "back", "first", "first"]
     assert len({line.split()[1] for line in lines_of(done.stdout)}) == 4
+
+
+def test_a_boot_that_never_ends_is_given_up_at_the_limit(let_in: Box) -> None:
+    unit = (
+        "[Service]\nType=oneshot\nExecStart=sleep infinity\n[Install]\nWantedBy=multi-user.target"
+    )
+    file = "/etc/systemd/system/odd-wait.service"
+    let_in.made.run("worker1", f"echo '{unit}' >{file}; systemctl enable odd-wait")
+    session = Session(Options(directory=let_in.made.directory))
+    try:
+        with pytest.raises(DeployError, match=r"still waits for odd-wait\.service \(start\)"):
+            reboot.reboot(session.cluster.select(["worker1"])[0], limit=60)
+    finally:
+        session.close()
+        let_in.made.run("worker1", f"systemctl disable --now odd-wait; rm {file}")
 
 
 def test_a_background_script_is_seen_until_it_ends(let_in: Box, tmp_path: Path) -> None:

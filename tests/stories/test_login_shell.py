@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from dlws.shell.quoting import script
 from dlws.shell.sudo import as_root
 from dlws.ssh import keepalive
-from dlws.ssh.client import CommandNotRun
 from dlws.ssh.handshake import ConnectionFailed
+from dlws.ssh.loginshell import CommandNotRun, StatusLost
 from tests.support.deploy import deploying
 from tests.support.sshd import Server, serving
 
@@ -53,6 +54,19 @@ def test_nothing_is_said_to_be_done(shell: Server, tmp_path: Path) -> None:
         assert done.returncode in (1, 3), done.stderr
         assert "before the command began" in done.stderr and "ForceCommand" in done.stderr
     assert not (tmp_path / "ran").exists() and not (tmp_path / "copied").exists()
+
+
+def test_tables_hold_its_words_and_no_program_of_ours(shell: Server, tmp_path: Path) -> None:
+    """`status` printed 35 lines of our own script."""
+    deploy, login = deploying(shell, tmp_path), "login shell ended with"
+    told = deploy("--nodes", "w1", "status", "--output", "json", code=None).stdout
+    (row,) = json.loads(told)["nodes"]
+    assert login in row["problems"][0] and all(len(words) < 300 for words in row["problems"])
+    for words in ("status", "check", "verify"):
+        done = deploy("--nodes", "w1", words, code=None)
+        said = f"{done.stdout}\n{done.stderr}"
+        assert done.returncode and login in said
+        assert not any(ours in said for ours in ("fact()", "printf", "esac", "\\0"))
 
 
 def test_input_is_for_the_command_alone(tmp_path: Path) -> None:
@@ -114,3 +128,42 @@ def test_any_login_shell_runs_our_commands(name: str, tmp_path: Path) -> None:
         assert not (tmp_path / "2").exists()
         if name in ("bsd-csh", "tcsh"):  # the shell's words about a person's own, and no other cure
             assert connection.run("echo a!b").err == b"b: Event not found.\n"
+
+
+def test_a_shell_that_reads_backslashes_within_quotes_runs_none_of_ours(tmp_path: Path) -> None:
+    """As xonsh does: our scripts became others, and failed with 127."""
+    spoils = 'ForceCommand sh -c "$(printf %b "$SSH_ORIGINAL_COMMAND")"; echo xonsh: it failed >&2'
+    with serving(tmp_path, more=f"{spoils}; exit 1\n") as server:
+        for stdin in (b"", b"in"):
+            with pytest.raises(CommandNotRun, match="reads backslashes within quotes") as caught:
+                server.connect().run(script(f"touch {tmp_path}/ran\ntrue"), stdin=stdin)
+            assert "usermod -s /bin/bash" in caught.value.cure
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("bashrc", "more"), [
+    ("trap 'exit 0' EXIT\n", ""),
+    ("", 'ForceCommand sh -c "$SSH_ORIGINAL_COMMAND"; echo it was logged >&2\n'),
+])  # fmt: skip
+def test_a_status_that_does_not_arrive_is_no_success(
+    bashrc: str, more: str, tmp_path: Path
+) -> None:
+    """A script that failed had done its work, so it was said."""
+    (tmp_path / ".bashrc").write_text(bashrc)
+    with serving(tmp_path, more=f"SetEnv HOME={tmp_path}\n{more}") as server:
+        deploy, job = deploying(server, tmp_path), tmp_path / "job.sh"
+        job.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran; exit 3\n")
+        done = deploy("--nodes", "w1", "runscriptonall", str(job), code=1)
+        assert "turns exit status 77 of a command into 0" in done.stderr
+        connection = server.connect()
+        for _ in range(2):
+            with pytest.raises(StatusLost):
+                connection.run("cat", stdin=b"in")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_forced_command_that_runs_the_first_of_ours_alone_runs_nothing(tmp_path: Path) -> None:
+    with serving(tmp_path, more='ForceCommand sh -c "exec $SSH_ORIGINAL_COMMAND"\n') as server:
+        with pytest.raises(CommandNotRun, match="before the command began"):
+            server.connect().run(f"echo in; touch {tmp_path}/ran")
+        assert server.connect().run(script("cat"), stdin=b"in").out == b"in"

@@ -10,6 +10,7 @@ import re
 import asyncssh
 
 from dlws.shell.marked import MARK
+from dlws.ssh.loginshell import PROBE, STATUS
 from tests.support.commands import unmarked
 from tests.support.farm import answers, shell
 from tests.support.farm.faults import (
@@ -29,6 +30,7 @@ _QUESTION = re.compile(rb"dlws/lock|%a %U:%G|up_since=|--kill-after|dlws-verify"
 """What stands in questions: to the lock, about files, of status, check and verify."""
 _DROPS = {Fault.DROP_COMMAND, Fault.DROP_UPLOAD, Fault.DROP_MIDWAY, Fault.NO_ANSWER}
 _FREEZES = {Fault.FREEZE, Fault.FREEZE_MIDWAY}
+_OF_ONES_OWN = {Fault.EXIT, Fault.BINARY, Fault.ESCAPES, Fault.SLOW, Fault.FLOOD, Fault.ENDLESS}
 _REBOOTS = {Fault.REBOOT_BEFORE, Fault.REBOOT_AFTER, Fault.REBOOT_UPLOAD}
 
 
@@ -100,6 +102,8 @@ class Session(asyncssh.SSHServerSession[bytes]):
         fault = self._fault = self._host.fault_of_command(
             bool(_SUDO.search(self._command)), bool(_QUESTION.search(self._command))
         )
+        if self._command == PROBE.encode() and fault in _OF_ONES_OWN:
+            fault = self._fault = Fault.NONE  # it is for what people run
         if fault not in AT_UPLOAD | set(AT_EFFECT) | {Fault.NONE}:
             self._struck = self._host.struck = True
         if fault not in {Fault.DROP_COMMAND, Fault.FREEZE, Fault.NO_ANSWER}:
@@ -148,6 +152,9 @@ class Session(asyncssh.SSHServerSession[bytes]):
         self._record(None)
 
     def _answer(self, ended: bool) -> None:
+        if self._command == PROBE.encode():
+            self._finish(STATUS)
+            return
         answer = answers.find(
             answers.load(self._host.answers), self._command.decode(errors="replace")
         )
