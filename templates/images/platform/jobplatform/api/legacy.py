@@ -15,11 +15,12 @@ from sqlalchemy import Connection
 
 from jobplatform.api import actions, security, shapes, v1_people
 from jobplatform.api.security import Acting, Admin, Reader, Writer
+from jobplatform.api.threads import Route
 from jobplatform.model import reasons, request, rights, status
 from jobplatform.model.rights import ADMIN, COLLABORATOR, USER
 from jobplatform.store import jobs, people, vcs
 
-router = APIRouter(tags=["predecessor's"])
+router = APIRouter(route_class=Route, tags=["predecessor's"])
 JobId = Annotated[str, Query(alias="jobId", max_length=50)]
 JobIds = Annotated[str, Query(alias="jobIds", max_length=20_000)]
 Vc = Annotated[str, Query(alias="vcName", max_length=255)]

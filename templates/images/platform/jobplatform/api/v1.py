@@ -8,12 +8,13 @@ from fastapi import APIRouter, HTTPException, Query
 
 from jobplatform.api import actions, security, shapes
 from jobplatform.api.security import Me, Reader, Writer
+from jobplatform.api.threads import Route
 from jobplatform.model import rights
 from jobplatform.model.request import Request
 from jobplatform.model.rights import COLLABORATOR
 from jobplatform.store import jobs, vcs
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+router = APIRouter(route_class=Route, prefix="/api/v1/jobs", tags=["jobs"])
 Word = Annotated[str, Query(max_length=20, pattern=r"^[a-z]+\z")]
 
 
