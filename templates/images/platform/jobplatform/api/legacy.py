@@ -7,6 +7,7 @@ cookie, so that no foreign page can make a browser send them.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Query
@@ -65,8 +66,9 @@ def list_jobs(
 ) -> Any:  # fmt: skip
     everybody = owner == "all" and me.may(COLLABORATOR, rights.vc(name))
     user = None if everybody else me.name
-    active = jobs.listing(connection, user, None, status.LIVE | {status.PAUSED}, limit=10_000)
-    ended = jobs.listing(connection, user, None, status.ENDED, limit=num * 10)
+    listing = partial(jobs.listing, connection, user, None, columns=jobs.LEGACY)
+    active = listing(status.LIVE | {status.PAUSED}, limit=10_000)
+    ended = listing(status.ENDED, limit=num * 10)
     mine = [row for row in active if row.vcName == name]
     done = [row for row in ended if row.vcName == name][:num]
     running = [_row(row) for row in mine if row.jobStatus == status.RUNNING]

@@ -112,11 +112,19 @@ def job(connection: Connection, me: Caller, number: str, change: bool = False) -
     raise HTTPException(404, "there is no such job")
 
 
-def vc(connection: Connection, me: Caller, name: str, wanted: int = USER) -> Any:
-    """A virtual cluster on which the caller has these rights."""
+def vc(connection: Connection, me: Caller, name: str) -> Any:
+    """A virtual cluster that the caller may use."""
     found = vcs.find(connection, name) if me.may(USER, rights.vc(name)) else None
     if found is None:
-        raise HTTPException(404, "there is no such virtual cluster")
-    if not me.may(wanted, rights.vc(name)):
-        raise HTTPException(403, "this needs an administrator of the virtual cluster")
+        raise _no_vc()
     return found
+
+
+def _no_vc() -> HTTPException:
+    return HTTPException(404, "there is no such virtual cluster")
+
+
+def may_use(connection: Connection, me: Caller, name: str) -> None:
+    """Whether there is such a virtual cluster that the caller may use, without reading it."""
+    if not me.may(USER, rights.vc(name)) or not vcs.there(connection, name):
+        raise _no_vc()

@@ -32,7 +32,7 @@ def listing(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> shapes.Page:  # fmt: skip
     """The newest jobs: your own, and those of virtual clusters in which you may see all."""
-    names = [vc] if vc is not None else [row.vcName for row in vcs.rows(connection)]
+    names = [vc] if vc is not None else vcs.names(connection)
     open_to = [name for name in names if me.may(COLLABORATOR, rights.vc(name))]
     if vc is not None and not mine and not open_to:
         raise HTTPException(403, "this needs a collaborator of the virtual cluster")
