@@ -14,7 +14,7 @@ from jobplatform.model.rights import Caller
 from jobplatform.store import jobs, people, vcs
 from jobplatform.store.database import changing, engine, reading
 from jobplatform.store.tables import acl
-from tests.support.platform.clients import Api, serving, settle
+from tests.support.platform.clients import JOB, Api, serving, settle
 
 
 @contextmanager
@@ -128,3 +128,13 @@ def test_numbers_of_groups(database: Engine) -> None:
 
 def test_numbers_of_groups_in_a_real_database(real: Engine) -> None:
     _numbers_of_groups(real)
+
+
+def test_without_a_token_nothing_else_is_said(api: Api) -> None:
+    api.tokens["nobody"] = "x" * 40
+    wrong = {"name": "train", "devices": "many"}
+    assert api("", "POST", "/api/v1/jobs", json=wrong).status_code == 401
+    assert api("nobody", "POST", "/api/v1/jobs", json=JOB).status_code == 401
+    # Only the shape is looked at before the token is looked up, and it is in the public document.
+    assert api("nobody", "POST", "/api/v1/jobs", json=wrong).status_code == 422
+    assert api("nobody", "GET", "/ListVCs?userName=root").status_code == 401
