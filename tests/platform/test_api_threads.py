@@ -135,6 +135,6 @@ def test_without_a_token_nothing_else_is_said(api: Api) -> None:
     wrong = {"name": "train", "devices": "many"}
     assert api("", "POST", "/api/v1/jobs", json=wrong).status_code == 401
     assert api("nobody", "POST", "/api/v1/jobs", json=JOB).status_code == 401
-    # Only the shape is looked at before the token is looked up, and it is in the public document.
-    assert api("nobody", "POST", "/api/v1/jobs", json=wrong).status_code == 422
+    assert api("nobody", "POST", "/api/v1/jobs", json=wrong).status_code == 401
+    assert api("ann", "POST", "/api/v1/jobs", json=wrong).status_code == 422
     assert api("nobody", "GET", "/ListVCs?userName=root").status_code == 401

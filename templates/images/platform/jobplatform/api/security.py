@@ -43,7 +43,8 @@ def bearer(request: Request) -> str:
 
 
 async def token(request: Request) -> str:
-    return bearer(request)
+    request.state.token = bearer(request)
+    return str(request.state.token)
 
 
 Token = Annotated[str, Depends(token)]
