@@ -91,7 +91,8 @@ def serve(url: str, port: int) -> None:
 
     from jobplatform.api.app import create
 
-    uvicorn.run(create(engine(make_url(url))), port=port, access_log=False, log_level="warning")
+    uvicorn.run(create(engine(make_url(url))), port=port, access_log=False, log_level="warning",
+                http="h11")  # fmt: skip
 
 
 def load(ask: Callable[[int], Callable[[], None]], seconds: float) -> tuple[float, list[float]]:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
@@ -43,6 +43,12 @@ PODS = Path("/var/log/pods")
 _PLACE = Path(tempfile.gettempdir())
 ALIVE, PASSED = _PLACE / "alive", _PLACE / "passed"
 """Touched by the manager before each pass, and after each that came to its end: for probes."""
+SERVING: Final[Mapping[str, Any]] = {
+    "host": "", "port": PORT, "access_log": False, "server_header": False,
+    "http": "h11",
+}  # fmt: skip
+"""How requests come in. h11 bounds the headers that it keeps of a request; httptools, which uvicorn
+takes where it is installed, keeps as many as anybody sends."""
 _YEAR = 365 * 86400
 _LOG = logging.getLogger("jobplatform")
 
@@ -101,7 +107,7 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     source = Cluster(told.kubernetes) if ACCOUNT.exists() else None
     app = create(made, source, kept_logs(), sign_in())
     _tell(app.state.meters.registry)
-    uvicorn.run(app, host="", port=PORT, access_log=False, server_header=False)
+    uvicorn.run(app, **SERVING)
 
 
 def _tell(registry: CollectorRegistry) -> None:
@@ -144,7 +150,7 @@ def portal() -> None:
     from jobplatform.portal.backend import Http
 
     app = create(Http(api_address()))
-    uvicorn.run(app, host="", port=PORT, access_log=False, server_header=False)
+    uvicorn.run(app, **SERVING)
 
 
 def collector() -> None:

@@ -11,7 +11,7 @@ from jobplatform.model.reasons import Reason
 from jobplatform.model.request import Request
 from jobplatform.model.rights import ADMIN, Caller
 from jobplatform.model.status import KILLING, PAUSING, QUEUED, VERBS
-from jobplatform.store import jobs, people
+from jobplatform.store import jobs
 from jobplatform.store.database import Clock
 
 OWNERS_HIGHEST = 200
@@ -21,8 +21,8 @@ _TRIES = 5
 def submit(connection: Connection, me: Caller, request: Request) -> str:
     """A new job of the caller's, which the manager will look at. It runs with the caller's
     numbers, so a person without any cannot submit."""
-    security.vc(connection, me, request.vc)
-    if people.identity_of(connection, me.name) is None:
+    security.may_use(connection, me, request.vc)
+    if not me.numbered:
         raise HTTPException(409, "you have no uid yet: ask an administrator to add you")
     _priority(me, request.vc, request.priority)
     return jobs.add(connection, request, me.name)

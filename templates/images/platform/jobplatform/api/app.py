@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
@@ -16,6 +16,7 @@ from jobplatform import __version__
 from jobplatform.api import legacy, logs, v1, v1_keys, v1_people, v1_signin
 from jobplatform.api.edge import Edge, said
 from jobplatform.api.meters import Meters
+from jobplatform.api.security import holder
 from jobplatform.kubernetes import Away, Logs
 from jobplatform.model.signin import SignIn
 from jobplatform.signin import proof
@@ -70,7 +71,7 @@ def _answer_mistakes(app: FastAPI) -> None:
         Taken: lambda request, error: said(409, str(error)),
         Full: lambda request, error: said(409, str(error)),
         InUse: lambda request, error: said(409, str(error)),
-        RequestValidationError: lambda request, error: said(422, _places(error)),
+        RequestValidationError: _malformed,
     }
     for kind, answer in answers.items():
         app.add_exception_handler(kind, answer)
@@ -84,6 +85,18 @@ def _away(who: str) -> Response:
 def _provider_away(request: Request, error: proof.Away) -> Response:
     _LOG.warning("a way to sign in does not work: %s", error)
     return _away("the provider of this way to sign in")
+
+
+def _malformed(request: Request, error: RequestValidationError) -> Response:
+    """Where a token is needed, whoever has none that is valid learns nothing else."""
+    try:
+        if hasattr(request.state, "token"):
+            holder(request.app.state.engine, request.state.token)
+    except HTTPException as refused:
+        return JSONResponse({"detail": refused.detail}, refused.status_code, refused.headers)
+    except Unavailable:
+        return _away("the database")
+    return said(422, _places(error))
 
 
 def _places(error: RequestValidationError) -> list[dict[str, Any]]:

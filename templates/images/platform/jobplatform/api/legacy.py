@@ -7,6 +7,7 @@ cookie, so that no foreign page can make a browser send them.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException, Query
@@ -15,11 +16,12 @@ from sqlalchemy import Connection
 
 from jobplatform.api import actions, security, shapes, v1_people
 from jobplatform.api.security import Acting, Admin, Reader, Writer
+from jobplatform.api.threads import Route
 from jobplatform.model import reasons, request, rights, status
 from jobplatform.model.rights import ADMIN, COLLABORATOR, USER
 from jobplatform.store import jobs, people, vcs
 
-router = APIRouter(tags=["predecessor's"])
+router = APIRouter(route_class=Route, tags=["predecessor's"])
 JobId = Annotated[str, Query(alias="jobId", max_length=50)]
 JobIds = Annotated[str, Query(alias="jobIds", max_length=20_000)]
 Vc = Annotated[str, Query(alias="vcName", max_length=255)]
@@ -64,8 +66,9 @@ def list_jobs(
 ) -> Any:  # fmt: skip
     everybody = owner == "all" and me.may(COLLABORATOR, rights.vc(name))
     user = None if everybody else me.name
-    active = jobs.listing(connection, user, None, status.LIVE | {status.PAUSED}, limit=10_000)
-    ended = jobs.listing(connection, user, None, status.ENDED, limit=num * 10)
+    listing = partial(jobs.listing, connection, user, None, columns=jobs.LEGACY)
+    active = listing(status.LIVE | {status.PAUSED}, limit=10_000)
+    ended = listing(status.ENDED, limit=num * 10)
     mine = [row for row in active if row.vcName == name]
     done = [row for row in ended if row.vcName == name][:num]
     running = [_row(row) for row in mine if row.jobStatus == status.RUNNING]

@@ -13,13 +13,14 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from jobplatform import kept
 from jobplatform.api import security, shapes
 from jobplatform.api.security import Me
+from jobplatform.api.threads import Route
 from jobplatform.kubernetes import Logs, Refused
 from jobplatform.model import logs, names, status
 from jobplatform.model.logs import Cursor, Piece
 from jobplatform.store.database import reading
 from jobplatform.store.jobs import Job
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+router = APIRouter(route_class=Route, prefix="/api/v1/jobs", tags=["jobs"])
 
 
 @router.get("/{number}/log")

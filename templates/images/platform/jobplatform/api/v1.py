@@ -8,12 +8,13 @@ from fastapi import APIRouter, HTTPException, Query
 
 from jobplatform.api import actions, security, shapes
 from jobplatform.api.security import Me, Reader, Writer
+from jobplatform.api.threads import Route
 from jobplatform.model import rights
 from jobplatform.model.request import Request
 from jobplatform.model.rights import COLLABORATOR
 from jobplatform.store import jobs, vcs
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+router = APIRouter(route_class=Route, prefix="/api/v1/jobs", tags=["jobs"])
 Word = Annotated[str, Query(max_length=20, pattern=r"^[a-z]+\z")]
 
 
@@ -31,7 +32,7 @@ def listing(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> shapes.Page:  # fmt: skip
     """The newest jobs: your own, and those of virtual clusters in which you may see all."""
-    names = [vc] if vc is not None else [row.vcName for row in vcs.rows(connection)]
+    names = [vc] if vc is not None else vcs.names(connection)
     open_to = [name for name in names if me.may(COLLABORATOR, rights.vc(name))]
     if vc is not None and not mine and not open_to:
         raise HTTPException(403, "this needs a collaborator of the virtual cluster")

@@ -10,11 +10,12 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from jobplatform.api import shapes
 from jobplatform.api.security import Me, Reader, Writer
+from jobplatform.api.threads import Route
 from jobplatform.model import sshkeys
 from jobplatform.model.request import Line, no_nul
 from jobplatform.store import keys, people
 
-router = APIRouter(prefix="/api/v1", tags=["people"])
+router = APIRouter(route_class=Route, prefix="/api/v1", tags=["people"])
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 _DAY = 86400
 

@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 
 from jobplatform.api import shapes
 from jobplatform.api.security import Admin, Me, Reader, Token, Writer, engine
+from jobplatform.api.threads import Route
 from jobplatform.model import rights
 from jobplatform.model.rights import ADMIN, USER
 from jobplatform.store import people, vcs
 from jobplatform.store.database import changing
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(route_class=Route, prefix="/api/v1")
 _SIGNED_IN = 12 * 3600
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from jobplatform.api import security, shapes
 from jobplatform.api.security import Me, Reader, Writer, engine
+from jobplatform.api.threads import Route
 from jobplatform.model.signin import SignIn, Way
 from jobplatform.signin.oidc import Oidc
 from jobplatform.signin.proof import Asked, Proof, Provider, Rejected
@@ -21,7 +22,7 @@ from jobplatform.signin.wechat import Wechat
 from jobplatform.store import entry, people, signins
 from jobplatform.store.database import changing
 
-router = APIRouter(prefix="/api/v1", tags=["people"])
+router = APIRouter(route_class=Route, prefix="/api/v1", tags=["people"])
 _SIGNED_IN = 12 * 3600
 _LOG = logging.getLogger("jobplatform")
 Word = Annotated[str, Field(min_length=20, max_length=200, pattern=r"^[\x21-\x7e]+\z")]
@@ -119,7 +120,7 @@ def finish(name: str, given: Back, request: Request) -> dict[str, str]:
 
 def _connected(request: Request, way: Way, user: str, proof: Proof) -> dict[str, str]:
     """Whoever began this has to be signed in still."""
-    if security.caller(security.token(request), request).name != user:
+    if security.holder(engine(request), security.bearer(request)).name != user:
         raise HTTPException(403, "another person began this")
     with changing(engine(request)) as connection:
         signins.bind(connection, proof.issuer, proof.subject, user)

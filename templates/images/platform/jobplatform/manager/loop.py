@@ -81,8 +81,9 @@ class Manager:
         snapshot = world.snapshot()
         decisions = decide(snapshot)
         for decision in decisions:
-            with _alone(decision.job):
-                self._carry_out(decision, world)
+            if decision.verb != "wait":
+                with _alone(decision.job):
+                    self._carry_out(decision, world)
         self._explain_waiting(decisions, world)
         self._sweep(world)
         with reading(self.engine) as connection:
@@ -195,7 +196,8 @@ class Manager:
 
     def _explain_waiting(self, decisions: Iterable[Decision], world: World) -> None:
         """Write why jobs wait, where it is something else than what stands there."""
-        told = [(world.live[one.job].row, one.reason.stored()) for one in decisions
+        texts = dict[int, str]()  # jobs of one shape share the very object
+        told = [(world.live[one.job].row, _text(texts, one.reason)) for one in decisions
                 if one.verb == "wait" and one.reason]  # fmt: skip
         if any(row.reason != text for row, text in told):
             with changing(self.engine) as connection:
@@ -319,6 +321,14 @@ class Manager:
             if one is None or str(one.row.attempt) != meta["labels"].get(ATTEMPT):
                 self._check_lease()
                 self.kubernetes.delete(kind, meta["namespace"], meta["name"])
+
+
+def _text(known: dict[int, str], reason: Reason) -> str:
+    """A reason as it is stored, made once for each object; they outlive what is known of them."""
+    text = known.get(id(reason))
+    if text is None:
+        text = known[id(reason)] = reason.stored()
+    return text
 
 
 def _kept(one: Live, to: str) -> Reason | None:

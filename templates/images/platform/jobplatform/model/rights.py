@@ -32,6 +32,8 @@ class Caller:
 
     name: str
     entries: tuple[Entry, ...] = ()
+    numbered: bool = False
+    """Whether there is a uid under which this person's jobs can run."""
 
     def may(self, wanted: int, resource: str) -> bool:
         """Whether all wanted bits are given on the resource or above it, and none is denied."""
@@ -54,8 +56,10 @@ def vc(name: str) -> str:
     return f"{CLUSTER}/VC:{name}"
 
 
-def caller(name: str, groups: Iterable[int], entries: Iterable[Entry]) -> Caller:
+def caller(
+    name: str, groups: Iterable[int], entries: Iterable[Entry], numbered: bool = False
+) -> Caller:
     """The caller with the entries of that name and of the person's groups."""
     numbers = {number for number in groups if 0 < number < _GROUPS_BELOW}
     mine = (entry for entry in entries if entry.name == name or entry.number in numbers)
-    return Caller(name, tuple(mine))
+    return Caller(name, tuple(mine), numbered)

@@ -7,7 +7,19 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from jobplatform.model import status
 from jobplatform.model.reasons import Reason
@@ -18,13 +30,27 @@ from jobplatform.store.tables import job_events, jobs
 Job = Row[Any]
 _TOGETHER = 500
 
-SHORT = tuple(
-    jobs.c[name] for name in (
-        "id", "jobId", "jobName", "userName", "vcName", "jobStatus", "jobType", "jobTime",
-        "priority", "attempt", "reason", "queuedAt", "startedAt", "endedAt",
-    )
+
+def _columns(*names: str) -> tuple[Column[Any], ...]:
+    """Those that somebody needs: the driver takes its time for each column of each row."""
+    return tuple(jobs.c[name] for name in names)
+
+
+SHORT = _columns(
+    "id", "jobId", "jobName", "userName", "vcName", "jobStatus", "priority", "attempt", "reason",
+    "queuedAt", "startedAt", "endedAt",
 )  # fmt: skip
 """What a list shows: none of the long columns."""
+LEGACY = (*SHORT, *_columns("jobType", "jobTime"))
+_ALL = (*LEGACY, *_columns("version", "jobParams", "placement", "retries"))
+_MANAGED = _columns(
+    "id", "jobId", "userName", "vcName", "jobStatus", "priority", "attempt", "reason", "queuedAt",
+    "startedAt", "version", "jobParams", "placement", "retries",
+)  # fmt: skip
+_ONE = select(*_ALL).where(jobs.c.jobId == bindparam("number"))
+_LIVE = select(*_MANAGED).where(jobs.c.jobStatus.in_(status.LIVE)).order_by(jobs.c.id)
+_ADD = insert(jobs).values(queuedAt=Clock()).inline()
+_ADD_EVENT = insert(job_events).values(at=Clock()).inline()
 
 
 def add(connection: Connection, request: Request, user: str) -> str:
@@ -34,24 +60,25 @@ def add(connection: Connection, request: Request, user: str) -> str:
         "jobId": number, "familyToken": uuid.uuid4().hex, "isParent": 1, "jobName": request.name,
         "userName": user, "vcName": request.vc, "jobStatus": status.UNAPPROVED,
         "jobType": "training", "jobParams": request.model_dump_json(),
-        "priority": request.priority, "queuedAt": Clock(),
+        "priority": request.priority,
         "jobMeta": json.dumps({"jobtrainingtype": LEGACY_KINDS[request.kind]}),
     }  # fmt: skip
-    connection.execute(insert(jobs).values(values))
+    connection.execute(_ADD, values)
     _event(connection, number, user, status.UNAPPROVED, None)
     return number
 
 
 def find(connection: Connection, number: str) -> Job | None:
-    return connection.execute(select(jobs).where(jobs.c.jobId == number)).one_or_none()
+    return connection.execute(_ONE, {"number": number}).one_or_none()
 
 
 def listing(
     connection: Connection, user: str | None, vcs: Collection[str] | None,
     states: Collection[str] = (), before: int | None = None, limit: int = 50,
+    columns: Sequence[Column[Any]] = SHORT,
 ) -> Sequence[Job]:  # fmt: skip
     """The newest jobs: of a user, or of virtual clusters; None asks for all of them."""
-    asked = select(*SHORT).order_by(jobs.c.id.desc()).limit(limit)
+    asked = select(*columns).order_by(jobs.c.id.desc()).limit(limit)
     if user is not None and vcs is not None:
         asked = asked.where(or_(jobs.c.userName == user, jobs.c.vcName.in_(vcs)))
     elif user is not None:
@@ -67,8 +94,7 @@ def listing(
 
 def live(connection: Connection) -> Sequence[Job]:
     """All that the manager has to look at, in the order in which they came."""
-    asked = select(jobs).where(jobs.c.jobStatus.in_(status.LIVE)).order_by(jobs.c.id)
-    return connection.execute(asked).all()
+    return connection.execute(_LIVE).all()
 
 
 def counts(connection: Connection) -> dict[tuple[str, str], int]:
@@ -138,5 +164,5 @@ def events(connection: Connection, number: str) -> Sequence[Row[Any]]:
 
 
 def _event(connection: Connection, number: str, actor: str, to: str, text: str | None) -> None:
-    values = {"jobId": number, "at": Clock(), "actor": actor, "status": to, "reason": text}
-    connection.execute(insert(job_events).values(values))
+    values = {"jobId": number, "actor": actor, "status": to, "reason": text}
+    connection.execute(_ADD_EVENT, values)

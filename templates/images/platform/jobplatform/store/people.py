@@ -6,12 +6,26 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from jobplatform.model import passwords, rights
 from jobplatform.store.database import Clock, now
-from jobplatform.store.tables import acl, aliases, audit, identity, login, tokens
+from jobplatform.store.tables import NAME, acl, aliases, audit, identity, login, tokens
 
 _PATIENCE = 5
 """Wrong passwords before an account is locked for a while."""
@@ -24,47 +38,60 @@ class Taken(Exception):
     """Another person has the name or the number already."""
 
 
+_PERSON = identity.alias()
+_NUMBERED = func.instr(identity.c.groups, acl.c.identityId) > 0
+"""An entry's number occurs in the person's list of groups: `rights.caller` looks whether it is one
+of them. So one statement has the person and the entries."""
+_RIGHTS = (
+    identity.c.id.label("numbered"), identity.c.groups, acl.c.identityName, acl.c.identityId,
+    acl.c.resource, acl.c.permissions, acl.c.isDeny, _PERSON.c.id.label("person"),
+)  # fmt: skip
+
+
+def _with_rights(holder: ColumnElement[str], start: FromClause, *more: Any) -> Select[Any]:
+    """People with their entries, a row for each entry, and one where there is none."""
+    theirs = or_(acl.c.identityName == holder, _NUMBERED)
+    people = start.outerjoin(identity, identity.c.identityName == holder)
+    # An entry of a person's has the uid as its number, which may be that of a group, too.
+    entries = people.outerjoin(acl, theirs)
+    all_ = entries.outerjoin(_PERSON, _PERSON.c.identityName == acl.c.identityName)
+    return select(*more, *_RIGHTS).select_from(all_)
+
+
+_BY_TOKEN = _with_rights(
+    tokens.c.userName, tokens, tokens.c.id, tokens.c.userName, tokens.c.used, Clock().label("now")
+).where(and_(tokens.c.hash == bindparam("hash"), tokens.c.expires > Clock()))
+_NAMED = select(bindparam("name", type_=NAME).label("name")).subquery()
+_BY_NAME = _with_rights(_NAMED.c.name, _NAMED)
+
+
 def by_token(connection: Connection, token: str) -> rights.Caller | None:
     """Whose token it is, with the rights of this moment: nothing is remembered between requests.
     Nobody's once it has expired. Its use is noted now and then."""
-    mine = and_(tokens.c.hash == passwords.fingerprint(token), tokens.c.expires > Clock())
-    asked = select(
-        tokens.c.id, tokens.c.userName, tokens.c.used, Clock().label("now"), identity.c.groups
-    ).outerjoin(identity, identity.c.identityName == tokens.c.userName)
-    row = connection.execute(asked.where(mine)).one_or_none()
-    if row is None:
+    rows = connection.execute(_BY_TOKEN, {"hash": passwords.fingerprint(token)}).all()
+    if not rows:
         return None
-    if row.used is None or row.now - row.used > _EXACT:
-        noted = update(tokens).where(tokens.c.id == row.id).values(used=row.now)
-        connection.execute(noted)
-    return _with_rights(connection, str(row.userName), numbers(row.groups))
+    one = rows[0]
+    if one.used is None or one.now - one.used > _EXACT:
+        connection.execute(update(tokens).where(tokens.c.id == one.id).values(used=one.now))
+    return _caller(str(one.userName), rows)
 
 
 def caller(connection: Connection, name: str) -> rights.Caller:
     """A person with the rights of this moment."""
-    found = connection.execute(select(identity.c.groups).where(identity.c.identityName == name))
-    return _with_rights(connection, name, numbers(found.scalar_one_or_none()))
+    return _caller(name, connection.execute(_BY_NAME, {"name": name}).all())
 
 
-def _with_rights(connection: Connection, name: str, groups: list[int]) -> rights.Caller:
-    concerns = or_(acl.c.identityName == name, acl.c.identityId.in_(groups))
-    # An entry of a person's has the uid as its number, which may be that of a group, too.
-    persons = (
-        select(
-            acl.c.identityName, acl.c.identityId, acl.c.resource, acl.c.permissions, acl.c.isDeny,
-            identity.c.id.label("person"),
-        )
-        .outerjoin(identity, acl.c.identityName == identity.c.identityName)
-        .where(concerns)
-    )  # fmt: skip
+def _caller(name: str, rows: Sequence[Row[Any]]) -> rights.Caller:
     entries = (
         rights.Entry(
             row.identityName, 0 if row.person else row.identityId, row.resource, row.permissions,
             bool(row.isDeny),
         )
-        for row in connection.execute(persons)
+        for row in rows if row.resource is not None
     )  # fmt: skip
-    return rights.caller(name, groups, entries)
+    one = rows[0]
+    return rights.caller(name, numbers(one.groups), entries, one.numbered is not None)
 
 
 def numbers(text: str | None) -> list[int]:

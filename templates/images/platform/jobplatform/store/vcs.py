@@ -7,7 +7,19 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from jobplatform.admission import Vc
@@ -23,12 +35,27 @@ class InUse(Exception):
     """Something still needs it."""
 
 
+_SHOWN: Select[Any] = select(vc.c.vcName, vc.c.quota, vc.c.metadata, vc.c.resourceQuota)
+_ROWS = _SHOWN.order_by(vc.c.id)
+_NAMES = select(vc.c.vcName).order_by(vc.c.id)
+_ONE = _SHOWN.where(vc.c.vcName == bindparam("name"))
+_THERE = select(vc.c.id).where(vc.c.vcName == bindparam("name"))
+
+
 def rows(connection: Connection) -> Sequence[Row[Any]]:
-    return connection.execute(select(vc).order_by(vc.c.id)).all()
+    return connection.execute(_ROWS).all()
+
+
+def names(connection: Connection) -> Sequence[str]:
+    return connection.execute(_NAMES).scalars().all()
 
 
 def find(connection: Connection, name: str) -> Row[Any] | None:
-    return connection.execute(select(vc).where(vc.c.vcName == name)).first()
+    return connection.execute(_ONE, {"name": name}).first()
+
+
+def there(connection: Connection, name: str) -> bool:
+    return connection.execute(_THERE, {"name": name}).first() is not None
 
 
 def add(connection: Connection, name: str, quota: Mapping[str, int], metadata: Any) -> None:
