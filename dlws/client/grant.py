@@ -4,8 +4,8 @@ portal, and this asks until it is answered there (RFC 8628)."""
 from __future__ import annotations
 
 import getpass
+import platform
 import re
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ def machine() -> str:
         user = getpass.getuser()
     except (ImportError, KeyError, OSError):  # an account without a name
         user = "user"
-    name = re.sub(r"[^A-Za-z0-9._@-]", "-", f"{user}@{socket.gethostname()}")
+    name = re.sub(r"[^A-Za-z0-9._@-]", "-", f"{user}@{platform.node()}")
     return name.lstrip("._@-")[:128] or "machine"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import getpass
 import json
+import platform
 import re
-import socket
 from typing import Any
 
 import pytest
@@ -154,7 +154,7 @@ def test_machines_have_plain_names(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody() -> str:
         raise KeyError
 
-    monkeypatch.setattr(socket, "gethostname", lambda: "é b.local")
+    monkeypatch.setattr(platform, "node", lambda: "é b.local")
     monkeypatch.setattr(getpass, "getuser", lambda: "-ann")
     assert grant.machine() == "ann@--b.local"
     monkeypatch.setattr(getpass, "getuser", nobody)
