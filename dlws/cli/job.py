@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from dlws.client.api import Client
     from dlws.session import Session
 
 _OUTPUT = click.option("--output", type=click.Choice(["text", "json"]), default="text",
@@ -48,24 +49,45 @@ def login(
 ) -> None:  # fmt: skip
     """Sign in to the job platform at ADDRESS, such as https://cluster.example.org/apis.
 
-    The password or token is asked for, or is a line of standard input. The token that jobs are
-    submitted with is kept in ~/.config/dlws/login.json, for you alone; `logout` ends it.
+    A code is shown to type in the portal, in any browser and in whichever way you sign in there;
+    with --user or --token, a password or token is asked for, or is a line of standard input. The
+    token that jobs are submitted with is kept in ~/.config/dlws/login.json, for you alone; `logout`
+    ends it.
     """
     from dlws.client.account import Account, keep
     from dlws.client.api import Client
 
-    if bool(user) == token:
-        raise click.UsageError("give either --user NAME or --token")
+    if user and token:
+        raise click.UsageError("give either --user NAME or --token, or none of them")
     with Client(address, ca_file=ca_file or "", plain=plain) as client:
-        secret = session.ask_secret("Token" if token else f"Password of {user}")
-        session.console.redactor.add([secret])
-        client.transport.token = secret if token else client.login(str(user), secret)
+        if user or token:
+            secret = session.ask_secret("Token" if token else f"Password of {user}")
+            session.console.redactor.add([secret])
+            client.transport.token = secret if token else client.login(str(user), secret)
+        elif not _let_in(session, client):
+            return
         me = client.me()
         found = Account(client.transport.address, me["user"], client.transport.token, ca_file or "")
         if admitted(session, f"keep the token of {found.user} for {found.address}"):
             keep(found)
     shown(session, output, me, f"signed in as {me['user']}; virtual clusters: "
           f"{', '.join(me['vcs']) or 'none yet'}")  # fmt: skip
+
+
+def _let_in(session: Session, client: Client) -> bool:
+    """Wait for a person to let this in, in the portal; False where that is only to be said."""
+    from dlws.client import grant
+
+    if not admitted(session, f"ask {client.transport.address} for a code, and wait for an answer"):
+        return False
+    asked = grant.begin(client.transport, name := grant.machine())
+    session.console.redactor.add([asked.device])
+    session.console.say(
+        f"open {asked.address} in a browser, on any machine, and type the code {asked.code}\n"
+        f"it asks there whether {name} may act as you; this waits {asked.seconds // 60} minutes"
+    )
+    session.console.redactor.add([grant.wait(client.transport, asked)])
+    return True
 
 
 @click.command()

@@ -23,6 +23,14 @@ class Passing(DeployError):
     """What may pass by itself: nothing answers yet, or what stands before it says so."""
 
 
+class Told(DeployError):
+    """A refusal that a program can tell apart by its word, as those of RFC 8628."""
+
+    def __init__(self, word: str, message: str) -> None:
+        super().__init__(message)
+        self.word = word
+
+
 def checked(address: str, plain: bool = False) -> str:
     """The address, where a password may be sent there: over TLS, to this machine itself, or where
     a person says that the network is to be trusted."""
@@ -121,6 +129,8 @@ class Transport:
                 "use the address that an administrator gave you; the API may lie below /apis",
             )
         detail = found.get("detail") if isinstance(found, dict) else None
+        if status == 400 and isinstance(found, dict) and isinstance(found.get("error"), str):
+            raise Told(found["error"], _words(detail) or found["error"])
         raise self._refusal(status, _words(detail) or f"it answers {status}", retry)
 
     def _refusal(self, status: int, words: str, retry: str) -> DeployError:

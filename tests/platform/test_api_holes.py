@@ -22,6 +22,8 @@ from tests.support.platform.clients import JOB, PASSWORD, Api
 OPEN = {
     "/healthz",
     "/readyz",
+    "/api/v1/device-grants",
+    "/api/v1/device-grants/token",
     "/api/v1/login",
     "/api/v1/openapi.json",
     "/api/v1/sign-in",

@@ -18,7 +18,7 @@ from jobplatform.model import reasons
 from jobplatform.store import jobs
 from jobplatform.store.database import changing, reading
 from jobplatform.store.tables import identity, job_events, leases
-from tests.support.platform.managers import GANG, POINTS, Site
+from tests.support.platform.managers import GANG, POINTS, Site, an_hour_passes
 
 
 @pytest.fixture
@@ -35,6 +35,8 @@ def test_a_job_runs_and_finishes_and_its_objects_go(site: Site) -> None:
     site.cluster.end(name)
     site.turns()
     assert site.job(number).jobStatus == "finished"
+    an_hour_passes(site.manager)
+    site.turns(1)
     assert [one for one in site.cluster.objects if one[0] in {"pods", "services"}] == []
     assert site.told(number) == ["unapproved", "queued", "scheduling", "running", "finished"]
 
@@ -268,7 +270,9 @@ def test_killed_at_any_point_nothing_is_lost_or_doubled(site: Site, point: str, 
     assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
     for index in (0, 1):
         site.cluster.end(f"job-{number}-2-worker-{index}")
-    live(site, 4)
+    for _ in range(3):
+        live(site, 4)
+        an_hour_passes(site.manager)
     assert left[0] > 10**8, "no manager died"
     assert site.job(number).jobStatus == "finished"
     assert set(site.cluster.runs.values()) == {2}
@@ -314,7 +318,7 @@ def test_an_old_leader_that_wakes_after_its_job_was_cleaned_up_makes_nothing(sit
         site.manager, old = new, site.manager
         site.turns()
         for index in (0, 1):
-            site.cluster.end(f"job-{number}-1-worker-{index}", finishedAt="2999-01-01T00:00:00Z")
+            site.cluster.end(f"job-{number}-1-worker-{index}", finishedAt="2000-01-01T00:00:00Z")
         site.turns()
         assert site.job(number).jobStatus == "finished"
         site.manager = old
@@ -343,15 +347,33 @@ def test_an_old_leader_that_wakes_after_a_pause_makes_no_second_worker(site: Sit
     assert set(site.cluster.runs.values()) == {1}
 
 
-def test_names_are_let_go_when_no_old_leader_can_sleep_so_long(site: Site) -> None:
+@pytest.mark.parametrize("ended", ["2000-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "x"])
+def test_names_are_let_go_when_no_old_leader_can_sleep_so_long(site: Site, ended: str) -> None:
+    """Whatever the clock of the node says that the pod ran on."""
     number = site.submit()
     site.turns()
-    site.cluster.end(f"job-{number}-1-worker-0", finishedAt="2999-01-01T00:00:00Z")
+    site.cluster.end(f"job-{number}-1-worker-0", finishedAt=ended)
     site.turns()
     assert len(site.cluster.pods()) == 1
-    site.cluster.end(f"job-{number}-1-worker-0")
+    an_hour_passes(site.manager)
     site.turns()
     assert site.cluster.pods() == {}
+
+
+def test_a_manager_that_begins_anew_holds_names_for_an_hour_of_its_own(site: Site) -> None:
+    number = site.submit()
+    site.turns()
+    site.cluster.end(f"job-{number}-1-worker-0")
+    site.turns()
+    site.manager = Manager(site.engine, site.cluster, "next")
+    site.forget_lease()
+    site.turns()
+    assert len(site.cluster.pods()) == 1
+    an_hour_passes(site.manager)
+    site.turns()
+    assert site.cluster.pods() == {}
+    site.turns()
+    assert site.manager.tombstones.since == {}
 
 
 def test_the_lease_is_kept_by_the_databases_clock(site: Site) -> None:

@@ -63,12 +63,8 @@ def check(site: Chaos) -> None:
     assert states <= status.ENDED - {status.ERROR} | {status.PAUSED}, states
     tried = {row.jobId: row.attempt for row in found}
     assert [one for one, runs in site.cluster.runs.items() if runs > tried[one[0]]] == []
-    left = {key for key in site.cluster.objects if key[0] in {"services", "configmaps"}}
+    left = {key for key in site.cluster.objects if key[0] in {"services", "configmaps", "pods"}}
     assert left == set()
-    for name, pod in site.cluster.pods().items():
-        assert pod["status"]["phase"] in {"Succeeded", "Failed"} or (
-            "deletionTimestamp" in pod["metadata"]  # the name of a worker that was never made
-        ), name
 
 
 @pytest.mark.parametrize("seeds", BLOCKS, ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")

@@ -12,9 +12,10 @@ from sqlalchemy import Engine
 
 from dlws.access import certificates
 from jobplatform.api.app import create as create_api
+from jobplatform.model import grant
 from jobplatform.portal.app import create
 from jobplatform.portal.backend import Http
-from jobplatform.store import people
+from jobplatform.store import grants, people
 from jobplatform.store.database import changing
 from tests.support.browser import Browser, browsing
 from tests.support.platform.clients import PASSWORD, settle
@@ -102,6 +103,27 @@ def test_people_sign_in_elsewhere_and_keep_keys_on_a_phone(
     page.open(f"{address}/account")
     well_made(page, "其他登录方式")
     assert page.scripts == []  # names are text
+
+
+def test_a_program_is_let_in_on_a_phone(
+    site: tuple[Browser, str, dict[str, str]], provider: Provider, database: Engine
+) -> None:
+    """`dlws login` waits elsewhere; the person signs in at the provider first."""
+    page, address, _ = site
+    with changing(database) as connection:
+        device, code = grants.begin(connection, "ann@a-machine-with-a-long.name." + "x" * 60)
+    page.ask("Emulation.setDeviceMetricsOverride", **PHONE)
+    page.open(f"{address}/device")
+    page.click("Sign in with Corp <b>")
+    well_made(page, "Eight letters")
+    page.type("#code", grant.shown(code).lower())
+    page.click("Go on")
+    well_made(page, "Approve it only if you began this yourself")
+    page.click("Approve it")
+    well_made(page, "signed in as you")
+    with changing(database) as connection:
+        found = grants.ask(connection, device)
+    assert not isinstance(found, str) and found.userName == "new@example.org"
 
 
 def test_an_account_is_connected_in_a_browser(

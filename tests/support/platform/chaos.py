@@ -14,6 +14,7 @@ from jobplatform.store import jobs
 from jobplatform.store.database import changing, reading
 from jobplatform.store.tables import leases
 from tests.support.platform.kubernetes import FakeKubernetes
+from tests.support.platform.managers import an_hour_passes
 
 ASKED = {"killing": status.VERBS["stop"][1], "pausing": status.VERBS["pause"][1],
          "unapproved": status.VERBS["resume"][1]}  # fmt: skip
@@ -104,6 +105,9 @@ class Chaos:
         return True
 
     def step(self) -> None:
+        """A pass, now and then an hour after the one before: while no leader sleeps."""
+        if self.chance.random() < 0.2:
+            an_hour_passes(self.manager)
         if not self.turn(self.manager):
             self.manager = self.another()
             self.forget_lease()
@@ -154,6 +158,8 @@ class Chaos:
                     self.cluster.end(name)
             if self.settled():
                 break
+        self.step()
+        an_hour_passes(self.manager)
         self.step()  # names of the last ones are let go
 
     def settled(self) -> bool:

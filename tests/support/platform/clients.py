@@ -18,6 +18,10 @@ from jobplatform.store import people, vcs
 from jobplatform.store.database import changing
 
 JOB = {"name": "train", "vc": "a", "image": "registry:5000/team/torch:1", "command": "nvidia-smi"}
+NASTY = ["'; DROP TABLE jobs; --", "$(reboot) `id` && rm -rf / | x > y", "a: {b: [c, &d *d !!x]}",
+         "<script>alert(1)</script>", "{{ 7 * 7 }} {% x %} ${y} $(Z) $$", "\\\"'%s%n", "مرحبا 🔑 é",
+         "%' OR 1=1 #", "- !!python/object/apply:os.system ['id']"]  # fmt: skip
+"""Texts that mean something to SQL, a shell, YAML, HTML, a template or Kubernetes."""
 PASSWORD = "correct horse battery staple"
 PEOPLE = {"root": (CLUSTER, ADMIN), "boss": (vc("a"), ADMIN), "peer": (vc("a"), COLLABORATOR),
           "ann": (vc("a"), USER), "bob": (vc("b"), USER)}  # fmt: skip

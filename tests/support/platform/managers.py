@@ -8,6 +8,7 @@ from sqlalchemy import Engine, update
 
 from jobplatform.manager.loop import Manager
 from jobplatform.manager.pods import Attempt, Person
+from jobplatform.manager.tombstones import HELD_MS
 from jobplatform.model.request import Request
 from jobplatform.store import jobs, people, vcs
 from jobplatform.store.database import changing, reading
@@ -69,6 +70,12 @@ class Site:
     def long_ago(self, number: str, **values: Any) -> None:
         with changing(self.engine) as connection:
             connection.execute(update(table).where(table.c.jobId == number).values(values))
+
+
+def an_hour_passes(manager: Manager) -> None:
+    """For the names that it has seen held. No other leader sleeps so long."""
+    since = manager.tombstones.since
+    since.update({key: at - HELD_MS - 1 for key, at in since.items()})
 
 
 def attempt(resource: str = "nvidia.com/gpu", **fields: Any) -> Attempt:

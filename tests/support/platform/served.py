@@ -13,12 +13,16 @@ from sqlalchemy import Engine
 
 from jobplatform.api.app import create
 from jobplatform.kubernetes import Logs
+from jobplatform.model.signin import SignIn
 
 
 @contextmanager
-def served(engine: Engine, source: Logs | None = None) -> Iterator[str]:
-    """Its address."""
-    with on_a_port(lambda address: create(engine, source)) as address:
+def served(
+    engine: Engine, source: Logs | None = None, portal: str = "https://portal.example.org"
+) -> Iterator[str]:
+    """Its address. `portal` is where it says that the portal is."""
+    told = SignIn(address=portal)
+    with on_a_port(lambda address: create(engine, source, told=told)) as address:
         yield address
 
 

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import Engine
 
 from jobplatform import __version__
-from jobplatform.api import legacy, logs, v1, v1_keys, v1_people, v1_signin
+from jobplatform.api import legacy, logs, v1, v1_grants, v1_keys, v1_people, v1_signin
 from jobplatform.api.edge import Edge, said
 from jobplatform.api.meters import Meters
 from jobplatform.api.security import holder
@@ -45,7 +45,7 @@ def create(
     app.state.engine, app.state.logs, app.state.kept = engine, source, kept
     app.state.meters = Meters()
     app.state.ways = v1_signin.ways(told or SignIn(), web)
-    for one in (v1, logs, v1_people, v1_signin, v1_keys, legacy):
+    for one in (v1, logs, v1_people, v1_signin, v1_grants, v1_keys, legacy):
         app.include_router(one.router)
     _answer_mistakes(app)
     app.add_middleware(Edge, meters=app.state.meters)

@@ -13,11 +13,11 @@ from jobplatform.api.security import Admin, Me, Reader, Token, Writer, engine
 from jobplatform.api.threads import Route
 from jobplatform.model import rights
 from jobplatform.model.rights import ADMIN, USER
+from jobplatform.model.signin import SIGNED_IN
 from jobplatform.store import people, vcs
 from jobplatform.store.database import changing
 
 router = APIRouter(route_class=Route, prefix="/api/v1")
-_SIGNED_IN = 12 * 3600
 
 
 @router.post("/login", tags=["people"])
@@ -29,7 +29,7 @@ def sign_in(given: shapes.SignIn, request: Request) -> shapes.Given:
     if answer != "ok":
         raise HTTPException(401, "the name or the password is wrong")
     with changing(engine(request)) as connection:
-        token = people.give_token(connection, given.user, "signed in", _SIGNED_IN)
+        token = people.give_token(connection, given.user, "signed in", SIGNED_IN)
     return shapes.Given(token=token)
 
 

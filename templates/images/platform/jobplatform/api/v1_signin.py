@@ -14,7 +14,7 @@ from pydantic import Field
 from jobplatform.api import security, shapes
 from jobplatform.api.security import Me, Reader, Writer, engine
 from jobplatform.api.threads import Route
-from jobplatform.model.signin import SignIn, Way
+from jobplatform.model.signin import SIGNED_IN, SignIn, Way
 from jobplatform.signin.oidc import Oidc
 from jobplatform.signin.proof import Asked, Proof, Provider, Rejected
 from jobplatform.signin.web import Https, Web
@@ -23,7 +23,6 @@ from jobplatform.store import entry, people, signins
 from jobplatform.store.database import changing
 
 router = APIRouter(route_class=Route, prefix="/api/v1", tags=["people"])
-_SIGNED_IN = 12 * 3600
 _LOG = logging.getLogger("jobplatform")
 Word = Annotated[str, Field(min_length=20, max_length=200, pattern=r"^[\x21-\x7e]+\z")]
 
@@ -132,7 +131,7 @@ def _let_in(request: Request, told: SignIn, way: Way, proof: Proof) -> dict[str,
     with changing(engine(request)) as connection:
         groups = None if proof.groups is None else list(proof.groups)
         user = entry.enter(connection, told, way, proof.issuer, proof.subject, proof.name, groups)
-        token = people.give_token(connection, user, f"signed in by {way.name}", _SIGNED_IN)
+        token = people.give_token(connection, user, f"signed in by {way.name}", SIGNED_IN)
     return {"user": user, "token": token}
 
 

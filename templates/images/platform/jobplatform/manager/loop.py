@@ -23,6 +23,7 @@ from jobplatform.manager.machine import Step
 from jobplatform.manager.meters import Meters
 from jobplatform.manager.observed import Seen
 from jobplatform.manager.pods import ATTEMPT, JOB, Attempt, objects, rank_table, tombstone
+from jobplatform.manager.tombstones import Tombstones
 from jobplatform.manager.world import Live, Placement, World, build, person
 from jobplatform.model import reasons, status
 from jobplatform.model.reasons import Reason
@@ -32,7 +33,6 @@ from jobplatform.store.database import Clock, changing, now, reading
 OTHERS = ("services", "configmaps")
 LEASE, LEASE_MS = "manager", 8_000
 """A manager that died is followed within 10 seconds."""
-TOMBSTONE_MS = 60 * 60 * 1000
 BACK_OFF_MS = 60_000
 _ACTOR = "manager"
 _PATIENT = {"gang-timeout"}
@@ -64,7 +64,7 @@ class Manager:
         self.engine, self.kubernetes, self.holder = engine, kubernetes, holder
         self.share, self.point = share, point
         self.walled: set[str] = set()
-        self.meters = Meters()
+        self.meters, self.tombstones = Meters(), Tombstones()
 
     def turn(self) -> bool:
         """One pass, where this manager leads. What Kubernetes does not answer ends it: nothing is
@@ -303,18 +303,14 @@ class Manager:
 
     def _sweep(self, world: World) -> None:
         """End what no live attempt owns; let go of names whose time as tombstones is over."""
-        for pod in [*world.strays, *(pod for one in world.live.values() for pod in one.pods)]:
-            one = world.live.get(pod.job)
-            current = one is not None and one.row.attempt == pod.attempt
-            if current:
-                continue
-            if not pod.gone:
-                self._delete([pod])
-            elif world.now - pod.ended > TOMBSTONE_MS:
-                self.point("before-release")
-                self.kubernetes.release(pod.namespace, pod.name)
-                self.point("after-release")
-                self.kubernetes.delete("pods", pod.namespace, pod.name)
+        pods = [*world.strays, *(pod for one in world.live.values() for pod in one.pods)]
+        old = [pod for pod in pods if not _current(world, pod)]
+        self._delete([pod for pod in old if not pod.gone])
+        for pod in self.tombstones.over([pod for pod in old if pod.gone], world.now):
+            self.point("before-release")
+            self.kubernetes.release(pod.namespace, pod.name)
+            self.point("after-release")
+            self.kubernetes.delete("pods", pod.namespace, pod.name)
         for kind, found in world.others:
             meta = found["metadata"]
             one = world.live.get(meta["labels"][JOB])
@@ -329,6 +325,11 @@ def _text(known: dict[int, str], reason: Reason) -> str:
     if text is None:
         text = known[id(reason)] = reason.stored()
     return text
+
+
+def _current(world: World, pod: Seen) -> bool:
+    one = world.live.get(pod.job)
+    return one is not None and one.row.attempt == pod.attempt
 
 
 def _kept(one: Live, to: str) -> Reason | None:

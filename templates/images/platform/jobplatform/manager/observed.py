@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from jobplatform.admission import Amount
@@ -36,7 +35,6 @@ class Seen:
     why: str = ""
     words: str = ""
     code: int | None = None
-    ended: int = 0
     npus: tuple[ranktable.Device, ...] = ()
 
 
@@ -67,8 +65,6 @@ def seen(pod: Object, alive: Set[str]) -> Seen:
         meta["name"], meta["namespace"], meta["labels"][JOB], int(meta["labels"][ATTEMPT]),
         int(meta["labels"][WORKER]), phase, node, deleting, gone, why, words,
         ended[0].get("exitCode") if ended else None,
-        _time(ended[0].get("finishedAt") if ended else None)
-        or _time(meta.get("deletionTimestamp")) or _time(meta.get("creationTimestamp")),
         ranktable.told(meta.get("annotations")),
     )  # fmt: skip
 
@@ -103,10 +99,3 @@ def requests(pod: Object) -> Amount:
 
 def held(pod: Object) -> bool:
     return FINALIZER in (pod["metadata"].get("finalizers") or [])
-
-
-def _time(text: str | None) -> int:
-    """Milliseconds of a time of Kubernetes'."""
-    if not text:
-        return 0
-    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 LOWEST, FIRST, LAST = 1000, 30001, 899999999
 """Numbers below the first are the system's, those above the last are of other things; the second
 is where people begin for whom no group has a range."""
+SIGNED_IN = 12 * 3600
+"""Seconds that a session lasts, however it began."""
 _NAME = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,61}[A-Za-z0-9])?"
 )

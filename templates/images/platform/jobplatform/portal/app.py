@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
 from jobplatform.model.bounds import excess
-from jobplatform.portal import account, clusters, jobs, keys, people, providers
+from jobplatform.portal import account, clusters, grants, jobs, keys, people, providers
 from jobplatform.portal.backend import Backend, Refusal
 from jobplatform.portal.pages import PLACE, go, page
 from jobplatform.portal.visitor import SESSION, forget, here, visitor
@@ -34,7 +34,7 @@ def create(backend: Backend) -> FastAPI:
     """The portal of an API. It keeps nothing: who visits shows a token with each request."""
     app = FastAPI(title="Portal", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.backend = backend
-    for one in (account, providers, keys, jobs, clusters, people):
+    for one in (account, providers, grants, keys, jobs, clusters, people):
         app.include_router(one.router)
     app.add_api_route("/healthz", lambda: {"status": "ok"})
     app.add_api_route("/readyz", _ready)

@@ -94,6 +94,18 @@ ZH: Final[Mapping[str, str]] = {
     "Your tokens; each session is one, too": "您的令牌 (每个登录会话也是一个)",
     "Ends": "到期时间", "Last used": "最近使用", "End": "作废", "Make a token": "创建令牌",
     "What it is for.": "用途。", "Days until it ends": "有效天数", "365 at most.": "最多 365 天。",
+    "Sign in on another machine": "在其他机器上登录", "Machine": "机器", "Code": "验证码",
+    "Counts until": "有效期至", "Approve it": "批准登录", "Refuse it": "拒绝登录", "Go on": "继续",
+    "Eight letters, such as BCDF-GHJK.": "八个字母, 例如 BCDF-GHJK。",
+    "A program such as dlws login shows a code. Type it here, and see who asks before you approve.":
+        "dlws login 等程序会显示一个验证码。请在此输入, 批准前先核对是谁在请求。",
+    "Approve it only if you began this yourself and see this very code there.":
+        "仅当您刚才亲自发起登录, 且那里显示的正是此验证码时, 才可批准。",
+    "The program can then do what you can, for 12 hours. It chose its machine's name itself.":
+        "之后 12 小时内, 该程序拥有您的全部权限。机器名称由程序自行填写。",
+    "The program is signed in as you within seconds. You may close this page.":
+        "该程序将在数秒内以您的身份登录。您可以关闭此页面。",
+    "The program was refused.": "已拒绝该程序。",
     "unapproved": "待审批", "queued": "排队中", "scheduling": "调度中", "running": "运行中",
     "pausing": "暂停中", "paused": "已暂停", "killing": "停止中", "killed": "已停止",
     "finished": "已完成", "failed": "失败", "error": "错误",

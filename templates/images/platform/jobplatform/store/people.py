@@ -25,7 +25,16 @@ from sqlalchemy.exc import IntegrityError
 
 from jobplatform.model import passwords, rights
 from jobplatform.store.database import Clock, now
-from jobplatform.store.tables import NAME, acl, aliases, audit, identity, login, tokens
+from jobplatform.store.tables import (
+    NAME,
+    acl,
+    aliases,
+    audit,
+    grants,
+    identity,
+    login,
+    tokens,
+)
 
 _PATIENCE = 5
 """Wrong passwords before an account is locked for a while."""
@@ -137,8 +146,9 @@ def drop_this_token(connection: Connection, token: str) -> None:
 
 
 def drop_tokens(connection: Connection, user: str) -> None:
-    """End all of a person's tokens."""
-    connection.execute(delete(tokens).where(tokens.c.userName == user))
+    """End all of a person's tokens, and those that a program may fetch."""
+    for table in (tokens, grants):
+        connection.execute(delete(table).where(table.c.userName == user))
 
 
 def set_password(connection: Connection, user: str, password: str) -> None:
@@ -147,7 +157,7 @@ def set_password(connection: Connection, user: str, password: str) -> None:
     changed = connection.execute(update(login).where(login.c.userName == user).values(values))
     if not changed.rowcount:
         connection.execute(insert(login).values({"userName": user, **values}))
-    connection.execute(delete(tokens).where(tokens.c.userName == user))
+    drop_tokens(connection, user)
 
 
 def sign_in(connection: Connection, user: str, password: str) -> str:

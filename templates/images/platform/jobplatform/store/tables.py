@@ -165,5 +165,19 @@ public_keys = Table(
     Index("public_keys_userName", "userName"), **OPTIONS,
 )  # fmt: skip
 
+grants = Table(
+    # Programs that wait for a person to let them in. `code` is the person's.
+    "grants", METADATA, Column("device", String(64), primary_key=True),
+    Column("code", String(64), nullable=False), Column("machine", String(128), nullable=False),
+    Column("state", String(16), nullable=False), _name("userName"),
+    Column("expires", BigInteger, nullable=False), Column("asked", BigInteger, nullable=False),
+    _number("pace"), UniqueConstraint("code", name="grants_code"),
+    Index("grants_expires", "expires"), Index("grants_userName", "userName"), **OPTIONS,
+)  # fmt: skip
+grant_guesses = Table(
+    "grant_guesses", METADATA, Column("userName", NAME, primary_key=True), _number("wrong"),
+    Column("since", BigInteger, nullable=False), **OPTIONS,
+)  # fmt: skip
+
 OURS = (aliases, login, tokens, job_events, leases, audit, identity_removed, signins, externals,
-        public_keys)  # fmt: skip
+        public_keys, grants, grant_guesses)  # fmt: skip
