@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,36 @@ def test_a_job_that_loses_its_node_too_often_fails(site: Site) -> None:
         site.turns()
     assert site.job(number).jobStatus == "failed"
     assert "all 2 attempts are used" in jobs_sentence(site, number)
+
+
+def test_a_node_that_started_anew_costs_the_gang_an_attempt_and_is_not_the_users_failure(
+    site: Site,
+) -> None:
+    """Whatever its kubelet says of processes that nobody waited for."""
+    number = site.submit(**GANG)
+    site.turns()
+    site.cluster.end(f"job-{number}-1-worker-1", 255)
+    site.cluster.nodes["n2"]["status"]["nodeInfo"]["bootID"] = "second"
+    site.manager.turn()
+    assert (site.job(number).jobStatus, site.job(number).retries) == ("queued", 1)
+    assert jobs_sentence(site, number) == ("Node n2 was lost during attempt 1; it is tried again.")
+    site.turns(4)
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
+    # On the node as it is now, a failure is the user's.
+    site.cluster.end(f"job-{number}-2-worker-1", 255)
+    site.turns()
+    assert (site.job(number).jobStatus, site.job(number).attempt) == ("failed", 2)
+
+
+def test_a_job_of_an_older_manager_knows_of_no_start_of_its_nodes(site: Site) -> None:
+    number = site.submit()
+    site.turns()
+    old = {key: value for key, value in json.loads(site.job(number).placement).items()
+           if key != "boots"}  # fmt: skip
+    site.long_ago(number, placement=json.dumps(old))
+    site.cluster.end(f"job-{number}-1-worker-0", 3)
+    site.turns()
+    assert site.job(number).jobStatus == "failed"
 
 
 def test_a_time_limit_ends_a_job(site: Site) -> None:
