@@ -19,6 +19,7 @@ from jobplatform.model import reasons
 from jobplatform.store import jobs
 from jobplatform.store.database import changing, reading
 from jobplatform.store.tables import identity, job_events, leases
+from tests.support.platform.kubernetes import LONG_AGO, node
 from tests.support.platform.managers import GANG, POINTS, Site
 
 
@@ -98,6 +99,25 @@ def test_a_lost_node_starts_the_whole_gang_once_more_and_only_when_the_old_one_i
     assert site.job(number).attempt == 2
     assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
     assert site.cluster.runs.total() == 4
+
+
+def test_a_node_that_never_says_how_its_pod_ended_is_named(site: Site) -> None:
+    number = site.submit(**GANG)
+    site.turns()
+    lost = f"job-{number}-1-worker-1"
+    site.cluster.delete("pods", "vc-a", lost)
+    site.manager.turn()
+    site.manager.turn()
+    assert "was lost" in jobs_sentence(site, number)
+    site.cluster.pods()[lost]["metadata"]["deletionTimestamp"] = LONG_AGO
+    site.manager.turn()
+    assert jobs_sentence(site, number).startswith(
+        f"Node n2 does not say whether {lost} still runs there; "
+    )
+    del site.cluster.nodes["n2"]  # an administrator takes it out
+    site.cluster.nodes["n3"] = node("n3")
+    site.turns(4)
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
 
 
 def test_a_job_that_loses_its_node_too_often_fails(site: Site) -> None:
