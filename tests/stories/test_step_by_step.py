@@ -283,9 +283,8 @@ def test_a_gang_is_tried_again_once_when_a_node_starts_anew(
     trouble.a_node_starts_anew(ada_and_bob[0])
 
 
-@pytest.mark.parametrize(
-    ("fault", "cure"), [("freeze", "thaw"), pytest.param("cut", "heal", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("fault", "cure"), [("freeze", "thaw"), ("cut", "heal")])
 def test_a_gang_is_tried_again_once_after_a_silent_node_is_back(
     ada_and_bob: tuple[story.Person, story.Person], fault: str, cure: str
 ) -> None:
