@@ -37,8 +37,9 @@ PASSWORD = "deploy/mysql/password"
 """The file with the database's password, below the cluster's directory."""
 
 SERVICES = f"""\
-# What `up` starts, on images of Debian's packages: the last three are the job platform.
-services: [mysql, nginx, prometheus, restfulapi2, jobmanager2, webui3]
+# What `up` starts, on images of Debian's packages: the last three are the job platform, whose
+# workers find each other by cluster-dns.
+services: [mysql, nginx, prometheus, cluster-dns, restfulapi2, jobmanager2, webui3]
 mysql_password: file:{PASSWORD}
 """
 

@@ -126,6 +126,19 @@ def test_a_log_comes_line_by_line(server: Server, cluster: Cluster) -> None:
     assert cluster.log("vc-a", "gone", "") is None
 
 
+def test_changes_are_heard_of_from_now_on(server: Server, cluster: Cluster) -> None:
+    """One list says where now is; what was there before is no change."""
+    server.answers["GET /api/v1/pods"] = 200, b'{"metadata": {"resourceVersion": "7"}}\n'
+    assert len([one for one in cluster.changes("pods", "dlws.io/job") if one]) == 1
+    (_, listed, _, _), (_, watched, _, _) = server.asked
+    assert listed == {"limit": ["1"], "labelSelector": ["dlws.io/job"]}
+    assert watched["watch"] == ["true"] and watched["resourceVersion"] == ["7"]
+    assert int(watched["timeoutSeconds"][0]) < 20  # a silent connection is given up then
+    server.answers["GET /api/v1/pods"] = 500, b"{}"
+    with pytest.raises(Away):
+        list(cluster.changes("pods", ""))
+
+
 def rules(place: Path, service: str) -> set[tuple[str, str]]:
     """What its account may: verb and kind."""
     share = {"type": "glusterfs", "server": "x", "filesharename": "v", "mountpoints": ""}
@@ -142,7 +155,7 @@ def test_the_manager_may_do_what_it_does_and_the_api_reads_logs_alone(tmp_path: 
     }
     needed = {("create", kind) for kind in made}
     needed |= {(verb, kind) for kind in ("pods", *OTHERS) for verb in ("list", "delete")}
-    needed |= {("list", "nodes"), ("patch", "pods")}
+    needed |= {("list", "nodes"), ("patch", "pods"), ("watch", "pods")}
     extra = rules(tmp_path, "jobmanager2") - needed
     assert needed <= rules(tmp_path, "jobmanager2")
     assert {verb for verb, _ in extra} == {"get"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from jobplatform.model import reasons
 from jobplatform.store import jobs
 from jobplatform.store.database import changing, reading
 from jobplatform.store.tables import identity, job_events, leases
+from tests.support.platform.kubernetes import LONG_AGO, node
 from tests.support.platform.managers import GANG, POINTS, Site, an_hour_passes
 
 
@@ -101,6 +103,25 @@ def test_a_lost_node_starts_the_whole_gang_once_more_and_only_when_the_old_one_i
     assert site.cluster.runs.total() == 4
 
 
+def test_a_node_that_never_says_how_its_pod_ended_is_named(site: Site) -> None:
+    number = site.submit(**GANG)
+    site.turns()
+    lost = f"job-{number}-1-worker-1"
+    site.cluster.delete("pods", "vc-a", lost)
+    site.manager.turn()
+    site.manager.turn()
+    assert "was lost" in jobs_sentence(site, number)
+    site.cluster.pods()[lost]["metadata"]["deletionTimestamp"] = LONG_AGO
+    site.manager.turn()
+    assert jobs_sentence(site, number).startswith(
+        f"Node n2 does not say whether {lost} still runs there; "
+    )
+    del site.cluster.nodes["n2"]  # an administrator takes it out
+    site.cluster.nodes["n3"] = node("n3")
+    site.turns(4)
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
+
+
 def test_a_job_that_loses_its_node_too_often_fails(site: Site) -> None:
     number = site.submit(retries=1)
     for attempt in (1, 2):
@@ -109,6 +130,36 @@ def test_a_job_that_loses_its_node_too_often_fails(site: Site) -> None:
         site.turns()
     assert site.job(number).jobStatus == "failed"
     assert "all 2 attempts are used" in jobs_sentence(site, number)
+
+
+def test_a_node_that_started_anew_costs_the_gang_an_attempt_and_is_not_the_users_failure(
+    site: Site,
+) -> None:
+    """Whatever its kubelet says of processes that nobody waited for."""
+    number = site.submit(**GANG)
+    site.turns()
+    site.cluster.end(f"job-{number}-1-worker-1", 255)
+    site.cluster.nodes["n2"]["status"]["nodeInfo"]["bootID"] = "second"
+    site.manager.turn()
+    assert (site.job(number).jobStatus, site.job(number).retries) == ("queued", 1)
+    assert jobs_sentence(site, number) == ("Node n2 was lost during attempt 1; it is tried again.")
+    site.turns(4)
+    assert site.cluster.running(number) == [f"job-{number}-2-worker-{i}" for i in (0, 1)]
+    # On the node as it is now, a failure is the user's.
+    site.cluster.end(f"job-{number}-2-worker-1", 255)
+    site.turns()
+    assert (site.job(number).jobStatus, site.job(number).attempt) == ("failed", 2)
+
+
+def test_a_job_of_an_older_manager_knows_of_no_start_of_its_nodes(site: Site) -> None:
+    number = site.submit()
+    site.turns()
+    old = {key: value for key, value in json.loads(site.job(number).placement).items()
+           if key != "boots"}  # fmt: skip
+    site.long_ago(number, placement=json.dumps(old))
+    site.cluster.end(f"job-{number}-1-worker-0", 3)
+    site.turns()
+    assert site.job(number).jobStatus == "failed"
 
 
 def test_a_time_limit_ends_a_job(site: Site) -> None:

@@ -22,7 +22,7 @@ import yaml
 from dlws.install.people import PASSWORD
 from dlws.sandbox import lifecycle
 from tests.support import ROOT
-from tests.support.platform import story
+from tests.support.platform import story, trouble
 from tests.support.sandboxes import Made
 from tests.support.sent import count, sent
 from tests.support.trees import TREE
@@ -254,6 +254,41 @@ def test_a_pod_on_each_worker_answers_at_the_node_port_of_every_node(directory: 
     machines = yaml.safe_load((directory / "config.yaml").read_text())["machines"]
     for machine in machines.values():
         assert "pod=hello" in answered(f"http://{machine['private-ip']}:40080/")
+
+
+def test_workers_of_a_job_find_each_other_by_the_clusters_dns(
+    ada_and_bob: tuple[story.Person, story.Person],
+) -> None:
+    trouble.workers_find_each_other(ada_and_bob[0])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "programs"),
+    [
+        (25, (trouble.DATABASE, trouble.KUBERNETES)),  # longer than the API waits for an answer
+        pytest.param(60, (trouble.DATABASE,), marks=pytest.mark.long),
+        pytest.param(60, (trouble.KUBERNETES,), marks=pytest.mark.long),
+        pytest.param(60, (trouble.DATABASE, trouble.KUBERNETES), marks=pytest.mark.long),
+    ],
+)
+def test_no_job_is_lost_while_database_and_kubernetes_are_silent(
+    ada_and_bob: tuple[story.Person, story.Person], seconds: int, programs: tuple[str, ...]
+) -> None:
+    trouble.nothing_is_lost_while_away(ada_and_bob[0], seconds, *programs)
+
+
+def test_a_gang_is_tried_again_once_when_a_node_starts_anew(
+    ada_and_bob: tuple[story.Person, story.Person],
+) -> None:
+    trouble.a_node_starts_anew(ada_and_bob[0])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("fault", "cure"), [("freeze", "thaw"), ("cut", "heal")])
+def test_a_gang_is_tried_again_once_after_a_silent_node_is_back(
+    ada_and_bob: tuple[story.Person, story.Person], fault: str, cure: str
+) -> None:
+    trouble.a_node_is_silent(ada_and_bob[0], fault, cure)
 
 
 def test_no_secret_of_the_installation_is_in_its_records(directory: Path) -> None:

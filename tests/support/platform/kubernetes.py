@@ -142,4 +142,5 @@ def node(name: str, devices: int = 8, resource: str = "dlws.io/fake", kind: str 
     offered = {"cpu": "32", "memory": "128Gi", **({resource: str(devices)} if devices else {})}
     return {"metadata": {"name": name, "labels": {"gpuType": kind}}, "spec": {},
             "status": {"allocatable": offered,
+                       "nodeInfo": {"bootID": "first"},
                        "conditions": [{"type": "Ready", "status": "True"}]}}  # fmt: skip

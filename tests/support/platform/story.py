@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dlws.client import Client
 from dlws.config import load
 from dlws.images.names import reference
 from dlws.install.people import IMAGE, PASSWORD
@@ -76,6 +78,12 @@ class Person:
         cpu = () if "--cpu" in options else ("--cpu", "0.1")
         return self("job", "submit", *usual, *cpu, *options, "--", command).strip()
 
+    @cached_property
+    def client(self) -> Client:
+        """The same person by the SDK: for who looks often."""
+        found = json.loads((self.home / "dlws/login.json").read_text())
+        return Client(found["address"], found["token"], found["ca_file"])
+
     def job(self, number: str) -> Any:
         return json.loads(self("job", "show", number, "--output", "json"))
 
@@ -132,7 +140,7 @@ def what_a_stopped_job_printed_is_kept(ada: Person) -> None:
 def two_nodes_share_a_persons_files(ada: Person) -> None:
     """Two workers, each too large to be beside the other, meet by a file in the person's home; it
     is the person's on the third node, too."""
-    cores = _half_a_node(ada.site)
+    cores = half_a_node(ada.site)
     meet = ("touch ~/from-$RANK; until [ -e ~/from-0 ] && [ -e ~/from-1 ]; do sleep 0.2; done;"
             ' cat /etc/dlws/hostfile; echo "$(stat -c %u ~/from-0 ~/from-1)"')  # fmt: skip
     number = ada.submit(meet, "--kind", "distributed", "--workers", "2", "--cpu", cores)
@@ -146,7 +154,7 @@ def two_nodes_share_a_persons_files(ada: Person) -> None:
     assert ada.site.made.run("infra1", look).splitlines()[1].split()[0] == uid
 
 
-def _half_a_node(site: Site) -> str:
+def half_a_node(site: Site) -> str:
     """More processors than half of those of the smallest worker that is free."""
     nodes = site.kubectl("get", "nodes", "-l", "worker=active")["items"]
     return str(min(int(node["status"]["allocatable"]["cpu"]) for node in nodes) * 0.55)

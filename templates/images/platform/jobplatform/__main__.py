@@ -34,6 +34,7 @@ from jobplatform.store.migrations import upgrade
 
 if TYPE_CHECKING:
     from jobplatform.manager.loop import Manager
+    from jobplatform.manager.wake import Wake
     from jobplatform.model.signin import SignIn, Way
     from jobplatform.signin.graph import Member
 
@@ -168,22 +169,26 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import Cluster
     from jobplatform.manager.homes import Share
     from jobplatform.manager.loop import Manager
+    from jobplatform.manager.wake import Wake
 
     signal.signal(signal.SIGTERM, _leave)
     share = Share(told.share, told.claim, told.on_nodes) if told.share else None
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
     one = Manager(made, Cluster(told.kubernetes), holder, share)
+    wake = Wake(made, Cluster(told.kubernetes))
     _tell(one.meters.registry)
+    wake.watch()
     try:
-        _lead(one)
+        _lead(one, wake)
     finally:
         with suppress(Exception):  # it may be the database that is away: then the lease runs out
             one.resign()
 
 
-def _lead(one: Manager) -> None:
+def _lead(one: Manager, wake: Wake) -> None:
     while True:
         ALIVE.touch()
+        began = time.monotonic()
         try:
             with one.meters.passes.time():
                 one.turn()
@@ -191,7 +196,7 @@ def _lead(one: Manager) -> None:
         except Exception as error:  # the next pass begins anew; nothing is kept in memory
             one.meters.failures.labels(type(error).__name__).inc()
             _LOG.warning("this pass ended early: %s: %s", type(error).__name__, error)
-        time.sleep(1)
+        wake.wait(time.monotonic() - began)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -14,6 +14,8 @@ GROUPS = {"networkpolicies": "apis/networking.k8s.io/v1"}
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _PAGE = 500
 _LONGEST = 1024 * 1024
+_WATCHED = 15
+"""Seconds: less than a silent connection is waited for."""
 
 
 class Away(Exception):
@@ -42,6 +44,11 @@ class Logs(Protocol):
     def log(self, space: str, pod: str, since: str) -> Iterator[bytes] | None:
         """The lines that a pod's container printed from a second on, each behind its time; None:
         there is no such pod."""
+
+
+class Watched(Protocol):
+    def changes(self, kind: str, selector: str) -> Iterator[bytes]:
+        """A line for each change of such an object from now on, for some seconds."""
 
 
 class Cluster:
@@ -78,6 +85,18 @@ class Cluster:
     def log(self, space: str, pod: str, since: str) -> Iterator[bytes] | None:
         url = f"{self._path('pods', space)}/{pod}/log"
         asked = {"timestamps": "true", **({"sinceTime": since} if since else {})}
+        return self._stream(url, asked, 404)
+
+    def changes(self, kind: str, selector: str) -> Iterator[bytes]:
+        """A line for each change of such an object from now on, for some seconds."""
+        url = self._path(kind)
+        page = self._ask("GET", url, fields={"limit": "1", "labelSelector": selector})
+        now = str(page.get("metadata", {}).get("resourceVersion", ""))
+        asked = {"watch": "true", "labelSelector": selector, "timeoutSeconds": str(_WATCHED)}
+        asked["resourceVersion"] = now
+        yield from self._stream(url, asked) or ()
+
+    def _stream(self, url: str, asked: dict[str, str], taken: int = 0) -> Iterator[bytes] | None:
         try:
             answer = self.pool.request(
                 "GET", url, fields=asked, headers=self._headers(), preload_content=False
@@ -87,7 +106,7 @@ class Cluster:
             data = answer.data
         except urllib3.exceptions.HTTPError as error:
             raise Away(f"GET {url}: {error}") from error
-        _read(answer.status, data, 404, f"GET {url}")
+        _read(answer.status, data, taken, f"GET {url}")
         return None
 
     def _headers(self) -> dict[str, str]:

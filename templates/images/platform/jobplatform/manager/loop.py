@@ -217,7 +217,8 @@ class Manager:
 
     def _start(self, one: Live, nodes: tuple[str, ...], world: World) -> None:
         """Write the attempt and where it goes, then make its objects; or let the next pass."""
-        where = Placement(nodes, world.now, world.resources.get(nodes[0], ""))
+        boots = tuple(world.boots.get(name, "") for name in nodes)
+        where = Placement(nodes, world.now, world.resources.get(nodes[0], ""), boots=boots)
         self.point("before-start")
         with changing(self.engine) as connection:
             started = jobs.move(

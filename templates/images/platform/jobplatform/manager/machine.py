@@ -11,6 +11,8 @@ from jobplatform.model.reasons import Reason
 from jobplatform.model.request import Request
 
 GANG_TIMEOUT = 5 * 60 * 1000
+_LATE = 30 * 1000
+"""Beyond its time of grace, for a pod that is being deleted."""
 _AGAIN = {"evicted", "node-lost"}
 
 
@@ -49,11 +51,18 @@ def step(job: View, pods: Sequence[Seen], now: int) -> Step:
         to = {status.KILLING: status.KILLED, status.PAUSING: status.PAUSED}[job.status]
         return Step(to=to if empty else None, delete=not empty)
     if job.status == status.QUEUED and job.draining:
-        return Step(delete=not empty, drained=empty)
+        return Step(delete=not empty, drained=empty, explain=_silent(pods, now))
     if job.status not in status.PLACED:
         return Step()
     mine = [pod for pod in pods if pod.attempt == job.attempt]
     return _ended(job, mine) or _late(job, now) or _going(job, mine, now)
+
+
+def _silent(pods: Sequence[Seen], now: int) -> Reason | None:
+    """Why pods are waited for that should have ended by now: nobody knows whether they did."""
+    late = (pod for pod in pods if pod.deleting and not pod.gone and now - pod.due > _LATE)
+    one = next(late, None)
+    return Reason("silent", {"node": one.node, "pod": one.name}) if one else None
 
 
 def _ended(job: View, pods: Sequence[Seen]) -> Step | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from jobplatform.admission import Amount
@@ -21,7 +22,9 @@ _NO_START = {"CreateContainerConfigError", "CreateContainerError", "RunContainer
 
 @dataclass(frozen=True)
 class Seen:
-    """A pod of a job. `gone`: nothing of it runs any more, and nothing will; its name stays."""
+    """A pod of a job. `gone`: nothing of it runs any more, and nothing will; its name stays.
+    `due`: when it should have ended at the latest, where it is being deleted (the API server's
+    clock, in milliseconds)."""
 
     name: str
     namespace: str
@@ -36,6 +39,7 @@ class Seen:
     words: str = ""
     code: int | None = None
     npus: tuple[ranktable.Device, ...] = ()
+    due: int = 0
 
 
 def ours(pod: Object) -> bool:
@@ -65,7 +69,7 @@ def seen(pod: Object, alive: Set[str]) -> Seen:
         meta["name"], meta["namespace"], meta["labels"][JOB], int(meta["labels"][ATTEMPT]),
         int(meta["labels"][WORKER]), phase, node, deleting, gone, why, words,
         ended[0].get("exitCode") if ended else None,
-        ranktable.told(meta.get("annotations")),
+        ranktable.told(meta.get("annotations")), _time(meta.get("deletionTimestamp")),
     )  # fmt: skip
 
 
@@ -99,3 +103,10 @@ def requests(pod: Object) -> Amount:
 
 def held(pod: Object) -> bool:
     return FINALIZER in (pod["metadata"].get("finalizers") or [])
+
+
+def _time(text: str | None) -> int:
+    """Milliseconds of a time of Kubernetes'."""
+    if not text:
+        return 0
+    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)

@@ -6,7 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -26,13 +26,15 @@ LOWEST = 1000
 
 @dataclass(frozen=True)
 class Placement:
-    """The column of that name: where the workers of the current attempt are, and since when."""
+    """The column of that name: where the workers of the current attempt are, and since when.
+    `boots`: what each worker's node called its start at that time."""
 
     nodes: tuple[str, ...] = ()
     at: int = 0
     resource: str = ""
     draining: bool = False
     not_before: int = 0
+    boots: tuple[str, ...] = ()
 
     def stored(self) -> str:
         return json.dumps(self.__dict__)
@@ -45,7 +47,8 @@ asked = lru_cache(maxsize=20_000)(read)
 @lru_cache(maxsize=20_000)
 def placement(text: str | None) -> Placement:
     found = json.loads(text or "{}")
-    return Placement(**{**found, "nodes": tuple(found.get("nodes", ()))})
+    rows = {name: tuple(found.get(name, ())) for name in ("nodes", "boots")}
+    return Placement(**{**found, **rows})
 
 
 @dataclass
@@ -94,6 +97,7 @@ class World:
     nodes: tuple[Node, ...]
     resources: Mapping[str, str]
     vcs: Mapping[str, Vc]
+    boots: Mapping[str, str]
 
     def snapshot(self) -> Snapshot:
         jobs = (_job(one, state) for one in self.live.values()
@@ -125,14 +129,15 @@ def build(
             words = f"its row cannot be read: {error}".splitlines()[0]
             broken.append((row, words[:200]))
     alive = {node["metadata"]["name"] for node in nodes if not _out(node)}
-    strays, taken = _sort(live, pods, alive)
+    boots = {node["metadata"]["name"]: _boot(node) for node in nodes}
+    strays, taken = _sort(live, pods, alive, boots)
     resources = {node["metadata"]["name"]: devices.resource(node) for node in nodes}
     sized = devices.nodes(nodes, taken)
-    return World(now, live, broken, strays, others, sized, resources, vcs)
+    return World(now, live, broken, strays, others, sized, resources, vcs, boots)
 
 
 def _sort(
-    live: Mapping[str, Live], pods: Sequence[Object], alive: set[str]
+    live: Mapping[str, Live], pods: Sequence[Object], alive: set[str], boots: Mapping[str, str]
 ) -> tuple[list[Seen], dict[str, Amount]]:
     """Give each job its pods. The others are strays of ended jobs or belong to somebody else;
     both take room of their nodes."""
@@ -143,7 +148,7 @@ def _sort(
         if one is not None and job is not None and not _belongs(one, job):
             one = job = None
         if one is not None and job is not None:
-            job.pods.append(one)
+            job.pods.append(replace(one, why="node-lost") if _rebooted(one, job, boots) else one)
         elif one is not None:
             strays.append(one)
         counted = job is not None and bool(job.placement.nodes)
@@ -163,6 +168,21 @@ def _belongs(pod: Seen, job: Live) -> bool:
     if pod.attempt < job.row.attempt or not pod.node or not nodes:
         return True
     return pod.node in nodes[pod.worker : pod.worker + 1]
+
+
+def _rebooted(pod: Seen, job: Live, boots: Mapping[str, str]) -> bool:
+    """Whether it failed, and its node has started anew since. Then its exit code says nothing of
+    its command: a node that goes down ends all processes, and one that lost power makes one up."""
+    if pod.phase != "Failed" or pod.attempt != job.row.attempt:
+        return False
+    before = job.placement.boots[pod.worker : pod.worker + 1]
+    now = boots.get(pod.node, "")
+    return bool(now and before and before[0] not in {"", now})
+
+
+def _boot(node: Object) -> str:
+    """What the node calls its start; another one after each."""
+    return str(node.get("status", {}).get("nodeInfo", {}).get("bootID", ""))
 
 
 def _out(node: Object) -> bool:

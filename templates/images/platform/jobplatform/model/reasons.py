@@ -25,6 +25,8 @@ WAITING: Final[Mapping[str, str]] = {
     "preempting": "Room is being made for it: {count} jobs are ending.",
     "gang-timeout": "Only {running} of {workers} pods ran within {seconds} s; it is tried again.",
     "node-lost": "Node {node} was lost during attempt {attempt}; it is tried again.",
+    "silent": "Node {node} does not say whether {pod} still runs there; it is tried again once the "
+    "node is back, or an administrator has taken it out of the cluster.",
     "preempted": "A job that may not be preempted took its place; it is tried again.",
     "image-pull": "Image {image} cannot be pulled: {words}",
     "share": "The share for homes and jobs cannot be used now: {words}",

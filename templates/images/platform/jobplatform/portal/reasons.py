@@ -26,6 +26,7 @@ ZH: Final[Mapping[str, str]] = {
     "preempting": "正在为它腾出资源: {count} 个作业正在结束。",
     "gang-timeout": "{workers} 个 pod 中只有 {running} 个在 {seconds} 秒内运行, 将重试。",
     "node-lost": "第 {attempt} 次运行时节点 {node} 丢失, 将重试。",
+    "silent": "节点 {node} 没有说明 {pod} 是否仍在运行; 节点恢复或被管理员移出集群后将重试。",
     "preempted": "被不可抢占的作业取代, 将重试。",
     "image-pull": "无法拉取镜像 {image}: {words}",
     "share": "用户目录和作业目录所在的共享存储现在无法使用: {words}",

@@ -163,6 +163,11 @@ def events(connection: Connection, number: str) -> Sequence[Row[Any]]:
     return connection.execute(asked).all()
 
 
+def latest(connection: Connection) -> int:
+    """The number of the newest event: another one, where a job has changed."""
+    return connection.execute(select(func.max(job_events.c.id))).scalar_one() or 0
+
+
 def _event(connection: Connection, number: str, actor: str, to: str, text: str | None) -> None:
     values = {"jobId": number, "actor": actor, "status": to, "reason": text}
     connection.execute(_ADD_EVENT, values)

@@ -1,0 +1,114 @@
+"""What ends the manager's wait for its next pass, by a clock of the test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.engine import create_engine
+
+from jobplatform.kubernetes import Away
+from jobplatform.manager import wake
+from jobplatform.manager.pods import JOB as JOB_LABEL
+from jobplatform.manager.wake import Wake
+from tests.support.platform.managers import Site
+
+
+class Kubernetes:
+    """So many changes of pods, then no answer."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def changes(self, kind: str, selector: str) -> Iterator[bytes]:
+        assert (kind, selector) == ("pods", JOB_LABEL)
+        yield from [b"{}"] * self.count
+        raise Away("no answer")
+
+
+class Time:
+    """A clock that goes on where somebody waits, and the event that a wait may end by."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.set_ = False
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+    def wait(self, seconds: float) -> None:
+        self.sleep(0 if self.set_ else seconds)
+
+    def is_set(self) -> bool:
+        return self.set_
+
+    def set(self) -> None:
+        self.set_ = True
+
+    def clear(self) -> None:
+        self.set_ = False
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    made = Time()
+    monkeypatch.setattr(wake, "time", made)
+    return made
+
+
+def waiting(engine: Engine, time: Time, count: int = 0) -> Wake:
+    made = Wake(engine, Kubernetes(count))
+    made.changed = time  # type: ignore[assignment]
+    return made
+
+
+def test_without_a_change_it_waits_for_its_second(database: Engine, time: Time) -> None:
+    one = waiting(database, time)
+    one.wait(0)
+    assert time.now == pytest.approx(1)
+    one.wait(0)
+    assert time.now == pytest.approx(2)
+
+
+def test_a_change_of_a_job_ends_the_wait_and_counts_once(database: Engine, time: Time) -> None:
+    site, one = Site(database), waiting(database, time)
+    number = site.submit()
+    one.wait(0)
+    assert time.now == 0
+    site.ask(number, "killing")
+    one.wait(0)
+    assert time.now == 0
+    one.wait(0)
+    assert time.now == pytest.approx(1)
+
+
+def test_a_change_of_a_pod_ends_the_wait_and_silence_does_not(database: Engine, time: Time) -> None:
+    heard, silent = waiting(database, time, 2), waiting(database, time)
+    heard.hear()
+    heard.wait(0)
+    assert time.now == 0
+    silent.hear()
+    silent.wait(0)
+    assert time.now == pytest.approx(1)
+
+
+def test_after_a_long_pass_it_rests_whatever_changes_and_not_for_more_than_a_second(
+    database: Engine, time: Time
+) -> None:
+    one = waiting(database, time)
+    for took, rest in ((0.2, 0.4), (30.0, 1.0)):
+        before = time.now
+        time.set()
+        one.wait(took)
+        assert time.now - before == pytest.approx(rest)
+
+
+def test_a_database_that_does_not_answer_is_waited_for(time: Time) -> None:
+    nowhere = create_engine("sqlite:////nowhere/at/all")
+    waiting(nowhere, time).wait(0)
+    assert time.now == pytest.approx(1)
