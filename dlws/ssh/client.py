@@ -24,7 +24,14 @@ from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, sh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, both, public
-from dlws.ssh.loginshell import MISWRITTEN, PROBE, STATUS, CommandNotRun, StatusLost
+from dlws.ssh.loginshell import (
+    MISWRITTEN,
+    PROBE,
+    STATUS,
+    CommandNotRun,
+    OutputLost,
+    StatusLost,
+)
 from dlws.ssh.streams import OutputReader, StdinWriter, start
 from dlws.ssh.transport import Transport, Wakeup, close
 
@@ -63,6 +70,8 @@ class Ssh:
         bounds: Bounds | None = None,
     ) -> Result:
         try:
+            if stdin:
+                self._prove()
             return self._run(command, stdin, echo, keep, bounds)
         except ConnectionFailed:
             self._halt.check()  # it may be why the connection is gone
@@ -71,8 +80,6 @@ class Ssh:
     def _run(
         self, command: str, stdin: Stdin, echo: Echo | None, keep: int, bounds: Bounds | None
     ) -> Result:
-        if stdin:
-            self._prove()
         channel = self.session()
         bell = Wakeup.of(channel)
         out, err = Tail(keep), Tail(keep)
@@ -94,6 +101,8 @@ class Ssh:
                 raise
         result = Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost, held)
         if sink.begun:
+            if sink.lost:
+                raise OutputLost(self.target, sink.lost)
             self._runs_commands = channel.get_transport()
         elif result.ok or command == PROBE or not MISWRITTEN.search(result.complaint):
             raise CommandNotRun(self.target, result)

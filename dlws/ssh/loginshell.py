@@ -42,6 +42,19 @@ class CommandNotRun(ConnectionFailed):
         )
 
 
+class OutputLost(ConnectionFailed):
+    """A login shell sends what commands print elsewhere: an answer without words is none."""
+
+    def __init__(self, target: Target, streams: str) -> None:
+        super().__init__(
+            f"{target.user}'s login shell redirects {streams} of commands: the command was run, "
+            "and what it printed did not arrive as it was printed",
+            "look for exec with > in ~/.bashrc and /etc/profile.d, and for ForceCommand in "
+            f"/etc/ssh/sshd_config; to try: ssh {target.user}@{target.address} -p {target.port} "
+            "'echo out; echo err >&2' 2>/dev/null",
+        )
+
+
 class StatusLost(ConnectionFailed):
     """A login shell ends with a status of its own, whatever the command ended with."""
 

@@ -59,6 +59,12 @@ class OutputReader:
         """Whether the login shell has come to the command."""
         return any(marked.seen for _, _, marked, *_ in self._streams)
 
+    @property
+    def lost(self) -> str:
+        """The streams on which a command that has begun did not say so, in words."""
+        words = {"out": "standard output", "err": "standard error"}
+        return " and ".join(words[name] for name, _, marked, *_ in self._streams if not marked.seen)
+
     def end(self) -> None:
         """Move what waited for a mark that never came: the shell did not run the command."""
         for name, tail, marked, *_ in self._streams:

@@ -13,7 +13,7 @@ from dlws.shell.quoting import script
 from dlws.shell.sudo import as_root
 from dlws.ssh import keepalive
 from dlws.ssh.handshake import ConnectionFailed
-from dlws.ssh.loginshell import CommandNotRun, StatusLost
+from dlws.ssh.loginshell import CommandNotRun, OutputLost, StatusLost
 from tests.support.deploy import deploying
 from tests.support.sshd import Server, serving
 
@@ -167,3 +167,28 @@ def test_a_forced_command_that_runs_the_first_of_ours_alone_runs_nothing(tmp_pat
         with pytest.raises(CommandNotRun, match="before the command began"):
             server.connect().run(f"echo in; touch {tmp_path}/ran")
         assert server.connect().run(script("cat"), stdin=b"in").out == b"in"
+
+
+@pytest.mark.parametrize(
+    ("bashrc", "streams"),
+    [
+        ("exec 2>&1\n", "standard error"),
+        ("exec >/dev/null\n", "standard output"),
+        ("exec >/dev/null 2>&1\n", "before the command began"),
+    ],
+)
+def test_output_that_does_not_arrive_is_no_answer(
+    bashrc: str, streams: str, tmp_path: Path
+) -> None:
+    """The node's lock could not be read then, and the run went on without it."""
+    (tmp_path / ".bashrc").write_text(bashrc)
+    with serving(tmp_path, more=f"SetEnv HOME={tmp_path}\n") as server:
+        deploy = deploying(server, tmp_path)
+        done = deploy("--nodes", "w1", "execonall", "echo out", code=1)
+        assert streams in done.stderr and "ok:" not in done.stderr
+        with pytest.raises((OutputLost, CommandNotRun)):
+            server.connect().run(script("echo out"))
+        job = tmp_path / "job.sh"
+        job.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        deploy("--nodes", "w1", "runscriptonall", str(job), code=1)
+    assert not (tmp_path / "ran").exists()
