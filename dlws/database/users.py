@@ -21,6 +21,8 @@ FIRST, LAST = 30001, 899999999
 """Ids of users for whom no group of config.yaml has a range; those above are of other things."""
 LOWEST = 1000
 """Below it are the ids of system users."""
+SIGN_INS = ("login", "tokens", "grants", "externals", "public_keys")
+"""The job platform's tables of what lets a person in."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,8 @@ def _update(user: User) -> Change:
 
 
 def removals(database: Database, names: Iterable[str]) -> list[Change]:
-    """What removes users and their permissions; their ids stay theirs. Refused: who has jobs."""
+    """What removes users, their permissions and what lets them in; their ids stay theirs.
+    Refused: who has jobs."""
     people = known(database).users
     found = [people[name] for name in dict.fromkeys(names) if name in people]
     for user in found:
@@ -215,7 +218,28 @@ def removals(database: Database, names: Iterable[str]) -> list[Change]:
                 f"{user.name} has {jobs.words(running)}",
                 f"end them first; they are listed by: {PROGRAM} db connect",
             )
-    return [change for user in found for change in _removal(user)]
+    tables = _sign_ins(database)
+    ends = [_ends(table, user) for user in found for table in tables if _has(database, table, user)]
+    return [change for user in found for change in _removal(user)] + ends
+
+
+def _sign_ins(database: Database) -> list[str]:
+    """Those of the platform's tables that there are: they come with its first start."""
+    sql = "SELECT table_name AS t FROM information_schema.tables WHERE table_schema = %s"
+    there = {row["t"] for row in database.rows(sql, database.name)}
+    return [table for table in SIGN_INS if table in there]
+
+
+def _has(database: Database, table: str, user: User) -> bool:
+    return bool(database.rows(f"SELECT 1 FROM `{table}` WHERE userName = %s LIMIT 1", user.name))
+
+
+def _ends(table: str, user: User) -> Change:
+    """Left there, it would let somebody in again once the user is added back."""
+    return Change(
+        f"remove what lets {user.name} in (table {table})",
+        f"DELETE FROM `{table}` WHERE userName = %s", (user.name,),
+    )  # fmt: skip
 
 
 def _removal(user: User) -> list[Change]:

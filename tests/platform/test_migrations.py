@@ -11,6 +11,7 @@ from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from dlws.database import schema
+from dlws.database.users import SIGN_INS
 from jobplatform.model import request
 from jobplatform.store import migrations
 from jobplatform.store.database import changing, engine
@@ -96,3 +97,8 @@ def test_from_the_predecessors_older_tables_with_what_is_in_them(empty: Engine) 
 def test_a_mistake_in_a_statement_is_not_taken_for_an_outage(database: Engine, values: str) -> None:
     with pytest.raises(DBAPIError):
         run(database, f"INSERT INTO vc (vcName, quota, metadata) VALUES {values}")
+
+
+@pytest.mark.parametrize("name", SIGN_INS)
+def test_what_lets_people_in_is_where_the_deployment_tool_ends_it(name: str) -> None:
+    assert "userName" in METADATA.tables[name].columns

@@ -12,6 +12,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from dlws.cli.root import cli
+from dlws.database.users import SIGN_INS
 from tests.support import canaries
 from tests.support.deploy import Deploy
 from tests.support.mariadb import PASSWORD, MariaDb
@@ -140,6 +141,22 @@ def test_ids_are_a_users_for_ever_and_running_jobs_keep_him(site: Site, mariadb:
     assert answer(site, "user", "remove", "nobody") == {"changed": []}
     site("vc", "remove", "platform")
     assert answer(site, "vc", "list") == []
+
+
+def test_nothing_lets_in_a_user_who_was_removed_and_comes_back(
+    site: Site, mariadb: MariaDb
+) -> None:
+    """A token that had not ended counted again."""
+    site("db", "init")
+    site("user", "add", NAMES[0], "ann")
+    name = database(site)
+    for table in SIGN_INS[:3]:
+        mariadb.ask(f"CREATE TABLE `{name}`.{table} (userName VARCHAR(255))")
+        mariadb.ask(f"INSERT INTO `{name}`.{table} VALUES (%s), ('ann')", NAMES[0])
+    site("user", "remove", NAMES[0])
+    site("user", "add", NAMES[0])
+    for table in SIGN_INS[:3]:
+        assert mariadb.ask(f"SELECT userName FROM `{name}`.{table}") == [("ann",)]
 
 
 def test_a_backup_brings_everything_back(site: Site, mariadb: MariaDb) -> None:
