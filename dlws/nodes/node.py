@@ -312,13 +312,14 @@ class Node:
 
 
 class NotKept(DeployError):
-    """A node has no place for the outcome of a command, which therefore was not run."""
+    """A node has no place for the outcome of a command, or not its input: it was not run."""
 
     def __init__(self, result: Result) -> None:
-        super().__init__(
-            result.complaint.replace("dlws: ", ""),
-            f"make room on that node (df -h /var/lib /home), then: {PROGRAM} resume",
-        )
+        told = result.complaint.replace("dlws: ", "")
+        cure = "make room on that node (df -h /var/lib /home)"
+        if recorder.CUT_SHORT in told:
+            cure = "look for what reads standard input in ~/.bashrc there, and give it </dev/null"
+        super().__init__(told, f"{cure}, then: {PROGRAM} resume")
 
 
 class SudoRefused(DeployError):

@@ -23,6 +23,7 @@ KEPT_DAYS = 7
 """So long a node keeps the outcome of a command."""
 NOT_KEPT = 125
 """Exit status of a command that was not run, since its outcome could not be kept."""
+CUT_SHORT = "a part of its input was taken by something else, or did not arrive"
 
 BOOT = "/proc/sys/kernel/random/boot_id"
 ROOTS = "base=/var/lib/dlws/ops; memory=/run"
@@ -115,9 +116,10 @@ tell() {{ cat "$here/out"; cat "$here/err" >&2; exit "$code"; }}
 ! ended || {{ cat >/dev/null; tell; }}
 if [ "$size" -gt 0 ]; then
   spool=$memory/.dlws-input.$$
-  said=$(LC_ALL=C dd bs=64k iflag=fullblock,count_bytes count="$size" 2>&1 >"$spool")
+  said=$(LC_ALL=C dd bs=64k iflag=fullblock,count_bytes count="$size" 2>&1 >"$spool") ||
+    {{ rm -f "$spool"; cannot; }}
   case $said in *"
-$size byte"*) ;; *) rm -f "$spool"; cannot ;; esac
+$size byte"*) ;; *) rm -f "$spool"; echo "dlws: not run: {CUT_SHORT}" >&2; exit 125 ;; esac
 fi
 exec 3<"${{spool:-/dev/null}}"
 [ -z "$spool" ] || rm -f "$spool"

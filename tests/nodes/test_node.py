@@ -90,6 +90,13 @@ def test_a_command_whose_outcome_has_no_place_was_not_run() -> None:
     assert "make room" in caught.value.cure
 
 
+def test_a_command_whose_input_was_taken_is_no_matter_of_room() -> None:
+    said = f"dlws: not run: {recorder.CUT_SHORT}\n".encode()
+    with pytest.raises(NotKept, match="not run: a part of its input") as caught:
+        node_of(Fake(rules=[lambda *_: Result(125, b"", said)])).run("touch /x")
+    assert "make room" not in caught.value.cure and "</dev/null" in caught.value.cure
+
+
 def test_what_still_holds_the_output_of_a_command_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -192,3 +192,15 @@ def test_output_that_does_not_arrive_is_no_answer(
         job.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
         deploy("--nodes", "w1", "runscriptonall", str(job), code=1)
     assert not (tmp_path / "ran").exists()
+
+
+def test_input_that_a_login_shell_takes_is_told_from_a_full_disk(tmp_path: Path) -> None:
+    """The cure was to make room: what had arrived was shorter than what was sent."""
+    (tmp_path / ".bashrc").write_text("cat >/dev/null\n")
+    with serving(tmp_path, more=f"SetEnv HOME={tmp_path}\n") as server:
+        deploy, job = deploying(server, tmp_path), tmp_path / "job.sh"
+        job.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+        done = deploy("--nodes", "w1", "runscriptonall", str(job), code=1)
+        assert "input" in done.stderr and "</dev/null" in done.stderr
+        assert "make room" not in done.stderr
+    assert not (tmp_path / "ran").exists()
