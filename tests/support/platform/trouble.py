@@ -8,6 +8,7 @@ import json
 import ssl
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -181,7 +182,8 @@ class Asking:
                 self.answers.append((answer.status, ""))
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            self.answers.append((error.code, error.headers.get("Retry-After", "")))
+            with error:  # it holds the connection
+                self.answers.append((error.code, error.headers.get("Retry-After", "")))
             return None
 
 
