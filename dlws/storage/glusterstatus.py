@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.program import PROGRAM
+from dlws.nodes.node import CommandFailed
 from dlws.storage import glusterxml
 from dlws.storage.glusterfs import gluster, servers, wanted
 from dlws.storage.glusterxml import Backlog
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _PAUSE = 2
 _GOOD = ("served", "heals")
+_STARTING = "Self-heal daemon is not running"
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,12 @@ def table(found: Sequence[Row]) -> str:
 
 def heal(cluster: Cluster, timeout: float) -> None:
     """Start healing and wait; CheckFailed where copies are not the same after that."""
-    volumes = wanted(cluster)
+    end, volumes = time.monotonic() + timeout, wanted(cluster)
     _check([row for row in rows(cluster) if row.state != "split brain"])
     for volume in volumes:
-        node = _answering(cluster, volume)
-        node.run(gluster("volume", "heal", volume.name), sudo=True, title=f"heal {volume.name}")
+        _begin(_answering(cluster, volume), volume, end)
     if cluster.run.dry_run:
         return
-    end = time.monotonic() + timeout
     found = rows(cluster)
     with cluster.run.console.status(lambda: f"{_left(found)} entries are to be healed"):
         while _left(found) and time.monotonic() < end:
@@ -142,6 +142,19 @@ def heal(cluster: Cluster, timeout: float) -> None:
     if left := _left(found):
         raise CheckFailed(f"{left} entries are still to be healed", "wait, and look again")
     cluster.run.console.say("all copies are the same")
+
+
+def _begin(node: Node, volume: Volume, end: float) -> None:
+    """Start healing. A node that was away serves its brick before its healing daemon runs."""
+    while True:
+        try:
+            command = gluster("volume", "heal", volume.name)
+            node.run(command, sudo=True, title=f"heal {volume.name}")
+            return
+        except CommandFailed as error:
+            if _STARTING not in error.result.complaint or time.monotonic() >= end:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _left(found: Sequence[Row]) -> int:

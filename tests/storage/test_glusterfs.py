@@ -12,6 +12,7 @@ import pytest
 from dlws.core.connection import Result
 from dlws.core.errors import CheckFailed, DeployError, Refused, UsageError
 from dlws.nodes.cluster import Cluster
+from dlws.nodes.node import CommandFailed
 from dlws.roles import apply
 from dlws.storage import glusterfs, glusterstatus
 from tests.support.fakes import World
@@ -41,6 +42,7 @@ class Gluster:
         self.served = dict.fromkeys(BRICKS, 1)
         self.behind: list[tuple[int, int]] = []
         self.done: list[str] = []
+        self.starting = 0
         for name in ("w1", "w2"):
             world.fakes[name].rules.append(self.answers(name))
 
@@ -52,6 +54,9 @@ class Gluster:
                 return None
             text = command[command.index("--mode=script") + 13 :].split("'", maxsplit=1)[0]
             words = [word.strip("'\"") for word in shlex.split(text, posix=False)]
+            if words[:2] == ["volume", "heal"] and "--xml" not in words and self.starting:
+                self.starting -= 1
+                return Result(1, b"", f"Staging failed. Error: {glusterstatus._STARTING}.".encode())
             inner = self.asked(words) if "--xml" in words else self.do(words)
             return Result(0, f"<cliOutput><opRet>0</opRet>{inner}</cliOutput>".encode())
 
@@ -179,13 +184,23 @@ def test_heal_waits_until_all_copies_are_the_same(
     there = ready(world)
     there.behind = [(5, 0), (4, 0), (0, 0)]
     glusterstatus.heal(world.cluster, 60)
-    assert there.done == ["volume heal gv"] or there.behind == []
+    assert there.done[-1] == "volume heal gv" and there.behind == []
     assert "all copies are the same" in capsys.readouterr().err
     there.behind = [(1, 1)] * 9
     with pytest.raises(CheckFailed, match="split brain"):
         glusterstatus.heal(world.cluster, 60)
     there.behind = [(1, 0)] * 99
     with pytest.raises(CheckFailed, match="still to be healed"):
+        glusterstatus.heal(world.cluster, 0)
+
+
+def test_heal_waits_for_the_healing_daemon_of_a_node_that_is_back(world: World) -> None:
+    there = ready(world)
+    there.starting = 2
+    glusterstatus.heal(world.cluster, 60)
+    assert there.done[-1] == "volume heal gv" and not there.starting
+    there.starting = 1
+    with pytest.raises(CommandFailed, match="daemon is not running"):
         glusterstatus.heal(world.cluster, 0)
 
 
