@@ -16,6 +16,7 @@ SEAM = {
     "ssh/handshake.py": {"paramiko", "socket"},
     "ssh/keys.py": {"paramiko"},
     "ssh/client.py": {"paramiko", "socket"},
+    "ssh/packets.py": {"paramiko"},
     "ssh/streams.py": {"paramiko"},
     "ssh/transport.py": {"paramiko", "socket"},
     "client/transport.py": {"http", "ssl"},  # the job platform's API

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from paramiko.packet import Packetizer
-
-if TYPE_CHECKING:
-    from socket import socket
 
 _PIECE = 32 * 1024
 
@@ -51,7 +48,7 @@ class HearingPacketizer(Packetizer):
 
     def __init__(self, sock: Any) -> None:
         self._buffered = BufferedSocket(sock)
-        super().__init__(cast("socket", self._buffered))
+        super().__init__(cast(Any, self._buffered))
 
     def read_message(self) -> Any:
         message = super().read_message()

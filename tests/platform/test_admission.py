@@ -56,6 +56,19 @@ def test_a_gang_takes_few_nodes_and_stays_within_a_rack() -> None:
     assert said(*racks, job("j", 2, 2))["j"].nodes == ("n1", "n1")
 
 
+def test_of_jobs_of_one_moment_the_one_that_came_first_is_first() -> None:
+    """Their ids, which are chance, decided."""
+    two = (job("b", 8, number=1), job("a", 8, number=2))
+    found = said(node("n1"), *two)
+    assert (found["b"].verb, found["a"].verb) == ("start", "wait")
+    waiting = [replace(one, state="unapproved") for one in two]
+    found = said(node("n1"), *waiting, Vc("a", {"V100": 100}, user_quota=8))
+    assert (found["b"].verb, found["a"].verb) == ("approve", "wait")
+    borrowers = (placed("b", 8, "n1", preemptible=True, number=1),
+                 placed("a", 8, "n2", preemptible=True, number=2))  # fmt: skip
+    assert said(node("n1"), node("n2"), *borrowers, job("j", 8))["a"].verb == "preempt"
+
+
 def test_jobs_without_devices_leave_the_devices_nodes_alone() -> None:
     plain = Node("p", "", Amount(0, 4000, 65_536))
     found = said(node("n1"), plain, job("j", 0), job("k", 0))

@@ -47,7 +47,7 @@ class _Pass:
     def _approve(self) -> Iterator[Decision]:
         """A job within its user's quota, or one that may be preempted, needs nobody's word."""
         waiting = (job for job in self.snapshot.jobs if job.state == "unapproved")
-        for job in sorted(waiting, key=lambda job: (job.since, job.id)):
+        for job in sorted(waiting, key=lambda job: job.came):
             vc, used = self._vc(job), self.by_user[job.vc, job.user]
             wanted = job.each.devices * job.workers
             if job.preemptible or vc.user_quota is None or used + wanted <= vc.user_quota:
@@ -74,9 +74,9 @@ class _Pass:
             if line:
                 heapq.heappush(heap, self._key(line[-1]))
 
-    def _key(self, job: Job) -> tuple[bool, int, float, int, str, str, str]:
+    def _key(self, job: Job) -> tuple[bool, int, float, int, int, str, str, str]:
         rank = (job.preemptible, -job.priority)
-        return (*rank, self._share(job), job.since, job.id, job.vc, job.user)
+        return (*rank, self._share(job), *job.came, job.vc, job.user)
 
     def _share(self, job: Job) -> float:
         """The dominant one: of the kind of which the user has most."""
@@ -156,9 +156,9 @@ class _Pass:
         return self.snapshot.vcs.get(job.vc) or Vc(job.vc, {})
 
 
-def _rank(job: Job) -> tuple[bool, int, int, str]:
+def _rank(job: Job) -> tuple[bool, int, tuple[int, int, str]]:
     """Borrowers come last: a job for which they made room has to be there before them."""
-    return (job.preemptible, -job.priority, job.since, job.id)
+    return (job.preemptible, -job.priority, job.came)
 
 
 def _newest(snapshot: Snapshot) -> list[Job]:
@@ -166,5 +166,6 @@ def _newest(snapshot: Snapshot) -> list[Job]:
     placed = (job for job in snapshot.jobs if job.state == "placed" and job.preemptible)
     return sorted(
         placed,
-        key=lambda job: (job.priority, -job.since, job.workers * job.each.devices, job.id),
-    )
+        key=lambda job: (job.priority, -job.since, job.workers * job.each.devices, -job.number,
+                         job.id),
+    )  # fmt: skip

@@ -72,6 +72,12 @@ class Job:
     preemptible: bool = False
     since: int = 0
     nodes: tuple[str, ...] = ()
+    number: int = 0
+
+    @property
+    def came(self) -> tuple[int, int, str]:
+        """Who came first: of one millisecond, the one with the smaller number."""
+        return (self.since, self.number, self.id)
 
     @property
     def shape(self) -> tuple[str, Amount, int, bool]:

@@ -111,7 +111,7 @@ def _job(one: Live, state: State) -> Job:
     nodes = one.placement.nodes if state in {"placed", "leaving"} else ()
     return Job(
         row.jobId, row.userName, row.vcName, state, each, asked.device, asked.workers,
-        row.priority, asked.preemptible, row.queuedAt or 0, nodes,
+        row.priority, asked.preemptible, row.queuedAt or 0, nodes, row.id,
     )  # fmt: skip
 
 
