@@ -39,14 +39,18 @@ FILES_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an answer may be: so many bytes, and, if `timely`, there within ssh.answer_timeout."""
+    """What an answer may be: so many bytes (0: any), and, if `timely`, there within
+    ssh.answer_timeout. Behind the `last` command of a connection hardly any other comes."""
 
     size: int = ANSWER_BYTES
     timely: bool = True
+    last: bool = False
 
 
 ANSWER, PATIENT = Bounds(), Bounds(timely=False)
 """Of a question, and of one that may take long to answer."""
+OWN = Bounds(0, timely=False, last=True)
+"""Of a person's own command, with which this program ends."""
 
 
 class Unanswered(DeployError):

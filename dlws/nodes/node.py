@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import KEEP, Connection, Echo, Result, Stdin
 from dlws.core.errors import DeployError
-from dlws.core.limits import ANSWER, FILES_AT_ONCE, PATIENT, REPORTS, Bounds
+from dlws.core.limits import ANSWER, FILES_AT_ONCE, OWN, PATIENT, REPORTS, Bounds
 from dlws.core.program import PROGRAM
 from dlws.core.text import split_lines
 from dlws.runs import plan
@@ -174,10 +174,10 @@ class Node:
             self.say(call.title)
         wanted = call.live or self._console.verbose
         shown = self._console.echo(self.name, answer=not once) if wanted else None
-        keep = KEEP if once else _KEEP_OWN
+        keep, bounds = (KEEP, None) if once else (_KEEP_OWN, OWN)
         with outlets(shown, journal.log(self.name) if journal else None) as echo:
             if journal is None:
-                return self._execute(call, echo, keep)
+                return self._execute(call, echo, keep, bounds)
             assert isinstance(
                 call.stdin, bytes
             )  # nothing that is recorded has a stream as its input
@@ -186,7 +186,7 @@ class Node:
                 root, size = self.is_root(call.sudo), len(call.stdin)
                 line = recorder.recorded(record.operation, call.command, size, root)
                 record.result = self._execute(
-                    replace(call, command=line) if once else call, echo, keep
+                    replace(call, command=line) if once else call, echo, keep, bounds
                 )
                 return record.result
 

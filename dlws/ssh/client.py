@@ -32,7 +32,7 @@ from dlws.ssh.loginshell import (
     OutputLost,
     StatusLost,
 )
-from dlws.ssh.streams import OutputReader, StdinWriter, start
+from dlws.ssh.streams import Begun, OutputReader, StdinWriter, start
 from dlws.ssh.transport import Transport, Wakeup, close
 
 Meet = Callable[[Sequence["Ssh"]], None]
@@ -86,11 +86,10 @@ class Ssh:
         after = contextlib.ExitStack()
         with after, translated(self.target), contextlib.closing(channel):
             self._halt.check()
-            ahead = channel.get_transport().ask_ahead()
+            transport = channel.get_transport()
+            sign = Begun(channel) if bounds and bounds.last else transport.ask_ahead()
             sink = OutputReader(channel, out, err, echo, bounds.size if bounds else 0)
-            liveness = Liveness(
-                self.target, channel.get_transport(), ahead, bool(bounds and bounds.timely)
-            )
+            liveness = Liveness(self.target, transport, sign, bool(bounds and bounds.timely))
             start(channel, command)
             after.callback(StdinWriter(channel, stdin).join)
             try:

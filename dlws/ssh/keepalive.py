@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Protocol
 
 from dlws.core.limits import Unanswered
 from dlws.ssh.handshake import AWAY, ConnectionFailed, Target
-from dlws.ssh.transport import PendingChannel, Wakeup
+from dlws.ssh.transport import Wakeup
 
 _SILENCES = 4
 """Unanswered keepalives until a machine counts as gone."""
@@ -16,18 +16,25 @@ _SHELL_SECONDS = 30.0
 """So long a login shell may take to come to a command."""
 
 
+class Sign(Protocol):
+    """Something that was asked of a machine with a command."""
+
+    @property
+    def answered(self) -> bool: ...
+
+
 class Liveness:
     """Raises ConnectionFailed (`lost`) where a machine has gone, or a command is silent too long.
 
-    `ahead` is the channel that was asked for with the command: its answer tells that anyone is
-    there, long before a keepalive does. Of a `timely` command the end comes within answer_timeout.
+    `sign` was asked for with the command: its answer tells that anyone is there, long before a
+    keepalive does. Of a `timely` command the end comes within answer_timeout.
     `begun` is set once the command has begun, `ended` once its status is known.
     """
 
     def __init__(
-        self, target: Target, transport: Any, ahead: PendingChannel | None, timely: bool = False
+        self, target: Target, transport: Any, sign: Sign | None, timely: bool = False
     ) -> None:
-        self._target, self._transport, self._ahead = target, transport, ahead
+        self._target, self._transport, self._sign = target, transport, sign
         self._answer_timeout = target.answer_timeout if timely else 0
         self._started = self._active = self._pinged = time.monotonic()
         self._since = 0.0
@@ -82,7 +89,7 @@ class Liveness:
 
     @property
     def _unanswered(self) -> bool:
-        return self._ahead is not None and not self._ahead.answered
+        return self._sign is not None and not self._sign.answered
 
     def _ping(self, silence: float) -> None:
         limit = _SILENCES * self._target.keepalive

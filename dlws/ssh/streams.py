@@ -116,6 +116,18 @@ def start(channel: Any, command: str) -> None:
     channel.transport._send_user_message(message)
 
 
+class Begun:
+    """The answer to start(): the machine has taken the command, or refused it."""
+
+    def __init__(self, channel: Any) -> None:
+        self._channel = channel
+
+    @property
+    def answered(self) -> bool:
+        # A transport that dies need not ring for what was asked last.
+        return self._channel.event.is_set() or not self._channel.transport.active
+
+
 class StdinWriter:
     """Sends standard input: at once where it is short, else from a thread of its own."""
 

@@ -11,7 +11,7 @@ import pytest
 from dlws.config import from_text
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
-from dlws.core.limits import ANSWER, PATIENT
+from dlws.core.limits import ANSWER, OWN, PATIENT
 from dlws.nodes.node import CommandFailed, Login, Node, NotKept, SudoRefused
 from dlws.shell import files, recorder
 from dlws.shell.files import File
@@ -200,7 +200,7 @@ def test_who_runs_a_command(user: str, sudo: bool, root: bool) -> None:
     assert node_of(Fake(), Login(user)).is_root(sudo) is root
 
 
-def test_a_question_has_bounds_and_what_a_person_sees_has_none() -> None:
+def test_a_question_has_bounds_and_what_a_person_runs_has_none() -> None:
     fake = Fake()
     node = node_of(fake)
     node.read("x")
@@ -211,7 +211,7 @@ def test_a_question_has_bounds_and_what_a_person_sees_has_none() -> None:
     states = f"{64 * '0'} 644 root:root\n"
     fake.rules.append(lambda command, _: Result(0, states.encode()))
     node.put("x", "/x")
-    assert fake.bounds == [ANSWER, PATIENT, None, None, None, PATIENT, None]
+    assert fake.bounds == [ANSWER, PATIENT, None, OWN, None, PATIENT, None]
 
 
 def test_a_command_reports_so_many_changes_and_no_more() -> None:

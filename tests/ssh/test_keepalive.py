@@ -5,7 +5,8 @@ import signal
 
 import pytest
 
-from dlws.core.limits import ANSWER_BYTES, Bounds, Unanswered
+from dlws.core.connection import KEEP
+from dlws.core.limits import ANSWER_BYTES, OWN, Bounds, Unanswered
 from dlws.shell import recorder
 from dlws.ssh.handshake import ConnectionFailed
 from tests.support.sshd import Server
@@ -25,24 +26,30 @@ def test_a_silent_command_on_a_living_machine_is_waited_for(sshd: Server) -> Non
     assert sshd.connect(keepalive=0.05).run("sleep 1; echo done").text == "done"
 
 
-def test_a_machine_that_hangs_before_it_takes_input_is_given_up(sshd: Server) -> None:
+@pytest.mark.parametrize("bounds", [None, OWN])
+def test_a_machine_that_hangs_before_it_takes_input_is_given_up(
+    sshd: Server, bounds: Bounds | None
+) -> None:
     connection = sshd.connect(keepalive=0.3, connect_timeout=1)
     server = int(connection.run("echo $PPID").text)
     os.kill(server, signal.SIGSTOP)
     try:
         with pytest.raises(ConnectionFailed):
-            connection.run("cat", b"short")
+            connection.run("cat", b"short", bounds=bounds)
     finally:
         os.kill(server, signal.SIGKILL)
 
 
-def test_a_machine_that_hangs_between_two_commands_is_noticed(sshd: Server) -> None:
+@pytest.mark.parametrize("bounds", [None, OWN])
+def test_a_machine_that_hangs_between_two_commands_is_noticed(
+    sshd: Server, bounds: Bounds | None
+) -> None:
     connection = sshd.connect(connect_timeout=0.5, keepalive=0)
     server = int(connection.run("echo $PPID").text)
     os.kill(server, signal.SIGSTOP)
     try:
         with pytest.raises(ConnectionFailed, match="no longer answers") as caught:
-            connection.run("true")
+            connection.run("true", bounds=bounds)
     finally:
         os.kill(server, signal.SIGCONT)
     assert caught.value.lost
@@ -55,6 +62,16 @@ def test_an_answer_without_an_end_is_none(sshd: Server, command: str) -> None:
         connection.run(command, bounds=Bounds(timely=False))
     assert caught.value.lost
     assert connection.run("echo well", bounds=Bounds()).text == "well"
+
+
+def test_a_command_of_ones_own_may_print_without_an_end_and_asks_for_no_other_channel(
+    sshd: Server,
+) -> None:
+    connection = sshd.connect()
+    assert len(connection.run(f"head -c {2 * ANSWER_BYTES} /dev/zero", bounds=OWN).out) <= KEEP
+    assert connection._transport and connection._transport._ahead is None
+    connection.run("true")
+    assert connection._transport._ahead is not None
 
 
 def test_an_answer_may_be_as_long_as_its_limit(sshd: Server) -> None:
@@ -74,7 +91,7 @@ def test_an_answer_that_takes_too_long_is_none(sshd: Server, command: str) -> No
 
 def test_what_is_no_question_may_take_its_time(sshd: Server) -> None:
     connection = sshd.connect(answer_timeout=0.2)
-    for bounds in (None, Bounds(timely=False)):
+    for bounds in (None, Bounds(timely=False), OWN):
         assert connection.run("sleep 0.6; echo done", bounds=bounds).text == "done"
     assert sshd.connect(answer_timeout=0).run("sleep 0.6; echo x", bounds=Bounds()).text == "x"
 
