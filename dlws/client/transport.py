@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,6 +92,8 @@ class Transport:
             ) from error
 
     def _once(self, method: str, target: str, data: bytes, headers: dict[str, str]) -> Answer:
+        if self._kept and _ended(self._kept):
+            self.close()
         if self._kept is None:
             self._kept = self._connection()
         self._kept.request(method, target, body=data or None, headers=headers)
@@ -148,6 +151,16 @@ class Transport:
         if self._kept:
             self._kept.close()
             self._kept = None
+
+
+def _ended(kept: http.client.HTTPConnection) -> bool:
+    """Whether a connection that is kept was ended meanwhile: something is there to be read, where
+    nothing was asked. What is sent over it would be lost, and might have been done."""
+    if kept.sock is None:  # it will be opened anew
+        return False
+    looked = select.poll()
+    looked.register(kept.sock, select.POLLIN)
+    return bool(looked.poll(0))
 
 
 def _words(detail: Any) -> str:

@@ -250,6 +250,24 @@ def test_a_kept_connection_that_ended_is_made_anew_for_a_question(person: Person
         assert client.me()["user"] == "ann"
 
 
+def test_one_that_the_server_ended_meanwhile_is_made_anew_for_an_order(person: Person) -> None:
+    """nginx ends them after a minute: then a program could not submit, and not know whether it
+    had."""
+    with (
+        Client(person.address, person.tokens["ann"]) as client,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        kept = client.transport._connection()
+        kept.sock, client.transport._kept = ours, kept
+        theirs.close()
+        client.logout()
+        assert client.transport._kept is not kept
+        with pytest.raises(Refused, match="not valid"):
+            client.me()
+
+
 def test_what_is_not_the_api_is_told(person: Person) -> None:
     beside, stranger = Client(f"{person.address}/x"), Client(person.address, "x" * 30)
     with beside, pytest.raises(DeployError, match="Not Found"):
