@@ -175,8 +175,11 @@ def test_it_ends_with_a_job_that_has_run_as_the_first_administrator(directory: P
 @pytest.fixture(scope="module")
 def ada_and_bob(
     directory: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[story.Person, story.Person]:
-    return story.people(story.Site(directory), tmp_path_factory.mktemp("people"))
+) -> Iterator[tuple[story.Person, story.Person]]:
+    both = story.people(story.Site(directory), tmp_path_factory.mktemp("people"))
+    yield both
+    for person in both:
+        person.leave()
 
 
 def test_people_submit_jobs(ada_and_bob: tuple[story.Person, story.Person]) -> None:

@@ -84,6 +84,11 @@ class Person:
         found = json.loads((self.home / "dlws/login.json").read_text())
         return Client(found["address"], found["token"], found["ca_file"])
 
+    def leave(self) -> None:
+        """Close what `client` keeps open."""
+        if "client" in vars(self):
+            self.client.transport.close()
+
     def job(self, number: str) -> Any:
         return json.loads(self("job", "show", number, "--output", "json"))
 
