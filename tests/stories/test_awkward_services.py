@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dlws.portal import settings
-from dlws.services.manifests import Object
+from dlws.services.manifests import Object, template_of
 from dlws.services.values import Templates
 from jobplatform.model.signin import SignIn
 from tests.support.examples import AWKWARD, cluster_of, filled_in, objects_of
@@ -180,6 +180,18 @@ def test_no_secret_stands_outside_of_secrets(found: Found) -> None:
     words = json.dumps(parts, ensure_ascii=False)
     for name in ("db", "jwt", "ms", "wx", "ad", "mail", "admin.password", "master.token"):
         assert json.dumps(f"{name}{AWKWARD}", ensure_ascii=False)[1:-1] not in words
+
+
+@pytest.mark.parametrize("service", ["restfulapi2", "jobmanager2", "webui3", "user-synchronizer"])
+def test_the_platform_reads_its_secrets_from_files_alone(found: Found, service: str) -> None:
+    """Neither command lines nor environments of its programs have one, nor what they start."""
+    templates = [pod for one in found[service] if (pod := template_of(one.body)) is not None]
+    specs = [one["spec"] for one in templates]
+    containers = [
+        one for spec in specs for one in [*spec["containers"], *spec.get("initContainers", [])]
+    ]
+    assert containers and "secretKeyRef" not in json.dumps(containers)
+    assert not any("envFrom" in one for one in containers)
 
 
 def test_a_database_elsewhere_takes_the_place_of_ours(tmp_path: Path) -> None:
