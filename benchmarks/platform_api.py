@@ -89,10 +89,11 @@ def person(connection: Any, name: str, number: int) -> str:
 def serve(url: str, port: int) -> None:
     import uvicorn
 
+    from jobplatform.__main__ import SERVING
     from jobplatform.api.app import create
 
-    uvicorn.run(create(engine(make_url(url))), port=port, access_log=False, log_level="warning",
-                http="h11")  # fmt: skip
+    told = {**SERVING, "host": "127.0.0.1", "port": port, "log_level": "warning"}
+    uvicorn.run(create(engine(make_url(url))), **told)
 
 
 def load(ask: Callable[[int], Callable[[], None]], seconds: float) -> tuple[float, list[float]]:

@@ -22,7 +22,7 @@ REBOOT = 194
 KEPT_DAYS = 7
 """So long a node keeps the outcome of a command."""
 NOT_KEPT = 125
-"""Exit status of a command that was not run, since its outcome could not be kept."""
+"""Exit status of a command that was not run, since its outcome could not be kept, or CUT_SHORT."""
 CUT_SHORT = "a part of its input was taken by something else, or did not arrive"
 
 BOOT = "/proc/sys/kernel/random/boot_id"

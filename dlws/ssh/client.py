@@ -99,13 +99,18 @@ class Ssh:
                     self.close()  # nothing more goes over a link that hangs, or is flooded
                 raise
         result = Result(channel.exit_status, out.value(), err.value(), out.lost + err.lost, held)
+        self._judge(command, result, sink)
         if sink.begun:
-            if sink.lost:
-                raise OutputLost(self.target, sink.lost)
-            self._runs_commands = channel.get_transport()
-        elif result.ok or command == PROBE or not MISWRITTEN.search(result.complaint):
-            raise CommandNotRun(self.target, result)
+            self._runs_commands = transport
         return result
+
+    def _judge(self, command: str, result: Result, sink: OutputReader) -> None:
+        """Raises ConnectionFailed where a login shell kept a command or its output to itself."""
+        if sink.begun and sink.lost:
+            raise OutputLost(self.target, sink.lost)
+        unread = command != PROBE and not result.ok and MISWRITTEN.search(result.complaint)
+        if not sink.begun and not unread:
+            raise CommandNotRun(self.target, result)
 
     def _prove(self) -> None:
         """See that a command is run at all, and its status kept, before one gets input: another
