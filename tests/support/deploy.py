@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import ROOT
+from tests.support import forkserver
 from tests.support.sshd import Server
 
 
@@ -24,17 +23,10 @@ class Deploy:
         stdin: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        program = ROOT / "deploy.py"
-        done = subprocess.run(
-            [sys.executable, program, "--dir", self.directory, *words],
-            input=stdin,
-            env={**os.environ, **(environment or {})},
-            capture_output=True,
-            text=True,
-            errors="backslashreplace",
-            timeout=600,  # a machine may be busy with other tests
-            check=False,
-        )
+        line = ["--dir", str(self.directory), *words]
+        given = {**os.environ, **(environment or {})}
+        # A machine may be busy with other tests.
+        done = forkserver.run(line, stdin, given, seconds=600)
         told = f"{done.stdout}\n{done.stderr}"
         assert code is None or done.returncode == code, f"exit {done.returncode}: {told}"
         assert "Traceback" not in told and "defect of dlws" not in told, told

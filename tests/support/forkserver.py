@@ -1,0 +1,209 @@
+"""A process that has imported all of dlws and becomes deploy.py, in a fork, for each command line.
+
+Imports are most of what a start of deploy.py costs, and the tests start it some thousand times.
+What belongs to a program's own start (imports, closed streams, its interpreter's environment) is
+for tests that start it themselves, such as tests/stories/test_ending.py.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+from tests.support import ROOT
+
+_LAZY = ("jinja2", "paramiko", "pydantic", "pymysql", "rich.console", "rich.progress", "yaml")
+_LONGEST = 1 << 20  # of an order, bytes: words and environment
+_AT_START = ("PYTHON", "LC_", "LANG")
+"""Variables that an interpreter reads at its start alone."""
+
+
+def run(
+    words: Sequence[str], stdin: str, environment: Mapping[str, str], seconds: float
+) -> subprocess.CompletedProcess[str]:
+    """Like `subprocess.run` of deploy.py with these words, its streams as text.
+
+    Raises TimeoutExpired; the program is killed then.
+    """
+    if _at_start(environment) == _at_start(_BEGUN):
+        return _server().run(words, stdin, environment, seconds)
+    return subprocess.run(
+        [sys.executable, ROOT / "deploy.py", *words],
+        input=stdin,
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        timeout=seconds,
+        check=False,
+    )
+
+
+def _at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith(_AT_START)}
+
+
+_BEGUN = dict(os.environ)
+
+
+class _Server:
+    """The process that forks. It ends when its standard input does: with the tests."""
+
+    def __init__(self) -> None:
+        self._place = tempfile.TemporaryDirectory(prefix="dlws-fork-")
+        self._path = str(Path(self._place.name) / "socket")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(self._path)
+            listener.listen(64)
+            words = [sys.executable, "-m", __name__, str(listener.fileno())]
+            self._process = subprocess.Popen(
+                words, cwd=ROOT, env=_BEGUN, stdin=subprocess.PIPE, pass_fds=[listener.fileno()]
+            )
+
+    def run(
+        self, words: Sequence[str], stdin: str, environment: Mapping[str, str], seconds: float
+    ) -> subprocess.CompletedProcess[str]:
+        order = {
+            "words": [*map(str, words)],
+            "environment": {**environment},
+            "place": os.getcwd(),
+            "umask": _umask(),
+        }
+        with _asked(self._path, order) as (line, (given, out, err)), ThreadPoolExecutor(3) as pool:
+            fed = pool.submit(_feed, given, stdin.encode())
+            texts = [pool.submit(stream.read) for stream in (out, err)]
+            line.settimeout(seconds)
+            try:
+                code = int(line.recv(16))
+            except TimeoutError:
+                raise subprocess.TimeoutExpired([*words], seconds) from None
+            finally:
+                line.close()
+            fed.result()
+            output, errors = (text.result().decode(errors="backslashreplace") for text in texts)
+        return subprocess.CompletedProcess([*words], code, output, errors)
+
+
+@cache
+def _server() -> _Server:
+    return _Server()
+
+
+@contextmanager
+def _asked(
+    path: str, order: Mapping[str, object]
+) -> Iterator[tuple[socket.socket, tuple[IO[bytes], IO[bytes], IO[bytes]]]]:
+    """A connection to the process, and the near ends of the program's three streams."""
+    (stdin, feed), (read_out, out), (read_err, err) = os.pipe(), os.pipe(), os.pipe()
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line,
+        open(feed, "wb") as given, open(read_out, "rb") as said, open(read_err, "rb") as told,
+    ):  # fmt: skip
+        try:
+            line.connect(path)
+            socket.send_fds(line, [json.dumps(order).encode()], [stdin, out, err])
+        finally:
+            for handle in (stdin, out, err):
+                os.close(handle)
+        yield line, (given, said, told)
+
+
+def _umask() -> int:
+    now = os.umask(0)
+    os.umask(now)
+    return now
+
+
+def _feed(stream: IO[bytes], content: bytes) -> None:
+    with suppress(BrokenPipeError), stream:  # the program need not read it
+        stream.write(content)
+
+
+def main() -> None:
+    listener = socket.socket(fileno=int(sys.argv[1]))
+    _import_all()
+    gc.freeze()  # so that no fork copies what it only passes over
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
+    with selectors.DefaultSelector() as ready:
+        ready.register(listener, selectors.EVENT_READ)
+        ready.register(0, selectors.EVENT_READ)
+        while all(key.fd for key, _ in ready.select()):
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                ready.close()
+                listener.close()
+                return _keep(connection)
+            connection.close()
+
+
+def _import_all() -> None:
+    import dlws
+
+    for module in pkgutil.walk_packages(dlws.__path__, "dlws."):
+        importlib.import_module(module.name)
+    for name in _LAZY:
+        importlib.import_module(name)
+
+
+def _keep(connection: socket.socket) -> None:
+    """Fork a program, say its exit status, and end; in the fork, be the program."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    content, streams, _, _ = socket.recv_fds(connection, _LONGEST, 3)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        return _be(json.loads(content), streams)
+    for handle in streams:
+        os.close(handle)
+    with selectors.DefaultSelector() as either:
+        either.register(connection, selectors.EVENT_READ)
+        either.register(os.pidfd_open(child), selectors.EVENT_READ)
+        if any(key.fileobj is connection for key, _ in either.select()):  # who asked has gone
+            os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    with suppress(OSError):
+        connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _be(order: Mapping[str, object], streams: Sequence[int]) -> None:
+    words, environment, umask = order["words"], order["environment"], order["umask"]
+    assert isinstance(words, list) and isinstance(environment, dict) and isinstance(umask, int)
+    for number, handle in enumerate(streams):
+        os.dup2(handle, number)
+        os.close(handle)
+    _open_streams()
+    os.chdir(str(order["place"]))
+    os.umask(umask)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[:] = [str(ROOT / "deploy.py"), *words]
+    gc.unfreeze()
+    program = sys.modules["__main__"] = importlib.import_module("deploy")
+    program.start("deploy.py", "dlws.cli")
+
+
+def _open_streams() -> None:
+    """As the interpreter does at its start: ours were made for other files."""
+    sys.stdin = os.fdopen(0, errors=sys.stdin.errors, closefd=False)
+    sys.stdout = os.fdopen(1, "w", errors=sys.stdout.errors, closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, errors=sys.stderr.errors, closefd=False)
+
+
+if __name__ == "__main__":
+    main()

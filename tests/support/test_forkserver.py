@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import ROOT, forkserver
+from tests.support.waiting import wait_until
+
+CONFIG = "cluster_name: c\nmachines: {infra1: {role: infrastructure, private-ip: 127.77.0.9}}\n"
+
+COMPLETION = {"_DEPLOY_PY_COMPLETE": "bash_complete"}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    (tmp_path / "config.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def started(*words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "deploy.py", *words], input=stdin, text=True, capture_output=True,
+        env={**os.environ, **environment}, check=False,
+    )  # fmt: skip
+
+
+def forked(*words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return forkserver.run(words, stdin, {**os.environ, **environment}, seconds=600)
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"),
+    [
+        ("--help", {}),
+        ("steps", {"COLUMNS": "50"}),
+        ("no-such-command", {}),
+        ("--dir PLACE --no-such-option", {}),
+        ("--dir PLACE checkconfig", {}),
+        ("--dir PLACE/nowhere checkconfig", {}),
+        ("--dir PLACE --output json config show", {}),
+        ("--dir PLACE execonall true", {}),
+        ("", {**COMPLETION, "COMP_WORDS": "deploy.py run", "COMP_CWORD": "1"}),
+        ("--help", {"LC_ALL": "C"}),
+    ],
+)  # fmt: skip
+def test_it_is_as_a_program_that_was_started(
+    place: Path, words: str, environment: dict[str, str]
+) -> None:
+    line = words.replace("PLACE", str(place)).split()
+    theirs, ours = started(*line, **environment), forked(*line, **environment)
+    assert (ours.returncode, ours.stdout, ours.stderr) == (
+        theirs.returncode, theirs.stdout, theirs.stderr,
+    )  # fmt: skip
+
+
+def test_it_reads_standard_input_and_knows_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = []
+    for run in (started, forked):
+        place = tmp_path / run.__name__
+        place.mkdir()
+        monkeypatch.chdir(place)
+        done = run("init", stdin="here\n" + "\n" * 99)
+        said.append((done.returncode, done.stdout, done.stderr.replace(run.__name__, "")))
+    assert said[0] == said[1]
+
+
+def test_it_makes_files_as_a_program_would(place: Path, open_to_all: None) -> None:
+    for number, run in enumerate((started, forked)):
+        directory = place / str(number)
+        directory.mkdir()
+        (directory / "config.yaml").write_text(CONFIG)
+        assert run("--dir", str(directory), "build").returncode == 0
+    modes = [
+        {path.relative_to(top): oct(path.stat().st_mode) for path in top.rglob("*")}
+        for top in (place / "0", place / "1")
+    ]
+    assert len(modes[0]) > 3
+    kept = [{path: mode for path, mode in one.items() if "runs" not in path.parts} for one in modes]
+    assert kept[0] == kept[1]
+
+
+def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.yaml")  # whoever reads it waits for a writer
+    with pytest.raises(subprocess.TimeoutExpired):
+        forkserver.run(["--dir", str(tmp_path), "checkconfig"], "", os.environ, seconds=1)
+    wait_until(lambda: not _readers(tmp_path / "config.yaml"))
+
+
+def _readers(path: Path) -> bool:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError:  # a pipe that nobody reads is not opened for writing
+        return False
+    return True
