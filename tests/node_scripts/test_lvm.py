@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,13 +104,13 @@ whole_disks() { printf '%s\\n' $DLWS_WHOLE; }
 """
 
 
-def take(root: Path, place: Path, disks: list[str], wanted: str, **env: str) -> Done:
+def take(root: Path, place: Path, disks: list[str], wanted: str, **env: Any) -> Done:
     """Uses the disks of data-disk; the last one stands for the logical volume."""
     (root / "dev/mapper").mkdir(parents=True, exist_ok=True)
     if not (root / "dev/mapper/control").exists():
         (root / "dev/mapper/control").symlink_to("/dev/null")
     whole = " ".join(disks[:2])
-    words = {"DLWS_DATA_DISKS": wanted, "DLWS_WHOLE": whole, **env}
+    words: dict[str, Any] = {"DLWS_DATA_DISKS": wanted, "DLWS_WHOLE": whole, **env}
     return bash(DISKS + TOOLS, root, disks[2], str(place), **words)
 
 
