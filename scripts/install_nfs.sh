@@ -6,6 +6,7 @@
 #
 # usage: install_nfs.sh [server|client]    (default: by the node's roles)
 # Changes: packages nfs-common and nfs-kernel-server, and starts the server. No directory is exported.
+# Where config.yaml says nfs_server: ganesha, the server is not the kernel's, and `nfs-server create` brings it.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/common.sh
@@ -14,7 +15,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/packages.sh"
 
 by_roles() {
-    case " ${DLWS_ROLES:-} " in
+    case "${DLWS_NFS_SERVER:-kernel} ${DLWS_ROLES:-} " in
+        ganesha*) echo client ;;
         *" infrastructure "* | *" nfs "*) echo server ;;
         *) echo client ;;
     esac

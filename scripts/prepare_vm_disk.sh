@@ -9,7 +9,9 @@
 # Changes: the empty disk, /etc/fstab (one line, by UUID, nofail), the mount. A disk that carries anything
 # (partitions, a file system or any other signature, a mount, swap, LVM or RAID) is never touched, also
 # not when it is named; one that is not all zero at its ends is used only when it is named.
-# Several empty disks: it stops and asks for --device. Several --device: these become one volume group (LVM,
+# Without --device it takes the disks of data-disk in config.yaml, where that is set: all of them that are empty.
+# One that is in use is left alone; if any other carries something, none is changed.
+# Else, with several empty disks, it stops and asks for --device. Several disks: these become one volume group (LVM,
 # dlts-data-lvm) and one file system; if one of them carries anything, none is changed.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,13 +25,13 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib/lvm.sh"
 
 usage="usage: prepare_vm_disk.sh [--device DEVICE]... [--mount DIRECTORY]"
-devices=() directory=/data
+devices=() directory=/data asked=
 all=("$@")
 while [ $# -gt 0 ]; do
     case $1 in
         --device | --mount)
             [ -n "${2:-}" ] || die "$1 needs a value" "$usage"
-            if [ "$1" = --device ]; then devices+=("$2"); else directory=$2; fi
+            if [ "$1" = --device ]; then devices+=("$2"); else directory=$2 asked=yes; fi
             shift 2
             ;;
         *) die "unknown argument: $1" "$usage" ;;
@@ -47,6 +49,9 @@ if mountpoint -q "$directory"; then
 elif has_fstab_line "$directory"; then
     checking || mkdir -p "$directory"
     mount_it "$directory"
+elif [ "${#devices[@]}" -eq 0 ] && [ -n "${DLWS_DATA_DISKS:-}" ] && { ! checking || [ -n "$asked" ]; }; then
+    # Whether an empty disk should have been put to use is for those to check who name the directory.
+    use_data_disks "$directory"
 elif [ "${#devices[@]}" -gt 1 ]; then
     use_disks "$directory" "${devices[@]}"
 else

@@ -25,6 +25,7 @@ from tests.support.fakes import CONFIG, Fake, World, config_of
 from tests.support.farm.fixtures import farm, start_farm
 from tests.support.guards import home_without_ssh
 from tests.support.invocations import unrecorded
+from tests.support.loops import make_disk
 from tests.support.mariadb import mariadb
 from tests.support.sandboxes import make_sandbox
 from tests.support.sshd import Server, serving
@@ -42,7 +43,7 @@ def _guarded_home() -> None:
 
 
 _guarded_home()
-__all__ = ["docker", "farm", "make_sandbox", "mariadb", "start_farm"]
+__all__ = ["docker", "farm", "make_disk", "make_sandbox", "mariadb", "start_farm"]
 
 
 hypothesis.settings.register_profile("dlws", deadline=None)  # no test is timed

@@ -22,9 +22,10 @@ def create(session: Session, nodes: tuple[str, ...]) -> None:
     """Set up the NFS servers: machines with the role nfs, else those of the infrastructure.
 
     What they export is nfs_disk_mnt, and the mountpoints of type nfs whose server they are; to
-    nfs_client_CIDR, else to the machines of the cluster alone. Disks are left as they are. The same
-    as `role apply nfs-server`.
+    nfs_client_CIDR, else to the machines of the cluster alone. nfs_server chooses the server: the
+    kernel's (role nfs-server), or NFS-Ganesha (role nfs-ganesha). Empty disks that data-disk names
+    or matches become the file system on the path of nfs_disk_mnt; no other disk is touched.
     """
-    from dlws.roles.apply import apply
+    from dlws.storage import nfs
 
-    apply(session.cluster, "nfs-server", nodes)
+    nfs.create(session.cluster, nodes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from ipaddress import ip_network
 from typing import Any
 
@@ -13,7 +14,8 @@ from dlws.config.model.config import Config
 from dlws.config.model.machines import Machine
 from dlws.core.errors import UsageError
 
-KEYS = ("nfs_disk_mnt", "nfs_client_CIDR", "nfs_root_access", "mountpoints", "mountconfig")
+KEYS = ("nfs_disk_mnt", "nfs_client_CIDR", "nfs_root_access", "nfs_server", "mountpoints",
+        "mountconfig")  # fmt: skip
 """The keys of config.yaml that say so."""
 _NETWORKS = ("node_range", "samba_range")
 
@@ -30,6 +32,21 @@ class Share:
     """Those whose root is root here, too."""
     old: bool = False
     """Whether NFSv3 is served, which needs rpcbind."""
+
+    @property
+    def exports(self) -> dict[int, str]:
+        """The directories by numbers (1 to 65535) that stay theirs whatever else is served.
+
+        File handles of clients carry the number, and no export takes that of another one while the
+        server runs.
+        """
+        found: dict[int, str] = {}
+        for directory in sorted(self.directories):
+            number = int.from_bytes(sha256(directory.encode()).digest()[:2], "big") % 65535 + 1
+            while number in found:
+                number = number % 65535 + 1
+            found[number] = directory
+        return found
 
 
 def share_of(config: Config, machine: Machine, hosts: Mapping[str, str]) -> Share | None:
@@ -58,6 +75,11 @@ def asks_for_v3(config: Config) -> bool:
     said = [kinds.get("options") if isinstance(kinds, Mapping) else kinds]
     said += [mount.options for mount in config.mountpoints.values() if mount.type == "nfs"]
     return any(re.search(r"\b(?:nfs)?vers=3\b|\bnfs3\b", str(text)) for text in said)
+
+
+def disk_mount(config: Config, machine: Machine) -> str:
+    """Where a machine has the file system of its data disks; nothing where config.yaml has none."""
+    return str(_own(config, machine).get("path") or "")
 
 
 def _own(config: Config, machine: Machine) -> Mapping[str, Any]:

@@ -12,16 +12,22 @@ from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
     from dlws.config import Config
+    from dlws.core.connection import Result
     from dlws.nodes.node import Node
     from dlws.scripts.script import Script
 
 
 def differences(node: Node, config: Config, found: Script, args: tuple[str, ...]) -> Sequence[str]:
     """A line for each thing that differs; one read, during which the disks are read-only."""
+    return would_change(asked(node, config, found, args)) or NOTHING
+
+
+def asked(node: Node, config: Config, found: Script, args: tuple[str, ...]) -> Result:
+    """What a script says in check mode; one read."""
     line = checking(config, node, found.name, *args)
     question = {"0.sh": (line.encode(), 0o600), "0.in": (b"", 0o600)}
     archive = packed(question | found.contents)
-    return would_change(answers(node, archive, [found.name])[found.name]) or NOTHING
+    return dict(answers(node, archive, [found.name]))[found.name]
 
 
 def checking(config: Config, node: Node, name: str, *args: str) -> str:

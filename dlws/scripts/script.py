@@ -174,6 +174,8 @@ def environment(config: Config, node: Node) -> dict[str, str]:
         "DLWS_ADMIN_USER": config.admin_username,
         "DLWS_DOMAIN": config.domain,
         "DLWS_DNS_SERVERS": " ".join(config.dns_servers),
+        "DLWS_NFS_SERVER": config.nfs_server,
+        "DLWS_DATA_DISKS": " ".join(config.data_disk),
         "DLWS_APT_MIRROR": config.apt_mirror_url,
         "DLWS_APT_KEYS": " ".join(config.kubernetes.apt_key),
         "DLWS_KUBERNETES_VERSION": str(config.kubernetes.version),

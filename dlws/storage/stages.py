@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING
 from dlws.config.addresses import hosts_file
 from dlws.config.volumes import volumes
 from dlws.core.nodeset import fold
-from dlws.roles import apply
 from dlws.roles.carry import Carriers
-from dlws.storage import glusterfs, mount
+from dlws.storage import glusterfs, mount, nfs
 
 if TYPE_CHECKING:
     from dlws.nodes.cluster import Cluster
 
-NFS_SERVER = "nfs-server"
-
 
 def serve_nfs(cluster: Cluster) -> None:
     """Set up the NFS servers that config.yaml names something for."""
-    if _carried(cluster, NFS_SERVER):
-        apply.apply(cluster, NFS_SERVER)
+    if _carried(cluster, nfs.role_of(cluster.config)):
+        nfs.create(cluster)
     else:
         cluster.run.console.say("nothing to do: config.yaml names nothing to serve over NFS")
 

@@ -82,7 +82,7 @@ def show(cluster: Cluster, patterns: Sequence[str], output: str) -> None:
     cluster.run.console.data(as_json(found) if output == "json" else table(found))
     bad = [row for row in found if row.state not in GOOD]
     if bad:
-        names = ", ".join(dict.fromkeys(f"{row.share} on {row.node}" for row in bad))
+        names = ", ".join(f"{row.share} ({row.what}) on {row.node}" for row in bad)
         raise CheckFailed(
             f"not as they should be: {names}",
             f"see that their servers are up, then: {PROGRAM} mount start",

@@ -47,6 +47,27 @@ labelled_disk() { { blkid -t "LABEL=$DATA_LABEL" -o device 2>/dev/null || true; 
 
 is_ours() { [ "$(blkid -p -s LABEL -o value "$1" 2>/dev/null)" = "$DATA_LABEL" ]; }
 
+# find_data_disks: sets DATA_DISKS to those that data-disk of config.yaml (DLWS_DATA_DISKS) names or matches.
+# A name may be that of any block device; a pattern is an extended regular expression for whole names.
+find_data_disks() {
+    local words word disk
+    DATA_DISKS=()
+    read -ra words <<<"$DLWS_DATA_DISKS"
+    for word in "${words[@]}"; do
+        while read -r disk; do
+            case " ${DATA_DISKS[*]} " in *" $disk "*) continue ;; esac
+            # A container sees the names of disks that it does not have.
+            if [ -b "$disk" ] && [[ $disk =~ ^($word)$ ]]; then DATA_DISKS+=("$disk"); fi
+        done < <(if [ -b "$word" ]; then printf '%s\n' "$word"; else whole_disks; fi)
+    done
+}
+
+# serves DISK: prints what the disk, or a part of it, is in use for.
+serves() {
+    lsblk -nro MOUNTPOINT "$1" | awk 'NF { print "mounted on " $1; exit }'
+    lsblk -nro TYPE "$1" | grep -xE 'lvm|crypt|mpath|dm|raid.*' | head -n 1 || true
+}
+
 # choose_disk: sets CHOSEN to the one disk that is empty, or to nothing if there is none.
 choose_disk() {
     local disk why empty=()
@@ -101,6 +122,11 @@ mount_it() {
     changed "mounted $1"
 }
 
+refuse_full() {
+    [ ! -d "$1" ] || [ -z "$(ls -A "$1")" ] || die "$1 is not empty: a disk mounted on it would hide what is there" \
+        "move its content away, or choose another directory with --mount"
+}
+
 # use_disk DIRECTORY DEVICE: DEVICE may be empty, to find one.
 use_disk() {
     local directory=$1 device=$2 why
@@ -119,10 +145,7 @@ use_disk() {
         say "this node has no empty disk; $directory stays as it is"
         return 0
     fi
-    if [ -d "$directory" ] && [ -n "$(ls -A "$directory")" ]; then
-        die "$directory is not empty: a disk mounted on it would hide what is there" \
-            "move its content away, or choose another directory with --mount"
-    fi
+    refuse_full "$directory"
     if ! is_ours "$device"; then
         why=$(what_it_carries "$device" | paste -sd ';' -)
         [ -z "$why" ] || die "$device is not empty ($why); nothing was formatted" \

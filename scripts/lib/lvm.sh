@@ -56,9 +56,47 @@ use_disks() {
         die "this kernel has no device mapper, which several disks as one need" "name one disk alone"
     install_packages lvm2
     group_there || refuse_used_disks "$@"
-    [ ! -d "$directory" ] || [ -z "$(ls -A "$directory")" ] ||
-        die "$directory is not empty: a disk mounted on it would hide what is there" \
-            "move its content away, or choose another directory with --mount"
+    refuse_full "$directory"
     make_group "$@"
     use_disk "$directory" "$DATA_VOLUME"
+}
+
+# choose_data_disks: sets CHOSEN to the disks of data-disk that are empty, or that an interrupted run has begun
+# to use. What is mounted, or serves something else that runs, is left alone; any other content ends the script.
+choose_data_disks() {
+    local disk why
+    CHOSEN=()
+    find_data_disks
+    for disk in "${DATA_DISKS[@]}"; do
+        why=$(serves "$disk" | paste -sd ';' -)
+        if in_group "$disk" && [[ $why != mounted* ]]; then why=; fi
+        if [ -n "$why" ]; then
+            say "left alone: $disk ($why)"
+            continue
+        fi
+        if ! is_ours "$disk" && ! in_group "$disk"; then
+            why=$(what_it_carries "$disk" | paste -sd ';' -)
+            [ -n "$why" ] || zero_ends "$disk" || why="its ends are not zero: it may hold raw data"
+            [ -z "$why" ] || die "$disk is one of data-disk and is not empty ($why); nothing was changed on any disk" \
+                "let data-disk in config.yaml name other disks, or clear this one yourself if you are sure: wipefs -a $disk"
+        fi
+        CHOSEN+=("$disk")
+    done
+}
+
+# use_data_disks DIRECTORY: the disks of data-disk in config.yaml, as one file system.
+use_data_disks() {
+    local directory=$1 CHOSEN
+    choose_data_disks
+    if [ "${#CHOSEN[@]}" -eq 0 ]; then
+        say "no empty disk of this node is one of data-disk ($DLWS_DATA_DISKS); $directory stays as it is"
+        return 0
+    fi
+    refuse_full "$directory"
+    ! differs disk "${CHOSEN[*]}" "is empty, and is to be the file system on $directory" || return 0
+    if [ "${#CHOSEN[@]}" -eq 1 ] && ! in_group "${CHOSEN[0]}"; then
+        use_disk "$directory" "${CHOSEN[0]}"
+    else
+        use_disks "$directory" "${CHOSEN[@]}"
+    fi
 }

@@ -47,8 +47,46 @@ role_units() {
             failed+=("$unit")
         fi
     done
-    [ ${#failed[@]} -eq 0 ] || die "${failed[*]} does not start$(unit_complaint "${failed[0]}")" \
-        "look at 'journalctl -u ${failed[0]}' on this node"
+    [ ${#failed[@]} -eq 0 ] || unit_fails "${failed[@]}"
+}
+
+# unit_fails UNIT...: of mounts it says which servers they are from.
+unit_fails() {
+    local unit server servers=() cure="look at 'journalctl -u $1' on this node"
+    for unit; do
+        case $unit in *.mount) ;; *) continue ;; esac
+        server=$(server_of "$(systemctl show -p What --value "$unit" 2>/dev/null)")
+        [ -z "$server" ] || is_among "$server" "${servers[@]}" || servers+=("$server")
+    done
+    [ ${#servers[@]} -eq 0 ] || cure="$(server_cure "${servers[*]}"); more: $cure"
+    die "$* does not start${servers[*]:+ (server: ${servers[*]})}$(unit_complaint "$1")" "$cure"
+}
+
+server_cure() { printf 'see that %s is up, serves that share and lets this node in; then run this again' "$1"; }
+
+# server_of SOURCE: the host of HOST:PATH, USER@HOST:PATH, [ADDRESS]:PATH or //HOST/SHARE; else nothing.
+server_of() {
+    local host=$1
+    case $host in
+        //*) host=${host#//} && host=${host%%/*} ;;
+        /*) host= ;;
+        \[*]:* | *@\[*]:*) host=${host#*[} && host=${host%%]*} ;;
+        *:*) host=${host%%:*} ;;
+        *) host= ;;
+    esac
+    printf '%s' "${host##*@}"
+}
+
+# mounted_from PATH: what is mounted there, or on the closest directory above it, in the kernel's writing.
+mounted_from() {
+    local at=${1//\\/\\134}
+    AT=${at// /\\040} awk '
+        (ENVIRON["AT"] == $5 || index(ENVIRON["AT"], $5 "/") == 1) && length($5) >= longest {
+            longest = length($5)
+            for (i = 6; $i != "-"; i++);
+            source = $(i + 2)
+        }
+        END { print source }' "$DLWS_ROOT/proc/self/mountinfo" 2>/dev/null || true
 }
 
 # unit_complaint UNIT: what its programs printed last.
@@ -67,15 +105,18 @@ automount_rests() {
 
 # role_folder PATH MODE: in what a unit mounts. It is made where it is missing, and left as it is where not.
 role_folder() {
-    local path=$DLWS_ROOT$1 answer=0 said cure="see that the server of that share is up"
+    local path=$DLWS_ROOT$1 answer=0 said server cure="see that the server of that share is up"
     units_run || return 0
     said=$(LC_ALL=C timeout -s KILL "$ROLE_WAIT" stat -L -c %F -- "$path" 2>&1) || answer=$?
     [ "$said" != directory ] || return 0
-    [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s" "$cure"
+    server=$(server_of "$(mounted_from "$1")")
+    [ -z "$server" ] || cure=$(server_cure "$server")
+    server=${server:+ (server: $server)}
+    [ "$answer" -lt 124 ] || die "$1 does not answer for $ROLE_WAIT s$server" "$cure"
     # A share whose server is away may say so at once: what it has is not missing then.
     case $answer/$said in
         0/* | *': No such file or directory' | *': Not a directory') ;;
-        *) die "$1 does not answer: ${said##*: }" "$cure" ;;
+        *) die "$1 does not answer: ${said##*: }$server" "$cure" ;;
     esac
     check_way "$1"
     ! differs directory "$1" "is missing" || return 0

@@ -41,6 +41,8 @@ def test_the_list(session: Session) -> None:
         "mount-links       -       Links into the shares of mountpoints, for jobs",
         "mount-packages    -       The programs that mount the shares of mountpoints",
         "mounts            -       Mounts the shares of mountpoints",
+        "nfs-ganesha       -       "
+        "Serves shared directories over NFS by a program, without the kernel (NFS-Ganesha)",
         "nfs-server        -       Serves shared directories over NFS",
         "npu-info          -       "
         "Keeps what npu-smi says of a node's NPUs in /var/log/npu/npu_smi, for monitoring",
@@ -82,8 +84,8 @@ def test_names_of_roles_complete(session: Session, tmp_path: Path, verb: str) ->
         words = ["--dir", str(tmp_path), "role", verb]
         return [item.value for item in complete.get_completions(words, begun)]
 
-    ours = ["glusterfs-server", "mount-links", "mount-packages", "mounts", "nfs-server", "npu-info"]
-    assert offered("") == [*ours, "registry", "registry-trust", "toy"]
+    ours = ["glusterfs-server", "mount-links", "mount-packages", "mounts", "nfs-ganesha"]
+    assert offered("") == [*ours, "nfs-server", "npu-info", "registry", "registry-trust", "toy"]
     assert offered("t") == ["toy"]
 
 

@@ -80,3 +80,13 @@ def test_to_whom() -> None:
     assert found and found.clients == ("10.0.0.0/8", "10.1.2.0/24", "10.9.0.0/16")
     with pytest.raises(UsageError, match="nfs_client_CIDR: '\\*' is not a network"):
         share(f"{served}{{node_range: ['*']}}")
+
+
+def test_exports_keep_their_numbers_whatever_else_is_served() -> None:
+    directories = tuple(f"/data/{number}" for number in range(2000))
+    found = Share("", directories, ()).exports
+    assert sorted(found.values()) == sorted(directories)
+    assert min(found) >= 1 and max(found) <= 65535
+    few = Share("", ("/data/b", "/data/a"), ()).exports
+    assert few == Share("", ("/data/a", "/data/b"), ()).exports
+    assert few.items() <= Share("", ("/data/a", "/data/c", "/data/b"), ()).exports.items()

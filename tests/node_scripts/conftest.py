@@ -4,10 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.loops import make_disk
-
-__all__ = ["make_disk"]
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:

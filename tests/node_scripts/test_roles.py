@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,24 @@ def test_a_unit_that_does_not_start_keeps_no_other_from_it(machine: Path) -> Non
         "changed: b.mount is enabled and active",
         "changed: d.mount is enabled and active",
     ]
+
+
+def test_a_share_that_cannot_be_mounted_names_its_server_and_the_cure(machine: Path) -> None:
+    away = "systemctl() { echo root@10.0.0.9:/srv; }; enable_unit() { return 1; }"
+    done = run(f"{away}; role_units a.mount b.mount", machine)
+    assert "error: a.mount b.mount does not start (server: 10.0.0.9)" in done.stderr
+    assert "cure: see that 10.0.0.9 is up, serves that share and lets this node in" in done.stderr
+    assert "journalctl -u a.mount" in done.stderr
+
+
+@pytest.mark.parametrize(("source", "server"), [
+    ("nas:/x", "nas"), ("joe@nas.example.org:/a:b@c", "nas.example.org"),
+    ("//acc.file/x", "acc.file"),
+    ("[fe80::1]:/x", "fe80::1"), ("joe@[fe80::1]:/x", "fe80::1"), ("nas:volume", "nas"),
+    ("/dev/sdb", ""), ("tmpfs", ""), ("/srv/a:b", ""), ("", ""),
+])  # fmt: skip
+def test_the_server_of_what_is_mounted(machine: Path, source: str, server: str) -> None:
+    assert run(f"server_of {shlex.quote(source)}", machine).stdout == server
 
 
 def due(machine: Path, *keys: str) -> None:
@@ -320,8 +339,14 @@ def test_no_folder_is_made_through_a_link_of_others(machine: Path) -> None:
 
 
 def test_a_share_that_does_not_answer_ends_it_and_hangs_nobody(machine: Path) -> None:
+    line = r"30 28 0:5 / /mnt/a\040b rw shared:1 - fuse.sshfs joe@nas:/x rw"
+    (machine / "proc/self").mkdir(parents=True, exist_ok=True)
+    (machine / "proc/self/mountinfo").write_text(f"22 1 0:2 / / rw - ext4 /dev/a rw\n{line}\n")
+    done = run("timeout() { return 137; }; role_folder '/mnt/a b/c' 777", machine)
+    assert done.returncode == 1 and "/mnt/a b/c does not answer" in done.stderr
+    assert "(server: nas)" in done.stderr and "cure: see that nas is up" in done.stderr
     done = run("timeout() { return 137; }; role_folder /mnt/a 777", machine)
-    assert done.returncode == 1 and "/mnt/a does not answer" in done.stderr
+    assert done.returncode == 1 and "cure: see that the server of that share" in done.stderr
 
 
 @pytest.mark.parametrize("words", [

@@ -119,6 +119,8 @@ def test_each_role_of_ours_makes_a_script_for_a_node_that_carries_it(
             "type: nfs\n    server: storage01\n", "type: glusterfs\n    server: storage01 gpu01\n"
         )
         text = text.replace("filesharename: /mnt/local", "filesharename: volume1")
+    if name == "nfs-ganesha":
+        text += "\nnfs_server: ganesha\n"
     cluster = make(f"{text}\nregistry: {{enabled: true}}\n").cluster
     kept.ensure(cluster, configured(cluster))
     carriers = Carriers(cluster)

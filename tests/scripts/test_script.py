@@ -137,6 +137,8 @@ def test_what_a_script_is_told(make: Make) -> None:
         "DLWS_ADMIN_USER": "dlwsadmin",
         "DLWS_DOMAIN": "example.org",
         "DLWS_DNS_SERVERS": "",
+        "DLWS_NFS_SERVER": "kernel",
+        "DLWS_DATA_DISKS": "",
         "DLWS_APT_MIRROR": "",
         "DLWS_APT_KEYS": "",
         "DLWS_KUBERNETES_VERSION": "1.20.2",

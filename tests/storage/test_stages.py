@@ -10,7 +10,7 @@ from dlws.config.volumes import Volume
 from dlws.core.errors import UsageError
 from dlws.nodes.cluster import Cluster
 from dlws.roles import apply
-from dlws.storage import glusterfs, mount, stages
+from dlws.storage import glusterfs, mount, nfs, stages
 from tests.support.fakes import World
 
 Make = Callable[..., World]
@@ -34,7 +34,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def make_volumes(cluster: Cluster, found: Sequence[Volume]) -> None:
         asked.append(f"volumes {' '.join(volume.name for volume in found)}")
 
-    monkeypatch.setattr(apply, "apply", lambda cluster, role: asked.append(f"role {role}"))
+    monkeypatch.setattr(nfs, "create", lambda cluster: asked.append("nfs"))
     monkeypatch.setattr(glusterfs, "make", make_volumes)
     monkeypatch.setattr(mount, "bring", lambda cluster, roles: asked.append(" ".join(roles)))
     return asked
@@ -48,7 +48,7 @@ def all_of(cluster: Cluster) -> None:
 
 @pytest.mark.parametrize(("text", "wanted"), [
     (PLAIN, []),
-    (NFS, ["role nfs-server", "mounts mount-links"]),
+    (NFS, ["nfs", "mounts mount-links"]),
     (VOLUME, ["volumes gv", "mounts mount-links"]),
 ])  # fmt: skip
 def test_each_does_what_config_yaml_asks_for(

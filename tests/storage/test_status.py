@@ -59,7 +59,7 @@ def test_it_is_shown_and_what_is_not_well_ends_with_5(
         "w1       s      mounted  4.0 GiB  1.0 GiB  /mntdlws/a b  nas:/x" in capsys.readouterr().out
     )
     world.fakes["w1"].rules[:] = [answers(good.replace("active active", "failed inactive"))]
-    with pytest.raises(CheckFailed, match="not as they should be: s on w1"):
+    with pytest.raises(CheckFailed, match="not as they should be: s \\(nas:/x\\) on w1"):
         status.show(world.cluster, (), "json")
     rows = json.loads(capsys.readouterr().out)
     assert [row["state"] for row in rows] == ["mounted", "mounted", "not mounted", "mounted"]

@@ -162,6 +162,15 @@ class Config(Section):
         alias="nfs_client_CIDR",
         description="Networks that may mount: node_range, samba_range.",
     )
+    nfs_server: Literal["kernel", "ganesha"] = Field(
+        default="kernel",
+        description="What serves NFS: the kernel, or NFS-Ganesha, which needs no module of it.",
+    )
+    data_disk: Texts = Field(
+        default=[],
+        alias="data-disk",
+        description="Disks that are for data: devices, or patterns such as /dev/sd[b-z].",
+    )
     nfs_root_access: Literal["none", "infrastructure"] = Field(
         default="none",
         description="Machines whose root is root on NFS shares, too; elsewhere it is nobody.",

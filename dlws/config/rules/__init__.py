@@ -40,6 +40,8 @@ _RULES: tuple[Rule, ...] = (
     controlplane.pod_security,
     storage.mountpoints,
     storage.mountable,
+    storage.served,
+    storage.data_disks,
     registry.place,
     registry.mirrors,
     registry.login,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from posixpath import normpath
 
 from dlws.config import mounts
 from dlws.config.addresses import is_address
 from dlws.config.model.config import Config
 from dlws.config.model.storage import Mountpoint
-from dlws.config.problems import closest
+from dlws.config.problems import Path, closest
 from dlws.config.reading.sources import Sources
+from dlws.config.rules.walk import at
 from dlws.core.errors import UsageError
 from dlws.shell.units import escaped
 
 _OURS = ("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "usr",
          "var", "home", "tmp", "")  # fmt: skip
+_GLOB = re.compile(r"(?<![.\])}])[*?]")
 _ONE_LINE = ("server", "filesharename", "mountsharename", "curphysicalmountpoint", "device",
              "accountname", "options", "vc")  # fmt: skip
 Found = Iterator[tuple[str, str, str]]
@@ -38,6 +42,50 @@ def mountable(config: Config, sources: Sources) -> None:
     for name, share in mounts.active(config).items():
         for key, words, cure in _awkward(config, name, share):
             sources.error(("mountpoints", name, *([key] if key else [])), words, cure)
+
+
+def served(config: Config, sources: Sources) -> None:
+    """What NFS servers export is given to everybody (0777), and is named in files of theirs."""
+    for path, text in _exported(config):
+        if not text.isprintable() or text != text.strip():
+            words = "spaces at an end and control characters cannot be served"
+            sources.error(path, words, "Write it without them.")
+        elif text and normpath(text).strip("/") in _OURS:
+            words = f"{text} is the system's own, and what is served becomes everybody's"
+            sources.error(path, words, "Write a directory like /data/share.")
+
+
+def _exported(config: Config) -> Iterator[tuple[Path, str]]:
+    """Each directory that machines of the cluster are to serve, and where config.yaml says so."""
+    names = {name for m in config.machines.values() for name in (m.name, m.fqdn, m.private_ip)}
+    yield from at(config, ("nfs_disk_mnt/*/fileshares", "nfs_disk_mnt/*/fileshares/*"))
+    for path, text in at(config, ("nfs_disk_mnt/*/path",)):
+        if not config.nfs_disk_mnt[str(path[1])].get("fileshares"):
+            yield path, text
+    for name, share in mounts.active(config).items():
+        if share.type == "nfs" and names & set(mounts.servers(share)):
+            yield ("mountpoints", name, "filesharename"), share.filesharename
+
+
+def data_disks(config: Config, sources: Sources) -> None:
+    for place, text in enumerate(config.data_disk):
+        path = ("data-disk", place)
+        cure = "Write a device, or an expression for its whole name, such as /dev/sd[b-z]."
+        if not re.fullmatch(r"/dev/[!-~]+", text):
+            sources.error(path, f'"{text}" is no name of a device', cure)
+        elif _GLOB.search(text):
+            words = f'"{text}" is no pattern for file names: * and ? stand behind what they repeat'
+            sources.error(path, words, "Write .* for anything, such as /dev/sd.*")
+        elif not _compiles(text):
+            sources.error(path, f'"{text}" is no regular expression', cure)
+
+
+def _compiles(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def _awkward(config: Config, name: str, share: Mountpoint) -> Found:

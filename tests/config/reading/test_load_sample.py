@@ -59,7 +59,7 @@ def test_its_values(sample: Config) -> None:
     assert sample.dltsdata_storage_mount_path == "/dltsdata"
     assert sample.default_virtual_cluster_name == "platform"
     assert sample.mountpoints["nfsshare1"].mountpoints == []
-    assert sample.other["data-disk"] == "/dev/[sh]d[^a]"
+    assert sample.data_disk == ["/dev/[sh]d[^a]"]
 
 
 def test_its_secrets_survive_and_stay_hidden(sample: Config) -> None:

@@ -36,3 +36,29 @@ def test_what_is_refused(shares: str, words: str) -> None:
 def test_what_is_awkward_and_can_be_mounted(path: str) -> None:
     text = f'mountpoints: {{s: {{type: emptyDir, curphysicalmountpoint: "{path}"}}}}'
     assert look(minimal(text)).problems == []
+
+
+@pytest.mark.parametrize(("more", "words"), [
+    ("nfs_disk_mnt: {m1: {fileshares: [/data, /]}}", "/ is the system's own"),
+    ("nfs_disk_mnt: {m1: {fileshares: /etc}}", "/etc is the system's own"),
+    ("nfs_disk_mnt: {m1: {path: /a/../home/}}", "is the system's own"),
+    ('nfs_disk_mnt: {m1: {fileshares: ["/data "]}}', "cannot be served"),
+    ('nfs_disk_mnt: {m1: {fileshares: ["/da\\nta"]}}', "cannot be served"),
+    ("mountpoints: {s: {type: nfs, server: m1, filesharename: /usr}}", "/usr is the system's own"),
+    ("data-disk: sdb", "is no name of a device"), ("data-disk: '/dev/sd b'", "is no name of a"),
+    ("data-disk: /dev/sd*", "is no pattern for file names"),
+    ("data-disk: /dev/sd?", "is no pattern for file names"),
+    ("data-disk: ['/dev/sd[b']", "is no regular expression"),
+])  # fmt: skip
+def test_what_is_not_served_and_what_is_no_disk(more: str, words: str) -> None:
+    assert_problem(more, words)
+
+
+@pytest.mark.parametrize("more", [
+    "nfs_disk_mnt: {m1: {path: /home, fileshares: [/home/share]}}",
+    """nfs_disk_mnt: {m1: {fileshares: "/d/a b#$H;'ü%"}}""",
+    "mountpoints: {s: {type: nfs, server: 10.9.9.9, filesharename: /home}}",
+    "data-disk: /dev/[sh]d[^a]", "data-disk: [/dev/sd.*, '/dev/nvme[1-9]n1', /dev/disk/by-id/x-1]",
+])  # fmt: skip
+def test_what_is_served_and_what_disks_are_for_data(more: str) -> None:
+    assert look(minimal(more)).problems == []
