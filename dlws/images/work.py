@@ -76,7 +76,7 @@ def make(
     chosen = _buildable(config, folder.named(config, cluster.directory, words), words)
     named = [names.reference(config, one.name) for one in chosen]
     with (
-        _ending(),
+        ending(),
         _scratch() as place,
         engine.private(cluster, named if push else (), entry) as docker,
     ):
@@ -149,8 +149,9 @@ def _wait(futures: Sequence[Future[None]]) -> None:
 
 
 @contextmanager
-def _ending() -> Iterator[None]:
-    """While the block runs, SIGTERM is as good as Ctrl-C: what we log in with has to go."""
+def ending() -> Iterator[None]:
+    """While the block runs, SIGTERM is as good as Ctrl-C: what we log in with has to go, and an
+    engine of ours."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -189,6 +190,7 @@ def _one(work: Work, survey: Survey, one: Wanted, needs: Sequence[str]) -> None:
     with work.lock:
         work.busy[one.label] = time.monotonic()
     try:
+        work.cluster.run.halt.check()
         if lacking := [need for need in needs if need in work.failures]:
             raise DeployError(f"not tried: there is no {lacking[0]}, which it builds on")
         job = survey.job(one)

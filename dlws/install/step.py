@@ -24,5 +24,7 @@ class Step:
     """The earlier steps whose changes it builds on: no plan knows it before they are made."""
     read_only: bool = False
     """Whether it changes nothing itself."""
+    beside: Callable[[Session], None] | None = None
+    """Begins what a later step needs and can be done beside this one; begun once."""
     per_node: bool = False
     """Whether what it does on a node depends on that node alone, and not on the infra nodes."""
