@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -67,6 +67,8 @@ class Session:
         self._run: Run | None = None
         self.beside: Beside | None = None
         """What goes on beside the steps; it ends with the run at the latest."""
+        self.begun = set[Callable[[Session], None]]()
+        """What steps have begun beside them, or found to be needless."""
 
     @property
     def config(self) -> Config:

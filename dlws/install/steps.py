@@ -332,7 +332,8 @@ def _do(session: Session, step: Step, aside: Aside) -> None:
     """Run a step and its hooks, and take down who was quarantined in it."""
     try:
         hooks.run(session, f"before-{step.name}", step.name)
-        if step.beside:
+        if step.beside and step.beside not in session.begun:
+            session.begun.add(step.beside)
             step.beside(session)
         step.run(session)
         hooks.run(session, f"after-{step.name}", step.name)

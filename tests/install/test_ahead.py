@@ -17,6 +17,7 @@ from dlws.core.localfiles import write
 from dlws.images import ownengine, wanted, work
 from dlws.install import services, steps
 from dlws.install.ahead import Ahead
+from dlws.install.step import Step
 from dlws.runs.plan import Plan
 from dlws.session import Session
 from tests.install.test_services import KEYS, TEXT
@@ -184,9 +185,20 @@ def test_nothing_is_begun_that_the_registry_has(
     assert begun(make).beside is None and engines.made == []
 
 
-def test_steps_that_keep_nodes_busy_begin_it(make: Make, engines: Engines) -> None:
+def test_the_first_step_that_keeps_nodes_busy_begins_it(make: Make) -> None:
     beside = [step.name for step in steps.STEPS if step.beside]
     assert beside == ["prepare", "tools", "init"]
+    site, found = session(make(TEXT)), []
+
+    def begin(_: Session) -> None:
+        found.append("begun")
+
+    for name in ("tools", "init"):
+        steps._do(site, Step(name, "", lambda _: found.append("ran"), beside=begin), [])
+    assert found == ["begun", "ran", "ran"]
+
+
+def test_the_step_prepare_begins_it(make: Make, engines: Engines) -> None:
     engines.gate.set()
     (prepare,) = [step for step in steps.STEPS if step.name == "prepare"]
     site = session(make(TEXT))
