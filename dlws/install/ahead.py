@@ -102,9 +102,9 @@ class Ahead:
                 self._built.wait()
             if self._done.done():
                 self._done.result()
-            yield None if self._done.done() else self._entry
+            yield None if self._over.is_set() or self._done.done() else self._entry
         finally:
-            self.close()
+            self._over.set()  # the engine ends, and its files go, beside the next steps
 
     def _progress(self) -> str:
         return self._console.progress()

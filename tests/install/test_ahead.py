@@ -90,9 +90,11 @@ def test_what_was_built_meanwhile_is_pushed_from_the_same_engine(
 ) -> None:
     site = begun(make)
     services.images_ahead(site)  # once is enough
+    assert site.beside
     engines.gate.set()
     services.images(site)
     assert engines.made == [(BOTH, False, ("enter", "1")), (BOTH, True, ("enter", "1"))]
+    site.beside.close()
     assert engines.running == 0
     said = capsys.readouterr().err
     assert "changed: built it" in said and said.count("one of many lines") == 1
@@ -112,6 +114,7 @@ def test_what_cannot_be_built_meanwhile_fails_in_the_step_as_ever(
     site = begun(make)
     with pytest.raises(DeployError, match="building mariadb failed"):
         services.images(site)
+    site.close()
     assert [pushed for _, pushed, _ in engines.made] == [False, True] and engines.running == 0
     assert "failed" not in capsys.readouterr().err  # the step's error says it
 
@@ -132,8 +135,10 @@ def test_what_the_thread_did_not_expect_is_told_by_the_step(
     make: Make, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work, "make", lambda *words, **more: 1 / 0)
+    site = begun(make)
     with pytest.raises(ZeroDivisionError):
-        services.images(begun(make))
+        services.images(site)
+    site.close()
     assert engines.running == 0
 
 
