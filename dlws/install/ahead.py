@@ -6,7 +6,6 @@ there what is built, and what could not be built it tries again, and says why.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +25,6 @@ Entry = tuple[str, ...]
 """The words before a docker command line that lead to an engine."""
 LOG = "images-ahead"
 """The log of the run's record in which it stands what was done."""
-_NICE = 10
-"""What nodes wait for comes first: they may be on this very machine, and have deadlines."""
 
 
 class Aside(Console):
@@ -73,7 +70,6 @@ class Ahead:
         self._done = self._pool.submit(self._work)
 
     def _work(self) -> None:
-        os.setpriority(os.PRIO_PROCESS, 0, _NICE)  # of this thread, and of what it starts
         with outlets(self._log):
             try:
                 with self._engine as entry:
