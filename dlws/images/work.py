@@ -49,6 +49,10 @@ class Work:
     busy: dict[str, float] = field(default_factory=dict)
     done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    first: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
+    """By what images build on: held while the first of them is pushed."""
+    shared: set[tuple[str, ...]] = field(default_factory=set)
+    """What images build on whose layers the registry has by now."""
 
     def builder(self, architecture: str) -> Builder:
         """What builds for an architecture; asked once, and only where something is to be built."""
@@ -236,9 +240,28 @@ def _push(work: Work, one: Wanted, job: Job) -> None:
     if not run.gate.admit(local(f"push {job.reference}", one.before)):
         return
     run.begin()
-    with _output(work, one.label) as echo:
-        work.engine.run("push", job.reference, doing=f"pushing {job.reference}", echo=echo)
+    _send(work, one, job)
     run.console.changed(f"pushed {job.reference}", one.label)
+
+
+def _send(work: Work, one: Wanted, job: Job) -> None:
+    """Push; the first of all images that build on the same goes alone: it packs and sends the
+    layers that they share, which each of the others would do again beside it."""
+    bases = tuple(one.bases)
+    with work.lock:
+        first = work.first.setdefault(bases, threading.Lock())
+    with first:
+        alone = bases not in work.shared
+        if alone:
+            _upload(work, one.label, job.reference)
+            work.shared.add(bases)
+    if not alone:
+        _upload(work, one.label, job.reference)
+
+
+def _upload(work: Work, label: str, reference: str) -> None:
+    with _output(work, label) as echo:
+        work.engine.run("push", reference, doing=f"pushing {reference}", echo=echo)
 
 
 @contextmanager
