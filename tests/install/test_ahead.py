@@ -20,8 +20,8 @@ from dlws.install.ahead import Ahead
 from dlws.install.step import Step
 from dlws.runs.plan import Plan
 from dlws.session import Session
-from tests.install.test_services import KEYS, TEXT
 from tests.support.fakes import Make
+from tests.support.ownimages import KEYS, TEXT
 from tests.support.sessions import session
 
 
