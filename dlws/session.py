@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dlws.core.errors import Refused, UsageError
 from dlws.runs.console import Console
@@ -49,6 +49,13 @@ def confirm(session: Session, question: str, what: str, given: str | None) -> No
         raise Refused(f"the cluster's name is {name}; nothing was changed", cure)
 
 
+class Beside(Protocol):
+    """Work that goes on beside the steps of an installation."""
+
+    def close(self) -> None:
+        """End it; further calls do nothing."""
+
+
 class Session:
     """What every command gets. Nothing is loaded or connected before it is used."""
 
@@ -58,6 +65,10 @@ class Session:
         self._config: Config | None = None
         self._cluster: Cluster | None = None
         self._run: Run | None = None
+        self.beside: Beside | None = None
+        """What goes on beside the steps; it ends with the run at the latest."""
+        self.begun = set[Callable[[Session], None]]()
+        """What steps have begun beside them, or found to be needless."""
 
     @property
     def config(self) -> Config:
@@ -185,10 +196,16 @@ class Session:
 
     def finish(self, outcome: str) -> None:
         """Write the outcome of this run, if it began to change anything."""
+        self._end_beside()
         if self._run:
             self._run.close(outcome)
 
+    def _end_beside(self) -> None:
+        if self.beside:
+            self.beside.close()
+
     def close(self) -> None:
+        self._end_beside()
         if self._run:
             self._run.release()
         if self._cluster:

@@ -135,8 +135,8 @@ def choose(engine: Engine, cluster: Cluster, architecture: str) -> Builder:
         f"nothing builds for {architecture}: this machine is {engine.architecture}, has no builder "
         "for it and runs none of its programs, and no node of it has a Docker engine that answers",
         "do one of these: apt-get install qemu-user-static (emulation); set up docker buildx with "
-        f"a builder for linux/{architecture}; install Docker on a machine with archtype: "
-        f"{architecture}, and name that in config.yaml",
+        f"a builder for linux/{architecture} (and start it: docker buildx inspect --bootstrap); "
+        f"install Docker on a machine with archtype: {architecture}, and name that in config.yaml",
     )
 
 

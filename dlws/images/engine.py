@@ -75,9 +75,7 @@ class Engine:
         result = self.ask("version", "--format", "{{.Server.Arch}}")
         if not result.ok or not result.text:
             raise DeployError(
-                f"the Docker engine does not answer: {result.last_words}",
-                f"run: systemctl start docker (as root; where there is none: {INSTALL}), "
-                "and be root or in the group docker",
+                f"the Docker engine does not answer: {result.last_words}", _way_in(result)
             )
         return architecture(result.text)
 
@@ -120,6 +118,19 @@ class Engine:
         """The proxies of this machine's environment."""
         wanted = (*commands.PROXIES, *(name.upper() for name in commands.PROXIES))
         return [name for name in wanted if os.environ.get(name)]
+
+
+def _way_in(result: Result) -> str:
+    """What helps where the engine does not answer."""
+    if "permission denied" in result.complaint.lower():
+        return (
+            "be root, or in the group docker (as root: usermod -aG docker USER; then log in anew)"
+        )
+    return (
+        f"run: systemctl start docker (as root; where there is none: {INSTALL}), and be root or in "
+        f"the group docker; what services need, root can have without it: {PROGRAM} up onpremise "
+        "--only images (or azure, sandbox)"
+    )
 
 
 def room(result: Result, where: str) -> str:

@@ -6,6 +6,7 @@ a mount namespace of its own, where /etc/docker says which registries to trust. 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PLACE = Path("/var/lib/dlws")
 """On a disk: /tmp may be memory, and images are large."""
+_PREFIX, _LOCK = "engine-", "lock"
 _SYSTEM = "/usr/sbin:/sbin"
 """Where dockerd and what it runs may be, too."""
 _PATIENCE = 60
@@ -88,7 +90,22 @@ def running(trust: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
     `trust`: the CA certificate of a registry, by its HOST:PORT.
     """
     _PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="engine-", dir=_PLACE))  # of mode 0700
+    _sweep()
+    place = Path(tempfile.mkdtemp(prefix="new-", dir=_PLACE))  # of mode 0700
+    with (place / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield from _within(place.rename(place.with_name(f"{_PREFIX}{place.name[4:]}")), trust)
+
+
+def _sweep() -> None:
+    """Remove what engines left whose program was killed: nobody holds their lock."""
+    for place in _PLACE.glob(f"{_PREFIX}*"):
+        with suppress(OSError), (place / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _within(place: Path, trust: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
     try:
         for registry, certificate in trust.items():
             folder = place / "trust/certs.d" / registry

@@ -49,6 +49,10 @@ class Work:
     busy: dict[str, float] = field(default_factory=dict)
     done: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+    first: dict[tuple[str, ...], threading.Lock] = field(default_factory=dict)
+    """By what images build on: held while the first of them is pushed."""
+    shared: set[tuple[str, ...]] = field(default_factory=set)
+    """What images build on whose layers the registry has by now."""
 
     def builder(self, architecture: str) -> Builder:
         """What builds for an architecture; asked once, and only where something is to be built."""
@@ -76,7 +80,7 @@ def make(
     chosen = _buildable(config, folder.named(config, cluster.directory, words), words)
     named = [names.reference(config, one.name) for one in chosen]
     with (
-        _ending(),
+        ending(),
         _scratch() as place,
         engine.private(cluster, named if push else (), entry) as docker,
     ):
@@ -149,8 +153,9 @@ def _wait(futures: Sequence[Future[None]]) -> None:
 
 
 @contextmanager
-def _ending() -> Iterator[None]:
-    """While the block runs, SIGTERM is as good as Ctrl-C: what we log in with has to go."""
+def ending() -> Iterator[None]:
+    """While the block runs, SIGTERM is as good as Ctrl-C: what we log in with has to go, and an
+    engine of ours."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -189,6 +194,7 @@ def _one(work: Work, survey: Survey, one: Wanted, needs: Sequence[str]) -> None:
     with work.lock:
         work.busy[one.label] = time.monotonic()
     try:
+        work.cluster.run.halt.check()
         if lacking := [need for need in needs if need in work.failures]:
             raise DeployError(f"not tried: there is no {lacking[0]}, which it builds on")
         job = survey.job(one)
@@ -234,9 +240,28 @@ def _push(work: Work, one: Wanted, job: Job) -> None:
     if not run.gate.admit(local(f"push {job.reference}", one.before)):
         return
     run.begin()
-    with _output(work, one.label) as echo:
-        work.engine.run("push", job.reference, doing=f"pushing {job.reference}", echo=echo)
+    _send(work, one, job)
     run.console.changed(f"pushed {job.reference}", one.label)
+
+
+def _send(work: Work, one: Wanted, job: Job) -> None:
+    """Push; the first of all images that build on the same goes alone: it packs and sends the
+    layers that they share, which each of the others would do again beside it."""
+    bases = tuple(one.bases)
+    with work.lock:
+        first = work.first.setdefault(bases, threading.Lock())
+    with first:
+        alone = bases not in work.shared
+        if alone:
+            _upload(work, one.label, job.reference)
+            work.shared.add(bases)
+    if not alone:
+        _upload(work, one.label, job.reference)
+
+
+def _upload(work: Work, label: str, reference: str) -> None:
+    with _output(work, label) as echo:
+        work.engine.run("push", reference, doing=f"pushing {reference}", echo=echo)
 
 
 @contextmanager

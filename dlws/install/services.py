@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from dlws.config.addresses import hosts_file
 from dlws.config.registry import CA, registry_of
+from dlws.core.architecture import architecture
 from dlws.core.errors import DeployError
 from dlws.core.localfiles import read
 from dlws.core.program import PROGRAM
 from dlws.images import names, ownengine, wanted, work
+from dlws.install.ahead import Ahead, Entry
 from dlws.portal import keys
+from dlws.registry import kept
 from dlws.registry.labels import labels
 from dlws.runs.plan import local
 from dlws.services import folder, listing, start
@@ -61,6 +65,29 @@ def images(session: Session) -> None:
         work.make(session.cluster, lacking, kind, push=True, entry=entry)
 
 
+def images_ahead(session: Session) -> None:
+    """Begin to build the images for the cluster's own registry, beside the steps before `images`,
+    where the chosen steps lead there.
+
+    What stands in the way is left to that step, which does the same and says it.
+    """
+    gate, own = session.gate, registry_of(session.config, hosts_file(session.options.directory))
+    kinds = names.architectures(session.config)
+    if session.beside or gate.dry_run or gate.applied_plan or not own:
+        return
+    if kinds != [architecture(platform.machine())]:
+        return  # nodes may have to build, and have other work now
+    try:
+        chosen = _chosen(session)
+        _token(session, chosen)
+        kept.ensure(session.cluster, own)
+        lacking = _lacking(session.cluster, own, _built(session.cluster, chosen))
+    except DeployError:
+        return
+    if lacking and _is_own(session, own, lacking) and not ownengine.obstacle():
+        session.beside = Ahead(session, lacking, _opened(session, own, lacking))
+
+
 def _token(session: Session, chosen: Sequence[Service]) -> None:
     """Have the token of the job platform's administrator, which its manifests hold."""
     if API in [service.name for service in chosen]:
@@ -85,16 +112,28 @@ def _lacking(cluster: Cluster, own: OurRegistry | None, built: Sequence[str]) ->
     return [name for name in built if not keys[name].items() <= there.items()]
 
 
+def _is_own(session: Session, own: OurRegistry, lacking: Sequence[str]) -> bool:
+    """Whether images go to the cluster's own registry."""
+    return names.registry_of(names.reference(session.config, lacking[0])) in own.places
+
+
 @contextmanager
-def _engine(
-    session: Session, own: OurRegistry | None, lacking: Sequence[str]
-) -> Iterator[tuple[str, ...]]:
-    """The way to an engine that trusts the registry: one of our own for the cluster's registry,
-    else the machine's."""
-    place = names.registry_of(names.reference(session.config, lacking[0]))
-    if not own or place not in own.places:
+def _engine(session: Session, own: OurRegistry | None, lacking: Sequence[str]) -> Iterator[Entry]:
+    """The way to an engine that trusts the registry: one of our own for the cluster's registry
+    (that which builds by now, if one does), else the machine's."""
+    if not own or not _is_own(session, own, lacking):
         yield ()
         return
+    with ExitStack() as stack:
+        entry = None
+        if isinstance(session.beside, Ahead):
+            entry = stack.enter_context(session.beside.engine(session.console))
+        yield entry or stack.enter_context(_opened(session, own, lacking))
+
+
+@contextmanager
+def _opened(session: Session, own: OurRegistry, lacking: Sequence[str]) -> Iterator[Entry]:
+    """The way to an engine of our own."""
     if why := ownengine.obstacle():
         raise _cannot(why, lacking)
     if packages := ownengine.missing():

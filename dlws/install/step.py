@@ -24,5 +24,8 @@ class Step:
     """The earlier steps whose changes it builds on: no plan knows it before they are made."""
     read_only: bool = False
     """Whether it changes nothing itself."""
+    beside: Callable[[Session], None] | None = None
+    """Begins what a later step needs and can be done beside this one. Steps may share it: the first
+    of them that runs begins it."""
     per_node: bool = False
     """Whether what it does on a node depends on that node alone, and not on the infra nodes."""

@@ -164,6 +164,12 @@ def _images(session: Session) -> None:
     services.images(session)
 
 
+def _images_ahead(session: Session) -> None:
+    from dlws.install import services
+
+    services.images_ahead(session)
+
+
 def _database(session: Session) -> None:
     from dlws.install import services
 
@@ -207,13 +213,13 @@ STEPS = (
     Step("disks", "Make a file system on empty data disks", _scripts("prepare_vm_disk.sh"),
          ("azure",), _IN, per_node=True),
     Step("prepare", "Prepare nodes and their container runtime", _scripts(*SCRIPTS),
-         depends_on=(*_IN, "bundle", "disks"), per_node=True),
+         depends_on=(*_IN, "bundle", "disks"), per_node=True, beside=_images_ahead),
     Step("dns", "Configure DNS", _scripts("dns.sh"), depends_on=_IN, per_node=True),
     Step("tools", "Install kubeadm, kubelet and kubectl", _scripts("install_kubeadm.sh"),
-         depends_on=(*_IN, "bundle", "prepare"), per_node=True),
+         depends_on=(*_IN, "bundle", "prepare"), per_node=True, beside=_images_ahead),
     Step("roles", "Bring to every node the roles that it carries", _roles,
          depends_on=(*_IN, "bundle", "prepare"), per_node=True),
-    Step("init", "Make the control plane", _init, depends_on=_READY),
+    Step("init", "Make the control plane", _init, depends_on=_READY, beside=_images_ahead),
     Step("join", "Join the workers", _join, depends_on=(*_READY, "init")),
     Step("labels", "Label the nodes", _labels, depends_on=(*_READY, "init", "join")),
     Step("nfs-server", "Serve shared directories over NFS, if config.yaml names any", _nfs_server,
@@ -326,6 +332,9 @@ def _do(session: Session, step: Step, aside: Aside) -> None:
     """Run a step and its hooks, and take down who was quarantined in it."""
     try:
         hooks.run(session, f"before-{step.name}", step.name)
+        if step.beside and step.beside not in session.begun:
+            session.begun.add(step.beside)
+            step.beside(session)
         step.run(session)
         hooks.run(session, f"after-{step.name}", step.name)
     finally:

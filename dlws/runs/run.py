@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 import threading
@@ -64,6 +65,12 @@ class Run:
     def seed(self) -> str:
         """What chance is made from, so that a resumed run and an applied plan choose the same."""
         return self.options.seed or self.id
+
+    def beside(self, console: Console) -> Run:
+        """This run, for work that goes on beside it: told elsewhere, and halted by itself."""
+        found = copy.copy(self)
+        found.console, found.halt = console, Halt()
+        return found
 
     def watch(self, guard: lock.Lock | None, versions: Mapping[str, str]) -> None:
         """From now on, a change of a node takes `guard`, too; `versions` are recorded."""

@@ -56,25 +56,38 @@ def _look(work: Work, group: Sequence[Service]) -> None:
 
 
 def _start(work: Work, groups: Sequence[Sequence[Service]], timeout: float) -> dict[str, list[str]]:
-    """Start groups one after the other; what failed, by service, and why."""
+    """Start groups one after the other; what failed, by service, and why.
+
+    Before a group it waits for what that needs, and for the rest at the end: nodes pull images
+    meanwhile.
+    """
     failures: dict[str, list[str]] = {}
+    waited: list[Goal] = []
     for group in groups:
-        waited: list[Goal] = []
+        needs = {need for service in group for need in service.says.needs}
+        failures |= work.reach([goal for goal in waited if goal.service in needs], timeout)
+        waited = [goal for goal in waited if goal.service not in needs]
         for service in group:
-            if lacking := [need for need in service.says.needs if need in failures]:
-                failures[service.name] = [f"not started: it needs {', '.join(lacking)}"]
-                continue
-            try:
-                bring(work, service, timeout)
-            except Refused:
-                raise  # the run may change nothing more
-            except DeployError as error:
-                cure = f"\n    cure: {error.cure}" if error.cure else ""
-                failures[service.name] = [f"{error.message}{cure}"]
-            else:
-                waited += goals(service, work.wanted(service))
-        failures |= work.reach(waited, timeout)
-    return failures
+            waited += _brought(work, service, failures, timeout)
+    return failures | work.reach(waited, timeout)
+
+
+def _brought(
+    work: Work, service: Service, failures: dict[str, list[str]], timeout: float
+) -> list[Goal]:
+    """Apply a service unless what it needs has failed; what is to be reached of it."""
+    if lacking := [need for need in service.says.needs if need in failures]:
+        failures[service.name] = [f"not started: it needs {', '.join(lacking)}"]
+        return []
+    try:
+        bring(work, service, timeout)
+    except Refused:
+        raise  # the run may change nothing more
+    except DeployError as error:
+        cure = f"\n    cure: {error.cure}" if error.cure else ""
+        failures[service.name] = [f"{error.message}{cure}"]
+        return []
+    return goals(service, work.wanted(service))
 
 
 def bring(work: Work, service: Service, timeout: float) -> None:

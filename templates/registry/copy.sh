@@ -15,6 +15,15 @@ digest() {
         sha256sum <"$work/raw"
 }
 
+# What skopeo knows an image by: it refuses a name with a tag and a digest.
+known() {
+    local name=${1%%@*}
+    case $1 in
+        *@*) case ${name##*/} in *:*) name=${name%:*} ;; esac && printf '%s@%s' "$name" "${1#*@}" ;;
+        *) printf '%s' "$1" ;;
+    esac
+}
+
 tell() {
     local said
     said=$(tr '\n' ' ' <"$work/log")
@@ -24,7 +33,8 @@ tell() {
 }
 
 while IFS= read -r from && IFS= read -r to; do
-    want=$(digest "$from") || { tell "$from" && continue; }
+    source=$(known "$from")
+    want=$(digest "$source") || { tell "$from" && continue; }
     if has=$(digest "$to") && [ "$has" = "$want" ]; then continue; fi
     if [ "$1" = check ]; then
         printf '%s\n' "$from"
@@ -32,7 +42,7 @@ while IFS= read -r from && IFS= read -r to; do
     fi
     echo "copying $from"
     if skopeo --insecure-policy copy --all --preserve-digests --authfile "$work/auth.json" -- \
-        "docker://$from" "docker://$to" >/dev/null 2>"$work/log" </dev/null; then
+        "docker://$source" "docker://$to" >/dev/null 2>"$work/log" </dev/null; then
         echo "changed: copied $from to $to"
     else
         tell "$from"

@@ -78,6 +78,88 @@ def test_what_a_builder_of_buildx_builds_for() -> None:
     assert commands.platforms("Name: b\n") == set()
 
 
+BEFORE_IT_RUNS = """Name:          dev
+Driver:        remote
+Last Activity: 2023-07-05 09:56:56 +0000 UTC
+
+Nodes:
+Name:      dev0
+Endpoint:  tcp://localhost:1234
+Status:    inactive
+Platforms:
+"""
+REMOTE = """Name:          dev
+Driver:        remote
+Last Activity: 2023-07-05 09:56:56 +0000 UTC
+
+Nodes:
+Name:      dev0
+Endpoint:  tcp://localhost:1234
+Status:    running
+Buildkit:  v0.12.0-rc1-4-g66a4b9421.m
+Platforms: linux/amd64, linux/amd64/v2, linux/amd64/v3, linux/arm64, linux/riscv64, linux/386
+Labels:
+ org.mobyproject.buildkit.worker.executor:         oci
+ org.mobyproject.buildkit.worker.hostname:         dc141ad6e142
+"""
+STOPPED = """Name:          builder
+Driver:        docker-container
+Last Activity: 2023-09-12 20:09:21 +0000 UTC
+
+Nodes:
+Name:           builder0
+Endpoint:       unix:///var/run/docker.sock
+Driver Options: image="moby/buildkit:master" network="host"
+Status:         stopped
+Flags:          --debug --allow-insecure-entitlement security.insecure
+"""
+AMD64_ALONE = """Name:          container-builder
+Driver:        docker-container
+Last Activity: 2025-05-19 10:07:09 +0000 UTC
+
+Nodes:
+Name:                  container-builder0
+Endpoint:              unix:///var/run/docker.sock
+Driver Options:        network="host"
+Status:                running
+BuildKit daemon flags: --allow-insecure-entitlement=network.host
+BuildKit version:      v0.21.1
+Platforms:             linux/amd64, linux/amd64/v2, linux/amd64/v3, linux/386
+Labels:
+ org.mobyproject.buildkit.worker.executor:         oci
+"""
+ON_A_MAC = """#1 [internal] booting buildkit
+#1 DONE 16.6s
+Name:          mybuilder
+Driver:        docker-container
+Last Activity: 2025-10-13 02:22:06 +0000 UTC
+
+Nodes:
+Name:                  mybuilder0
+Endpoint:              desktop-linux
+Status:                running
+BuildKit daemon flags: --allow-insecure-entitlement=network.host
+BuildKit version:      v0.24.0
+Platforms:             linux/arm64, linux/amd64, linux/amd64/v2, linux/riscv64, linux/386
+Labels:
+ org.mobyproject.buildkit.worker.oci.process-mode: sandbox
+Devices:
+ Name:      nvidia.com/gpu
+GC Policy rule#0:
+ All:            false
+"""
+TWO_NODES = f"{AMD64_ALONE}\n{REMOTE.partition('Nodes:')[2].lstrip()}"
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    (BEFORE_IT_RUNS, set()), (STOPPED, set()), (REMOTE, {"amd64", "arm64"}),
+    (AMD64_ALONE, {"amd64"}), (ON_A_MAC, {"amd64", "arm64"}), (TWO_NODES, {"amd64", "arm64"}),
+], ids=["inactive", "stopped", "remote 0.11", "0.23", "0.29", "two nodes"])  # fmt: skip
+def test_what_builders_of_buildx_have_said(text: str, expected: set[str]) -> None:
+    """Their own words, as issues and handbooks of buildx quote them."""
+    assert commands.platforms(text) & {"amd64", "arm64"} == expected
+
+
 REGISTERED = """enabled
 interpreter /usr/bin/qemu-aarch64-static
 flags: POCF

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.images import engine
 from dlws.images.engine import Engine
@@ -108,3 +109,13 @@ def test_an_engine_that_does_not_answer(
     with pytest.raises(DeployError, match="the Docker engine does not answer") as caught:
         _ = Engine().architecture
     assert "systemctl start docker" in caught.value.cure and "docker.io" in caught.value.cure
+    assert "up onpremise --only images" in caught.value.cure
+
+
+def test_an_engine_that_this_account_may_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = b"permission denied while trying to connect to the Docker daemon socket at unix:///x"
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(Engine, "ask", lambda self, *words: Result(1, err=said))
+    with pytest.raises(DeployError, match="permission denied") as caught:
+        _ = Engine().architecture
+    assert caught.value.cure.startswith("be root, or in the group docker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -77,3 +78,20 @@ def test_one_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(DeployError, match="does not start: no room"), ownengine.running({}):
         raise AssertionError("it runs")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_program_left_goes_and_what_another_uses_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownengine, "_PLACE", tmp_path)
+    for name in ("engine-left", "engine-used", "engine-of-before"):
+        (tmp_path / name / "data").mkdir(parents=True)
+    (tmp_path / "engine-left/lock").touch()
+    monkeypatch.setattr(ownengine, "_start", lambda place: "exit 3")
+    with (tmp_path / "engine-used/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(DeployError), ownengine.running({}):
+            raise AssertionError("it runs")
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "engine-of-before", "engine-used",
+        ]  # fmt: skip

@@ -17,19 +17,9 @@ from dlws.install import people, services
 from dlws.runs.plan import local
 from dlws.services import start
 from dlws.session import Session
-from tests.support.fakes import CONFIG, Make, World
+from tests.support.fakes import Make, World
+from tests.support.ownimages import KEYS, PLACE, TEXT
 from tests.support.sessions import session
-
-PLACE = "10.1.0.1:5443"
-TEXT = (
-    CONFIG.replace(", archtype: arm64", "").replace("version: 1.20.2", "source: bundle")
-    + "services: [mysql, nginx]\nmysql_password: pa55-w0rd\ndockertag: '1'\n"
-)
-KEYS = {
-    "mariadb": {f"{PLACE}/atlas_mariadb:1": "ab"},
-    "nginx": {f"{PLACE}/atlas_nginx:1": "cd"},
-    "platform": {f"{PLACE}/atlas_platform:1": "ef"},
-}
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,11 @@ NAMED = {
     *("custommetrics", "repairmanager", "repairmanager2", "dashboard", "webui3"),
     *("custom-user-dashboard", "user-synchronizer", "storagemanager", "logging"),
 }
+BY_TAG = {
+    "a910-device-plugin/plugin": "no public record has its digest",
+    "custommetrics/prometheus-adapter": "the same; Kubernetes' registry lets no tag move",
+    "flexvolume/flexvolume": "the same; Microsoft's registry has it alone",
+}
 Container = dict[str, Any]
 Found = list[tuple[str, dict[str, Any], Container]]
 
@@ -111,6 +117,17 @@ def test_images_have_a_tag_that_stays(containers: Found) -> None:
     for where, _, container in containers:
         tag = container["image"].rpartition("/")[2].partition(":")[2]
         assert tag and not tag.startswith("latest"), where
+
+
+def test_images_of_others_are_pinned_by_their_digest(tmp_path: Path) -> None:
+    images = {
+        f"{service}/{name}": reference
+        for service, one in load_all(tmp_path).items()
+        for name, reference in one.says.images.items()
+    }
+    pinned = re.compile(r"[^:@]+:[^:@]+@sha256:[0-9a-f]{64}")
+    assert {name for name, one in images.items() if not pinned.fullmatch(one)} == set(BY_TAG)
+    assert len(images) >= 13
 
 
 def test_containers_have_requests_and_limits(containers: Found) -> None:

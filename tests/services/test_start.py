@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from dlws.core.errors import DeployError, Refused
 from dlws.kubernetes import objects
 from dlws.runs.plan import Plan
 from dlws.services.manifests import SERVICE
+from dlws.services.rollout import Goal
 from dlws.services.start import start
+from dlws.services.work import Work
 from tests.support.examples import cluster_of, filled_in
 from tests.support.fakes import CONFIG
 from tests.support.kubeobjects import FakeKube
@@ -199,6 +202,24 @@ def test_what_is_needed_comes_first_and_what_needs_a_failure_is_not_tried(
         start(site.cluster(), ["top"], 0.2)
     assert "0 of 1 pods ready" in caught.value.message
     assert not any("settings" in path for path in site.kube.objects)
+
+
+def test_it_waits_for_what_is_needed_next_alone_and_for_the_rest_at_the_end(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("base", "other"):
+        site.write(name, a__yaml=WEB.replace("name: web}", f"name: {name}}}", 1))
+    site.write("top", a__yaml=MAP, service__yaml="needs: [base]")
+    waits: list[tuple[list[str], bool]] = []
+
+    def reach(work: Work, goals: Sequence[Goal], timeout: float) -> dict[str, list[str]]:
+        if goals:
+            waits.append(([goal.service for goal in goals], SETTINGS in site.kube.objects))
+        return {}
+
+    monkeypatch.setattr(Work, "reach", reach)
+    start(site.cluster(), [], 5)
+    assert waits == [(["base"], False), (["other"], True)]
 
 
 def test_one_service_that_fails_does_not_keep_another_from_starting(site: Site) -> None:

@@ -1,4 +1,5 @@
-"""Labels of 500 nodes, both architectures, on a real API server, which counts what it is asked."""
+"""Labels of 500 nodes, both architectures, on a real API server, which counts what it is asked; and
+where its scheduler places pods that are for one architecture."""
 
 from __future__ import annotations
 
@@ -9,10 +10,13 @@ import pytest
 
 from dlws.kubernetes import labels
 from dlws.nodes.node import Node
+from dlws.services.folder import load_all
+from dlws.services.values import Templates
 from tests.support import apiserver
 from tests.support.apiserver import ADDRESS, ApiServer
 from tests.support.deploy import Deploy
 from tests.support.fakes import World
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 NODES, MASTERS = 500, 3
@@ -37,12 +41,16 @@ def config(port: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("labels")
     (place / "config.yaml").write_text(ONE)
     Deploy(place)("bundle", "build", "--from", "debian")
-    (place / "server").mkdir()
-    with apiserver.serving(place / "deploy/bundle/amd64", place / "server") as found:
+    return place / "deploy/bundle/amd64"
+
+
+@pytest.fixture(scope="module")
+def server(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    with apiserver.serving(bundle, tmp_path_factory.mktemp("server")) as found:
         names = [f"i{n}" for n in range(MASTERS)] + [f"w{n}" for n in range(NODES - MASTERS)]
         for name in names:
             about = {"name": name, "labels": {"kubernetes.io/hostname": name}}
@@ -97,3 +105,63 @@ def test_labels_tell_architectures_and_devices_apart(server: ApiServer, world: W
         "gpuType=huawei_npu_arm64": ON_ARM, "gpuType=nvidia_gpu_amd64": NODES - ON_ARM - MASTERS,
         "node-restriction.kubernetes.io/npu=active": ON_ARM,
     }  # fmt: skip
+
+
+DEVICES = """{% for one in architectures %}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: devices-{{ one }}}
+spec:
+  selector: {matchLabels: {app: devices, for: "{{ one }}"}}
+  template:
+    metadata: {labels: {app: devices, for: "{{ one }}"}}
+    spec:
+      nodeSelector: {kubernetes.io/arch: "{{ one }}"}
+      automountServiceAccountToken: false
+      containers: [{name: devices, image: "registry.example.org/devices:1-{{ one }}"}]
+{% endfor %}
+"""
+ROOM = {"cpu": "8", "memory": "16Gi", "pods": "110"}
+
+
+def add_node(server: ApiServer, name: str, architecture: str) -> None:
+    """A node as its kubelet would report it; a new one has a taint until that says it is ready."""
+    about = {"kubernetes.io/arch": architecture, "kubernetes.io/os": "linux"}
+    made = server("/api/v1/nodes", {
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": about},
+        "status": {"capacity": ROOM, "allocatable": ROOM},
+    })  # fmt: skip
+    del made["spec"]["taints"]
+    server(f"/api/v1/nodes/{name}", made, "PUT")
+
+
+def test_pods_for_an_architecture_are_placed_on_nodes_of_it(
+    server: ApiServer, world: World, bundle: Path, tmp_path: Path
+) -> None:
+    kinds = {"of-arm-1": "arm64", "of-arm-2": "arm64", "of-amd-1": "amd64"}
+    for name, architecture in kinds.items():
+        add_node(server, name, architecture)
+    folder = tmp_path / "templates/services/devices"
+    folder.mkdir(parents=True)
+    (folder / "devices.yaml.j2").write_text(DEVICES)
+    (folder / "service.yaml").write_text("namespace: kube-system\n")
+    services, templates = load_all(tmp_path), Templates(world.cluster)
+    place = "/apis/apps/v1/namespaces/kube-system/daemonsets"
+    for name in ("devices", "flexvolume"):  # the second is for amd64 alone
+        for one in templates.objects(services[name]):
+            server(place, one.body)
+
+    def placed() -> set[tuple[str, str, str]]:
+        """The app of each pod, the architecture that it is for, and its node."""
+        pods = server("/api/v1/namespaces/kube-system/pods")["items"]
+        return {
+            (labels["app"], labels.get("for", "amd64"), pod["spec"].get("nodeName", ""))
+            for pod in pods
+            for labels in [pod["metadata"]["labels"]]
+        }
+
+    wanted = {("devices", architecture, name) for name, architecture in kinds.items()}
+    wanted.add(("flexvolume", "amd64", "of-amd-1"))
+    with apiserver.placing(bundle, server):
+        wait_until(lambda: placed() == wanted, 120)

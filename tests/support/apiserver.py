@@ -1,4 +1,5 @@
-"""A real API server of Kubernetes by itself, from the bundle: nobody acts on its objects."""
+"""A real API server of Kubernetes by itself, from the bundle: nobody acts on its objects, unless
+`placing` has pods of DaemonSets made and bound to nodes."""
 
 from __future__ import annotations
 
@@ -67,12 +68,12 @@ class ApiServer:
         found.load_cert_chain(self.place / "admin.crt", self.place / "admin.key")
         return found
 
-    def __call__(self, path: str, body: Any = None) -> Any:
-        """What it answers as JSON; a body is sent to be made."""
+    def __call__(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        """What it answers as JSON; a body is sent to be made, unless the method is another."""
         data = json.dumps(body).encode() if body else None
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(
-            f"https://{ADDRESS}:{self.port}{path}", data=data, headers=headers
+            f"https://{ADDRESS}:{self.port}{path}", data=data, headers=headers, method=method
         )
         with urllib.request.urlopen(request, context=self._trust, timeout=30) as answer:
             return json.loads(answer.read())
@@ -108,6 +109,26 @@ def serving(bundle: Path, place: Path) -> Iterator[ApiServer]:
         ):
             stack.enter_context(running(words, place / f"{name}.log", ready))
         yield found
+
+
+@contextmanager
+def placing(bundle: Path, found: ApiServer) -> Iterator[None]:
+    """With the scheduler, and the controller of DaemonSets: there is no kubelet, and none is
+    needed for pods to be bound."""
+    conf = found.place / "admin.conf"
+    conf.write_text(found.admin_conf)
+    more = {
+        "kube-scheduler": [],
+        "kube-controller-manager": ["--controllers=daemonset,serviceaccount"],
+    }
+    with ExitStack() as stack:
+        for name, words in more.items():
+            _unpack(next((bundle / "images").glob(f"{name}_*.tar")), found.place)
+            line = [f"{found.place}/usr/local/bin/{name}", f"--kubeconfig={conf}", *words,
+                    "--leader-elect=false", "--port=0", f"--secure-port={free_port()}",
+                    "--bind-address=127.0.0.1", f"--cert-dir={found.place}"]  # fmt: skip
+            stack.enter_context(running(line, found.place / f"{name}.log", lambda: True))
+        yield
 
 
 def _etcd(place: Path, store: str) -> list[str]:

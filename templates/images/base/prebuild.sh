@@ -45,7 +45,8 @@ fi
 set -- --variant=minbase --format=tar --architectures="$architecture" --include="$packages" \
     --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
     --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*'
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt=force-unsafe-io # what is left of a crash is thrown away
 # This machine's proxies are for making it, and stay out of it: they may hold a password.
 settings=$(mktemp)
 trap 'rm -f "$settings"' EXIT
