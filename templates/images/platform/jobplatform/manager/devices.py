@@ -39,6 +39,7 @@ def amount(given: Mapping[str, Any], name: str) -> Amount:
         int(number(given.get(name))) if name else 0,
         int(number(given.get("cpu")) * 1000),
         int(number(given.get("memory")) // 2**20),
+        int(number(given.get("pods"))),
     )
 
 
