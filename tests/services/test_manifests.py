@@ -35,7 +35,6 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "logging/owner": f"{_ROOT}chown of the directory of the data",
     },
     "is privileged": {
-        "monitor/job-exporter": "it opens devices, and asks the container runtime",
         "a910-device-plugin/plugin": "it opens the driver's devices",
     },
     "has no readiness probe": {
@@ -51,12 +50,12 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "mysql": "the database is reached at the machine's address",
         "nginx": "it is the node's web server",
         "prometheus": "node-exporter measures the node's network",
-        "monitor": "job-exporter measures the node's network",
+        "monitor": "job-exporter answers at the node's address",
         "a910-device-plugin": "the driver tells devices apart by the node's addresses",
     },
     "sees the node's processes": {
         "prometheus": "node-exporter measures them",
-        "monitor": "job-exporter finds the processes of jobs",
+        "monitor": "job-exporter tells whose the processes on devices are",
     },
 }
 NAMED = {
