@@ -218,6 +218,22 @@ def test_aliases_in_aliases_are_refused_before_they_are_written_out() -> None:
     assert found == {"a": [1], "b": [1]}
 
 
+def test_hole_34_no_pod_has_the_container_runtimes_socket(
+    pods: list[tuple[str, dict[str, Any]]],
+) -> None:
+    """Who asks it to, has a container of any kind made: with it, a pod has the node."""
+    places = {
+        (name, Path(volume["hostPath"]["path"]))
+        for name, spec in pods
+        for volume in spec.get("volumes", [])
+        if "hostPath" in volume
+    }
+    sockets = [Path("/run/docker.sock"), Path("/run/containerd/containerd.sock")]
+    sockets += [Path("/var") / one.relative_to("/") for one in sockets]
+    held = {name for name, place in places for one in sockets if place in {one, *one.parents}}
+    assert held == {"prometheus"}  # node-exporter sees all of a node, read-only and as nobody
+
+
 def test_only_who_measures_file_systems_sees_all_of_a_node(
     pods: list[tuple[str, dict[str, Any]]],
 ) -> None:
