@@ -1,1 +1,1 @@
-"""What the devices of a node do, for Prometheus: a pod on each worker."""
+"""What Prometheus is told of devices and of Kubernetes, each by a role of its own."""

@@ -15,7 +15,7 @@ _USE = "Aicore Usage Rate(%)"
 
 
 def devices(place: Path) -> list[Device]:
-    """None on a node without NPUs. Silent where a file is old, as its card's program hangs then."""
+    """No device on a node without NPUs. Silent where a file is old: npu-smi hangs then."""
     found = list[Device]()
     for path in sorted(place.glob("device*")):
         card = re.fullmatch(r"device([0-9]+)", path.name)

@@ -28,12 +28,15 @@ class Smi:
     stuck: subprocess.Popen[bytes] | None = None
 
     def devices(self) -> list[Device]:
-        """None where a node has no such program. Silent where it does not tell."""
+        """No device on a node without the program. Silent where it does not tell."""
         path = shutil.which(self.program)
         if path is None:
             return []
         if self.stuck and self.stuck.poll() is None:
             raise Silent(f"{self.program} hangs")
+        return read(self._said(path))
+
+    def _said(self, path: str) -> bytes:
         running = subprocess.Popen(
             [path, "-q", "-x"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -48,7 +51,7 @@ class Smi:
             raise Silent(f"{self.program} does not answer") from None
         if running.returncode:
             raise Silent(f"{self.program} ended with {running.returncode}")
-        return read(said)
+        return said
 
 
 def read(said: bytes) -> list[Device]:
