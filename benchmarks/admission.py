@@ -24,11 +24,13 @@ def snapshot(jobs: int, nodes: int, quota: int) -> Snapshot:
     """A cluster that is half full, with jobs of all sizes from 40 users in 8 virtual clusters."""
     dice = Random(1)
     found = tuple(
-        Node(f"node-{i:04}", DEVICES[i % 3], Amount(8, 96_000, 786_432), rack=f"rack-{i // 16}")
+        Node(
+            f"node-{i:04}", DEVICES[i % 3], Amount(8, 96_000, 786_432, 110), rack=f"rack-{i // 16}"
+        )
         for i in range(nodes)
     )
     placed = [
-        Job(f"run-{i}", f"u{i % 40}", f"vc{i % 8}", "placed", Amount(4, 8000, 65_536),
+        Job(f"run-{i}", f"u{i % 40}", f"vc{i % 8}", "placed", Amount(4, 8000, 65_536, 1),
             node.device, nodes=(node.name,), preemptible=i % 5 == 0, since=i)
         for i, node in enumerate(found)
     ]  # fmt: skip
@@ -38,7 +40,7 @@ def snapshot(jobs: int, nodes: int, quota: int) -> Snapshot:
 
 def queued(dice: Random, number: int) -> Job:
     devices, workers = dice.choice(((1, 1), (2, 1), (4, 1), (8, 1), (8, 2), (8, 8), (8, 64)))
-    each = Amount(devices, devices * dice.choice((1000, 4000)), devices * 8192)
+    each = Amount(devices, devices * dice.choice((1000, 4000)), devices * 8192, 1)
     return Job(f"job-{number}", f"u{dice.randrange(40)}", f"vc{dice.randrange(8)}", "queued", each,
                dice.choice(DEVICES), workers, dice.choice((100, 100, 100, 150, 200)),
                dice.random() < 0.2, number)  # fmt: skip

@@ -44,6 +44,7 @@ install_missing() {
     [ -x /usr/sbin/sshd ] || packages+=(openssh-server)
     # The server's program alone: unlike mariadb-server, it starts nothing.
     [ -x /usr/sbin/mariadbd ] || packages+=(mariadb-server-core)
+    [ -x /usr/sbin/nginx ] || packages+=(nginx-light)
     command -v ssh >/dev/null || packages+=(openssh-client)
     # Login shells of other kinds.
     command -v bsd-csh >/dev/null || packages+=(csh)

@@ -321,14 +321,20 @@ def _tunnel(cluster: Cluster) -> reach.Tunnel:
 
 def label_patch(live: Mapping[str, str], wanted: Mapping[str, str | None]) -> Patch:
     """The JSON patch from the labels a node has to those wanted (None: not there)."""
-    patch: Patch = []
+    patch: Patch = [] if live else _first_labels()
     for name, value in sorted(wanted.items()):
         path = "/metadata/labels/" + name.replace("~", "~0").replace("/", "~1")
         if value is None and name in live:
             patch.append({"op": "remove", "path": path})
         elif value is not None and live.get(name) != value:
             patch.append({"op": "add", "path": path, "value": value})
-    return patch
+    return patch if live or len(patch) > len(_first_labels()) else []
+
+
+def _first_labels() -> Patch:
+    """For a node without any, which has no place for them; refused where one came meanwhile."""
+    place = {"path": "/metadata/labels"}
+    return [{"op": "test", "value": None, **place}, {"op": "add", "value": {}, **place}]
 
 
 def cordon_patch(live: KubeNode, cordoned: bool) -> Patch:

@@ -19,7 +19,7 @@ dockers: {hub: apulistech/, tag: '1.9'}
 dockerregistry: apulistech/
 machines: {m: {role: infra, private-ip: 10.1.0.1}}
 """
-PLATFORM = ["openresty", "watchdog", "gpu-reporter", "job-exporter", "repairmanager2", "reaper",
+PLATFORM = ["openresty", "gpu-reporter", "repairmanager2", "reaper",
             "prometheus-adapter"]  # fmt: skip
 
 

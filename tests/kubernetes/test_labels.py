@@ -131,6 +131,12 @@ def test_label_patch_holds_only_the_difference() -> None:
         {"op": "add", "path": "/metadata/labels/other", "value": "2"},
     ]
     assert label_patch({"same": "1"}, {"same": "1"}) == []
+    place = "/metadata/labels"  # of which a node without labels has none
+    first = [{"op": "test", "path": place, "value": None},
+             {"op": "add", "path": place, "value": {}}]  # fmt: skip
+    one = {"op": "add", "path": f"{place}/new", "value": "1"}
+    assert label_patch({}, {"new": "1"}) == [*first, one]
+    assert label_patch({}, {"gone": None}) == []
 
 
 def test_taint_and_cordon_patches() -> None:
@@ -164,7 +170,7 @@ def test_each_label_also_has_a_name_that_nodes_cannot_give_themselves() -> None:
 
 
 def test_one_patch_sets_both_names(make: Make, fake: Callable[..., FakeApi]) -> None:
-    seen = fake(live("infra01"), live("worker01"), live("worker02"))
+    seen = fake(live("infra01", old="1"), live("worker01"), live("worker02"))
     cluster = make().cluster
     labels.apply(cluster, labels.for_services(cluster.config, "active", ["mysql"]))
     assert seen.patches == {

@@ -9,11 +9,11 @@ import pytest
 
 from jobplatform.admission import Amount, Decision, Job, Node, Snapshot, Vc, decide
 
-EACH = Amount(1, 1000, 1024)
+EACH = Amount(1, 1000, 1024, 1)
 
 
-def node(name: str, devices: int = 8, device: str = "V100", **more: Any) -> Node:
-    return Node(name, device, Amount(devices, 32_000, 65_536), **more)
+def node(name: str, devices: int = 8, device: str = "V100", pods: int = 110, **more: Any) -> Node:
+    return Node(name, device, Amount(devices, 32_000, 65_536, pods), **more)
 
 
 def job(name: str, devices: int = 1, workers: int = 1, **more: Any) -> Job:
@@ -69,8 +69,27 @@ def test_of_jobs_of_one_moment_the_one_that_came_first_is_first() -> None:
     assert said(node("n1"), node("n2"), *borrowers, job("j", 8))["a"].verb == "preempt"
 
 
+def test_a_node_runs_no_more_pods_than_it_may() -> None:
+    """Whatever else is free there; pods that are no jobs of ours count as well."""
+    daemons = Amount(pods=3)
+    full = node("n", pods=4, taken=daemons)
+    found = said(full, placed("x", 1, "n"), node("m", 1), job("j"))
+    assert found["j"].nodes == ("m",)
+    found = said(node("n", pods=5, taken=daemons), job("j", 1, 2), job("k", since=1))
+    assert (found["j"].nodes, found["k"].verb) == (("n", "n"), "wait")
+
+
+def test_borrowers_make_room_where_pods_are_what_is_missing() -> None:
+    jobs = [
+        placed("old", 1, "n", preemptible=True),
+        placed("new", 1, "n", preemptible=True, since=1),
+    ]
+    found = said(node("n", pods=2), *jobs, job("j", 1))
+    assert {name for name, one in found.items() if one.verb == "preempt"} == {"new"}
+
+
 def test_jobs_without_devices_leave_the_devices_nodes_alone() -> None:
-    plain = Node("p", "", Amount(0, 4000, 65_536))
+    plain = Node("p", "", Amount(0, 4000, 65_536, 110))
     found = said(node("n1"), plain, job("j", 0), job("k", 0))
     assert [found["j"].nodes, found["k"].nodes] == [("p",), ("p",)]
 
@@ -90,6 +109,10 @@ def test_jobs_without_devices_leave_the_devices_nodes_alone() -> None:
         ((node("n"), Vc("a", {"V100": 8, "cpu": 500}), job("j", 2)), "over-quota",
          "needs 1 processors, and a may have 0.5"),
         ((node("n"), job("j", vc="gone")), "over-quota", "gone may have 0"),
+        ((node("n", pods=2), node("m", pods=5), placed("x", 1, "n", "n"), placed("y", 4, "m", "m"),
+          job("j", 2)), "pods-full", "2 V100 are needed and 6 are free, but 1 nodes run as many"),
+        ((node("n", pods=2), node("m", pods=1), job("j", 1, 4)), "too-many-pods",
+         "4 workers never fit: the nodes run at most 3 of them at a time"),
     ],
 )  # fmt: skip
 def test_the_reason_has_numbers(parts: tuple[Any, ...], code: str, text: str) -> None:
@@ -111,6 +134,7 @@ def test_in_a_fifo_cluster_the_head_holds_up_the_rest_but_not_a_hopeless_one() -
     found = said(vc, node("n"), placed("x", 1, "n"), *jobs)
     assert [sentence(found["small"])] == ["It waits behind job big, which comes first in a."]
     assert said(replace(vc, fifo=False), node("n"), placed("x", 1, "n"), *jobs)["small"].nodes
+    assert said(vc, node("n", pods=1), job("many", 1, 2, since=1), job("small"))["small"].nodes
 
 
 def test_a_user_over_the_users_quota_waits_for_an_administrator() -> None:

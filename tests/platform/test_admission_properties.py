@@ -23,8 +23,8 @@ def nodes(dice: Random) -> tuple[Node, ...]:
 
 def _node(dice: Random, name: str) -> Node:
     device = dice.choice(DEVICES)
-    size = Amount(dice.randint(1, 8) if device else 0, 16_000, 32_768)
-    taken = dice.choice((Amount(), Amount(0, 500, 512)))
+    size = Amount(dice.randint(1, 8) if device else 0, 16_000, 32_768, dice.choice((3, 110)))
+    taken = dice.choice((Amount(), Amount(0, 500, 512, 1)))
     return Node(name, device, size, taken, dice.random() < 0.8, dice.choice(("", "r1", "r2")))
 
 
@@ -44,7 +44,7 @@ def _job(dice: Random, name: str) -> Job:
     states: tuple[State, ...] = ("unapproved", "queued", "queued", "placed", "placed", "leaving")
     device = dice.choice(DEVICES)
     each = Amount(dice.randint(1, 6) if device else 0, dice.choice((10, 500, 4000, 8000)),
-                  dice.choice((16, 1024, 16_384)))  # fmt: skip
+                  dice.choice((16, 1024, 16_384)), 1)  # fmt: skip
     return Job(name, dice.choice("uv"), dice.choice("ab"), dice.choice(states), each, device,
                dice.randint(1, 3), dice.choice((50, 100, 200)), dice.random() < 0.4,
                dice.randint(0, 20))  # fmt: skip
@@ -112,7 +112,7 @@ def test_gangs_start_whole_on_ready_nodes_that_hold_them(snapshot: Snapshot) -> 
         for name in chosen:
             room[name] -= job.each
     for left in room.values():
-        assert min(left.devices, left.cpu, left.memory) >= 0
+        assert min(left.devices, left.cpu, left.memory, left.pods) >= 0
 
 
 @MANY
@@ -179,5 +179,5 @@ def test_a_job_alone_on_an_empty_cluster_starts_or_never_can(snapshot: Snapshot)
         alone = replace(job, state="queued", nodes=())
         empty = tuple(replace(node, ready=True, taken=Amount()) for node in snapshot.nodes)
         (one,) = decide(replace(snapshot, jobs=(alone,), nodes=empty))
-        hopeless = {"over-quota", "no-such-device", "never-fits"}
+        hopeless = {"over-quota", "no-such-device", "never-fits", "too-many-pods"}
         assert one.verb == "start" or (one.reason and one.reason.code in hopeless)

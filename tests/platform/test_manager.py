@@ -151,6 +151,55 @@ def test_a_node_that_started_anew_costs_the_gang_an_attempt_and_is_not_the_users
     assert (site.job(number).jobStatus, site.job(number).attempt) == ("failed", 2)
 
 
+@pytest.mark.parametrize(
+    "reason",
+    ["OutOfpods", "OutOfcpu", "OutOfmemory", "OutOfnvidia.com/gpu", "NodeAffinity",
+     "UnexpectedAdmissionError", ""],
+)  # fmt: skip
+def test_a_pod_that_a_kubelet_did_not_take_is_tried_again_and_is_not_the_users_failure(
+    site: Site, reason: str
+) -> None:
+    number = site.submit(**GANG, retries=1)
+    site.turns()
+    site.cluster.end(f"job-{number}-1-worker-0", 1)  # it did not find the other one
+    site.cluster.reject(f"job-{number}-1-worker-1", reason, "Node didn't have enough resource")
+    site.manager.turn()
+    assert (site.job(number).jobStatus, site.job(number).retries) == ("queued", 1)
+    told = f"{reason}: Node didn't have enough resource" if reason else "Node didn't have"
+    assert f"did not take job-{number}-1-worker-1 ({told}" in jobs_sentence(site, number)
+    site.turns(4)
+    assert site.job(number).attempt == 1  # a kubelet that is full is not asked again at once
+    stored = json.loads(site.job(number).placement)
+    site.long_ago(number, placement=json.dumps({**stored, "not_before": 0}))
+    site.turns()
+    assert len(site.cluster.running(number)) == 2
+    site.cluster.reject(f"job-{number}-2-worker-0", reason)
+    site.turns()
+    found = reasons.read(site.job(number).reason)
+    assert found and (site.job(number).jobStatus, found.cause) == ("failed", "node")
+    assert "all 2 attempts are used" in found.sentence
+
+
+def test_a_node_that_runs_as_many_pods_as_it_may_is_given_no_job(site: Site) -> None:
+    """Also where most are somebody else's, such as those of the cluster itself."""
+    site.cluster.nodes = {"n1": node("n1")}
+    site.cluster.nodes["n1"]["status"]["allocatable"]["pods"] = "3"
+    theirs: dict[str, Any] = {"metadata": {"name": "dns", "namespace": "kube-system"},
+                              "spec": {"nodeName": "n1", "containers": [{"name": "c"}]},
+                              "status": {"phase": "Running"}}  # fmt: skip
+    ended = {**theirs, "metadata": {**theirs["metadata"], "name": "old", "labels": {}},
+             "status": {"phase": "Succeeded"}}  # fmt: skip
+    for one in (theirs, ended):
+        one["metadata"].setdefault("labels", {JOB_LABEL: "", WORKER: "", ATTEMPT: ""})
+        site.cluster.objects["pods", "kube-system", one["metadata"]["name"]] = one
+    first, second, third = (site.submit() for _ in range(3))
+    site.manager.turn()
+    site.manager.turn()
+    states = [site.job(one).jobStatus for one in (first, second, third)]
+    assert states == ["scheduling", "scheduling", "queued"]
+    assert "1 nodes run as many pods as they may" in jobs_sentence(site, third)
+
+
 def test_a_job_of_an_older_manager_knows_of_no_start_of_its_nodes(site: Site) -> None:
     number = site.submit()
     site.turns()

@@ -46,6 +46,24 @@ def test_pods_keep_to_the_restricted_rules(fields: dict[str, Any]) -> None:
     assert made["metadata"]["finalizers"] == [FINALIZER]
 
 
+@pytest.mark.parametrize("fields", [{}, {"kind": "distributed", "workers": 2}, {
+    "kind": "inference", "port": 8080}])  # fmt: skip
+def test_holes_9_and_33_nothing_runs_or_is_served_beside_what_a_person_asked_for(
+    fields: dict[str, Any],
+) -> None:
+    """No Jupyter without a password, nothing fetched at start, no port of a node."""
+    given = objects(attempt(command="my command", **fields))
+    assert {kind for kind, _ in given} == {"services", "configmaps", "pods"}
+    for kind, made in given:
+        if kind == "pods":
+            assert "initContainers" not in made["spec"]
+            assert container(made)["command"] == ["/bin/sh", "-c", "my command"]
+        if kind == "services":
+            assert set(made["spec"]) <= {"selector", "ports", "clusterIP",
+                                         "publishNotReadyAddresses"}  # fmt: skip
+            assert [set(port) for port in made["spec"]["ports"]] == [{"name", "port"}]
+
+
 def test_users_texts_arrive_as_they_were_given() -> None:
     made = pod(attempt(command=NASTY, env={"A": NASTY}, name="n"), 0)
     assert container(made)["command"] == ["/bin/sh", "-c", NASTY.replace("$", "$$")]

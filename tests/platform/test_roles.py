@@ -115,6 +115,10 @@ def test_a_manager_that_can_do_nothing_lives_on_and_ends_when_it_is_told_to(
             assert running.poll() is None, (tmp_path / "said").read_text()
             time.sleep(0.05)
         assert (tmp_path / "alive").exists() and not (tmp_path / "passed").exists()
+        for name in ("environ", "cmdline"):  # which others see, and children get
+            shown = Path(f"/proc/{running.pid}/{name}").read_bytes()
+            assert b"jobplatform" in shown or b"PLATFORM_DATABASE_PASSWORD_FILE" in shown
+            assert b"$ecret" not in shown and TOKEN.encode() not in shown
         running.send_signal(signal.SIGTERM)
         assert running.wait(60) == 0
     finally:

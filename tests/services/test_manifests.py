@@ -36,7 +36,6 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "logging/owner": f"{_ROOT}chown of the directory of the data",
     },
     "is privileged": {
-        "monitor/job-exporter": "it opens devices, and asks the container runtime",
         "a910-device-plugin/plugin": "it opens the driver's devices",
     },
     "has no readiness probe": {
@@ -52,12 +51,12 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "mysql": "the database is reached at the machine's address",
         "nginx": "it is the node's web server",
         "prometheus": "node-exporter measures the node's network",
-        "monitor": "job-exporter measures the node's network",
+        "monitor": "job-exporter answers at the node's address",
         "a910-device-plugin": "the driver tells devices apart by the node's addresses",
     },
     "sees the node's processes": {
         "prometheus": "node-exporter measures them",
-        "monitor": "job-exporter finds the processes of jobs",
+        "monitor": "job-exporter tells whose the processes on devices are",
     },
 }
 NAMED = {
@@ -234,6 +233,22 @@ def test_aliases_in_aliases_are_refused_before_they_are_written_out() -> None:
         list(documents("a: &a [*a]\n", "s/x.yaml"))
     ((found, _),) = documents("a: &a [1]\nb: *a\n", "s/x.yaml")
     assert found == {"a": [1], "b": [1]}
+
+
+def test_hole_34_no_pod_has_the_container_runtimes_socket(
+    pods: list[tuple[str, dict[str, Any]]],
+) -> None:
+    """Who asks it to, has a container of any kind made: with it, a pod has the node."""
+    places = {
+        (name, Path(volume["hostPath"]["path"]))
+        for name, spec in pods
+        for volume in spec.get("volumes", [])
+        if "hostPath" in volume
+    }
+    sockets = [Path("/run/docker.sock"), Path("/run/containerd/containerd.sock")]
+    sockets += [Path("/var") / one.relative_to("/") for one in sockets]
+    held = {name for name, place in places for one in sockets if place in {one, *one.parents}}
+    assert held == {"prometheus"}  # node-exporter sees all of a node, read-only and as nobody
 
 
 def test_only_who_measures_file_systems_sees_all_of_a_node(

@@ -24,6 +24,8 @@ ONE = """cluster_name: one
 machines: {i0: {role: infrastructure, private-ip: 127.9.0.1}}
 kubernetes: {version: v1.20.2, source: bundle}
 """
+BARE = "w7"
+"""A node that has no labels at all, as one that somebody made by hand."""
 ON_ARM = 100
 """So many workers have NPUs and are arm64; the others have GPUs and are amd64."""
 
@@ -54,6 +56,8 @@ def server(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
         names = [f"i{n}" for n in range(MASTERS)] + [f"w{n}" for n in range(NODES - MASTERS)]
         for name in names:
             about = {"name": name, "labels": {"kubernetes.io/hostname": name}}
+            if name == BARE:
+                del about["labels"]
             found("/api/v1/nodes", {"apiVersion": "v1", "kind": "Node", "metadata": about})
         yield found
 

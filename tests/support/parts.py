@@ -9,10 +9,10 @@ from pathlib import Path
 from tests.support import ROOT, emulation
 
 NAMES = (
-    "openresty", "watchdog", "gpu-reporter", "job-exporter", "repairmanager2",
+    "openresty", "gpu-reporter", "repairmanager2",
     "prometheus-adapter", "reaper",
 )  # fmt: skip
-FOR_ARM64 = (*NAMES[:5], "platform", "init-container")
+FOR_ARM64 = (*NAMES[:3], "platform", "init-container")
 _FOR_ARM64 = """\
 FROM scratch
 COPY answer /

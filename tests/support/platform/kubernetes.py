@@ -111,6 +111,12 @@ class FakeKubernetes:
         pod["status"] = {"phase": "Failed" if code else "Succeeded",
                          "containerStatuses": [{"state": {"terminated": ended}}]}  # fmt: skip
 
+    def reject(self, name: str, reason: str, message: str = "") -> None:
+        """A kubelet does not take a pod that was bound to its node: it begins no container."""
+        pod = self.pods()[name]
+        pod["spec"]["nodeName"] = target(pod)
+        pod["status"] = {"phase": "Failed", "reason": reason, "message": message}
+
     def stop_deleted(self) -> None:
         """Kubelets end the containers of pods that are being deleted."""
         for name, pod in self.pods().items():
@@ -139,7 +145,12 @@ def target(pod: Object) -> str:
 
 
 def node(name: str, devices: int = 8, resource: str = "dlws.io/fake", kind: str = "V100") -> Object:
-    offered = {"cpu": "32", "memory": "128Gi", **({resource: str(devices)} if devices else {})}
+    offered = {
+        "cpu": "32",
+        "memory": "128Gi",
+        "pods": "110",
+        **({resource: str(devices)} if devices else {}),
+    }
     return {"metadata": {"name": name, "labels": {"gpuType": kind}}, "spec": {},
             "status": {"allocatable": offered,
                        "nodeInfo": {"bootID": "first"},

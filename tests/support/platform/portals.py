@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
@@ -65,7 +66,7 @@ def read(html: str) -> _Read:
 class Browser:
     """One person's: cookies stay, links are not followed by themselves."""
 
-    client: TestClient
+    client: httpx2.Client
     language: str = "en"
     seen: list[Any] = field(default_factory=list)
 

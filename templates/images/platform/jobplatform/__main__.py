@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from jobplatform import metrics
@@ -23,6 +25,7 @@ from jobplatform.settings import (
     Missing,
     Settings,
     api_address,
+    api_server,
     kept_logs,
     metrics_port,
     settings,
@@ -72,7 +75,16 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("jobplatform", description=__doc__)
     roles = made.add_subparsers(dest="role", required=True)
-    for name in ("api", "portal", "manager", "migrate", "collector", "synchronize"):
+    for name in (
+        "api",
+        "portal",
+        "manager",
+        "migrate",
+        "collector",
+        "exporter",
+        "watchdog",
+        "synchronize",
+    ):
         roles.add_parser(name)
     one = roles.add_parser("account", help="set a password, which is read from standard input")
     one.add_argument("name")
@@ -165,6 +177,33 @@ def collector() -> None:
     loop.run(PODS, share, ALIVE)
 
 
+def exporter() -> None:
+    """Tell Prometheus what this node's devices do. No database, no Kubernetes, no secret."""
+    from jobplatform.exporter.collect import Exporter
+    from jobplatform.exporter.nvidia import Smi
+
+    _tell_alone(Exporter(Smi()))
+
+
+def watchdog() -> None:
+    """Tell Prometheus how Kubernetes is. No database, no secret but its own account's."""
+    from jobplatform.exporter.watch import Watchdog
+    from jobplatform.kubernetes import Cluster
+
+    _tell_alone(Watchdog(Cluster(api_server())))
+
+
+def _tell_alone(measures: Collector) -> None:
+    port = metrics_port()
+    if port is None:
+        raise Missing("set PLATFORM_METRICS_PORT to the port at which Prometheus asks")
+    made = CollectorRegistry()
+    made.register(measures)
+    signal.signal(signal.SIGTERM, _leave)
+    metrics.serve(made, port)
+    threading.Event().wait()
+
+
 def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import Cluster
     from jobplatform.manager.homes import Share
@@ -205,7 +244,10 @@ def _leave(number: int, frame: object) -> None:
     sys.exit(0)
 
 
-_WITHOUT_DATABASE: Mapping[str, Callable[[], None]] = {"portal": portal, "collector": collector}
+_WITHOUT_DATABASE: Mapping[str, Callable[[], None]] = {
+    "portal": portal, "collector": collector, "exporter": exporter,
+    "watchdog": watchdog,
+}  # fmt: skip
 _WITH_DATABASE: Mapping[str, Callable[[Settings, Engine, argparse.Namespace], None]] = {
     "api": api, "manager": manager, "migrate": migrate, "account": account,
     "synchronize": synchronize,

@@ -42,8 +42,6 @@ class Settings:
 
 
 def settings(given: Mapping[str, str] = os.environ) -> Settings:
-    host = given.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
-    address = f"https://{f'[{host}]' if ':' in host else host}"
     share = given.get("PLATFORM_SHARE", "")
     if bool(share) != bool(given.get("PLATFORM_SHARE_CLAIM")):
         raise Missing("PLATFORM_SHARE and PLATFORM_SHARE_CLAIM are given together or not at all")
@@ -55,7 +53,7 @@ def settings(given: Mapping[str, str] = os.environ) -> Settings:
             given.get("PLATFORM_DATABASE_USER", "root"),
             Path(given.get("PLATFORM_DATABASE_PASSWORD_FILE", "/etc/platform/database-password")),
             Path(given.get("PLATFORM_ADMIN_TOKEN_FILE", "/etc/platform/admin-token")),
-            f"{address}:{given.get('KUBERNETES_SERVICE_PORT', '443')}",
+            api_server(given),
             Path(share) if share else None,
             given.get("PLATFORM_SHARE_CLAIM", ""),
             given.get("PLATFORM_SHARE_ON_NODES", ""),
@@ -64,6 +62,13 @@ def settings(given: Mapping[str, str] = os.environ) -> Settings:
         raise Missing(f"set {error.args[0]}") from None
     except ValueError:
         raise Missing("PLATFORM_DATABASE_PORT is no number") from None
+
+
+def api_server(given: Mapping[str, str] = os.environ) -> str:
+    """The address of Kubernetes' API server, as each pod is told it."""
+    host = given.get("KUBERNETES_SERVICE_HOST", "kubernetes.default.svc")
+    port = given.get("KUBERNETES_SERVICE_PORT", "443")
+    return f"https://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def kept_logs(given: Mapping[str, str] = os.environ) -> Path | None:

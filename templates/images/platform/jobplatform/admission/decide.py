@@ -11,6 +11,8 @@ from jobplatform.admission.room import Room
 from jobplatform.admission.snapshot import Decision, Job, Snapshot, Vc
 from jobplatform.model.reasons import Reason
 
+_HOPELESS = {"over-quota", "no-such-device", "never-fits", "too-many-pods"}
+
 
 def decide(snapshot: Snapshot) -> list[Decision]:
     """What is to become of each waiting job, in the order in which they come first; and of those
@@ -94,7 +96,7 @@ class _Pass:
                 return
             reason = yield from self._preempt(job)
         reason = reason or self.no_room.get(job.shape) or self._full(job)
-        if vc.fifo and reason.code not in {"over-quota", "no-such-device", "never-fits"}:
+        if vc.fifo and reason.code not in _HOPELESS:
             self.blocked.setdefault(job.vc, job.id)
         yield Decision(job.id, "wait", reason=reason)
 

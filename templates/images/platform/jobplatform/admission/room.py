@@ -155,4 +155,5 @@ def _move(rooms: Rooms, job: Job, sign: int, each: Amount) -> int:
 
 
 def _pairs(one: Amount, other: Amount) -> list[tuple[int, int]]:
-    return [(one.devices, other.devices), (one.cpu, other.cpu), (one.memory, other.memory)]
+    return [(one.devices, other.devices), (one.cpu, other.cpu), (one.memory, other.memory),
+            (one.pods, other.pods)]  # fmt: skip

@@ -13,22 +13,29 @@ UNLIMITED = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Devices, thousandths of a processor, MiB of memory."""
+    """Devices, thousandths of a processor, MiB of memory, and pods: a node runs so many at most."""
 
     devices: int = 0
     cpu: int = 0
     memory: int = 0
+    pods: int = 0
 
     def __add__(self, other: Amount) -> Amount:
         return Amount(
-            self.devices + other.devices, self.cpu + other.cpu, self.memory + other.memory
-        )
+            self.devices + other.devices, self.cpu + other.cpu,
+            self.memory + other.memory, self.pods + other.pods,
+        )  # fmt: skip
 
     def __sub__(self, other: Amount) -> Amount:
-        return self + other.times(-1)
+        return Amount(
+            self.devices - other.devices, self.cpu - other.cpu,
+            self.memory - other.memory, self.pods - other.pods,
+        )  # fmt: skip
 
     def times(self, count: int) -> Amount:
-        return Amount(self.devices * count, self.cpu * count, self.memory * count)
+        return Amount(
+            self.devices * count, self.cpu * count, self.memory * count, self.pods * count
+        )
 
     def holds(self, each: Amount) -> int:
         """How many times another amount fits into this one."""
@@ -39,6 +46,8 @@ class Amount:
             count = self.cpu // each.cpu
         if each.memory and self.memory // each.memory < count:
             count = self.memory // each.memory
+        if each.pods and self.pods // each.pods < count:
+            count = self.pods // each.pods
         return max(count, 0)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from jobplatform.admission.room import Room, capacity
 from jobplatform.admission.snapshot import UNLIMITED, Amount, Job, Node, Vc
 from jobplatform.model.reasons import Reason
@@ -30,6 +33,8 @@ def too_big(job: Job, room: Room) -> Reason | None:
     fits = capacity((node.size for node in nodes), job.each)
     if fits >= job.workers:
         return None
+    if _but_for_pods((node.size for node in nodes), job):
+        return Reason("too-many-pods", {"workers": job.workers, "room": fits})
     largest = max((_part(node.size, job) for node in nodes), default=0)
     return Reason(
         "never-fits",
@@ -65,6 +70,9 @@ def no_room(job: Job, room: Room) -> Reason:
         return Reason("nodes-out", {**values, "out": len(out), "names": _names(out)})
     if free < wanted:
         return Reason("cluster-full", values)
+    if _but_for_pods(inside, job):
+        full = sum(one.pods < job.each.pods for one in inside)
+        return Reason("pods-full", {**values, "full": full})
     count = capacity(inside, job.each)
     return Reason("fragmented", {"free": values["free"], "device": values["device"], "room": count,
                                  "workers": job.workers, "each": words(job)})  # fmt: skip
@@ -73,6 +81,11 @@ def no_room(job: Job, room: Room) -> Reason:
 def approval(job: Job, vc: Vc, used: int) -> Reason:
     return Reason("needs-approval", {"used": used, "quota": vc.user_quota or 0, "vc": vc.name,
                                      "wanted": job.each.devices * job.workers})  # fmt: skip
+
+
+def _but_for_pods(rooms: Iterable[Amount], job: Job) -> bool:
+    """Whether it would fit, could nodes run any number of pods."""
+    return capacity(rooms, replace(job.each, pods=0)) >= job.workers
 
 
 def _part(amount: Amount, job: Job) -> int:

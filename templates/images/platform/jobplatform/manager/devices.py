@@ -39,6 +39,7 @@ def amount(given: Mapping[str, Any], name: str) -> Amount:
         int(number(given.get(name))) if name else 0,
         int(number(given.get("cpu")) * 1000),
         int(number(given.get("memory")) // 2**20),
+        int(number(given.get("pods"))),
     )
 
 
@@ -61,8 +62,8 @@ def nodes(found: Iterable[Mapping[str, Any]], taken: Mapping[str, Amount]) -> tu
         if any(word in labels for word in _CONTROL):
             continue
         size = amount(node.get("status", {}).get("allocatable", {}), resource(node))
-        ready = _ready(node) and not spec.get("unschedulable") and not _tainted(spec)
-        made.append(Node(meta["name"], kind(node), size, taken.get(meta["name"], Amount()), ready,
+        takes = ready(node) and not spec.get("unschedulable") and not _tainted(spec)
+        made.append(Node(meta["name"], kind(node), size, taken.get(meta["name"], Amount()), takes,
                          str(labels.get("rack", ""))))  # fmt: skip
     return tuple(made)
 
@@ -70,7 +71,7 @@ def nodes(found: Iterable[Mapping[str, Any]], taken: Mapping[str, Amount]) -> tu
 _CONTROL = ("node-role.kubernetes.io/master", "node-role.kubernetes.io/control-plane")
 
 
-def _ready(node: Mapping[str, Any]) -> bool:
+def ready(node: Mapping[str, Any]) -> bool:
     conditions = node.get("status", {}).get("conditions", [])
     return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
 

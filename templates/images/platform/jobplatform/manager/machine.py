@@ -13,7 +13,7 @@ from jobplatform.model.request import Request
 GANG_TIMEOUT = 5 * 60 * 1000
 _LATE = 30 * 1000
 """Beyond its time of grace, for a pod that is being deleted."""
-_AGAIN = {"evicted", "node-lost"}
+_AGAIN = {"evicted", "node-lost", "rejected"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def _silent(pods: Sequence[Seen], now: int) -> Reason | None:
 
 def _ended(job: View, pods: Sequence[Seen]) -> Step | None:
     """The end by success, by a failure of the user's, or by that of a node."""
-    lost = next((pod for pod in pods if _is_lost(pod)), None)
+    lost = max((pod for pod in pods if _is_lost(pod)), key=_rejected, default=None)
+    if lost is not None and _rejected(lost):
+        return _again(job, _why_lost(job, lost))  # a worker that fails may have missed it
     failed = next((pod for pod in pods if pod.phase == "Failed" and not _is_lost(pod)), None)
     if lost is None and job.status == status.RUNNING and len(pods) < job.request.workers:
         return _again(job, Reason("node-lost", {"node": "?", "attempt": job.attempt}))
@@ -78,8 +80,7 @@ def _ended(job: View, pods: Sequence[Seen]) -> Step | None:
     if len(deciding) == wanted and all(pod.phase == "Succeeded" for pod in deciding):
         return Step(status.FINISHED, Reason("finished"), delete=True)
     if lost is not None:
-        values: dict[str, str | int] = {"node": lost.node or "?", "attempt": job.attempt}
-        return _again(job, Reason("node-lost", values))
+        return _again(job, _why_lost(job, lost))
     return None
 
 
@@ -90,9 +91,21 @@ def _is_lost(pod: Seen) -> bool:
 
 def _again(job: View, reason: Reason) -> Step:
     if job.retries >= job.request.retries:
-        values = {"node": reason.values["node"], "attempts": job.attempt}
-        return Step(status.FAILED, Reason("nodes-lost", values), delete=True)
+        code = {"rejected": "nodes-rejected"}.get(reason.code, "nodes-lost")
+        values = {**reason.values, "attempts": job.attempt}
+        return Step(status.FAILED, Reason(code, values), delete=True)
     return Step(status.QUEUED, reason, delete=True, retry=True)
+
+
+def _rejected(pod: Seen) -> bool:
+    return pod.why == "rejected"
+
+
+def _why_lost(job: View, pod: Seen) -> Reason:
+    node = pod.node or "?"
+    if _rejected(pod):
+        return Reason("rejected", {"node": node, "pod": pod.name, "words": pod.words})
+    return Reason("node-lost", {"node": node, "attempt": job.attempt})
 
 
 def _why_failed(pod: Seen) -> Reason:

@@ -83,16 +83,30 @@ def _why(status: Object, containers: list[Any]) -> tuple[str, str]:
             return "config", str(waiting.get("message", waiting["reason"]))
         if one["state"].get("terminated", {}).get("reason") == "OOMKilled":
             return "memory", ""
+    return _why_whole(status, containers)
+
+
+def _why_whole(status: Object, containers: list[Any]) -> tuple[str, str]:
+    """What is wrong with the pod as a whole, none of whose containers says anything."""
     if status.get("reason") == "Evicted":
         return "evicted", str(status.get("message", ""))
     if status.get("reason") in {"NodeLost", "NodeShutdown", "Terminated", "Shutdown"}:
         return "node-lost", ""
+    if status.get("phase") == "Failed" and not containers:
+        return "rejected", _rejection(status)
     return "", ""
+
+
+def _rejection(status: Object) -> str:
+    """Why a kubelet did not take a pod that was meant for its node, and began nothing of it:
+    OutOfpods, OutOfcpu, NodeAffinity, UnexpectedAdmissionError, ..."""
+    told = (str(status.get(one) or "") for one in ("reason", "message"))
+    return ": ".join(one for one in told if one)[:500] or "no reason was given"
 
 
 def requests(pod: Object) -> Amount:
     """What a pod takes of its node."""
-    total = Amount()
+    total = Amount(pods=1)
     for container in pod.get("spec", {}).get("containers", []):
         given = container.get("resources", {}).get("requests") or {}
         limits = container.get("resources", {}).get("limits") or {}

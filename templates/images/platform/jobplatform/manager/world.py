@@ -107,7 +107,7 @@ class World:
 
 def _job(one: Live, state: State) -> Job:
     row, asked = one.row, one.request
-    each = Amount(asked.devices, asked.cpu_millis, asked.memory_mib)
+    each = Amount(asked.devices, asked.cpu_millis, asked.memory_mib, pods=1)
     nodes = one.placement.nodes if state in {"placed", "leaving"} else ()
     return Job(
         row.jobId, row.userName, row.vcName, state, each, asked.device, asked.workers,

@@ -16,15 +16,20 @@ WAITING: Final[Mapping[str, str]] = {
     "no-such-device": "No node of this cluster has {device} devices; it can never start here.",
     "never-fits": "{workers} workers of {each} never fit: the largest node has {largest}, "
     "and all nodes together have room for {room}.",
+    "too-many-pods": "{workers} workers never fit: the nodes run at most {room} of them at a time, "
+    "as the number of their pods is limited.",
     "cluster-full": "{wanted} {device} are needed, {free} are free.",
     "fragmented": "{free} {device} are free, but the nodes have room for {room} of {workers} "
     "workers ({each} each).",
+    "pods-full": "{wanted} {device} are needed and {free} are free, but {full} nodes run as many "
+    "pods as they may.",
     "nodes-out": "{wanted} {device} are needed, {free} are free; {out} nodes that have more are "
     "out of service ({names}).",
     "behind": "It waits behind job {job}, which comes first in {vc}.",
     "preempting": "Room is being made for it: {count} jobs are ending.",
     "gang-timeout": "Only {running} of {workers} pods ran within {seconds} s; it is tried again.",
     "node-lost": "Node {node} was lost during attempt {attempt}; it is tried again.",
+    "rejected": "Node {node} did not take {pod} ({words}); it is tried again in a minute.",
     "silent": "Node {node} does not say whether {pod} still runs there; it is tried again once the "
     "node is back, or an administrator has taken it out of the cluster.",
     "preempted": "A job that may not be preempted took its place; it is tried again.",
@@ -43,6 +48,8 @@ ENDED: Final[Mapping[str, tuple[str, str]]] = {
     "time-limit": ("platform", "It reached its time limit of {seconds} s."),
     "evicted": ("node", "Node {node} evicted {pod}: {words}"),
     "nodes-lost": ("node", "Node {node} was lost, and all {attempts} attempts are used."),
+    "nodes-rejected": ("node", "Node {node} did not take {pod} ({words}), and all {attempts} "
+    "attempts are used."),
     "refused": ("platform", "Kubernetes refused its pods: {words}"),
     "killed": ("user", "{actor} stopped it."),
     "paused": ("user", "{actor} paused it."),

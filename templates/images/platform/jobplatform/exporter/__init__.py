@@ -1,0 +1,1 @@
+"""What Prometheus is told of devices and of Kubernetes, each by a role of its own."""
