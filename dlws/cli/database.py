@@ -104,7 +104,8 @@ def restore(session: Session, file: Path, yes_restore: str | None) -> None:
     from dlws.database.client import opened
     from dlws.session import confirm
 
-    found = actions.examine(file, session.vault)
+    with session.console.working(f"reading {file}"):
+        found = actions.examine(file, session.vault)
     with opened(session.cluster, changes=True) as database:
         actions.check(found, database.name)
         if not session.options.dry_run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,6 +221,7 @@ def explain(session: Session, number: str, output: str) -> None:
 def logs(session: Session, number: str, follow: bool, worker: int, tail: int | None) -> None:
     """Print what a job's worker printed, also after its end, as long as the platform keeps it."""
     from dlws.client.api import Client
+    from dlws.runs.console import shown_as_it_comes
 
     states = [""]
 
@@ -236,9 +236,9 @@ def logs(session: Session, number: str, follow: bool, worker: int, tail: int | N
             if follow
             else client.read(number, worker, tail)
         )
-        for text in pieces:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        with shown_as_it_comes() as show:
+            for text in pieces:
+                show(text)
 
 
 def _asks(verb: str, words: str) -> None:
