@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.access.trust import OfferedKey
     from dlws.session import Session
@@ -69,7 +71,7 @@ def hosts(ctx: click.Context) -> None:
 
 
 @hosts.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.option("--changed", is_flag=True, help="Accept changed keys: -y is for new ones only.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj

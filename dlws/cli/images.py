@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import IMAGE
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
     from dlws.session import Session
 
-_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
+_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=IMAGE)
 _FRESH = click.option("--no-cache", "fresh", is_flag=True, help="Build it anew, changed or not.")
 
 
@@ -52,7 +53,7 @@ def push(session: Session, names: tuple[str, ...], fresh: bool) -> None:
 
 
 @docker.command(context_settings=AS_TYPED)
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=IMAGE)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def run(session: Session, name: str, args: tuple[str, ...]) -> None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES, SERVICE
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from dlws.session import Session
 
 
@@ -23,20 +22,7 @@ def kubernetes() -> None:
     """Start and stop services, label nodes for them, and say which nodes take work."""
 
 
-def _names(ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
-    """The services that there are, ours and those of the cluster's directory."""
-    from pathlib import Path
-
-    from click.shell_completion import CompletionItem
-
-    from dlws.core import resources
-
-    directory = Path(ctx.find_root().params.get("directory") or ".")
-    found = resources.folders("services", directory)
-    return [CompletionItem(name) for name in found if name.startswith(begun)]
-
-
-_SERVICES = click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_names)
+_SERVICES = click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=SERVICE)
 _OUTPUT = click.option("--output", type=click.Choice(["table", "json"]), default="table")
 _TIMEOUT = click.option("--timeout", type=click.FloatRange(1, 86400), default=300,
                         show_default=True, metavar="SECONDS",
@@ -185,7 +171,7 @@ def unmark(session: Session, marks: tuple[str, ...]) -> None:
 
 
 @kubernetes.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def cordon(session: Session, nodes: tuple[str, ...]) -> None:
     """Let NODEs (default: the masters) take no new work."""
@@ -196,7 +182,7 @@ def cordon(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @kubernetes.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def uncordon(session: Session, nodes: tuple[str, ...]) -> None:
     """Let NODEs take work again; without NODEs let the masters work as workers.

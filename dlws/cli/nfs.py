@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
@@ -16,7 +18,7 @@ def nfs_server() -> None:
 
 
 @nfs_server.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def create(session: Session, nodes: tuple[str, ...]) -> None:
     """Set up the NFS servers: machines with the role nfs, else those of the infrastructure.

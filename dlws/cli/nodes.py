@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODE, PATTERN
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("role")
-@click.argument("which", default="0", metavar="[INDEX|NAME]")
+@click.argument("role", shell_complete=PATTERN)
+@click.argument("which", default="0", metavar="[INDEX|NAME]", shell_complete=NODE)
 @click.option("--print", "line", is_flag=True, help="Print the line for ssh instead.")
 @click.pass_obj
 def connect(session: Session, role: str, which: str, line: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from dlws.cli.completion import NODE
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 
@@ -64,7 +65,7 @@ def show(session: Session, run: str, output: str) -> None:
 
 
 @runs.command()
-@click.argument("node")
+@click.argument("node", shell_complete=NODE)
 @click.argument("run", default="")
 @click.pass_obj
 def tail(session: Session, node: str, run: str) -> None:
@@ -75,7 +76,7 @@ def tail(session: Session, node: str, run: str) -> None:
 
 
 @runs.command()
-@click.argument("node")
+@click.argument("node", shell_complete=NODE)
 @click.argument("run", default="")
 @click.pass_obj
 def why(session: Session, node: str, run: str) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import STEP
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
@@ -16,8 +18,12 @@ PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=Fal
 
 @click.command()
 @PLATFORM
-@click.option("--from", "start", default="", metavar="STEP", help="Start with this step.")
-@click.option("--only", multiple=True, metavar="STEP", help="Only this step. Repeatable.")
+@click.option(
+    "--from", "start", default="", metavar="STEP", shell_complete=STEP, help="Start with this step."
+)
+@click.option(
+    "--only", multiple=True, metavar="STEP", shell_complete=STEP, help="Only this step. Repeatable."
+)
 @click.pass_obj
 def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]) -> None:
     """Install the cluster: run the steps in their order (see `steps`).

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import PATTERN
+
 if TYPE_CHECKING:
     from dlws.azure.client import Azure
     from dlws.azure.estate import Machine
     from dlws.session import Session
 
-_NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+_NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...",
+                        shell_complete=PATTERN)  # fmt: skip
 
 
 @click.command("list")
