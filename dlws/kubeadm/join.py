@@ -13,7 +13,7 @@ from dlws.kubeadm.admission import Admission, admitting, kubeadm, on, token, wit
 from dlws.kubeadm.reasons import explained, watched
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
-from dlws.kubernetes.expired import has_expired, renewal
+from dlws.kubernetes.answers import has_expired, renewal
 from dlws.nodes import endpoint
 from dlws.prepare import hosts, runtime
 from dlws.runs.plan import Planned

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from dlws.core import resources
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
-from dlws.kubernetes.expired import has_expired, renewal
+from dlws.kubernetes.answers import has_expired, renewal
 from dlws.nodes.outcomes import Outcome
 from dlws.shell.quoting import script
 

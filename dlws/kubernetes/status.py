@@ -18,7 +18,7 @@ from dlws.core.nodeset import fold
 from dlws.core.terminal_text import visible
 from dlws.core.text import split_lines
 from dlws.kubernetes import api, kubeconfig, systempods
-from dlws.kubernetes.expired import has_expired, renewal
+from dlws.kubernetes.answers import has_expired, renewal
 from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
