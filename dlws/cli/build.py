@@ -79,7 +79,8 @@ def trust(session: Session, nodes: tuple[str, ...], changed: bool, output: str) 
     """Show the host keys of NODEs (default: all) beside those known, and accept them.
 
     Exchanges keys and nothing else: nobody logs in, except on jump hosts. Asks before it accepts.
-    Keys in config.yaml count alone; a key that two machines have is not accepted.
+    A key pinned in config.yaml is the only one accepted for its machine. A key shown by two
+    machines never is.
     """
     import json
 

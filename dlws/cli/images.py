@@ -31,7 +31,7 @@ def docker() -> None:
 def build(session: Session, names: tuple[str, ...], fresh: bool) -> None:
     """Build the images with these NAMEs (default: all), and those that they build on.
 
-    What has not changed is not built again.
+    Images that have not changed are not built again.
     """
     from dlws.images import work
 
@@ -45,7 +45,7 @@ def build(session: Session, names: tuple[str, ...], fresh: bool) -> None:
 def push(session: Session, names: tuple[str, ...], fresh: bool) -> None:
     """Build the images with these NAMEs (default: all) and push them to their registry.
 
-    What the registry has is not pushed again, and nothing is after a failed build.
+    Images that the registry has are not pushed again. After a failed build nothing is pushed.
     """
     from dlws.images import work
 

@@ -48,10 +48,9 @@ def login(
 ) -> None:  # fmt: skip
     """Sign in to the job platform at ADDRESS, such as https://cluster.example.org/apis.
 
-    A code is shown to type in the portal, in any browser and in whichever way you sign in there;
-    with --user or --token, a password or token is asked for, or is a line of standard input. The
-    token that jobs are submitted with is kept in ~/.config/dlws/login.json, for you alone; `logout`
-    ends it.
+    The command shows a code, which you type in the portal, in any browser. With --user or --token
+    it asks for a password or token instead, or reads it from standard input. The token with which
+    jobs are submitted is kept in ~/.config/dlws/login.json, for you alone; `logout` ends it.
     """
     from dlws.client.account import Account, keep
     from dlws.client.api import Client

@@ -36,8 +36,8 @@ _TIMEOUT = click.option("--timeout", type=click.FloatRange(1, 86400), default=30
 def start(session: Session, services: tuple[str, ...], timeout: float) -> None:
     """Start SERVICEs (default: all) and those that they need, and wait until they are up.
 
-    What differs from the manifests is applied, what left them is deleted; data stays. A pod that
-    does not come up is told with its reason.
+    Objects that differ from the manifests are applied, and objects that left them are deleted; data
+    stays. A pod that does not come up is named with the reason.
     """
     from dlws.services import start as actions
 
@@ -58,7 +58,7 @@ def stop(
     delete_data: bool,
     yes_delete_data: str | None,
 ) -> None:
-    """Stop SERVICEs (without any: all, with -y): delete what they have, what was made last first.
+    """Stop SERVICEs (without any: all, with -y): delete their objects, the last first.
 
     PersistentVolumeClaims, namespaces and definitions of kinds stay, and with them all data.
     """
@@ -174,7 +174,7 @@ def unmark(session: Session, marks: tuple[str, ...]) -> None:
 @NODES
 @click.pass_obj
 def cordon(session: Session, nodes: tuple[str, ...]) -> None:
-    """Let NODEs (default: the masters) take no new work."""
+    """Let NODEs (default: infra nodes) take no new work."""
     from dlws.kubernetes import scheduling
 
     cluster = session.cluster
@@ -185,9 +185,9 @@ def cordon(session: Session, nodes: tuple[str, ...]) -> None:
 @NODES
 @click.pass_obj
 def uncordon(session: Session, nodes: tuple[str, ...]) -> None:
-    """Let NODEs take work again; without NODEs let the masters work as workers.
+    """Let NODEs take work again; without NODEs let infra nodes work as workers.
 
-    Without NODEs this removes the masters' NoSchedule taint and labels them like workers.
+    Without NODEs this removes the NoSchedule taint of infra nodes and labels them like workers.
     """
     from dlws.kubernetes import scheduling
 

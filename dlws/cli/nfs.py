@@ -23,9 +23,9 @@ def nfs_server() -> None:
 def create(session: Session, nodes: tuple[str, ...]) -> None:
     """Set up the NFS servers: machines with the role nfs, else those of the infrastructure.
 
-    What they export is nfs_disk_mnt, and the mountpoints of type nfs whose server they are; to
-    nfs_client_CIDR, else to the machines of the cluster alone. Disks are left as they are. The same
-    as `role apply nfs-server`.
+    They export nfs_disk_mnt and the mountpoints of type nfs that name them as server: to
+    nfs_client_CIDR, or else only to the machines of the cluster. Disks are left as they are. The
+    same as `role apply nfs-server`.
     """
     from dlws.roles.apply import apply
 

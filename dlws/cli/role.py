@@ -72,7 +72,7 @@ def verify(session: Session, name: str, nodes: tuple[str, ...], fix: bool, outpu
 def remove(session: Session, name: str, nodes: tuple[str, ...]) -> None:
     """Take ROLE away from NODEs (default: all): its units, files and links.
 
-    Files that stood where its own are now come back. Directories, users and what lies in them stay.
+    Files that the role replaced come back. Directories and users stay, with their content.
     """
     from dlws.roles.apply import remove as take_away
 

@@ -28,10 +28,9 @@ PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=Fal
 def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]) -> None:
     """Install the cluster: run the steps in their order (see `steps`).
 
-    STEP is a name or a number. Stops at the first step that fails, with the line to go on from
-    there; but a worker that fails is quarantined, and the rest go on (exit 3, with the line that
-    brings it in). Every step is safe to run again. PLATFORM is that of config.yaml where it is not
-    given.
+    STEP is a name or a number. Stops at the first step that fails and prints the command that
+    continues. A failed worker is skipped; the run then ends with exit 3 and the command that adds
+    it. Every step is safe to run again. PLATFORM defaults to the one in config.yaml.
     """
     from dlws.install import steps
 
