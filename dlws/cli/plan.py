@@ -161,5 +161,5 @@ def _refuse_moved(session: Session, found: Plan) -> None:
         raise Refused(f"the plan cannot be checked:\n{said.getvalue().rstrip()}", cure)
     if moved := differences(found, keyed(now, key_of(found))):
         more = [f"and {len(moved) - 20} more"] if len(moved) > 20 else []
-        lines = "\n  ".join(["what the plan was made from has moved", *moved[:20], *more])
+        lines = "\n  ".join(["nodes have changed since the plan was made", *moved[:20], *more])
         raise Refused(lines, cure)

@@ -73,7 +73,7 @@ def parse(text: str) -> State:
         return _state(text)
     except ValueError as error:
         raise DeployError(
-            f"what it says of Kubernetes makes no sense: {error}",
+            f"its answer about Kubernetes makes no sense: {error}",
             "look at the node yourself: nothing that it says can be relied on",
         ) from error
 
@@ -136,7 +136,7 @@ def read(node: Node) -> State:
     ask = "1" if node.machine.is_infra else "0"
     result = node.read(script(text, ask), sudo=True)
     if result.lost:
-        raise DeployError("what it says of Kubernetes is too long", "look at the node yourself")
+        raise DeployError("its answer about Kubernetes is too long", "look at the node yourself")
     return parse(result.text)
 
 
