@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dlws.install.steps import platform_steps
 from tests.support import ROOT
 
 ELSEWHERE = {"stories", "node_scripts", "benchmarks", "support", "platform", "image_programs"}
@@ -152,3 +153,14 @@ def test_files_and_packages_are_small() -> None:
             name = str(path.parent.relative_to(ROOT))
             packages[name] = packages.get(name, 0) + 1
     assert {name for name, count in packages.items() if count > 15} == set(FULL)
+
+
+@pytest.mark.parametrize(("picture", "as_shown"), [
+    ("sandbox.svg", "&#160;{}<"), ("report.svg", "<title>step {}: "),
+])  # fmt: skip
+def test_the_pictures_of_the_readme_show_the_steps_of_today(picture: str, as_shown: str) -> None:
+    """docs/record.py and docs/draw_report.py draw them anew from a sandbox installation."""
+    drawn = (ROOT / "docs" / picture).read_text()
+    steps = [step.name for step in platform_steps("sandbox")]
+    assert [name for name in steps if as_shown.format(name) not in drawn] == []
+    assert f"(docs/{picture})" in (ROOT / "README.md").read_text()
