@@ -27,7 +27,6 @@ def connect(session: Session, role: str, which: str, line: bool) -> None:
     """
     from dlws.access import sshconfig
     from dlws.shell.quoting import sh
-    from dlws.ssh.client import Ssh
     from dlws.ssh.terminal import shell
 
     node = session.cluster.pick(role, which)
@@ -35,8 +34,7 @@ def connect(session: Session, role: str, which: str, line: bool) -> None:
         sshconfig.update(session.cluster)
         click.echo(sh("ssh", "-F", sshconfig.path(session.cluster), node.name))
         return
-    assert isinstance(node.connection, Ssh)
-    raise SystemExit(shell(node.connection))
+    raise SystemExit(shell(node.ssh))
 
 
 @click.command(context_settings=AS_TYPED)

@@ -183,7 +183,7 @@ class ClusterState:
 
 def survey(cluster: Cluster, nodes: Sequence[Node]) -> ClusterState:
     """The states of all infra nodes and of `nodes`; who cannot be reached is in `failures`."""
-    cluster.first  # noqa: B018  without an infra node there is nothing to ask
+    cluster.require_infra()
     asked = [*cluster.infra, *(node for node in nodes if node not in cluster.infra)]
     outcomes = cluster.read_all(asked, read, "looking at the nodes")
     states = {o.node.name: o.value for o in outcomes if o.value is not None}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dlws.core.connection import KEEP, Connection, Echo, Result, Stdin
-from dlws.core.errors import DeployError
+from dlws.core.errors import DeployError, UsageError
 from dlws.core.limits import ANSWER, FILES_AT_ONCE, OWN, PATIENT, REPORTS, Bounds
 from dlws.core.program import PROGRAM
 from dlws.core.text import split_lines
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from dlws.config import Machine
     from dlws.runs.run import Run
+    from dlws.ssh.client import Ssh
 
 __all__ = ["Call", "CommandFailed", "File", "Login", "Node"]
 
@@ -275,6 +276,15 @@ class Node:
         for file in changed if journal else ():
             assert journal
             journal.write("put", node=self.name, path=file.path, sha256=file.sha256)
+
+    @property
+    def ssh(self) -> Ssh:
+        """Its connection, where something is done that SSH alone can; else a UsageError."""
+        from dlws.ssh.client import Ssh
+
+        if not isinstance(self.connection, Ssh):
+            raise UsageError(f"{self.name} is not reached over SSH", "this works over SSH alone")
+        return self.connection
 
     def is_root(self, sudo: bool) -> bool:
         """Whether a command is run by root there."""

@@ -10,7 +10,7 @@ import pytest
 
 from dlws.config import from_text
 from dlws.core.connection import Result
-from dlws.core.errors import DeployError
+from dlws.core.errors import DeployError, UsageError
 from dlws.core.limits import ANSWER, OWN, PATIENT
 from dlws.nodes.node import CommandFailed, Login, Node, NotKept, SudoRefused
 from dlws.shell import files, recorder
@@ -257,3 +257,8 @@ def test_one_node_alone_shows_what_it_is_at(monkeypatch: pytest.MonkeyPatch) -> 
         told.clear()
         node.read("id")
     assert told == []
+
+
+def test_what_needs_ssh_says_so_where_there_is_none() -> None:
+    with pytest.raises(UsageError, match="i1 is not reached over SSH"):
+        _ = node_of(Fake()).ssh

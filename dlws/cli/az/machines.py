@@ -199,10 +199,8 @@ def ssh(session: Session, name: str) -> None:
     The exit status is that of the shell.
     """
     from dlws.install.elastic import reach_from_outside
-    from dlws.ssh.client import Ssh
     from dlws.ssh.terminal import shell
 
     reach_from_outside(session)
     node = session.cluster.pick(name, "0")
-    assert isinstance(node.connection, Ssh)
-    raise SystemExit(shell(node.connection))
+    raise SystemExit(shell(node.ssh))
