@@ -207,9 +207,8 @@ class Azure:
 
         with self.session.console.status(told):
             for name, poller in self._begun(what, begin, ends).items():
-                ended = poller
-                if not isinstance(poller, DeployError):
-                    ended = self._tried(what, partial(_result, poller))(name)
+                late = not isinstance(poller, DeployError)
+                ended = self._tried(what, partial(_result, poller))(name) if late else poller
                 left.discard(name)
                 if isinstance(ended, DeployError):
                     failed[name] = ended
