@@ -62,7 +62,7 @@ def test_applied_it_does_what_it_says_and_only_once(
     deploy("apply", f"{tmp_path}/plan")
     assert (box / "conf").read_text() == "one\nthree\n"
     before = tree(box)
-    assert "has moved" in deploy("apply", f"{tmp_path}/plan", code=4).stderr
+    assert "have changed" in deploy("apply", f"{tmp_path}/plan", code=4).stderr
     assert tree(box) == before
 
 
