@@ -72,9 +72,14 @@ class Session:
 
     @property
     def config(self) -> Config:
+        self.check_config()
+        assert self._config
+        return self._config
+
+    def check_config(self) -> None:
+        """Read the configuration now: its errors are told before anything is done."""
         if self._config is None:
             self._config = self._load()
-        return self._config
 
     def reread(self) -> None:
         """Read the configuration anew: this invocation has changed what it says."""

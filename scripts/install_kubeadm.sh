@@ -178,11 +178,11 @@ packages_are_held() { [ "$(apt-mark showhold "${TOOLS[@]}" | wc -l)" -eq "${#TOO
 # --- source: bundle
 
 check_bundle() {
-    local cure="send it again with 'deploy.py runscriptonall install_kubeadm.sh' from the devbox"
+    local cure="send it again from the devbox, with the command 'runscriptonall install_kubeadm.sh'"
     [ -s "$BUNDLE/SHA256SUMS" ] || die "there is no bundle in $BUNDLE" "$cure"
     bundle_is_checked "$BUNDLE" || hash_bundle
     grep -q "\"kubernetes_version\": \"$VERSION\"" "$BUNDLE/manifest.json" ||
-        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one on the devbox: deploy.py bundle build"
+        die "the bundle in $BUNDLE is not Kubernetes $VERSION" "make one on the devbox, with the command 'bundle build'"
 }
 
 # The state is that of before, so that what changes meanwhile is hashed the next time.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dlws.install.steps import platform_steps
 from tests.support import ROOT
 
 ELSEWHERE = {"stories", "node_scripts", "benchmarks", "support", "platform", "image_programs"}
@@ -108,3 +109,58 @@ def test_each_test_module_is_named_after_a_module_of_dlws() -> None:
         if package and package[0] not in ELSEWHERE and not named:
             strays.append(str(path.relative_to(ROOT)))
     assert strays == []
+
+
+PRODUCT = ("dlws", "templates/images/platform/jobplatform", "deploy.py", "az_tools.py")
+FULL = {
+    "dlws/cli": "one file for each group of commands",
+    "dlws/verify/kinds": "one file for each kind of difference",
+}
+"""Packages of more than 15 files, each for a reason. A package's own __init__.py does not count."""
+
+
+def sources() -> Iterator[Path]:
+    for place in PRODUCT:
+        path = ROOT / place
+        yield from path.rglob("*.py") if path.is_dir() else [path]
+
+
+def functions() -> Iterator[tuple[str, int, int]]:
+    """Where each function stands, its lines, and its parameters but for self and cls."""
+    for path in sources():
+        for item in ast.walk(ast.parse(path.read_text())):
+            if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+                given, lines = item.args, (item.end_lineno or 0) - item.lineno + 1
+                every = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+                every += filter(None, (given.vararg, given.kwarg))
+                names = {one.arg for one in every} - {"self", "cls"}
+                yield f"{path.relative_to(ROOT)}:{item.lineno} {item.name}", lines, len(names)
+
+
+def test_functions_are_short_and_take_few_parameters() -> None:
+    found = list(functions())
+    lines = sorted(count for _, count, _ in found)
+    assert lines[len(lines) // 2] <= 7 and lines[len(lines) * 9 // 10] <= 16
+    assert [where for where, count, _ in found if count > 40] == []
+    assert [where for where, _, parameters in found if parameters > 7] == []
+
+
+def test_files_and_packages_are_small() -> None:
+    assert [path for path in sources() if len(path.read_text().splitlines()) > 400] == []
+    packages: dict[str, int] = {}
+    for path in sources():
+        if path.name != "__init__.py":
+            name = str(path.parent.relative_to(ROOT))
+            packages[name] = packages.get(name, 0) + 1
+    assert {name for name, count in packages.items() if count > 15} == set(FULL)
+
+
+@pytest.mark.parametrize(("picture", "as_shown"), [
+    ("sandbox.svg", "&#160;{}<"), ("report.svg", "<title>step {}: "),
+])  # fmt: skip
+def test_the_pictures_of_the_readme_show_the_steps_of_today(picture: str, as_shown: str) -> None:
+    """docs/record.py and docs/draw_report.py draw them anew from a sandbox installation."""
+    drawn = (ROOT / "docs" / picture).read_text()
+    steps = [step.name for step in platform_steps("sandbox")]
+    assert [name for name in steps if as_shown.format(name) not in drawn] == []
+    assert f"(docs/{picture})" in (ROOT / "README.md").read_text()

@@ -141,9 +141,8 @@ def _action(node: Node, keys: bytes) -> Action:
 
 def _try(node: Node) -> None:
     """Raise unless the key lets us in and sudo works; a password or the agent proves nothing."""
-    assert isinstance(node.connection, Ssh)
-    if not node.connection.only_by_key:
-        connection = node.connection.by_key()
+    if not node.ssh.only_by_key:
+        connection = node.ssh.by_key()
         try:
             connection.run("true")
         finally:
@@ -153,8 +152,7 @@ def _try(node: Node) -> None:
 
 def _install(node: Node, user: str, password: str, keys: bytes) -> bool:
     """Log in with the password and install the keys; whether that changed the node."""
-    assert isinstance(node.connection, Ssh)
-    connection = node.connection.as_user(user, password)
+    connection = node.ssh.as_user(user, password)
     as_root = node.through(connection, Login(user, password))
     try:
         said = _install_as(as_root, node.user, keys)

@@ -123,7 +123,7 @@ class TrustResult:
 def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> TrustResult:
     """Look at the nodes' host keys, jump hosts first, and take over those that are agreed to."""
     found = TrustResult()
-    for way in (*_jumps(nodes), {node: connection(node) for node in nodes}):
+    for way in (*_jumps(nodes), {node: node.ssh for node in nodes}):
 
         def look(node: Node, way: Mapping[Node, Ssh] = way) -> bytes:
             return way[node].host_key()
@@ -142,19 +142,14 @@ def trust(cluster: Cluster, nodes: Sequence[Node], agree: Agree) -> TrustResult:
     return found
 
 
-def connection(node: Node) -> Ssh:
-    assert isinstance(node.connection, Ssh)
-    return node.connection
-
-
 def _jumps(nodes: Sequence[Node]) -> Iterator[dict[Node, Ssh]]:
     """The jump hosts before some nodes, each with the first node behind it; the outermost ones,
     those behind them, ..."""
     behind: dict[int, Node] = {}
     for node in nodes:
-        for jump in connection(node).jumps:
+        for jump in node.ssh.jumps:
             behind.setdefault(id(jump), node)
-    for level in ways(map(connection, nodes)):
+    for level in ways(node.ssh for node in nodes):
         yield {behind[id(jump)]: jump for jump in level}
 
 

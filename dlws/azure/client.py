@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +25,9 @@ from dlws.config.model.azure import CLOUDS
 from dlws.core import person
 from dlws.core.errors import DeployError, UsageError
 from dlws.core.localfiles import MIB, read
+from dlws.core.nodeset import fold
 from dlws.core.program import AZ_TOOLS
+from dlws.core.text import since
 
 if TYPE_CHECKING:
     from dlws.config.model.azure import AzureCluster
@@ -174,7 +176,8 @@ class Azure:
         from azure.core.exceptions import AzureError
 
         try:
-            yield
+            with self.session.console.working("asking Azure"):
+                yield
         except AzureError as error:
             raise _ours(what, error) from error
 
@@ -195,18 +198,31 @@ class Azure:
         `ends` is called with each that is done. All are begun before any is waited for.
         """
         failed: dict[str, DeployError] = {}
-        lanes = max(1, min(self.session.options.parallel, len(ends)))
-        with ThreadPoolExecutor(lanes) as pool:
-            pollers = dict(zip(ends, pool.map(self._tried(what, begin), ends), strict=True))
-        for name, poller in pollers.items():
-            ended = poller
-            if not isinstance(poller, DeployError):
-                ended = self._tried(what, partial(_result, poller))(name)
-            if isinstance(ended, DeployError):
-                failed[name] = ended
-            else:
-                ends[name]()
+        left, start = set(ends), time.monotonic()
+
+        def told() -> str:
+            done = len(ends) - len(left)
+            head = f"{done}/{len(ends)} {what}"
+            return f"{head}, Azure is at work on {fold(sorted(left))}, {since(start)}"
+
+        with self.session.console.status(told):
+            for name, poller in self._begun(what, begin, ends).items():
+                late = not isinstance(poller, DeployError)
+                ended = self._tried(what, partial(_result, poller))(name) if late else poller
+                left.discard(name)
+                if isinstance(ended, DeployError):
+                    failed[name] = ended
+                else:
+                    ends[name]()
         return failed
+
+    def _begun(
+        self, what: str, begin: Callable[[str], Any], names: Collection[str]
+    ) -> dict[str, Any]:
+        """What waits for the end of each call, or why it was not begun."""
+        lanes = max(1, min(self.session.options.parallel, len(names)))
+        with ThreadPoolExecutor(lanes) as pool:
+            return dict(zip(names, pool.map(self._tried(what, begin), names), strict=True))
 
     def _tried(self, what: str, call: Callable[[str], Any]) -> Callable[[str], Any]:
         def tried(name: str) -> Any:

@@ -105,8 +105,8 @@ def follow(azure: Azure, what: str = "create", line: str = "create") -> None:
     seen = Progress(names.deployment(azure.config, what), again(*line.split()))
     headers = dict[str, str]()
     with (
-        azure.translated("the deployment cannot be watched; it goes on in Azure"),
         azure.session.console.status(lambda: f"Azure has made {len(seen.done)} resources"),
+        azure.translated("the deployment cannot be watched; it goes on in Azure"),
     ):
         while seen.state not in _ENDS:
             found = _get(azure, seen.name, headers)

@@ -36,7 +36,7 @@ def sources(rule: Any) -> list[str]:
     return [*(many or ()), *([one] if one else [])]
 
 
-def settle(azure: Azure, group: str, wanted: Iterable[Rule], gone: Iterable[str] = ()) -> None:
+def arrange(azure: Azure, group: str, wanted: Iterable[Rule], gone: Iterable[str] = ()) -> None:
     """Make these rules as they are to be, and take those named away; what is so is left."""
     there = have(azure, group)
     due = [rule for rule in wanted if not _same(there.get(rule.name), rule)]
@@ -95,7 +95,7 @@ def nfs_allow_master(azure: Azure) -> None:
 
 def _or_none(azure: Azure, group: str, rule: Rule) -> None:
     """The rule; without a source there is none."""
-    settle(azure, group, [rule] if rule.sources else [], [] if rule.sources else [rule.name])
+    arrange(azure, group, [rule] if rule.sources else [], [] if rule.sources else [rule.name])
 
 
 def service_tags(azure: Azure, create: bool) -> None:
@@ -105,7 +105,7 @@ def service_tags(azure: Azure, create: bool) -> None:
     kept = {rule.name for rule in made}
     ours = [name for name, rule in have(azure, group).items()
             if name.startswith(firewall.TAG) and 950 <= rule["priority"] < 1000]  # fmt: skip
-    settle(azure, group, made, [name for name in ours if name not in kept])
+    arrange(azure, group, made, [name for name in ours if name not in kept])
 
 
 def whitelisted(azure: Azure) -> list[str]:

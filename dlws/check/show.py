@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,8 @@ from dlws.check.facts import Facts
 from dlws.check.findings import LEVELS, Finding, failures
 from dlws.core.errors import CheckFailed
 from dlws.core.nodeset import fold
-from dlws.core.terminal_text import visible
 from dlws.nodes.outcomes import Outcome
+from dlws.runs import tables
 
 if TYPE_CHECKING:
     from dlws.config import Config
@@ -104,30 +103,8 @@ def summary(facts: Facts) -> Mapping[str, Any]:
 
 
 def plain(table: Sequence[Row]) -> str:
-    """Columns padded to the widest cell, for files and pipes."""
-    lines = [tuple(name.upper() for name in COLUMNS), *table]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-def show(table: Sequence[Row], terminal: bool) -> None:
-    if not terminal:
-        print(plain(table))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(header_style="bold", box=None, pad_edge=False)
-    for name in COLUMNS:
-        drawn.add_column(name, overflow="fold")  # never cut: a cure has to be whole
-    for row in table:
-        cells = (Text(visible(cell, colours=False)) for cell in row[1:])
-        drawn.add_row(Text(row[0], style=_STYLES[row[0]]), *cells)
-    Console().print(drawn)
+    """The table for files and pipes."""
+    return tables.plain(COLUMNS, table)
 
 
 class NodesUnfit(CheckFailed):
@@ -159,10 +136,8 @@ def check(cluster: Cluster, nodes: Sequence[Node], as_data: bool = False) -> Non
     if as_data:
         cluster.run.console.data(as_json(all, findings))
     else:
-        hide = cluster.run.console.redactor.text
-        found = rows(all, findings)
-        table = [(a, hide(b), hide(c), hide(d), hide(e)) for a, b, c, d, e in found]
-        show(table, sys.stdout.isatty())
+        tables.show(cluster.run.console, COLUMNS, rows(all, findings),
+                    lambda row: [_STYLES[row[0]], "", "", "", ""])  # fmt: skip
         if note := across.shared_password(all, cluster.config):
             cluster.run.console.say(note)
     if failed := failures(findings):

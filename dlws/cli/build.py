@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.access.trust import OfferedKey
     from dlws.session import Session
@@ -69,7 +71,7 @@ def hosts(ctx: click.Context) -> None:
 
 
 @hosts.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.option("--changed", is_flag=True, help="Accept changed keys: -y is for new ones only.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
@@ -77,7 +79,8 @@ def trust(session: Session, nodes: tuple[str, ...], changed: bool, output: str) 
     """Show the host keys of NODEs (default: all) beside those known, and accept them.
 
     Exchanges keys and nothing else: nobody logs in, except on jump hosts. Asks before it accepts.
-    Keys in config.yaml count alone; a key that two machines have is not accepted.
+    A key pinned in config.yaml is the only one accepted for its machine. A key shown by two
+    machines never is.
     """
     import json
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import PATTERN
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
 
 @click.command()
-@click.argument("patterns", nargs=-1, metavar="[NODE]...")
+@click.argument("patterns", nargs=-1, metavar="[NODE]...", shell_complete=PATTERN)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text",
               help="How to print it.")  # fmt: skip
 @click.option("--cis", is_flag=True, help="Hold a running cluster against the CIS benchmark.")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from dlws.cli.completion import KEY
+
 
 @click.command()
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -42,7 +44,7 @@ def show_schema() -> None:
 
 
 @config.command("explain")
-@click.argument("key", required=False)
+@click.argument("key", required=False, shell_complete=KEY)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
 def explain_key(session: Any, key: str | None, output: str) -> None:

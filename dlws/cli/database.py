@@ -97,14 +97,15 @@ def backup(session: Session, file: Path | None, output: str) -> None:
 def restore(session: Session, file: Path, yes_restore: str | None) -> None:
     """Put the tables of the backup in FILE in place of those that are there.
 
-    Asks for the cluster's name. What is there is backed up before. A failure on the way changes
+    Asks for the cluster's name and backs up today's tables first. A failure on the way changes
     nothing: the tables change places all at once.
     """
     from dlws.database import restore as actions
     from dlws.database.client import opened
     from dlws.session import confirm
 
-    found = actions.examine(file, session.vault)
+    with session.console.working(f"reading {file}"):
+        found = actions.examine(file, session.vault)
     with opened(session.cluster, changes=True) as database:
         actions.check(found, database.name)
         if not session.options.dry_run:
@@ -119,7 +120,8 @@ def restore(session: Session, file: Path, yes_restore: str | None) -> None:
 def connect(session: Session, output: str) -> None:
     """Run SQL statements from standard input, each ended by a semicolon, and show the answers.
 
-    With JSON, each answer is a line. A statement that fails ends it, unless a person types.
+    With JSON, each answer is a line. A failed statement ends the command, unless statements are
+    typed on a terminal.
     """
     from dlws.core.errors import DeployError
     from dlws.database import prompt
@@ -164,18 +166,18 @@ def user_add(
 ) -> None:
     """Add users with NAMEs (e-mail addresses), or change those that are there.
 
-    Ids are from the ranges of UserGroups in config.yaml, and stay a user's also after he was
-    removed. Each new user gets an SSH key pair for jobs.
+    New users get an id from the ranges of UserGroups in config.yaml and an SSH key pair for jobs.
+    The id of a removed user is given to nobody else.
     """
     from dlws.database import acl as rights
     from dlws.database import users
 
     if uid is not None and len(names) > 1:
         raise click.UsageError("--uid is for one NAME")
-    wish = users.wish(session.config, uid, gid, groups)
+    request = users.asked(session.config, uid, gid, groups)
     with changing(session, output) as database:
         people = users.known(database)
-        changes = users.additions(session.config, people, names, wish)
+        changes = users.additions(session.config, people, names, request)
         if permission:
             wanted = rights.wished(people, {}, names, rights.CLUSTER, permission)
             changes += rights.grants(rights.known(database), wanted)

@@ -20,8 +20,8 @@ def glusterfs() -> None:
 def create(session: Session) -> None:
     """Make the volumes of mountpoints whose servers are machines of the cluster, and start them.
 
-    A brick is a new directory under glusterfs_bricks. One that holds anything is left alone, and
-    refused. Safe to run again.
+    A brick is a new directory under glusterfs_bricks. A directory that holds anything is
+    refused and left as it is. Safe to run again.
     """
     from dlws.storage import glusterfs as actions
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import IMAGE
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
     from dlws.session import Session
 
-_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
+_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=IMAGE)
 _FRESH = click.option("--no-cache", "fresh", is_flag=True, help="Build it anew, changed or not.")
 
 
@@ -30,7 +31,7 @@ def docker() -> None:
 def build(session: Session, names: tuple[str, ...], fresh: bool) -> None:
     """Build the images with these NAMEs (default: all), and those that they build on.
 
-    What has not changed is not built again.
+    Images that have not changed are not built again.
     """
     from dlws.images import work
 
@@ -44,7 +45,7 @@ def build(session: Session, names: tuple[str, ...], fresh: bool) -> None:
 def push(session: Session, names: tuple[str, ...], fresh: bool) -> None:
     """Build the images with these NAMEs (default: all) and push them to their registry.
 
-    What the registry has is not pushed again, and nothing is after a failed build.
+    Images that the registry has are not pushed again. After a failed build nothing is pushed.
     """
     from dlws.images import work
 
@@ -52,7 +53,7 @@ def push(session: Session, names: tuple[str, ...], fresh: bool) -> None:
 
 
 @docker.command(context_settings=AS_TYPED)
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=IMAGE)
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def run(session: Session, name: str, args: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,10 +48,9 @@ def login(
 ) -> None:  # fmt: skip
     """Sign in to the job platform at ADDRESS, such as https://cluster.example.org/apis.
 
-    A code is shown to type in the portal, in any browser and in whichever way you sign in there;
-    with --user or --token, a password or token is asked for, or is a line of standard input. The
-    token that jobs are submitted with is kept in ~/.config/dlws/login.json, for you alone; `logout`
-    ends it.
+    The command shows a code, which you type in the portal, in any browser. With --user or --token
+    it asks for a password or token instead, or reads it from standard input. The token with which
+    jobs are submitted is kept in ~/.config/dlws/login.json, for you alone; `logout` ends it.
     """
     from dlws.client.account import Account, keep
     from dlws.client.api import Client
@@ -222,6 +220,7 @@ def explain(session: Session, number: str, output: str) -> None:
 def logs(session: Session, number: str, follow: bool, worker: int, tail: int | None) -> None:
     """Print what a job's worker printed, also after its end, as long as the platform keeps it."""
     from dlws.client.api import Client
+    from dlws.runs.console import shown_as_it_comes
 
     states = [""]
 
@@ -236,9 +235,9 @@ def logs(session: Session, number: str, follow: bool, worker: int, tail: int | N
             if follow
             else client.read(number, worker, tail)
         )
-        for text in pieces:
-            sys.stdout.write(text)
-            sys.stdout.flush()
+        with shown_as_it_comes() as show:
+            for text in pieces:
+                show(text)
 
 
 def _asks(verb: str, words: str) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
@@ -39,7 +41,7 @@ def init(session: Session, merge_kubeconfig: bool) -> None:
 
 
 @kubeadm.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def join(session: Session, nodes: tuple[str, ...]) -> None:
     """Join those NODEs (default: all) that are not in the cluster yet."""
@@ -49,7 +51,7 @@ def join(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @kubeadm.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.option(
     "--yes-reset", metavar="CLUSTER", help="The cluster's name, instead of typing it when asked."
 )

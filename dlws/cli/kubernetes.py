@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES, SERVICE
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from dlws.session import Session
 
 
@@ -23,20 +22,7 @@ def kubernetes() -> None:
     """Start and stop services, label nodes for them, and say which nodes take work."""
 
 
-def _names(ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
-    """The services that there are, ours and those of the cluster's directory."""
-    from pathlib import Path
-
-    from click.shell_completion import CompletionItem
-
-    from dlws.core import resources
-
-    directory = Path(ctx.find_root().params.get("directory") or ".")
-    found = resources.folders("services", directory)
-    return [CompletionItem(name) for name in found if name.startswith(begun)]
-
-
-_SERVICES = click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=_names)
+_SERVICES = click.argument("services", nargs=-1, metavar="[SERVICE]...", shell_complete=SERVICE)
 _OUTPUT = click.option("--output", type=click.Choice(["table", "json"]), default="table")
 _TIMEOUT = click.option("--timeout", type=click.FloatRange(1, 86400), default=300,
                         show_default=True, metavar="SECONDS",
@@ -50,8 +36,8 @@ _TIMEOUT = click.option("--timeout", type=click.FloatRange(1, 86400), default=30
 def start(session: Session, services: tuple[str, ...], timeout: float) -> None:
     """Start SERVICEs (default: all) and those that they need, and wait until they are up.
 
-    What differs from the manifests is applied, what left them is deleted; data stays. A pod that
-    does not come up is told with its reason.
+    Objects that differ from the manifests are applied, and objects that left them are deleted; data
+    stays. A pod that does not come up is named with the reason.
     """
     from dlws.services import start as actions
 
@@ -72,7 +58,7 @@ def stop(
     delete_data: bool,
     yes_delete_data: str | None,
 ) -> None:
-    """Stop SERVICEs (without any: all, with -y): delete what they have, what was made last first.
+    """Stop SERVICEs (without any: all, with -y): delete their objects, the last first.
 
     PersistentVolumeClaims, namespaces and definitions of kinds stay, and with them all data.
     """
@@ -185,10 +171,10 @@ def unmark(session: Session, marks: tuple[str, ...]) -> None:
 
 
 @kubernetes.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def cordon(session: Session, nodes: tuple[str, ...]) -> None:
-    """Let NODEs (default: the masters) take no new work."""
+    """Let NODEs (default: infra nodes) take no new work."""
     from dlws.kubernetes import scheduling
 
     cluster = session.cluster
@@ -196,12 +182,12 @@ def cordon(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @kubernetes.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def uncordon(session: Session, nodes: tuple[str, ...]) -> None:
-    """Let NODEs take work again; without NODEs let the masters work as workers.
+    """Let NODEs take work again; without NODEs let infra nodes work as workers.
 
-    Without NODEs this removes the masters' NoSchedule taint and labels them like workers.
+    Without NODEs this removes the NoSchedule taint of infra nodes and labels them like workers.
     """
     from dlws.kubernetes import scheduling
 

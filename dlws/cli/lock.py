@@ -41,8 +41,8 @@ def status(session: Session, output: str) -> None:
 def break_lock(session: Session, yes_break: str | None) -> None:
     """Break the lock on the first infra node.
 
-    Asks for the cluster's name. A run that is alive after all stops by itself before its next
-    command; what it has begun on the nodes runs on to its end.
+    Asks for the cluster's name. If that run is still alive, it stops before its next command;
+    commands that already run on the nodes go on to their end.
     """
     from dlws.nodes import nodelock
     from dlws.session import confirm

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
@@ -16,13 +18,13 @@ def nfs_server() -> None:
 
 
 @nfs_server.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def create(session: Session, nodes: tuple[str, ...]) -> None:
     """Set up the NFS servers: machines with the role nfs, else those of the infrastructure.
 
-    What they export is nfs_disk_mnt, and the mountpoints of type nfs whose server they are; to
-    nfs_client_CIDR, else to the machines of the cluster alone. nfs_server chooses the server: the
+    They export nfs_disk_mnt and the mountpoints of type nfs that name them as server: to
+    nfs_client_CIDR, or else only to the machines of the cluster. nfs_server chooses the server: the
     kernel's (role nfs-server), or NFS-Ganesha (role nfs-ganesha). Empty disks that data-disk names
     or matches become the file system on the path of nfs_disk_mnt; no other disk is touched.
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODE, PATTERN
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("role")
-@click.argument("which", default="0", metavar="[INDEX|NAME]")
+@click.argument("role", shell_complete=PATTERN)
+@click.argument("which", default="0", metavar="[INDEX|NAME]", shell_complete=NODE)
 @click.option("--print", "line", is_flag=True, help="Print the line for ssh instead.")
 @click.pass_obj
 def connect(session: Session, role: str, which: str, line: bool) -> None:
@@ -26,7 +27,6 @@ def connect(session: Session, role: str, which: str, line: bool) -> None:
     """
     from dlws.access import sshconfig
     from dlws.shell.quoting import sh
-    from dlws.ssh.client import Ssh
     from dlws.ssh.terminal import shell
 
     node = session.cluster.pick(role, which)
@@ -34,8 +34,7 @@ def connect(session: Session, role: str, which: str, line: bool) -> None:
         sshconfig.update(session.cluster)
         click.echo(sh("ssh", "-F", sshconfig.path(session.cluster), node.name))
         return
-    assert isinstance(node.connection, Ssh)
-    raise SystemExit(shell(node.connection))
+    raise SystemExit(shell(node.ssh))
 
 
 @click.command(context_settings=AS_TYPED)

@@ -35,8 +35,8 @@ _ALONE = ("apply", "connect", "plan", "resume")
 def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output: str) -> None:
     """Say what COMMAND would change, node by node, and keep it in FILE for `apply`.
 
-    Reads the nodes and changes nothing. Files are shown line by line (none that is private). What
-    depends on a change that has not been made is called unknown until then; `apply` leaves it out.
+    Reads the nodes and changes nothing. Files are shown line by line, except private ones. A change
+    that needs an earlier one is listed as unknown until that step; `apply` leaves it out.
     """
     from dlws.core.errors import UsageError
     from dlws.core.localfiles import write
@@ -66,8 +66,8 @@ def plan(ctx: click.Context, command: tuple[str, ...], file: Path | None, output
 def apply(ctx: click.Context, file: Path) -> None:
     """Make the changes of the plan in FILE: exactly those, and no others.
 
-    Looks at the nodes again first, and refuses (exit 4) where what the plan was made from has
-    moved. `resume` carries on one that was cut off.
+    Looks at the nodes again first, and refuses (exit 4) if they have changed since the plan was
+    made. `resume` continues an `apply` that was interrupted.
     """
     from dlws.runs import journal
     from dlws.runs import plan as plans
@@ -161,5 +161,5 @@ def _refuse_moved(session: Session, found: Plan) -> None:
         raise Refused(f"the plan cannot be checked:\n{said.getvalue().rstrip()}", cure)
     if moved := differences(found, keyed(now, key_of(found))):
         more = [f"and {len(moved) - 20} more"] if len(moved) > 20 else []
-        lines = "\n  ".join(["what the plan was made from has moved", *moved[:20], *more])
+        lines = "\n  ".join(["nodes have changed since the plan was made", *moved[:20], *more])
         raise Refused(lines, cure)

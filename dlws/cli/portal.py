@@ -70,5 +70,5 @@ def set_mirror(session: Session) -> None:
 @click.pass_obj
 def genscripts(session: Session) -> None:
     """Check config.yaml for the scripts; they get its values when they run, so none is made."""
-    _ = session.config
+    session.check_config()
     session.console.say("nothing to make: scripts get the values of config.yaml when they run")

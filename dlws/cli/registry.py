@@ -21,8 +21,8 @@ def registry() -> None:
 def start(session: Session, devbox: bool) -> None:
     """Start the registry on its node, with TLS, and have every node trust it.
 
-    A second time changes nothing; a certificate that nears its end, or that lacks a name, is made
-    anew. Where it is, and what it mirrors, says registry in config.yaml.
+    A second run changes nothing. A certificate that nears its end or lacks a name is made anew. The
+    section registry of config.yaml says where the registry runs and what it mirrors.
     """
     from dlws.registry import start as actions
 

@@ -6,27 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+from dlws.cli.completion import NODES, ROLE
 
+if TYPE_CHECKING:
     from dlws.session import Session
 
 
-def _names(ctx: click.Context, _param: click.Parameter, begun: str) -> list[CompletionItem]:
-    """The roles that there are, ours and those of the cluster's directory."""
-    from pathlib import Path
-
-    from click.shell_completion import CompletionItem
-
-    from dlws.core import resources
-
-    directory = Path(ctx.find_root().params.get("directory") or ".")
-    found = resources.folders("nodes", directory)
-    return [CompletionItem(name) for name in found if name.startswith(begun)]
-
-
-_ROLE = click.argument("name", metavar="ROLE", shell_complete=_names)
-_NODES = click.argument("nodes", nargs=-1, metavar="[NODE]...")
+_ROLE = click.argument("name", metavar="ROLE", shell_complete=ROLE)
 
 
 @click.group()
@@ -46,7 +32,7 @@ def list_(session: Session, output: str) -> None:
 
 @role.command()
 @_ROLE
-@_NODES
+@NODES
 @click.pass_obj
 def apply(session: Session, name: str, nodes: tuple[str, ...]) -> None:
     """Bring ROLE, and the roles that it needs, to the NODEs that carry it (default: all of them).
@@ -61,7 +47,7 @@ def apply(session: Session, name: str, nodes: tuple[str, ...]) -> None:
 
 @role.command()
 @_ROLE
-@_NODES
+@NODES
 @click.option("--fix", is_flag=True, help="Put right what can be, and verify again.")
 @click.option("--output", type=click.Choice(["text", "json", "junit"]), default="text")
 @click.pass_obj
@@ -81,12 +67,12 @@ def verify(session: Session, name: str, nodes: tuple[str, ...], fix: bool, outpu
 
 @role.command()
 @_ROLE
-@_NODES
+@NODES
 @click.pass_obj
 def remove(session: Session, name: str, nodes: tuple[str, ...]) -> None:
     """Take ROLE away from NODEs (default: all): its units, files and links.
 
-    Files that stood where its own are now come back. Directories, users and what lies in them stay.
+    Files that the role replaced come back. Directories and users stay, with their content.
     """
     from dlws.roles.apply import remove as take_away
 

@@ -15,6 +15,8 @@ from dlws.cli.lazy import LazyGroup
 from dlws.core.errors import Defect, DeployError, EndOfPlan, ReaderGone, UsageError
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from dlws.runs.limits import MaxFailures
     from dlws.runs.options import Options
     from dlws.secrets.redaction import Redactor
@@ -110,6 +112,12 @@ def _limit(_ctx: click.Context, _option: click.Parameter, text: str | None) -> M
         raise click.BadParameter(f"{error.message}; {error.cure}") from error
 
 
+def _patterns(ctx: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    from dlws.cli.completion import PATTERN
+
+    return PATTERN(ctx, option, begun)
+
+
 @click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dlws")
 @click.option(
@@ -124,6 +132,7 @@ def _limit(_ctx: click.Context, _option: click.Parameter, text: str | None) -> M
     "--nodes",
     multiple=True,
     metavar="PATTERN",
+    shell_complete=_patterns,
     help="Only these nodes: names, roles, wildcards, gpu[01-12], re:REGEX. Repeatable.",
 )
 @click.option(

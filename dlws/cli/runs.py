@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from dlws.cli.completion import NODE
 from dlws.core.errors import UsageError
 from dlws.core.program import PROGRAM
 
@@ -64,7 +65,7 @@ def show(session: Session, run: str, output: str) -> None:
 
 
 @runs.command()
-@click.argument("node")
+@click.argument("node", shell_complete=NODE)
 @click.argument("run", default="")
 @click.pass_obj
 def tail(session: Session, node: str, run: str) -> None:
@@ -75,7 +76,7 @@ def tail(session: Session, node: str, run: str) -> None:
 
 
 @runs.command()
-@click.argument("node")
+@click.argument("node", shell_complete=NODE)
 @click.argument("run", default="")
 @click.pass_obj
 def why(session: Session, node: str, run: str) -> None:
@@ -109,9 +110,9 @@ def report(session: Session, run: str, file: TextIO, junit: bool) -> None:
 def resume(ctx: click.Context, run: str) -> None:
     """Carry on RUN (default: the last one) where it failed or was cut off.
 
-    Runs its command line again: finished steps are left out, a command that a node has finished
-    gives its outcome without being run again, one that still runs is waited for. Of the options
-    before the command, --dry-run, --verbose, --yes and --lock-wait are added to those of the run.
+    Runs its command line again. It skips finished steps, takes the recorded outcome of commands
+    that a node has finished, and waits for those that still run. The options --dry-run, --verbose,
+    --yes and --lock-wait are added to those of the run.
     """
     from dlws.cli.global_options import value_of
     from dlws.cli.plan import nested

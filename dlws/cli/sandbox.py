@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODE
 from dlws.core.program import PROGRAM
 from dlws.core.text import since
 
@@ -94,7 +95,7 @@ def status(session: Session, output: str, everywhere: bool) -> None:
 
 def _fault(name: str, text: str) -> None:
     @sandbox.command(name, help=text)
-    @click.argument("node")
+    @click.argument("node", shell_complete=NODE)
     @click.pass_obj
     def command(session: Session, node: str) -> None:
         from dlws.runs.plan import local

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import PATTERN
 from dlws.cli.global_options import AS_TYPED
 
 if TYPE_CHECKING:
@@ -63,7 +64,12 @@ def runscriptonallinparallel(ctx: click.Context, script: str, args: tuple[str, .
 
 @click.command(context_settings=AS_TYPED)
 @click.argument(
-    "words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="ROLE... SCRIPT [ARGS]..."
+    "words",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    metavar="ROLE... SCRIPT [ARGS]...",
+    shell_complete=PATTERN,
 )
 @click.pass_obj
 def runscriptonroles(session: Session, words: tuple[str, ...]) -> None:

@@ -24,7 +24,8 @@ def encrypt(session: Session) -> None:
     """Encrypt the SSH key, root password, kubeconfig and file: secrets in deploy/.
 
     From then on they are decrypted in memory only. The passphrase is secrets_key in config.yaml,
-    or DLWS_SECRETS_KEY, or asked for; without it they are lost. Run again, it goes on.
+    or DLWS_SECRETS_KEY, or asked for; without it they are lost. Run it again if it was
+    interrupted.
     """
     from dlws.access import secrets as encryption
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.session import Session
-
-_NODES = click.argument("nodes", nargs=-1, metavar="[NODE]...")
 
 
 @click.group(invoke_without_command=True)
@@ -27,7 +27,7 @@ def _bring(session: Session, roles: tuple[str, ...], nodes: tuple[str, ...] = ()
 
 
 @mount.command()
-@_NODES
+@NODES
 @click.pass_obj
 def install(session: Session, nodes: tuple[str, ...]) -> None:
     """Install the programs that the shares need, and mount nothing."""
@@ -35,7 +35,7 @@ def install(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @mount.command()
-@_NODES
+@NODES
 @click.pass_obj
 def start(session: Session, nodes: tuple[str, ...]) -> None:
     """Install what is needed, mount the shares, now and after every reboot, and link them."""
@@ -43,7 +43,7 @@ def start(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @mount.command()
-@_NODES
+@NODES
 @click.pass_obj
 def nolink(session: Session, nodes: tuple[str, ...]) -> None:
     """Mount the shares without linking them."""
@@ -51,7 +51,7 @@ def nolink(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @mount.command()
-@_NODES
+@NODES
 @click.pass_obj
 def link(session: Session, nodes: tuple[str, ...]) -> None:
     """Make the links that jobs use, and mount nothing."""
@@ -59,7 +59,7 @@ def link(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @mount.command()
-@_NODES
+@NODES
 @click.pass_obj
 def stop(session: Session, nodes: tuple[str, ...]) -> None:
     """Unmount the shares until `mount start`, or until the node is started again."""
@@ -69,7 +69,7 @@ def stop(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @mount.command()
-@_NODES
+@NODES
 @click.pass_obj
 def clean(session: Session, nodes: tuple[str, ...]) -> None:
     """Remove units, credentials, links and empty mount points; refused while anything is mounted.
@@ -82,7 +82,7 @@ def clean(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @mount.command()
-@_NODES
+@NODES
 @click.option("--output", type=click.Choice(["table", "json"]), default="table")
 @click.pass_obj
 def status(session: Session, nodes: tuple[str, ...], output: str) -> None:

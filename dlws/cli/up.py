@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import STEP
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
@@ -16,16 +18,19 @@ PLATFORM = click.argument("platform", type=click.Choice(PLATFORMS), required=Fal
 
 @click.command()
 @PLATFORM
-@click.option("--from", "start", default="", metavar="STEP", help="Start with this step.")
-@click.option("--only", multiple=True, metavar="STEP", help="Only this step. Repeatable.")
+@click.option(
+    "--from", "start", default="", metavar="STEP", shell_complete=STEP, help="Start with this step."
+)
+@click.option(
+    "--only", multiple=True, metavar="STEP", shell_complete=STEP, help="Only this step. Repeatable."
+)
 @click.pass_obj
 def up(session: Session, platform: str | None, start: str, only: tuple[str, ...]) -> None:
     """Install the cluster: run the steps in their order (see `steps`).
 
-    STEP is a name or a number. Stops at the first step that fails, with the line to go on from
-    there; but a worker that fails is quarantined, and the rest go on (exit 3, with the line that
-    brings it in). Every step is safe to run again. PLATFORM is that of config.yaml where it is not
-    given.
+    STEP is a name or a number. Stops at the first step that fails and prints the command that
+    continues. A failed worker is skipped; the run then ends with exit 3 and the command that adds
+    it. Every step is safe to run again. PLATFORM defaults to the one in config.yaml.
     """
     from dlws.install import steps
 

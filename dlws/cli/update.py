@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
@@ -23,7 +25,7 @@ def deploy(session: Session) -> None:
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_obj
 def updateworker(session: Session, nodes: tuple[str, ...]) -> None:
     """Bring workers (or those of NODEs) to what config.yaml says: prepared, joined, up to date.
@@ -39,7 +41,7 @@ def updateworker(session: Session, nodes: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.pass_context
 def updateworkerinparallel(ctx: click.Context, nodes: tuple[str, ...]) -> None:
     """Bring workers (or those of NODEs) to what config.yaml says (the same as updateworker)."""

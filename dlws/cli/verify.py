@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import NODES
+
 if TYPE_CHECKING:
     from dlws.session import Session
 
 
 @click.command()
-@click.argument("nodes", nargs=-1, metavar="[NODE]...")
+@NODES
 @click.option("--fix", is_flag=True, help="Put right what can be, and verify again.")
 @click.option(
     "--output",

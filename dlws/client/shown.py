@@ -24,14 +24,14 @@ def jobs(found: Sequence[Found]) -> str:
 
 def vcs(found: Sequence[Found]) -> str:
     rows = [("name", "quota", "per user", "order")]
-    rows += [(one["name"], counts(one["quota"]), str(one["user_quota"] or "-"),
+    rows += [(one_line(one["name"], _WIDE), counts(one["quota"]), str(one["user_quota"] or "-"),
               "FIFO" if one["fifo"] else "fair") for one in found]  # fmt: skip
     return columns(rows)
 
 
 def keys(found: Sequence[Found]) -> str:
     rows = [("id", "title", "fingerprint", "added")]
-    rows += [(str(one["id"]), one_line(one["title"], _WIDE), one["fingerprint"],
+    rows += [(str(one["id"]), one_line(one["title"], _WIDE), one_line(one["fingerprint"], 80),
               time(one["added"])) for one in found]  # fmt: skip
     return columns(rows)
 
@@ -53,8 +53,14 @@ def job(one: Found, events: Iterable[Found]) -> str:
     asked = one["request"] or {}
     facts |= {key: value for key, value in asked.items()
               if key not in facts and value not in (None, "", {}, 0, False)}  # fmt: skip
-    lines = [*(f"{key}: {value}" for key, value in facts.items()), "", explained(one), ""]
+    told = (f"{key}: {_below(value)}" for key, value in facts.items())
+    lines = [*told, "", _below(explained(one)), ""]
     return "\n".join([*lines, *map(_event, events)])
+
+
+def _below(value: Any) -> str:
+    """Further lines of a value are set back: none of them passes for a line of ours."""
+    return str(value).replace("\n", "\n    ")
 
 
 def explained(one: Found) -> str:
@@ -68,7 +74,7 @@ def explained(one: Found) -> str:
 
 def _event(one: Found) -> str:
     why = f": {one['reason']['sentence']}" if one["reason"] else ""
-    return f"{time(one['at'])}  {one['actor']}: {one['status']}{why}"
+    return _below(f"{time(one['at'])}  {one['actor']}: {one['status']}{why}")
 
 
 def _why(one: Found) -> str:

@@ -116,7 +116,7 @@ def missing(share: Mountpoint) -> tuple[str, str] | None:
     if kind in REMOTE and kind != "azurefileshare" and not servers(share):
         return "it needs a server", "write server: MACHINE"
     if kind in REMOTE and not share.filesharename:
-        return "what the server shares is not named", "write filesharename: NAME"
+        return "the share of the server is not named", "write filesharename: NAME"
     if kind in OWN_DISK and not (share.device or share.filesharename):
         cure = "write device: /dev/DISK, or filesharename: /A/DIRECTORY"
         return "neither a device nor a directory of the nodes is named", cure

@@ -49,7 +49,8 @@ def save(database: Database, path: Path | None = None) -> Path | None:
     cluster.run.journal()
     _warn(database)
     try:
-        with _file(chosen, cluster.run.vault) as file:
+        working = cluster.run.console.working(f"saving {database.name}")
+        with working, _file(chosen, cluster.run.vault) as file:
             rows = _compressed(database, file)
     except OSError as error:
         raise DeployError(

@@ -179,7 +179,7 @@ def translated(where: Place, user: str) -> Iterator[None]:
         raise problems.explained(code, says, where, user) from error
     except (AssertionError, LookupError, ValueError, struct.error) as error:
         raise DeployError(
-            f"what answers at {where} does not speak as a database does",
+            f"the server at {where} does not speak as a database does",
             "see who listens at mysql_host, or on the node's mysql_port",
         ) from error
     except RuntimeError as error:  # PyMySQL's word for a way to log in that it lacks

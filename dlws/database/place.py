@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dlws.config import Config
     from dlws.nodes.cluster import Cluster
     from dlws.nodes.node import Node
-    from dlws.ssh.client import Ssh
 
 KINDS = ("mysql", "mysqlpool", "mysqldbutilspool")
 """Values of datasource that mean MySQL or MariaDB."""
@@ -80,7 +79,7 @@ def way(where: Place, path: str = "") -> Iterator[Any]:
     if where.node is None:
         yield None
         return
-    connection = _ssh(where.node)
+    connection = where.node.ssh
 
     def dial() -> Any:
         if path:
@@ -93,13 +92,3 @@ def way(where: Place, path: str = "") -> Iterator[Any]:
         except DeployError as error:
             raise problems.unreachable(where, error.message, bool(where.node)) from error
         yield found
-
-
-def _ssh(node: Node) -> Ssh:
-    from dlws.ssh.client import Ssh
-
-    if not isinstance(node.connection, Ssh):
-        raise DeployError(
-            f"{node.name} is not reached over SSH, which the way to its database needs"
-        )
-    return node.connection

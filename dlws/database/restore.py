@@ -78,13 +78,19 @@ def restore(database: Database, backup: Backup) -> Path | None:
     if not cluster.run.gate.admit(local(f"restore {backup.path} to {database.name}")):
         return None
     cluster.run.journal(changes_node=database.where.node is not None)
-    with _spare(database) as (new, old), database.translated(), database.raw.cursor() as cursor:
-        cursor.execute(f"USE {quoted(new)}")
-        for statement in statements(backup.path, cluster.run.vault):
-            cursor.execute(statement)
-        cursor.execute(_swap(database, new, old))
+    with cluster.run.console.working(f"restoring {backup.path}"), _spare(database) as (new, old):
+        _fill(database, backup, new, old)
     cluster.run.console.changed(f"{database.name} is that of {backup.time} ({backup.rows} rows)")
     return kept
+
+
+def _fill(database: Database, backup: Backup, new: str, old: str) -> None:
+    """Make the tables of a backup in `new`, and have them change places with today's."""
+    with database.translated(), database.raw.cursor() as cursor:
+        cursor.execute(f"USE {quoted(new)}")
+        for statement in statements(backup.path, database.cluster.run.vault):
+            cursor.execute(statement)
+        cursor.execute(_swap(database, new, old))
 
 
 def spare_names(name: str) -> tuple[str, str]:

@@ -45,7 +45,7 @@ class _NotPlain:
 
     def authenticate(self, packet: object) -> object:
         raise DeployError(
-            "what answers as the database asks for the password itself; it was not sent",
+            "the server asks for the password itself; it was not sent",
             "see who listens at mysql_host, or on the node's mysql_port; the account has to log in "
             "by another plugin than those of PAM or mysql_clear_password",
         )
@@ -85,8 +85,8 @@ class _ScrambleAlone:
 
 def _stranger(plugin: str) -> DeployError:
     return DeployError(
-        f"what answers as the database asks for the password ({plugin}), and does not prove who "
-        "it is; the password was not sent",
+        f"the server asks for the password ({plugin}) and does not prove that it is the database; "
+        "the password was not sent",
         "set mysql_ca in config.yaml to the CA certificate of the server; "
         "or leave mysql_host out and name the machine (mysql_node): the way is SSH then",
     )

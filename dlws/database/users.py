@@ -48,7 +48,7 @@ class Known:
 
 
 @dataclass(frozen=True)
-class Wish:
+class UserRequest:
     """What a person asks for a user; None: as config.yaml or the table has it."""
 
     uid: int | None = None
@@ -91,9 +91,9 @@ def group_id(config: Config, word: str) -> int:
     raise UsageError(f"no group {word!r} with a gid is in UserGroups", f"groups there: {names}")
 
 
-def wish(config: Config, uid: int | None, gid: str | None, groups: tuple[str, ...]) -> Wish:
+def asked(config: Config, uid: int | None, gid: str | None, groups: tuple[str, ...]) -> UserRequest:
     """What the options of a command line ask for."""
-    return Wish(
+    return UserRequest(
         uid,
         group_id(config, gid) if gid else None,
         tuple(group_id(config, word) for word in groups) if groups else None,
@@ -115,16 +115,16 @@ def administrators(config: Config) -> list[str]:
     return [checked("user", one) for one in dict.fromkeys(allowed) if not one.startswith("@")]
 
 
-def planned(config: Config, people: Known, name: str, wish: Wish) -> User:
+def planned(config: Config, people: Known, name: str, asked: UserRequest) -> User:
     """What a user is to be: as he is, else with ids that nobody has or had."""
     checked("user", name)
     groups = [group for group in config.user_groups.values() if belongs(name, group)]
     old = people.users.get(name) or people.removed.get(name)
-    uid = _same_uid(old, wish.uid, name) if old else _new_uid(people, groups, wish.uid, name)
+    uid = _same_uid(old, asked.uid, name) if old else _new_uid(people, groups, asked.uid, name)
     gids = [int(group.gid) for group in groups if group.gid.isdecimal()]
-    gid = wish.gid if wish.gid is not None else old.gid if old else next(iter(gids), uid)
+    gid = asked.gid if asked.gid is not None else old.gid if old else next(iter(gids), uid)
     mine = people.users.get(name)
-    more = wish.groups if wish.groups is not None else mine.groups if mine else tuple(gids)
+    more = asked.groups if asked.groups is not None else mine.groups if mine else tuple(gids)
     return User(name, uid, gid, tuple(dict.fromkeys(more)))
 
 
@@ -164,12 +164,12 @@ def _ranges(groups: Iterable[UserGroup]) -> Iterator[tuple[int, int]]:
 
 
 def additions(
-    config: Config, people: Known, names: Iterable[str], wanted: Wish | None = None
+    config: Config, people: Known, names: Iterable[str], wanted: UserRequest | None = None
 ) -> list[Change]:
     """What makes these users be; `people` has them from then on."""
     changes = []
     for name in names:
-        user = planned(config, people, name, wanted or Wish())
+        user = planned(config, people, name, wanted or UserRequest())
         old = people.users.get(name)
         if old is None:
             changes += [_insert(user), *_back(people, name)]

@@ -74,7 +74,8 @@ def missing() -> list[str]:
 def install(packages: list[str], console: Console) -> None:
     """Install packages without starting anything of theirs."""
     console.say(f"installing with apt-get: {' '.join(packages)}")
-    done = Local().run(script(INSTALL, *packages))
+    with console.working(f"installing {' '.join(packages)}"):
+        done = Local().run(script(INSTALL, *packages))
     if not done.ok:
         raise DeployError(
             f"apt-get could not install {' '.join(packages)}: {done.last_words}",

@@ -50,7 +50,7 @@ def stage(context: Context, config: Config, target: Target, root: Path) -> Path:
             shutil.copyfile(path, place / out, follow_symlinks=False)
         else:
             (place / out).write_text(_rendered(context, name, path, values))
-        settle(path, place / out)
+        give_usual_mode(path, place / out)
     return place
 
 
@@ -65,7 +65,7 @@ def _rendered(context: Context, name: str, path: Path, values: Mapping[str, Any]
         ) from error
 
 
-def settle(source: Path, out: Path) -> None:
+def give_usual_mode(source: Path, out: Path) -> None:
     """Give a copy the mode that a checkout would give it, whatever the umask was there."""
     if not out.is_symlink():
         out.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)

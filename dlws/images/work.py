@@ -93,7 +93,9 @@ def _work(work: Work, survey: Survey, chosen: Sequence[Context], lists: bool) ->
     """Do all of it; `lists`: an image has one name for all its architectures, too."""
     console = work.cluster.run.console
     before = len(console.changes)
-    _all(work, survey, survey.of(chosen, ready=not work.cluster.run.dry_run))
+    with console.working("reading the contexts of images"):
+        wanted = survey.of(chosen, ready=not work.cluster.run.dry_run)
+    _all(work, survey, wanted)
     for one in chosen if work.push and lists else ():
         _list(work, one.name, survey.targets)
     _end(work, [one.name for one in chosen], before)

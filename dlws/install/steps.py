@@ -274,7 +274,7 @@ def run(session: Session, platform: str, chosen: Sequence[Step]) -> None:
     steps, pending = platform_steps(platform), PendingSteps(session)
     session.run.quarantines = True
     if not any(step.run is _sandbox for step in chosen):
-        _ = session.config  # what is wrong with it is said before anything is recorded
+        session.check_config()  # before anything is recorded
     session.run.begin()
     done_before = session.run.steps_done()
     times: list[tuple[Step, float]] = []

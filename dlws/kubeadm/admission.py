@@ -30,7 +30,7 @@ _AGAIN = "run the same line again: what is done stays done, and it goes on from 
 
 @dataclass(frozen=True)
 class Admission:
-    """What lets nodes into the cluster, for one run; the key lets them in as masters."""
+    """What lets nodes into the cluster, for one run; the key lets them in as infra nodes."""
 
     token: str = field(repr=False)
     ca_hash: str = ""
@@ -39,7 +39,7 @@ class Admission:
 
 
 @contextmanager
-def admitting(cluster: Cluster, live: Node, ca: bytes, masters: bool) -> Iterator[Admission]:
+def admitting(cluster: Cluster, live: Node, ca: bytes, infra: bool) -> Iterator[Admission]:
     """Make what nodes need to join, and delete it at the end, also after a failure.
 
     Not after an interruption: kubeadm may still be at work on a node then, and `resume` waits for
@@ -50,16 +50,16 @@ def admitting(cluster: Cluster, live: Node, ca: bytes, masters: bool) -> Iterato
     try:
         on(cluster, live, lambda node: _create_token(node, chosen), "token")
         key, sealing = "", b""
-        if masters:
+        if infra:
             sealing = on(cluster, live, lambda node: encryption.of(cluster, node), "encryption")
             key = on(
                 cluster, live, lambda node: _upload_certificates(cluster, node), "certificates"
             )
         yield Admission(chosen, ca_hash, key, sealing)
     except Exception:
-        withdraw(cluster, live, chosen, masters)
+        withdraw(cluster, live, chosen, infra)
         raise
-    withdraw(cluster, live, chosen, masters)
+    withdraw(cluster, live, chosen, infra)
 
 
 def on(cluster: Cluster, node: Node, action: Callable[[Node], T], title: str) -> T:
@@ -112,10 +112,10 @@ shift
 own delete secret --ignore-not-found "$@" """
 
 
-def withdraw(cluster: Cluster, live: Node, chosen: str, masters: bool) -> None:
-    """Delete a token, and what masters are let in with; a run does not fail because of it."""
-    title = "delete the token and the shared certificates" if masters else "delete the token"
-    command, public = script(_WITHDRAW, int(masters)), chosen.partition(".")[0]
+def withdraw(cluster: Cluster, live: Node, chosen: str, infra: bool) -> None:
+    """Delete a token, and what infra nodes are let in with; a run does not fail because of it."""
+    title = "delete the token and the shared certificates" if infra else "delete the token"
+    command, public = script(_WITHDRAW, int(infra)), chosen.partition(".")[0]
 
     try:
         live.run(command, stdin=f"{public}\n".encode(), sudo=True, title=title, planned=_VARIES)

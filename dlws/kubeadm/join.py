@@ -13,7 +13,7 @@ from dlws.kubeadm.admission import Admission, admitting, kubeadm, on, token, wit
 from dlws.kubeadm.reasons import explained, watched
 from dlws.kubeadm.survey import ClusterState, State, survey
 from dlws.kubernetes import kubeconfig, versions
-from dlws.kubernetes.expired import has_expired, renewal
+from dlws.kubernetes.answers import has_expired, renewal
 from dlws.nodes import endpoint
 from dlws.prepare import hosts, runtime
 from dlws.runs.plan import Planned
@@ -148,35 +148,35 @@ def _join(cluster: Cluster, seen: ClusterState, nodes: Sequence[Node]) -> list[N
         serving.approve(cluster, asked)
         return []
     podnetwork.check(cluster, seen)
-    masters = [node for node in missing if node.machine.is_infra]
-    workers = [node for node in missing if node not in masters]
-    for node in masters:
+    infra = [node for node in missing if node.machine.is_infra]
+    workers = [node for node in missing if node not in infra]
+    for node in infra:
         _may_enter(node, seen)
-    outcomes = _let_in(cluster, seen, masters, workers)
+    outcomes = _let_in(cluster, seen, infra, workers)
     if cluster.run.options.dry_run:
         podnetwork.announce(
             cluster, [*seen.members, *(node.name for node in missing)], "kubeadm join"
         )
     else:
         podnetwork.update(cluster, survey(cluster, []))
-    serving.approve(cluster, [*masters, *(one.node for one in outcomes if not one.error)])
+    serving.approve(cluster, [*infra, *(one.node for one in outcomes if not one.error)])
     cluster.raise_failures(outcomes)
     return missing
 
 
 def _let_in(
-    cluster: Cluster, seen: ClusterState, masters: Sequence[Node], workers: Sequence[Node]
+    cluster: Cluster, seen: ClusterState, infra: Sequence[Node], workers: Sequence[Node]
 ) -> list[Outcome[None]]:
     """What became of workers; a control plane that does not come in ends it."""
     live = seen.running()
-    with admitting(cluster, live, _state(seen, live).ca, bool(masters)) as admission:
+    with admitting(cluster, live, _state(seen, live).ca, bool(infra)) as admission:
 
         def enter(node: Node) -> None:
             _enter(cluster, node, seen, admission)
 
-        for node in masters:
+        for node in infra:
             cluster.change_all([node], enter, "kubeadm join")
-        _renew_watches(cluster, seen, masters)
+        _renew_watches(cluster, seen, infra)
         return cluster.try_all(workers, enter, "kubeadm join")
 
 

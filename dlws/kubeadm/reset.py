@@ -39,10 +39,10 @@ def reset(cluster: Cluster, nodes: Sequence[Node]) -> None:
     seen.running()
     check_quorum(cluster, seen, chosen)
     live = _stays(cluster, seen, chosen)
-    masters = [node for node in chosen if node in cluster.infra]
-    workers = [node for node in chosen if node not in masters]
+    infra = [node for node in chosen if node in cluster.infra]
+    workers = [node for node in chosen if node not in infra]
     outcomes = cluster.try_all(workers, lambda node: _remove(cluster, seen, live, node), "reset")
-    for node in masters:  # etcd loses one member at a time
+    for node in infra:  # etcd loses one member at a time
         outcomes += cluster.try_all(
             [node], lambda node: _remove(cluster, seen, live, node), "reset"
         )

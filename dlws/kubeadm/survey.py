@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from dlws.core import resources
 from dlws.core.errors import DeployError
 from dlws.core.program import PROGRAM
-from dlws.kubernetes.expired import has_expired, renewal
+from dlws.kubernetes.answers import has_expired, renewal
 from dlws.nodes.outcomes import Outcome
 from dlws.shell.quoting import script
 
@@ -73,7 +73,7 @@ def parse(text: str) -> State:
         return _state(text)
     except ValueError as error:
         raise DeployError(
-            f"what it says of Kubernetes makes no sense: {error}",
+            f"its answer about Kubernetes makes no sense: {error}",
             "look at the node yourself: nothing that it says can be relied on",
         ) from error
 
@@ -136,7 +136,7 @@ def read(node: Node) -> State:
     ask = "1" if node.machine.is_infra else "0"
     result = node.read(script(text, ask), sudo=True)
     if result.lost:
-        raise DeployError("what it says of Kubernetes is too long", "look at the node yourself")
+        raise DeployError("its answer about Kubernetes is too long", "look at the node yourself")
     return parse(result.text)
 
 
@@ -183,7 +183,7 @@ class ClusterState:
 
 def survey(cluster: Cluster, nodes: Sequence[Node]) -> ClusterState:
     """The states of all infra nodes and of `nodes`; who cannot be reached is in `failures`."""
-    cluster.first  # noqa: B018  without an infra node there is nothing to ask
+    cluster.require_infra()
     asked = [*cluster.infra, *(node for node in nodes if node not in cluster.infra)]
     outcomes = cluster.read_all(asked, read, "looking at the nodes")
     states = {o.node.name: o.value for o in outcomes if o.value is not None}

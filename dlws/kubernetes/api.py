@@ -15,8 +15,7 @@ from dlws.core.limits import API_BYTES, EVENT_BYTES
 from dlws.core.program import PROGRAM
 from dlws.kubernetes import kubeconfig
 from dlws.kubernetes import tunnel as reach
-from dlws.kubernetes.answers import in_time
-from dlws.kubernetes.expired import has_expired, renewal
+from dlws.kubernetes.answers import has_expired, in_time, renewal
 from dlws.nodes import endpoint
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from dlws.core.architecture import architecture
+from dlws.core.connection import Local
 from dlws.core.errors import DeployError
 from dlws.core.localfiles import write
 from dlws.core.program import PROGRAM
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from dlws.nodes.node import Node
 
 _NOT_FOUND = 127
+_SHOWING = {"attach", "describe", "events", "exec", "explain", "get", "logs", "top"}
+_TERMINAL = {"-t", "--tty", "--tty=true"}
+_WITH_VALUE = {"-n", "--namespace", "-s", "--server", "--context", "--cluster", "--user", "--as",
+               "--request-timeout", "--kubeconfig"}  # fmt: skip
 
 
 def program(cluster: Cluster) -> Path | None:
@@ -47,10 +52,35 @@ def run(cluster: Cluster, words: Sequence[str]) -> int:
     local = program(cluster)
     server = tunnel.direct(cluster) if local else ""
     if local and server:
+        found = environment(cluster, server)
+        if sys.stdout.isatty() and only_shows(words):
+            return _guarded(local, words, found)
         sys.stdout.flush()
         # In our place: a terminal, signals and the exit status are then kubectl's own.
-        os.execve(local, ["kubectl", *words], environment(cluster, server))
+        os.execve(local, ["kubectl", *words], found)
     return _on_node(cluster, words)
+
+
+def only_shows(words: Sequence[str]) -> bool:
+    """Whether kubectl needs no terminal for this: it shows what others wrote, such as a log."""
+    own = list(words[: words.index("--")] if "--" in words else words)
+    rest = iter(own)
+    verb = next((word for word in rest if not _is_flag(word, rest)), "")
+    return verb in _SHOWING and not (reads_stdin(own) or _TERMINAL & set(own))
+
+
+def _is_flag(word: str, rest: Iterator[str]) -> bool:
+    """Whether a word is a flag; its value, where that is a word of its own, is passed over."""
+    if word in _WITH_VALUE:
+        next(rest, "")
+    return word.startswith("-")
+
+
+def _guarded(local: Path, words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run it beside this process, which lets nothing but text and colours reach the terminal."""
+    told = (f"{name}={environment[name]}" for name in ("KUBECONFIG", "NO_PROXY", "no_proxy"))
+    with outlets(passed_on()) as show:
+        return Local().run(f"exec {sh('env', *told, local, *words)}", echo=show).code
 
 
 def environment(cluster: Cluster, server: str) -> dict[str, str]:
@@ -81,10 +111,10 @@ def _pointed_at(cluster: Cluster, server: str) -> Path:
 
 
 def _in_memory(content: bytes) -> Path:
-    """A file that this process and its successor have, and no disk."""
+    """A file that this process has, or the kubectl in its place, and no disk."""
     handle = os.memfd_create("kubeconfig", 0)  # without MFD_CLOEXEC: kubectl inherits it
     os.write(handle, content)
-    return Path(f"/proc/self/fd/{handle}")
+    return Path(f"/proc/{os.getpid()}/fd/{handle}")
 
 
 def _on_node(cluster: Cluster, words: Sequence[str]) -> int:

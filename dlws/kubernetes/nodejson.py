@@ -70,6 +70,6 @@ def parse(item: object) -> NodeObject:
 
 def _senseless(why: str) -> DeployError:
     return DeployError(
-        f"what the API server says of a node makes no sense: {why}",
+        f"the API server's answer about a node makes no sense: {why}",
         "see whether the address in config.yaml is that of this cluster's API server",
     )

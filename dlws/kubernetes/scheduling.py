@@ -1,4 +1,4 @@
-"""Which nodes take work: cordon, uncordon, and the taint that keeps work off the masters."""
+"""Which nodes take work: cordon, uncordon, and the taint that keeps work off infra nodes."""
 
 from __future__ import annotations
 

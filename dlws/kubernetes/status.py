@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,10 @@ from dlws.core import resources
 from dlws.core.architecture import architecture
 from dlws.core.errors import CheckFailed, DeployError
 from dlws.core.nodeset import fold
-from dlws.core.terminal_text import visible
 from dlws.core.text import split_lines
 from dlws.kubernetes import api, kubeconfig, systempods
-from dlws.kubernetes.expired import has_expired, renewal
+from dlws.kubernetes.answers import has_expired, renewal
+from dlws.runs import tables
 from dlws.shell.quoting import script
 
 if TYPE_CHECKING:
@@ -210,13 +209,8 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def plain(rows: Sequence[Row]) -> str:
-    """A table of columns padded to the widest cell, for files and pipes."""
-    table = [tuple(name.upper() for name in COLUMNS), *map(cells, rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    )
+    """The table for files and pipes."""
+    return tables.plain(COLUMNS, list(map(cells, rows)))
 
 
 def jobs(rows: Sequence[Row]) -> list[str]:
@@ -241,26 +235,12 @@ def check(cluster: Cluster, nodes: Sequence[Node], wait: float = 0, as_data: boo
 
 
 def show(cluster: Cluster, rows: Sequence[Row]) -> None:
-    """Print the table, coloured on a terminal."""
-    if sys.stdout.isatty():
-        _table(rows, cluster.run.console.redactor.text)
-    else:
-        cluster.run.console.data(plain(rows))
+    """Print the table, nodes with problems in red."""
+    ill = {row.node for row in rows if row.problems}
+    tables.show(cluster.run.console, COLUMNS, list(map(cells, rows)),
+                lambda row: ["red" if row[0] in ill else ""] * len(row))  # fmt: skip
     for line in jobs(rows):
         cluster.run.console.data(line)
-
-
-def _table(rows: Sequence[Row], clean: Callable[[str], str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*COLUMNS, header_style="bold", box=None, pad_edge=False)
-    for row in rows:
-        style = "red" if row.problems else ""
-        shown = (visible(clean(cell), colours=False) for cell in cells(row))
-        table.add_row(*(Text(cell, style=style) for cell in shown))
-    Console().print(table)
 
 
 def display(nodes: Sequence[Node]) -> dict[str, list[dict[str, Any]]]:

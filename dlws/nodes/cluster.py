@@ -47,9 +47,13 @@ class Cluster:
     @property
     def first(self) -> Node:
         """The first infra node: where what is done once is done."""
+        self.require_infra()
+        return self.infra[0]
+
+    def require_infra(self) -> None:
+        """Raise UsageError where no machine is an infra node."""
         if not self.infra:
             raise UsageError("no machine has the role infrastructure", "give one in config.yaml")
-        return self.infra[0]
 
     def with_role(self, role: str) -> list[Node]:
         return [node for node in self.nodes if role in node.roles]

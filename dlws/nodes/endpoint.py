@@ -64,7 +64,7 @@ def inner_address(node: Node) -> str:
 
 
 def api_endpoint(cluster: Cluster) -> Endpoint:
-    cluster.first  # noqa: B018  complains where there is no infra node
+    cluster.require_infra()
     return endpoint(cluster.config, [inner_address(node) for node in cluster.infra])
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dlws.core.connection import KEEP, Connection, Echo, Result, Stdin
-from dlws.core.errors import DeployError
+from dlws.core.errors import DeployError, UsageError
 from dlws.core.limits import ANSWER, FILES_AT_ONCE, OWN, PATIENT, REPORTS, Bounds
 from dlws.core.program import PROGRAM
 from dlws.core.text import split_lines
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from dlws.config import Machine
     from dlws.runs.run import Run
+    from dlws.ssh.client import Ssh
 
 __all__ = ["Call", "CommandFailed", "File", "Login", "Node"]
 
@@ -175,7 +177,8 @@ class Node:
         wanted = call.live or self._console.verbose
         shown = self._console.echo(self.name, answer=not once) if wanted else None
         keep, bounds = (KEEP, None) if once else (_KEEP_OWN, OWN)
-        with outlets(shown, journal.log(self.name) if journal else None) as echo:
+        log = journal.log(self.name) if journal else None
+        with self._working(call), outlets(shown, log) as echo:
             if journal is None:
                 return self._execute(call, echo, keep, bounds)
             assert isinstance(
@@ -207,7 +210,9 @@ class Node:
         PATIENT are those of what may take long, None of what a person sees as it comes.
         """
         call = Call(command, stdin, sudo, title)
-        result = self._execute(call, echo, bounds=bounds)
+        # What a person sees as it comes needs no other sign of life.
+        with nullcontext() if echo else self._working(call):
+            result = self._execute(call, echo, bounds=bounds)
         return call.checked(result) if check else result
 
     def put(
@@ -266,10 +271,20 @@ class Node:
         if journal:
             journal.placing(self.name, changed)
         call = Call(files.PLACE, files.stream(changed), True, "write files")
-        call.checked(self._execute(call))
+        with self._working(call):
+            call.checked(self._execute(call))
         for file in changed if journal else ():
             assert journal
             journal.write("put", node=self.name, path=file.path, sha256=file.sha256)
+
+    @property
+    def ssh(self) -> Ssh:
+        """Its connection, where something is done that SSH alone can; else a UsageError."""
+        from dlws.ssh.client import Ssh
+
+        if not isinstance(self.connection, Ssh):
+            raise UsageError(f"{self.name} is not reached over SSH", "this works over SSH alone")
+        return self.connection
 
     def is_root(self, sudo: bool) -> bool:
         """Whether a command is run by root there."""
@@ -292,6 +307,10 @@ class Node:
 
     def close(self) -> None:
         self.connection.close()
+
+    def _working(self, call: Call) -> AbstractContextManager[None]:
+        """What is shown while this node alone is worked on; of many nodes, `Cluster` tells."""
+        return self._console.working(f"{self.name}: {call.title or 'asking it'}")
 
     def _execute(
         self,

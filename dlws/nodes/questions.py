@@ -77,5 +77,5 @@ def would_change(result: Result) -> list[str]:
     lines = [f"{kind} {what}: {words}" for kind, what, words in said(result)]
     if result.code not in (0, CHECK_FAILED):
         why = result.last_words or f"exit {result.code}"
-        lines.append(f"what else it would change is not known: {why}")
+        lines.append(f"further changes are not known: {why}")
     return lines

@@ -17,7 +17,9 @@ from dlws.runs.plan import Planned
 from dlws.shell.quoting import sh
 
 if TYPE_CHECKING:
+    from dlws.core.connection import Result
     from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 _BUSY = 75
 
@@ -76,8 +78,12 @@ def collect(cluster: Cluster) -> None:
         title="collect the garbage of the registry",
         planned=Planned(preview=tuple(found.lines)),
     )
-    if node.dry_run:
-        return
+    if not node.dry_run:
+        _tell(node, result)
+
+
+def _tell(node: Node, result: Result) -> None:
+    """Say what was removed; raise where that went wrong."""
     if result.code == _BUSY:
         raise _refusal(parsed(result.text))
     if not result.ok:

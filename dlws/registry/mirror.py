@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dlws.core.limits import PATIENT
@@ -18,6 +18,7 @@ from dlws.shell.quoting import sh
 if TYPE_CHECKING:
     from dlws.config.registry import OurRegistry
     from dlws.nodes.cluster import Cluster
+    from dlws.nodes.node import Node
 
 _CHANGED = "changed: "
 
@@ -41,25 +42,29 @@ def mirror(cluster: Cluster, given: Sequence[str]) -> None:
         f"{line}\n" for line in (docker_config(known), *(w for p in pairs.items() for w in p))
     ).encode()
     differing = _differing(cluster, stdin) if not cluster.run.dry_run else images
-    line = sh("bash", "-c", template("registry/copy.sh"), "dlws")
     if differing:
-        result = node.run(
-            f"{line} copy",
-            stdin=stdin,
-            sudo=True,
-            check=False,
-            title=f"copy {', '.join(differing)}",
-            planned=Planned(preview=tuple(f"copy {one} to {pairs[one]}" for one in differing)),
-        )
-        for row in split_lines(result.text):
-            if row.startswith(_CHANGED):
-                node.changed(row.removeprefix(_CHANGED))
-        if not result.ok:
-            raise failure(result.complaint)
+        _copy(node, stdin, {one: pairs[one] for one in differing})
     else:
         cluster.run.console.say("nothing to do: the registry has the same images")
     for image in images if not cluster.run.dry_run else ():
         cluster.run.console.data(f"{image} {pairs[image]}")
+
+
+def _copy(node: Node, stdin: bytes, pairs: Mapping[str, str]) -> None:
+    """Copy images to what they are called in ours."""
+    result = node.run(
+        sh("bash", "-c", template("registry/copy.sh"), "dlws", "copy"),
+        stdin=stdin,
+        sudo=True,
+        check=False,
+        title=f"copy {', '.join(pairs)}",
+        planned=Planned(preview=tuple(f"copy {one} to {ours}" for one, ours in pairs.items())),
+    )
+    for row in split_lines(result.text):
+        if row.startswith(_CHANGED):
+            node.changed(row.removeprefix(_CHANGED))
+    if not result.ok:
+        raise failure(result.complaint)
 
 
 def _differing(cluster: Cluster, stdin: bytes) -> list[str]:

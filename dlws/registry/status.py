@@ -65,14 +65,19 @@ class Status:
     reached: dict[str, str]
     look: Look
 
+    @property
+    def by_words(self) -> dict[str, list[str]]:
+        """The machines that say the same, by what they say."""
+        found: dict[str, list[str]] = {}
+        for name, words in self.reached.items():
+            found.setdefault(words, []).append(name)
+        return found
+
     def faults(self, now: datetime) -> list[str]:
         """What is wrong with it, a sentence each."""
         down = [unit for unit, state in self.look.units.items() if state != "active"]
         found = [f"{unit} does not run on {self.node}" for unit in down]
-        by_words: dict[str, list[str]] = {}
-        for name, words in self.reached.items():
-            if words != GOOD:
-                by_words.setdefault(words, []).append(name)
+        by_words = {words: who for words, who in self.by_words.items() if words != GOOD}
         found += [f"not reached from {_names(who)}: {words}" for words, who in by_words.items()]
         if self.look.size and self.look.free < _SCARCE * self.look.size:
             found.append(f"its disk on {self.node} is full: {sized(self.look.free)} are free")
@@ -180,7 +185,7 @@ def table(found: Status) -> str:
         f"certificate  until {found.certificate_ends[:10] or '-'}",
         f"disk         {sized(seen.used)} of images, {sized(seen.free)} of {sized(seen.size)} free",
         *(f"unit         {unit}: {state}" for unit, state in seen.units.items()),
-        *(f"from         {name}: {words}" for name, words in found.reached.items()),
+        *(f"from         {_names(names)}: {words}" for words, names in found.by_words.items()),
     ]
     by_repository: dict[str, list[str]] = {}
     for image in seen.images:

@@ -13,6 +13,7 @@ from dlws.config.model.roles import SYNONYMS
 from dlws.config.mounts import KEYS as MOUNT_KEYS
 from dlws.config.problems import Path
 from dlws.config.shares import KEYS
+from dlws.core import templates
 from dlws.core.errors import UsageError
 from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
@@ -74,7 +75,8 @@ class Carriers:
         if carriers:
             cure = f"it is carried by {fold(node.name for node in carriers)}; {cure}"
         hint = self.role(role).says.hint if not carriers else ""
-        raise UsageError(f"no machine carries the role {role}{words}", hint or cure)
+        told = templates.render_text(hint, {"program": PROGRAM})
+        raise UsageError(f"no machine carries the role {role}{words}", told or cure)
 
 
 def _no_file_twice(node: Node, roles: Sequence[Role]) -> None:

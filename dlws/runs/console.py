@@ -41,6 +41,7 @@ class Console:
         self._lock = threading.RLock()
         self._width = 0
         self._status: Callable[[], str] | None = None
+        self._statuses: list[Callable[[], str]] = []
         self._drawn = False
         self._colours: dict[str, str] = {}
         self._gathering: Gathering | None = None
@@ -213,16 +214,33 @@ class Console:
                         self.say(text())
 
         thread = threading.Thread(target=tick, daemon=True)
-        self._status = text if terminal else None
+        self._count(self._statuses.append, text, terminal)
         thread.start()
         try:
             yield
         finally:
             stop.set()
             thread.join()
-            with self._lock:
-                self._wipe()
-                self._status = None
+            self._count(self._statuses.remove, text, terminal)
+
+    def _count(
+        self, change: Callable[[Callable[[], str]], None], text: Callable[[], str], terminal: bool
+    ) -> None:
+        """One status more, or one less: the last one that has not ended is shown."""
+        with self._lock:
+            self._wipe()
+            change(text)
+            self._status = self._statuses[-1] if terminal and self._statuses else None
+
+    @contextmanager
+    def working(self, title: str) -> Iterator[None]:
+        """While the block runs, show its title and how long it takes, unless more is shown."""
+        start = time.monotonic()
+        if self._statuses:
+            yield
+            return
+        with self.status(lambda: f"{title}, {since(start)}"):
+            yield
 
     @contextmanager
     def counting(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -276,6 +294,16 @@ def passed_on() -> Outlet:
             stream.flush()
 
     return show, finish
+
+
+@contextmanager
+def shown_as_it_comes() -> Iterator[Callable[[str], None]]:
+    """What shows pieces of a text that others wrote: states of a progress bar one by one."""
+    show, finish = passed_on()
+    try:
+        yield lambda text: show("out", text.encode(errors="replace"))
+    finally:
+        finish()
 
 
 @contextmanager

@@ -97,5 +97,5 @@ class Gate:
         if not found:
             raise Refused(
                 f"{action.node or 'here'}: not in the plan: {action.words}",
-                f"what was planned up to here is done; plan anew: {PROGRAM} plan COMMAND...",
+                f"the changes planned up to here are done; plan anew: {PROGRAM} plan COMMAND...",
             )

@@ -37,19 +37,19 @@ def parse(text: str) -> MaxFailures:
     return MaxFailures(int(found[1]), bool(found[2]))
 
 
-def may_be_down(masters: int) -> int:
+def may_be_down(total: int) -> int:
     """How many infra nodes may be away at a time: etcd keeps its majority (of one or two members
     each is needed, and still they have to be worked on)."""
-    return max(1, (masters - 1) // 2)
+    return max(1, (total - 1) // 2)
 
 
 def may_begin(
-    master: str, masters: int, failed: Set[str], running: Set[str] = frozenset()
+    name: str, total: int, failed: Set[str], running: Set[str] = frozenset()
 ) -> bool | None:
     """Whether another infra node may be begun: now, not yet (False), or not any more (None).
 
     A running one counts: it may be rebooting, or about to fail.
     """
-    if len(failed | {master}) > may_be_down(masters):
+    if len(failed | {name}) > may_be_down(total):
         return None
-    return len(failed | running | {master}) <= may_be_down(masters)
+    return len(failed | running | {name}) <= may_be_down(total)

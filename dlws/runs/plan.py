@@ -38,8 +38,8 @@ class Action:
     `kind` is run, write, patch or local. `words` go behind "would". `digest` is of what is done
     (command and input; a file's path, content, mode and owner), `seen` of what is there before.
     `details` are the lines of a file's diff, or what a script says that it would change. `until`
-    names what must have been done before the content is known; then `place` alone says what it is.
-    `maybe`: it is left out where it turns out not to be needed.
+    is the step after which the content is known; until then two actions are equal if node, kind
+    and `place` are. `maybe`: the action is left out if it turns out not to be needed.
     """
 
     node: str

@@ -117,7 +117,7 @@ class Redactor:
         return receive, finish
 
     def _cleaned(self, data: bytes) -> tuple[bytes, bytes]:
-        """The data without secrets, as far as more of it cannot make it one, and the rest."""
+        """Redact what later output cannot change; return it, and the tail that is undecided."""
         if not self._pattern:
             return data, b""
         cut, at, clean = len(data) - self._begun(data), 0, []

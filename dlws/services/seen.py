@@ -59,10 +59,14 @@ def job_share(config: Config) -> str:
     return ""
 
 
-def need(value: Any, key: str, cure: str = "") -> Any:
-    """A value that a service cannot do without; UsageError where there is none."""
+def need(value: Any, key: str, cure: str = "", command: str = "") -> Any:
+    """A value that a service cannot do without; UsageError where there is none.
+
+    `command` is the command of ours that makes it.
+    """
     if value in (None, "", [], {}):
-        raise UsageError(f"{key} is not set", cure or f"set {key} in config.yaml")
+        made = f"run: {PROGRAM} {command}" if command else f"set {key} in config.yaml"
+        raise UsageError(f"{key} is not set", cure or made)
     return value
 
 

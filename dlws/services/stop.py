@@ -39,11 +39,8 @@ def stop(
     with objects.connect(cluster) as api:
         work = Work(cluster, api)
         names = work.ordered(work.started(words))
-        if not words and names and not cluster.run.options.yes:
-            raise Refused(
-                f"this would stop all services: {', '.join(names)}",
-                "name those that you mean, or add -y before the command",
-            )
+        if not words and not cluster.run.options.yes:
+            _refuse_all(names)
         work.survey.read_services(names)
         _warn(work, names)
         claims = _claims(work, names) if consent else {}
@@ -56,6 +53,15 @@ def stop(
             _stop(work, name, claims.get(name, []), bool(consent))
         left = waiting.gone(api, work.console, owners, timeout) if wait else []
     _end(cluster, names, left)
+
+
+def _refuse_all(names: Sequence[str]) -> None:
+    """Raise Refused where any service is up: nobody has said to stop all of them."""
+    if names:
+        raise Refused(
+            f"this would stop all services: {', '.join(names)}",
+            "name those that you mean, or add -y before the command",
+        )
 
 
 def _warn(work: Work, names: Sequence[str]) -> None:

@@ -214,8 +214,8 @@ class Ssh:
             ) from error
 
     def _open(self, opener: Callable[[Transport], Any], patience: float = 0) -> Any:
-        """Open a channel, and the connection before where it is not. A failure to connect is
-        that of all who ask within `patience` seconds of it: those who waited do not wait anew."""
+        """Open a channel, and first the connection where there is none. If connecting failed less
+        than `patience` seconds ago, raise that error again at once."""
         with self._lock:
             self._halt.check()
             if self._failure and time.monotonic() - self._failure[0] < patience:

@@ -49,7 +49,7 @@ def _root(text: str) -> ElementTree.Element:
 
 def _senseless() -> DeployError:
     return DeployError(
-        "what gluster says there makes no sense", "look at `gluster volume info` on that node"
+        "the answer of gluster makes no sense", "look at `gluster volume info` on that node"
     )
 
 

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import CheckFailed, DeployError
+from dlws.core.nodeset import fold
 from dlws.core.program import PROGRAM
 from dlws.core.resources import template
-from dlws.core.text import split_lines
+from dlws.core.text import columns, split_lines
 from dlws.nodes.outcomes import raise_failures
 from dlws.roles.carry import Carriers
 from dlws.shell.quoting import script
@@ -94,16 +95,13 @@ def as_json(found: Sequence[Row]) -> str:
 
 
 def table(found: Sequence[Row]) -> str:
+    """A row for each share; nodes on which it is the same are one node set."""
+    same: dict[tuple[str, ...], list[str]] = {}
+    for row in found:
+        cells = (row.share, row.state, _size(row.size), _size(row.free), row.where, row.what)
+        same.setdefault(cells, []).append(row.node)
     head = ("NODE", "SHARE", "STATE", "SIZE", "FREE", "WHERE", "WHAT")
-    lines = [head] + [
-        (row.node, row.share, row.state, _size(row.size), _size(row.free), row.where, row.what)
-        for row in found
-    ]
-    wide = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, wide, strict=True)).rstrip()
-        for line in lines
-    )
+    return columns([head, *((fold(nodes), *cells) for cells, nodes in same.items())])
 
 
 def _size(size: int) -> str:

@@ -10,6 +10,7 @@ from tests.support.arm.arm import Answer, Asked
 from tests.support.arm.cluster import Site
 from tests.support.arm.configs import SCALE_SET
 from tests.support.arm.world import VM
+from tests.support.statuses import told_statuses
 
 
 def states(site: Site) -> dict[str, str]:
@@ -94,3 +95,11 @@ def test_instances_of_a_scale_set_are_acted_on_in_one_call(site: Site) -> None:
     done = site("deallocate", "worker")
     assert posts(site) == ["deallocate"]
     assert "atlas-worker-000000: changed: deallocated" in done.stderr
+
+
+def test_waiting_for_azure_shows_what_is_left(made: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = told_statuses(monkeypatch)
+    made("deallocate", "worker")
+    assert any(text.startswith("asking Azure, ") for text in told)
+    (waiting,) = (text for text in told if "deallocated" in text)
+    assert waiting.startswith("0/2 deallocated, Azure is at work on atlas-worker[01-02], ")

@@ -80,8 +80,14 @@ def test_failures_fail_with_the_nodes(
     assert json.loads(capsys.readouterr().out)["healthy"] is False
 
 
-def test_on_a_terminal_it_is_the_same_table(capsys: pytest.CaptureFixture[str]) -> None:
-    found = [Finding("failure", "w1", "x[red]y", "z", "ssh")]
-    show.show(show.rows([WORKER], found), terminal=True)
+def test_the_level_of_a_finding_has_its_colour(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    failing(monkeypatch, INFRA, replace(WORKER, error="x[red]y", cure="switch it on"))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    cluster = make(TEXT).cluster
+    with pytest.raises(CheckFailed):
+        show.check(cluster, cluster.nodes)
     out = capsys.readouterr().out
-    assert "x[red]y" in out and "worker01" in out
+    assert "x[red]y" in out and "\x1b[31mfailure\x1b[0m" in out

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 MODULES = sorted({module for module, _ in COMMANDS.values()})
 FRAME = {"entry", "global_options", "lazy", "root", "table"}
 """The modules of dlws.cli that every command line needs."""
-HELPERS = {"questions"}
+HELPERS = {"completion", "questions"}
 """Those that only some commands need."""
 
 _IMPORTED = """
@@ -57,7 +57,7 @@ def ran(
 def of_commands(imported: set[str]) -> set[str]:
     """The modules of commands among those imported."""
     names = {name.removeprefix("dlws.cli.") for name in imported if name.startswith("dlws.cli.")}
-    return names - FRAME
+    return names - FRAME - HELPERS
 
 
 def completed(words: str, shell: str = "bash") -> tuple[list[str], set[str]]:

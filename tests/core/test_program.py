@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,27 @@ def test_the_program_is_named_as_a_person_would_type_it(
     (tmp_path / "linked").symlink_to(tmp_path / "bin/dlws")
     assert typed(str(tmp_path / "linked")) == str(tmp_path / "linked")
     assert typed("") == typed("-c") == "deploy.py" and typed("gone.py") == "gone.py"
+
+
+def named_for_people(text: str) -> list[str]:
+    """Lines, but for comments, that name a command line of ours by a name of the program."""
+    lines = [line for line in text.splitlines() if not re.match(r"\s*(#|\{#|\{%)", line)]
+    return [line for line in lines if re.search(r"\b(deploy|az_tools)\.py[ `'][a-z-]", line)]
+
+
+def test_a_program_that_is_named_in_a_text_for_people_is_seen() -> None:
+    assert named_for_people('hint: "run: deploy.py role list"\n# deploy.py up\n')
+    assert not named_for_people('# deploy.py up\nexec ../deploy.py "$@"')
+
+
+@pytest.mark.parametrize("place", ["templates/nodes", "templates/services", "templates/registry",
+                                   "scripts"])  # fmt: skip
+def test_no_role_service_or_script_names_the_program_by_itself(place: str) -> None:
+    """It may have been started as `dlws --dir DIR`."""
+    for path in (ROOT / place).rglob("*"):
+        if path.is_file() and path.name not in ENTRIES:
+            assert not named_for_people(path.read_text(errors="replace")), path
+
+
+ENTRIES = {"pass_secret.sh", "pre_download_images.sh"}
+"""Scripts that start the program themselves."""

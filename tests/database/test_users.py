@@ -11,7 +11,7 @@ from dlws.core.errors import UsageError
 from dlws.database.users import (
     Known,
     User,
-    Wish,
+    UserRequest,
     additions,
     administrators,
     belongs,
@@ -49,13 +49,13 @@ def test_the_first_group_with_room_gives_the_uid(config: Config) -> None:
 
 def test_a_gap_is_used_before_a_range_is_full(config: Config) -> None:
     people = Known({"z": User("z", 20002, 1000)})
-    assert planned(config, people, "q@x.org", Wish()).uid == 20001
+    assert planned(config, people, "q@x.org", UserRequest()).uid == 20001
 
 
 def test_ids_of_removed_users_are_theirs(config: Config) -> None:
     people = Known(removed={"old": User("old", 30001, 7000)})
-    assert planned(config, people, "new", Wish()).uid == 30002
-    back = planned(config, people, "old", Wish())
+    assert planned(config, people, "new", UserRequest()).uid == 30002
+    back = planned(config, people, "old", UserRequest())
     assert (back.uid, back.gid) == (30001, 7000)
     words = [change.words for change in additions(config, people, ["old"])]
     assert words == ["add the user old (uid 30001, gid 7000)", "give old the ids of before"]
@@ -65,17 +65,17 @@ def test_ids_of_removed_users_are_theirs(config: Config) -> None:
 def test_a_uid_that_cannot_be_is_refused(config: Config, uid: int) -> None:
     people = Known({"a": User("a", 30001, 1)}, {"b": User("b", 5000, 1)})
     with pytest.raises(UsageError, match=str(uid)):
-        planned(config, people, "c", Wish(uid=uid))
-    assert planned(config, people, "c", Wish(uid=5001)).uid == 5001
+        planned(config, people, "c", UserRequest(uid=uid))
+    assert planned(config, people, "c", UserRequest(uid=5001)).uid == 5001
 
 
 def test_a_uid_does_not_change(config: Config) -> None:
     people = Known({"a": User("a", 30001, 1)})
     with pytest.raises(UsageError, match="has the uid 30001"):
-        planned(config, people, "a", Wish(uid=30005))
-    (change,) = additions(config, people, ["a"], Wish(uid=30001, gid=2))
+        planned(config, people, "a", UserRequest(uid=30005))
+    (change,) = additions(config, people, ["a"], UserRequest(uid=30001, gid=2))
     assert change.sql.startswith("UPDATE identity")
-    assert additions(config, people, ["a"], Wish()) == []
+    assert additions(config, people, ["a"], UserRequest()) == []
 
 
 def test_administrators_are_people_not_domains(config: Config) -> None:

@@ -157,7 +157,7 @@ def test_what_a_kubelet_says_is_one_line(api: Api, server: Server) -> None:
     {"metadata": {"name": "a", "labels": {"a": 1}}}, {"metadata": {"name": "\ud800"}},
 ])  # fmt: skip
 def test_what_is_no_node_is_an_error(item: object) -> None:
-    with pytest.raises(DeployError, match="of a node makes no sense"):
+    with pytest.raises(DeployError, match="about a node makes no sense"):
         KubeNode.of(item)
 
 

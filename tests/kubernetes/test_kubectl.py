@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 from pathlib import Path
@@ -13,11 +14,14 @@ import yaml
 from dlws.core.connection import Result
 from dlws.core.errors import DeployError
 from dlws.core.localfiles import write
+from dlws.core.terminal_text import Guarded
 from dlws.kubernetes import kubeconfig, kubectl
 from dlws.kubernetes import tunnel as reach
 from dlws.secrets.vault import Vault
 from tests.support.fakes import THREE, Make
+from tests.support.farm.faults import ESCAPES
 from tests.support.kubeconfigs import ADMIN, CREDENTIALS, ON_NODE
+from tests.support.terminals import is_safe
 
 
 def put_kubectl(path: Path) -> Path:
@@ -152,3 +156,49 @@ def test_a_dry_run_only_shows_the_line(make: Make, capsys: pytest.CaptureFixture
 )
 def test_when_kubectl_reads_standard_input(words: list[str], reads: bool) -> None:
     assert kubectl.reads_stdin(words) is reads
+
+
+@pytest.mark.parametrize(
+    ("words", "shows"),
+    [
+        (["logs", "-f", "pod"], True),
+        (["-n", "exec", "get", "pods"], True),
+        (["--namespace=x", "describe", "pod"], True),
+        (["exec", "pod", "--", "ls", "-t"], True),
+        (["exec", "-it", "pod", "--", "sh"], False),
+        (["exec", "-t", "pod", "--", "top"], False),
+        (["edit", "cm", "x"], False),
+        (["-n", "get"], False),
+        (["plugin-of-mine", "get"], False),
+        ([], False),
+    ],
+)
+def test_when_kubectl_needs_no_terminal(words: list[str], shows: bool) -> None:
+    assert kubectl.only_shows(words) is shows
+
+
+def test_what_a_pod_printed_does_not_touch_the_terminal(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cluster = make().cluster
+    write(kubeconfig.path(cluster), kubeconfig.dump(ADMIN))
+    (tmp_path / "noise").write_bytes(ESCAPES)
+    own = put_kubectl(cluster.deploy / "bin/kubectl")
+    own.write_text(f'#!/bin/sh\ncat {tmp_path}/noise; echo "$KUBECONFIG $*" >&2; exit 3\n')
+    monkeypatch.setattr(reach, "direct", lambda _: "https://10.1.0.1:6443")
+    out, err = Screen(), Screen()
+    monkeypatch.setattr("sys.stdout", Guarded(out))
+    monkeypatch.setattr("sys.stderr", Guarded(err))
+    assert kubectl.run(cluster, ["logs", "a b"]) == 3
+    assert is_safe(out.getvalue()) and "^[]52;c;aGk=^G" in out.getvalue()
+    assert err.getvalue() == f"{kubeconfig.path(cluster)} logs a b\n"
+    replaced: list[object] = []
+    monkeypatch.setattr(os, "execve", lambda *words: replaced.append(words))
+    monkeypatch.setattr(kubectl, "_on_node", lambda cluster, words: 0)
+    kubectl.run(cluster, ["exec", "-it", "pod", "--", "sh"])
+    assert replaced
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True

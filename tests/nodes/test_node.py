@@ -10,7 +10,7 @@ import pytest
 
 from dlws.config import from_text
 from dlws.core.connection import Result
-from dlws.core.errors import DeployError
+from dlws.core.errors import DeployError, UsageError
 from dlws.core.limits import ANSWER, OWN, PATIENT
 from dlws.nodes.node import CommandFailed, Login, Node, NotKept, SudoRefused
 from dlws.shell import files, recorder
@@ -19,6 +19,7 @@ from dlws.shell.sudo import as_root, root_stdin
 from tests.support.fakes import Answer, Fake
 from tests.support.invocations import unrecorded
 from tests.support.simulated import SimulatedNode
+from tests.support.statuses import told_statuses
 
 CONFIG = "cluster_name: t\nmachines: {i1: {role: infra, private-ip: 10.0.0.1}}\n"
 
@@ -238,3 +239,26 @@ def test_the_content_of_many_files_is_asked_for_in_several_goes() -> None:
     assert box.questions == 1 + 3
     details = [action.details for action in node.gate.actions]
     assert all(f"-old {number}" in lines for number, lines in enumerate(details))
+
+
+def test_one_node_alone_shows_what_it_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copying images or collecting garbage takes minutes, and is work on one node."""
+    told = told_statuses(monkeypatch)
+    node = node_of(Fake(rules=[lambda *_: Result(0, b"- - -\n")]))
+    node.read("id")
+    node.run("cp", title="copy images")
+    node.execute("true")
+    node.put("x", "/etc/x")
+    assert [text.partition(",")[0] for text in told] == [
+        "i1: asking it", "i1: copy images", "i1: asking it", "i1: asking it", "i1: write files",
+    ]  # fmt: skip
+    node.read("id", echo=lambda name, data: None)
+    with node._console.status(lambda: "7/9 done"):
+        told.clear()
+        node.read("id")
+    assert told == []
+
+
+def test_what_needs_ssh_says_so_where_there_is_none() -> None:
+    with pytest.raises(UsageError, match="i1 is not reached over SSH"):
+        _ = node_of(Fake()).ssh

@@ -76,5 +76,7 @@ def test_a_registry_that_is_well() -> None:
     assert GOOD.faults(NOW) == []
     shown = table(GOOD)
     assert "image        team/app: 1, 2" in shown and "2.0 MiB of images" in shown
+    many = replace(GOOD, reached={f"w{number}": "answers" for number in range(1, 100)})
+    assert "from         w[1-99]: answers\n" in table(many)
     made = json.loads(as_json(GOOD, []))
     assert made["healthy"] and made["images"][1]["digest"] == "sha256:b"

@@ -68,10 +68,16 @@ def test_those_asked_for(make_role: MakeRole, carriers: Read) -> None:
         found.chosen("toi", [])
 
 
-def test_a_role_says_what_to_do_where_nobody_carries_it(carriers: Read) -> None:
+def test_a_role_says_what_to_do_where_nobody_carries_it(
+    carriers: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UsageError) as caught:
         carriers().chosen("nfs-server", [])
     assert "nfs_disk_mnt" in caught.value.cure
+    monkeypatch.setattr("dlws.roles.carry.PROGRAM", "dlws --dir /srv")
+    with pytest.raises(UsageError) as caught:
+        carriers().chosen("registry", [])
+    assert caught.value.cure.endswith("then run: dlws --dir /srv registry start")
 
 
 def test_an_undefined_name_in_when_has_its_place(make_role: MakeRole, carriers: Read) -> None:

@@ -11,6 +11,7 @@ import pytest
 from dlws.core.errors import ReaderGone
 from dlws.runs.console import Console
 from tests.support import ROOT
+from tests.support.statuses import told_statuses
 
 
 def shown(capsys: pytest.CaptureFixture[str], *pieces: bytes) -> list[str]:
@@ -219,3 +220,42 @@ def test_what_was_held_is_shown_after_an_interruption(capsys: pytest.CaptureFixt
 def test_a_dry_run_never_says_changed(capsys: pytest.CaptureFixture[str]) -> None:
     Console(dry_run=True).changed("a file", "w1")
     assert capsys.readouterr().err == "w1: would change: a file\n"
+
+
+def test_the_last_status_that_has_not_ended_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", Terminal(screen, "utf-8", write_through=True))
+    console = Console()
+
+    def drawn() -> str:
+        console.say("x")
+        return screen.getvalue().decode().rpartition("\n")[2]
+
+    outer, inner = console.status(lambda: "outer"), console.status(lambda: "inner")
+    with outer:
+        with inner:
+            assert drawn() == "inner"
+        assert drawn() == "outer"
+    assert drawn() == ""
+
+
+def test_statuses_may_end_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", Terminal(screen, "utf-8", write_through=True))
+    console = Console()
+    first, second = console.status(lambda: "first"), console.status(lambda: "second")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    console.say("x")
+    assert screen.getvalue().endswith(b"x\n")
+
+
+def test_work_is_shown_with_its_title_unless_more_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = told_statuses(monkeypatch)
+    console = Console()
+    with console.working("saving"), console.working("asking"):
+        assert [text.partition(",")[0] for text in told] == ["saving"]
+    with console.working("asking"):
+        assert told[1].startswith("asking, ")

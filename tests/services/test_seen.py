@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlws.core.errors import UsageError
+from dlws.core.program import PROGRAM
 from dlws.services import seen
 from dlws.services.folder import load_all
 from dlws.services.values import Templates
@@ -67,6 +68,9 @@ def test_what_is_lacking_is_said_with_its_cure(site: Site, template: str, error:
     with pytest.raises(UsageError, match=error) as caught:
         made(site, template)
     assert caught.value.cure
+    with pytest.raises(UsageError) as caught:
+        made(site, 'need("", "the id", command="build")')
+    assert caught.value.cure == f"run: {PROGRAM} build"
 
 
 def test_a_kind_that_is_gone_is_said(site: Site) -> None:

@@ -55,9 +55,8 @@ def test_it_is_shown_and_what_is_not_well_ends_with_5(
     world.fakes["infra01"].rules.append(answers(good))
     world.fakes["w1"].rules.append(answers(good))
     status.show(world.cluster, (), "table")
-    assert (
-        "w1       s      mounted  4.0 GiB  1.0 GiB  /mntdlws/a b  nas:/x" in capsys.readouterr().out
-    )
+    shown = capsys.readouterr().out
+    assert "infra01,w1  s      mounted  4.0 GiB  1.0 GiB  /mntdlws/a b  nas:/x\n" in shown
     world.fakes["w1"].rules[:] = [answers(good.replace("active active", "failed inactive"))]
     with pytest.raises(CheckFailed, match="not as they should be: s \\(nas:/x\\) on w1"):
         status.show(world.cluster, (), "json")

@@ -16,6 +16,7 @@ from dlws.database.users import SIGN_INS
 from tests.support import canaries
 from tests.support.deploy import Deploy
 from tests.support.mariadb import PASSWORD, MariaDb
+from tests.support.statuses import told_statuses
 from tests.support.watch import watch
 
 NAMES = (
@@ -159,7 +160,10 @@ def test_nothing_lets_in_a_user_who_was_removed_and_comes_back(
         assert mariadb.ask(f"SELECT userName FROM `{name}`.{table}") == [("ann",)]
 
 
-def test_a_backup_brings_everything_back(site: Site, mariadb: MariaDb) -> None:
+def test_a_backup_brings_everything_back(
+    site: Site, mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = told_statuses(monkeypatch)
     site("db", "init")
     site("user", "add", *NAMES)
     name = database(site)
@@ -184,6 +188,8 @@ def test_a_backup_brings_everything_back(site: Site, mariadb: MariaDb) -> None:
     assert content(mariadb, name) == now
     site("db", "restore", str(file), "--yes-restore", "test")
     assert content(mariadb, name) == before
+    shown = {text.rpartition(",")[0] for text in told}
+    assert {f"saving {name}", f"reading {file}", f"restoring {file}"} <= shown
     (kept,) = (site.directory / "deploy/backups").iterdir()
     site("db", "restore", str(kept), "--yes-restore", "test")
     assert content(mariadb, name) == now

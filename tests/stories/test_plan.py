@@ -62,7 +62,7 @@ def test_applied_it_does_what_it_says_and_only_once(
     deploy("apply", f"{tmp_path}/plan")
     assert (box / "conf").read_text() == "one\nthree\n"
     before = tree(box)
-    assert "has moved" in deploy("apply", f"{tmp_path}/plan", code=4).stderr
+    assert "have changed" in deploy("apply", f"{tmp_path}/plan", code=4).stderr
     assert tree(box) == before
 
 
@@ -72,7 +72,7 @@ def test_what_moved_meanwhile_is_refused(
     deploy(*ONE, "plan", "copytoall", str(source), f"{box}/conf", "-o", f"{tmp_path}/plan")
     (box / "conf").write_text("somebody else's\n")
     told = deploy("apply", f"{tmp_path}/plan", code=4).stderr
-    assert "what the plan was made from has moved" in told
+    assert "nodes have changed since the plan was made" in told
     assert f"--nodes w1 plan copytoall {source} {box}/conf" in told.split("cure: plan anew: ")[1]
     assert (box / "conf").read_text() == "somebody else's\n"
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dlws.cli.completion import PATTERN
+
 if TYPE_CHECKING:
     from dlws.azure.client import Azure
     from dlws.azure.estate import Machine
     from dlws.session import Session
 
-_NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...")
+_NAMES = click.argument("names", nargs=-1, required=True, metavar="NAME...",
+                        shell_complete=PATTERN)  # fmt: skip
 
 
 @click.command("list")
@@ -196,10 +199,8 @@ def ssh(session: Session, name: str) -> None:
     The exit status is that of the shell.
     """
     from dlws.install.elastic import reach_from_outside
-    from dlws.ssh.client import Ssh
     from dlws.ssh.terminal import shell
 
     reach_from_outside(session)
     node = session.cluster.pick(name, "0")
-    assert isinstance(node.connection, Ssh)
-    raise SystemExit(shell(node.connection))
+    raise SystemExit(shell(node.ssh))

@@ -30,7 +30,7 @@ def manifest(config: Config, sources: Sources) -> None:
     url = kubernetes.network_manifest
     where = ("kubernetes", "network_manifest" if url else "network")
     if "://" in url and not url.startswith("https://"):
-        sources.error(where, f"whoever is on the way can change {url}", "Write it with https://.")
+        sources.error(where, f"anybody on the way can change {url}", "Write it with https://.")
         return
     fetched = "://" in url if url else kubernetes.network == "calico"
     if fetched and not kubernetes.network_manifest_sha256:

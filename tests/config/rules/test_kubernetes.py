@@ -12,7 +12,7 @@ FINGERPRINT = "DE15B14486CD377B9E876E1A234654DA9A296436"
 
 def test_a_manifest_over_http_is_an_error() -> None:
     text = f"kubernetes: {{network_manifest: 'http://h/x', network_manifest_sha256: {SHA256}}}"
-    assert_problem(text, "whoever is on the way can change http://h/x")
+    assert_problem(text, "anybody on the way can change http://h/x")
 
 
 @pytest.mark.parametrize("keys", ["network: calico", "network_manifest: 'https://h/x'"])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlws.kubernetes.expired import has_expired
+from dlws.kubernetes.answers import has_expired
 from dlws.kubernetes.status import Row, with_kubernetes
 
 
