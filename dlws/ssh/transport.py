@@ -23,6 +23,8 @@ from paramiko.common import (
     cMSG_GLOBAL_REQUEST,
 )
 
+from dlws.ssh.packets import limit_in_kernel
+
 # Paramiko's threads print tracebacks of their own through logging; we report each failure once.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
@@ -87,7 +89,7 @@ class Transport(paramiko.Transport):
     """Wakes seldom, waits for few answers, and tells a killed command from a lost connection."""
 
     # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
-    _active_check_timeout = 2.0
+    _active_check_timeout = 2
     _preferred_ciphers = _AUTHENTICATING + tuple(
         name for name in _KNOWN._preferred_ciphers if name not in _AUTHENTICATING + LEGACY_CIPHERS
     )
@@ -101,6 +103,10 @@ class Transport(paramiko.Transport):
     _broken = False
     peer_lists: Mapping[str, list[str]] = {}
     """The algorithms that the server says it has."""
+
+    def __init__(self, sock: Any, **named: Any) -> None:
+        super().__init__(sock, **named)
+        limit_in_kernel(sock, self._active_check_timeout)
 
     def offer_legacy_algorithms(self) -> None:
         """Offer ciphers and MACs that are too weak to be offered unasked, behind all others."""
@@ -160,10 +166,19 @@ class Transport(paramiko.Transport):
         known: Any = self._channels.values()  # type: ignore[attr-defined]
         return any(c.remote_chanid == number and c.active and not c.closed for c in known)
 
+    def start_client(self, event: Any = None, timeout: float | None = None) -> None:
+        """Wait once for the end of the handshake; Paramiko looks ten times a second."""
+        done = event or threading.Event()
+        super().start_client(done)
+        if event is None:
+            done.wait(timeout)
+            if not self.is_active():
+                raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
+
     def auth_publickey(self, username: str, key: Any, event: Any = None) -> list[str]:
         if not self.is_active() or not self.initial_kex_done:
             raise paramiko.SSHException("No existing session")
-        answered = threading.Event()
+        answered = Answer(self)
         self.auth_handler = handler = EagerAuth(self)
         handler.auth_publickey(username, key, answered)
         return list(handler.wait_for_response(answered))
@@ -238,6 +253,21 @@ class PendingChannel:
         if not self.answered and not self._answered.wait(limit):
             raise paramiko.SSHException("Timeout opening channel.")
         return self._channel if self._channel.active else None
+
+
+class Answer(threading.Event):
+    """Is waited for as long as it may take, by one who would look ten times a second: where 32
+    machines are asked at a time, each takes longer than that."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__()
+        self._transport = transport
+
+    def wait(self, timeout: float | None = None) -> bool:
+        # A transport that dies sets it, and may have done so before it knew of it.
+        if not self._transport.is_active():
+            return self.is_set()
+        return super().wait(self._transport.auth_timeout)
 
 
 class Wakeup:
