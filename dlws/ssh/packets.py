@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import struct
 import time
 from typing import Any, cast
@@ -13,16 +12,6 @@ from paramiko.packet import Packetizer
 _PIECE = 32 * 1024
 _NOISE = 512
 """Random bytes that are asked for at a time: enough for the packets of a short connection."""
-
-
-def limit_in_kernel(sock: Any, seconds: int) -> None:
-    """Let the kernel end what takes a socket longer. Python would poll before each call, and give
-    up the interpreter's lock for that, too: twenty times for each machine."""
-    if isinstance(sock, socket.socket):  # and not the channel of a jump host
-        limit = struct.pack("ll", seconds, 0)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-        sock.settimeout(None)
 
 
 class BufferedSocket:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -22,8 +23,6 @@ from paramiko.common import (
     cMSG_CHANNEL_OPEN,
     cMSG_GLOBAL_REQUEST,
 )
-
-from dlws.ssh.packets import limit_in_kernel
 
 # Paramiko's threads print tracebacks of their own through logging; we report each failure once.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -62,6 +61,16 @@ LEGACY_MACS = tuple(
     if name.endswith("-96") or "md5" in name or "sha1" in name
 )
 """What is too weak to be offered unless the configuration asks for it."""
+
+
+def limit_in_kernel(sock: Any, seconds: int) -> None:
+    """Let the kernel end what takes a socket longer. Python would poll before each call, and give
+    up the interpreter's lock for that, too: twenty times for each machine."""
+    if isinstance(sock, socket.socket):  # and not the channel of a jump host
+        limit = struct.pack("ll", seconds, 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        sock.settimeout(None)
 
 
 class EagerAuth(AuthHandler):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from paramiko.packet import Packetizer
 
-from dlws.ssh.packets import BufferedSocket, HearingPacketizer, limit_in_kernel
+from dlws.ssh.packets import BufferedSocket, HearingPacketizer
+from dlws.ssh.transport import limit_in_kernel
 
 
 class Pieces:
