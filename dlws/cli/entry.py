@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import os
 import sys
+import threading
 from typing import NoReturn
 
 import click
@@ -37,7 +39,7 @@ def main(root: click.Group = cli) -> NoReturn:
         _leave(141)  # as a shell would say of a writer whose reader left
     except OSError as error:
         _leave(1, f"error: standard output cannot be written: {error.strerror}")
-    sys.exit(code if isinstance(code, int) else 0)
+    _end(code if isinstance(code, int) else 0)
 
 
 def _take_closed_streams() -> None:
@@ -52,6 +54,20 @@ def _take_closed_streams() -> None:
                 os.close(handle)
     if sys.stdout is None:
         _leave(2, "error: standard output is closed\ncure: >/dev/null, if you want none")
+
+
+def _end(code: int) -> NoReturn:
+    """End as sys.exit() does, but for taking the interpreter apart object by object: the kernel
+    does that at once. It took 0.1 s of CPU time of each command, and 0.4 s with 500 nodes.
+    Who asked for warnings or a profile gets what they say of the end, too."""
+    if sys.warnoptions or sys.getprofile() or sys.gettrace():
+        sys.exit(code)
+    with contextlib.suppress(KeyboardInterrupt):  # as Python does: all has been done
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for all that are no daemons
+        atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    _leave(code)
 
 
 def _leave(code: int, message: str = "") -> NoReturn:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path as Directory
 from typing import Any
 
-from pydantic import BaseModel
-
 from dlws.config.model.config import Config
+from dlws.config.model.types import field_names
 from dlws.config.problems import Path, dotted
 from dlws.config.reading.sources import Sources
 from dlws.secrets.reference import Secret
@@ -18,21 +17,26 @@ _COMMENT = re.compile(r"[ \t]+#")
 _PLACEHOLDERS = {"Sign key for JWT", "your_root_password", "changeme", "change-me"}
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""What most values are, and no secret is in: told at once, for hundreds of machines."""
+
+
 def secrets_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, Secret]]:
     """Every secret that is set, with its path."""
     if isinstance(value, Secret):
         yield path, value
-    elif isinstance(value, BaseModel):
-        for name, info in type(value).model_fields.items():
-            inside = getattr(value, name)
-            if isinstance(inside, (Secret, BaseModel, dict, list)):
-                yield from secrets_of(inside, (*path, info.alias or name))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from secrets_of(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from secrets_of(item, (*path, index))
+    for key, inside in _within(value):
+        if type(inside) not in _PLAIN:
+            yield from secrets_of(inside, (*path, key))
+
+
+def _within(value: Any) -> Iterable[tuple[str | int, Any]]:
+    """The parts of a value by their keys in the configuration."""
+    if isinstance(value, dict):
+        return value.items()
+    if isinstance(value, list):
+        return enumerate(value)
+    return [(key, getattr(value, name)) for key, name in field_names(value).items()]
 
 
 def serve_secrets(

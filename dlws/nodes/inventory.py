@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -40,10 +40,14 @@ def private_key(directory: Path, configured: str) -> Path:
     return older if older.exists() and not made.exists() else made
 
 
+KeyFile = Callable[[str], Path]
+"""The private key for what is configured: hundreds of machines have the same."""
+
+
 def target(
     config: Config,
     machine: Machine,
-    directory: Path,
+    key: KeyFile,
     hosts: Mapping[str, str],
     public: bool = False,
     own: OwnWay = NOTHING,
@@ -57,7 +61,7 @@ def target(
         address=_address(machine, hosts, public) or own.hostname or machine.fqdn,
         port=_port(config, machine) or own.port or ssh.port,
         user=user,
-        key=private_key(directory, machine.key or ssh.key),
+        key=key(machine.key or ssh.key),
         password=machine.password or ssh.password,
         host_key=machine.host_key,
         machine=machine.name,
@@ -89,7 +93,7 @@ def own_way(
     return own.to(list(names), given)
 
 
-def _jump_target(hop: Hop, inside: Target, config: Config, directory: Path, own: OwnWay) -> Target:
+def _jump_target(hop: Hop, inside: Target, config: Config, key: KeyFile, own: OwnWay) -> Target:
     """Where and how to log in to a jump host: it gets no key or password of the node behind it."""
     ssh = config.ssh
     given = hop.port if "port" in hop.model_fields_set else None
@@ -98,7 +102,7 @@ def _jump_target(hop: Hop, inside: Target, config: Config, directory: Path, own:
         address=own.hostname or hop.host,
         port=given or own.port or hop.port,
         user=hop.user or own.user or inside.user,
-        key=private_key(directory, hop.key or ssh.key),
+        key=key(hop.key or ssh.key),
         password=hop.password,
         host_key=hop.host_key,
         idle_timeout=0,  # what runs through it may be silent
@@ -197,17 +201,18 @@ def nodes(config: Config, run: Run) -> list[Node]:
     keys, known = Keys(run.vault), HostKeys(known_hosts(directory), machines(config, hosts, ways))
     meet = FirstContact(known, run, config.ssh.accept_new).meet
     connect = partial(Ssh, known=known, keys=keys, halt=run.halt, meet=meet)
+    key = cache(partial(private_key, directory))
     joined = cache(connect)  # the connection to a jump host is the same for all behind it
 
     def made(machine: Machine) -> Node:
         way = ways[machine.name]
-        at = target(config, machine, directory, hosts, public, way)
+        at = target(config, machine, key, hosts, public, way)
         jump, via = machine.jump_host or config.ssh.jump_host, None
         before = hops(jump, way, own)
         if before:
             at = replace(at, obstacle="")  # config.yaml has another way
         for hop, its in before:
-            there = _jump_target(hop, at, config, directory, its)
+            there = _jump_target(hop, at, config, key, its)
             via = joined(there, via=via, agent=asks_agent(config.ssh, its))
         login = Login(at.user, machine.sudo_password or config.ssh.sudo_password)
         connection = connect(at, via=via, agent=asks_agent(config.ssh, way))

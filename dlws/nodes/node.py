@@ -186,11 +186,11 @@ class Node:
             )  # nothing that is recorded has a stream as its input
             about = (self.name, call.words, call.command, call.stdin, call.sudo)
             with journal.recording(*about) as record:
-                root, size = self.is_root(call.sudo), len(call.stdin)
-                line = recorder.recorded(record.operation, call.command, size, root)
-                record.result = self._execute(
-                    replace(call, command=line) if once else call, echo, keep, bounds
-                )
+                if once:
+                    root, size = self.is_root(call.sudo), len(call.stdin)
+                    line = recorder.recorded(record.operation, call.command, size, root)
+                    call = replace(call, command=line)
+                record.result = self._execute(call, echo, keep, bounds)
                 return record.result
 
     def read(

@@ -23,13 +23,19 @@ class JournalUnwritable(Refused):
         )
 
 
+_SHARE = 0.05
+"""Seconds of which the lines share a sync. One for each line took a tenth of the CPU time of a
+command on 500 nodes: a sync, and a thread that wakes for it."""
+
+
 class AppendLog:
     """Appends lines to a file. After the first failure every further one fails, too."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._error: OSError | None = None
-        self._lock, self._wake, self._ended = threading.Lock(), threading.Event(), False
+        self._lock = threading.Lock()
+        self._wake, self._ended = threading.Event(), threading.Event()
         self._handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         end = os.fstat(self._handle).st_size
         if end and os.pread(self._handle, 1, end - 1) != b"\n":
@@ -56,19 +62,24 @@ class AppendLog:
 
     def _sync(self) -> None:
         # A sync for each line would cost a disk's turn per node; whoever waits shares one.
-        while not self._ended:
+        while not self._ended.is_set():
             self._wake.wait()
             self._wake.clear()
-            try:
-                os.fsync(self._handle)
-            except OSError as error:
-                self._error = error
+            self._sync_now()
+            self._ended.wait(_SHARE)
+
+    def _sync_now(self) -> None:
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            self._error = error
 
     def close(self) -> None:
         """All lines are on the disk when this returns; else it raises JournalUnwritable."""
-        self._ended = True
+        self._ended.set()
         self._wake.set()
         self._syncer.join()
+        self._sync_now()  # the thread's last sync may have begun before the last line
         os.close(self._handle)
         if self._error:
             raise JournalUnwritable(self._path, self._error)

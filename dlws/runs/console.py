@@ -46,6 +46,7 @@ class Console:
         self._colours: dict[str, str] = {}
         self._gathering: Gathering | None = None
         self._waiting: list[str] = []
+        self._piped: set[str] = set()
 
     def align(self, names: list[str]) -> None:
         """Make room for the longest of these node names, and give each a colour."""
@@ -85,6 +86,8 @@ class Console:
             yield
             return
         self._gathering, self._waiting = Gathering(names), list(names)
+        # Asked once, and not for each line: it is a call of the system's.
+        self._piped = {name for name in ("out", "err") if not _stream(name).isatty()}
         try:
             yield
         finally:
@@ -117,9 +120,10 @@ class Console:
         """
         rests = {"out": b"", "err": b""}
 
+        split = {name: _last_states if _stream(name).isatty() else _lines for name in rests}
+
         def show(name: str, data: bytes, end: bool = False) -> None:
-            split = _last_states if _stream(name).isatty() else _lines
-            lines, rests[name] = split(rests[name] + data, end)
+            lines, rests[name] = split[name](rests[name] + data, end)
             for line in lines:
                 self._show(node, (name, line.decode(errors="surrogateescape")), answer)
 
@@ -172,7 +176,7 @@ class Console:
 
     def _next(self, name: str) -> str:
         """The node whose answers a program gets as they come: the first that has not ended."""
-        return self._waiting[0] if self._waiting and not _stream(name).isatty() else ""
+        return self._waiting[0] if self._waiting and name in self._piped else ""
 
     def _pass_on(self, node: str, held: Gathering) -> None:
         """Show a program what the next node has answered so far."""

@@ -91,6 +91,8 @@ class Redactor:
 
     def within(self, value: Any) -> Any:
         """Data without secrets: hidden before it is written as JSON, which spells them anew."""
+        if not self._pattern:
+            return value
         if isinstance(value, dict):
             return {key: self.within(item) for key, item in value.items()}
         if isinstance(value, list | tuple):

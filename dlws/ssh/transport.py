@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import socket
+import struct
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +63,16 @@ LEGACY_MACS = tuple(
 """What is too weak to be offered unless the configuration asks for it."""
 
 
+def limit_in_kernel(sock: Any, seconds: int) -> None:
+    """Let the kernel end what takes a socket longer. Python would poll before each call, and give
+    up the interpreter's lock for that, too: twenty times for each machine."""
+    if isinstance(sock, socket.socket):  # and not the channel of a jump host
+        limit = struct.pack("ll", seconds, 0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        sock.settimeout(None)
+
+
 class EagerAuth(AuthHandler):
     """Asks to be let in right behind asking for the service that lets in, a round trip earlier."""
 
@@ -87,7 +98,7 @@ class Transport(paramiko.Transport):
     """Wakes seldom, waits for few answers, and tells a killed command from a lost connection."""
 
     # How often its idle thread wakes; Paramiko's own 0.1 s costs a core at 500 machines.
-    _active_check_timeout = 2.0
+    _active_check_timeout = 2
     _preferred_ciphers = _AUTHENTICATING + tuple(
         name for name in _KNOWN._preferred_ciphers if name not in _AUTHENTICATING + LEGACY_CIPHERS
     )
@@ -101,6 +112,10 @@ class Transport(paramiko.Transport):
     _broken = False
     peer_lists: Mapping[str, list[str]] = {}
     """The algorithms that the server says it has."""
+
+    def __init__(self, sock: Any, **named: Any) -> None:
+        super().__init__(sock, **named)
+        limit_in_kernel(sock, self._active_check_timeout)
 
     def offer_legacy_algorithms(self) -> None:
         """Offer ciphers and MACs that are too weak to be offered unasked, behind all others."""
@@ -160,10 +175,19 @@ class Transport(paramiko.Transport):
         known: Any = self._channels.values()  # type: ignore[attr-defined]
         return any(c.remote_chanid == number and c.active and not c.closed for c in known)
 
+    def start_client(self, event: Any = None, timeout: float | None = None) -> None:
+        """Wait once for the end of the handshake; Paramiko looks ten times a second."""
+        done = event or threading.Event()
+        super().start_client(done)
+        if event is None:
+            done.wait(timeout)
+            if not self.is_active():
+                raise self.get_exception() or paramiko.SSHException("Negotiation failed.")
+
     def auth_publickey(self, username: str, key: Any, event: Any = None) -> list[str]:
         if not self.is_active() or not self.initial_kex_done:
             raise paramiko.SSHException("No existing session")
-        answered = threading.Event()
+        answered = Answer(self)
         self.auth_handler = handler = EagerAuth(self)
         handler.auth_publickey(username, key, answered)
         return list(handler.wait_for_response(answered))
@@ -238,6 +262,21 @@ class PendingChannel:
         if not self.answered and not self._answered.wait(limit):
             raise paramiko.SSHException("Timeout opening channel.")
         return self._channel if self._channel.active else None
+
+
+class Answer(threading.Event):
+    """Is waited for as long as it may take, by one who would look ten times a second: where 32
+    machines are asked at a time, each takes longer than that."""
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__()
+        self._transport = transport
+
+    def wait(self, timeout: float | None = None) -> bool:
+        # A transport that dies sets it, and may have done so before it knew of it.
+        if not self._transport.is_active():
+            return self.is_set()
+        return super().wait(self._transport.auth_timeout)
 
 
 class Wakeup:

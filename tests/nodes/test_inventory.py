@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ machines:
   w2: {role: worker}
 """
 
+KEY = partial(inventory.private_key, Path("/c"))
+
 
 def config_of(text: str = "", machines: str = MACHINES) -> Config:
     return from_text(f"cluster_name: t\nnetwork: {{domain: x.example}}\n{text}{machines}")
@@ -30,7 +33,7 @@ def config_of(text: str = "", machines: str = MACHINES) -> Config:
 
 def target(name: str, text: str = "", public: bool = False) -> Target:
     config = config_of(text)
-    return inventory.target(config, config.machines[name], Path("/c"), {"w2": "10.0.0.9"}, public)
+    return inventory.target(config, config.machines[name], KEY, {"w2": "10.0.0.9"}, public)
 
 
 @pytest.mark.parametrize(("name", "text", "public", "told"), [
@@ -48,7 +51,7 @@ def test_where_and_as_whom(name: str, text: str, public: bool, told: str) -> Non
 
 def test_a_machine_without_an_address_is_asked_for_by_its_full_name() -> None:
     config = config_of()
-    found = inventory.target(config, config.machines["w2"], Path("/c"), {})
+    found = inventory.target(config, config.machines["w2"], KEY, {})
     assert found.address == "w2.x.example"
 
 
@@ -116,6 +119,23 @@ def test_every_machine_is_a_node_in_the_order_of_the_configuration(tmp_path: Pat
         ("i1", "dlwsadmin"), ("w1", "eve"), ("w2", "dlwsadmin"),
     ]  # fmt: skip
     assert not (tmp_path / "deploy").exists()
+
+
+def test_a_key_of_many_machines_is_looked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, look = list[str](), inventory.private_key
+
+    def noting(directory: Path, configured: str) -> Path:
+        looked.append(configured)
+        return look(directory, configured)
+
+    monkeypatch.setattr(inventory, "private_key", noting)
+    text = "ssh: {jump_host: {host: gate}}\n"
+    machines = MACHINES + "  w3: {role: worker, key: other}\n"
+    found = connections(tmp_path, text, machines)
+    assert sorted(looked) == ["", "other", "~/k"]
+    assert found["w3"].target.key == tmp_path / "other"
 
 
 def test_those_behind_one_jump_host_share_the_connection_to_it(tmp_path: Path) -> None:

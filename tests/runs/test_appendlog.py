@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
+from dlws.runs import appendlog
 from dlws.runs.appendlog import AppendLog, JournalUnwritable
 from dlws.runs.journal import Journal, now
 from dlws.runs.records import NAME, records
@@ -54,6 +56,53 @@ def test_records_torn_at_any_byte_are_gone_on_from(tmp_path: Path) -> None:
         lines.append(json.dumps(resume))
         lines.close()
         assert list(records(torn)) == [*before, resume]
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of the file at each sync. The lines of a whole test share one."""
+    sizes, fsync = list[int](), os.fsync
+
+    def noting(handle: int) -> None:
+        sizes.append(os.fstat(handle).st_size)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    monkeypatch.setattr(appendlog, "_SHARE", 1000)
+    return sizes
+
+
+def test_lines_share_a_sync_and_the_end_does_not_wait_for_it(
+    tmp_path: Path, synced: list[int]
+) -> None:
+    lines = AppendLog(tmp_path / "lines")
+    for _ in range(500):
+        lines.append("x")
+    lines.close()
+    assert synced[-1] == 1000 and len(synced) <= 2
+
+
+def test_a_line_that_comes_during_the_last_sync_is_on_the_disk_at_the_end(
+    tmp_path: Path, synced: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, begun, go_on = os.fsync, threading.Event(), threading.Event()
+
+    def slow(handle: int) -> None:
+        fsync(handle)
+        begun.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    lines = AppendLog(tmp_path / "lines")
+    lines.append("one")
+    assert begun.wait(30)
+    lines.append("two")
+    closing = threading.Thread(target=lines.close)
+    closing.start()
+    assert lines._ended.wait(30)
+    go_on.set()
+    closing.join()
+    assert synced == [4, 8]
 
 
 def test_a_full_disk_ends_the_record_with_an_error(small: Path) -> None:

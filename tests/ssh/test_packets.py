@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
 
 import pytest
+from paramiko.packet import Packetizer
 
 from dlws.ssh.packets import BufferedSocket, HearingPacketizer
+from dlws.ssh.transport import limit_in_kernel
 
 
 class Pieces:
@@ -98,3 +101,56 @@ def test_what_comes_after_a_handshake_may_take_longer(silent: socket.socket) -> 
     assert packets.handshake_timed_out()
     packets.complete_handshake()
     assert not packets.handshake_timed_out()
+
+
+def test_a_limit_of_the_kernel_ends_waiting_as_one_of_pythons_does() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        limit_in_kernel(ours, 1)
+        assert ours.gettimeout() is None, "Python does not poll before each call"
+        buffered = BufferedSocket(ours)
+        with pytest.raises(TimeoutError):
+            buffered.recv(1)
+        with pytest.raises(BlockingIOError):  # which Paramiko takes for a limit, too
+            while True:
+                buffered.send(b"x" * 100_000)
+        theirs.send(b"abc")
+        assert buffered.recv(2) == b"ab"
+
+
+def test_what_is_no_socket_keeps_its_own_limit() -> None:
+    limit_in_kernel(Pieces(), 1)
+
+
+@pytest.mark.parametrize("etm, aead", [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("block", [8, 16])
+def test_packets_are_those_of_paramiko_but_for_the_random_padding(
+    block: int, etm: bool, aead: bool
+) -> None:
+    """The sizes that padding depends on are Paramiko's own: it fails where their names change."""
+    ours, theirs = HearingPacketizer(Pieces()), Packetizer(Pieces())  # type: ignore[arg-type]
+    for each in (ours, theirs):
+        each.set_outbound_cipher(object(), block, None, 0, b"", etm=etm, aead=aead)  # type: ignore[arg-type]
+    for length in range(1, 70):
+        payload = b"x" * length
+        made, wanted = ours._build_packet(payload), theirs._build_packet(payload)  # type: ignore[attr-defined]
+        assert made[: 5 + length] == wanted[: 5 + length]
+        assert len(made) == len(wanted)
+
+
+def test_padding_is_random_and_asked_for_once_for_many_packets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = list[int]()
+
+    def urandom(size: int) -> bytes:
+        asked.append(size)
+        return bytes(number % 251 for number in range(size))
+
+    monkeypatch.setattr(os, "urandom", urandom)
+    packets = HearingPacketizer(Pieces())
+    padding = [packets._build_packet(b"x" * 11)[16:] for _ in range(20)]
+    assert b"".join(padding) == urandom(512)[: 20 * len(padding[0])], "none is used twice"
+    assert asked == [512, 512]
+    more = [packets._build_packet(b"x" * 11)[16:] for _ in range(100)]
+    assert all(len(each) == len(padding[0]) for each in more) and len(asked) > 2

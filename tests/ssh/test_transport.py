@@ -18,7 +18,7 @@ from dlws.ssh.client import Ssh
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keys import Keys
 from dlws.ssh.streams import AfterMark
-from dlws.ssh.transport import Transport
+from dlws.ssh.transport import Answer, Transport, close
 from tests.support.deploy import Deploy, deploying
 from tests.support.sshd import Server, serving
 
@@ -172,3 +172,47 @@ def test_a_session_that_the_server_closed_meanwhile_is_not_used(sshd: Server) ->
     assert channel
     channel.close()
     assert connection.run("echo done").text == "done"
+
+
+class Link:
+    """A transport, as one sees it who waits for its answer."""
+
+    def __init__(self, active: bool, limit: float | None = None) -> None:
+        self._active, self._limit = active, limit
+
+    def is_active(self) -> bool:
+        return self._active
+
+    @property
+    def auth_timeout(self) -> float:
+        assert self._limit is not None, "nobody waits for one that has died"
+        return self._limit
+
+
+def test_an_answer_is_not_waited_for_where_the_connection_is_gone() -> None:
+    """It may have gone before it knew whom to tell."""
+    gone = Answer(Link(False))  # type: ignore[arg-type]
+    assert not gone.wait(0.1)
+    gone.set()
+    assert gone.wait(0.1)
+
+
+def test_an_answer_is_waited_for_as_long_as_it_may_take() -> None:
+    there = Answer(Link(True, 1000))  # type: ignore[arg-type]
+    threading.Timer(0.3, there.set).start()
+    assert there.wait(0.1), "Paramiko would look after that"
+    assert not Answer(Link(True, 0.01)).wait(1000)  # type: ignore[arg-type]
+
+
+def test_a_connection_waits_in_the_kernel(sshd: Server) -> None:
+    connection = sshd.connect()
+    assert connection.run("echo there").text == "there"
+    assert connection._transport and connection._transport.sock.gettimeout() is None
+
+
+def test_a_handshake_tells_whoever_has_an_event_for_it(sshd: Server) -> None:
+    target, done = sshd.target(), threading.Event()
+    transport = Transport(socket.create_connection((target.address, target.port)))
+    transport.start_client(done)
+    assert done.wait(30) and transport.is_active()
+    close(transport)

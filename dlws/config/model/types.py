@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -55,6 +56,19 @@ class Section(BaseModel):
     def of_defaults(cls) -> Self:
         """One of which nothing is given. Calling the class would build it alone, at every start."""
         return cast("Self", cls.model_construct())
+
+
+def field_names(value: object) -> dict[str, str]:
+    """Key → the name of its field, of a section; nothing of what is none. Rules ask for each of
+    hundreds of machines, and isinstance() of a model's class takes long."""
+    kind: Any = type(value)
+    return _field_names(kind)
+
+
+@cache
+def _field_names(kind: Any) -> dict[str, str]:
+    fields = kind.model_fields if issubclass(kind, BaseModel) else {}
+    return {info.alias or name: name for name, info in fields.items()}
 
 
 def wrong(message: str, cure: str) -> PydanticCustomError:

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
-from pydantic import BaseModel
-
+from dlws.config.model.types import field_names
 from dlws.config.problems import Path
 
 
 def at(root: Any, patterns: Iterable[str]) -> Iterator[tuple[Path, str]]:
     """The texts that are set at keys such as `dns_server/*`: * is any key or place in a list."""
     for pattern in patterns:
-        yield from _below(root, tuple(pattern.split("/")), ())
+        yield from _below(root, _keys(pattern), ())
+
+
+@cache
+def _keys(pattern: str) -> tuple[str, ...]:
+    return tuple(pattern.split("/"))
 
 
 def texts(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -30,11 +34,11 @@ def _below(value: Any, keys: tuple[str, ...], path: Path) -> Iterator[tuple[Path
         if isinstance(value, str):
             yield path, value
         return
-    key, *rest = keys
-    found = _items(value) if key == "*" else [(key, _item(value, key))]
+    key, rest = keys[0], keys[1:]
+    found = _items(value) if key == "*" else ((key, _item(value, key)),)
     for step, item in found:
         if item is not None:
-            yield from _below(item, tuple(rest), (*path, step))
+            yield from _below(item, rest, (*path, step))
 
 
 def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
@@ -46,15 +50,10 @@ def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
 def _item(value: Any, key: str) -> Any:
     if isinstance(value, dict):
         return value.get(key)
-    if not isinstance(value, BaseModel):
+    names = field_names(value)
+    if not names:
         return None
-    name = _names(type(value)).get(key, "")
+    name = names.get(key, "")
     if name in value.model_fields_set:
         return getattr(value, name)
     return (value.model_extra or {}).get(key)
-
-
-@cache
-def _names(model: type[BaseModel]) -> dict[str, str]:
-    """Key → the name of its field."""
-    return {info.alias or name: name for name, info in model.model_fields.items()}

@@ -16,12 +16,10 @@ from tests.support import ROOT
 MODULES = sorted({module for module, _ in COMMANDS.values()})
 FRAME = {"__init__", "root", "table"}
 _IMPORTED = """
-import sys
+import atexit, sys
 from dlws.cli.az import main
-try:
-    main()
-finally:
-    sys.stderr.write("imported: " + " ".join(sorted(sys.modules)))
+atexit.register(lambda: sys.stderr.write("imported: " + " ".join(sorted(sys.modules))))
+main()
 """
 
 
