@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dlws.config.model.config import Config
@@ -55,6 +57,12 @@ def test_a_relative_path_is_an_error(text: str, path: str) -> None:
     )
     assert problem.column == text.index(CODE) + 1
     assert problem.cure == "Write the path from the root, such as /mnt/x."
+
+
+@pytest.mark.parametrize("text", [*TYPED, *FREE[2:]])  # of mountpoints: test_storage.py
+def test_a_line_break_would_begin_another_setting(text: str) -> None:
+    line = text.replace(CODE, json.dumps("/a\nb"))
+    assert_problem(line, "'/a\\nb' has a character that no file of settings can hold")
 
 
 @pytest.mark.parametrize("text", SETTINGS)
