@@ -122,6 +122,25 @@ def test_awkward_names_are_what_is_read_back(site: Site, mariadb: MariaDb) -> No
     assert mariadb.sent() == before
 
 
+ODD = "o'n \"x\" $y `w` #1;[?] 100%s ü \\"
+
+
+def test_an_account_a_group_and_its_part_of_any_name(site: Site, mariadb: MariaDb) -> None:
+    group = {"Allowed": [NAMES[0], NAMES[2]], "uid": "20000-20009", "gid": "20001"}
+    configure(site, mysql_username=ODD, mysql_password=f"pw{ODD}", default_virtual_cluster_name=ODD,
+              UserGroups={ODD: group}, WebUIadminGroups=[ODD])  # fmt: skip
+    site("db", "init")
+    assert "nothing to do" in site("db", "init").stderr
+    assert (ODD, "%") in mariadb.ask("SELECT user, host FROM mysql.user")
+    site("acl", "set", "user", ODD, "--vc", ODD)
+    rows = [(row["name"], row["resource"]) for row in answer(site, "acl", "list")]
+    assert rows == [
+        *((name, "Cluster") for name in ("Administrator", NAMES[0], NAMES[2])),
+        (ODD, f"Cluster/VC:{ODD}"),
+    ]
+    assert [row["name"] for row in answer(site, "vc", "list")] == [ODD]
+
+
 def test_ids_are_a_users_for_ever_and_running_jobs_keep_him(site: Site, mariadb: MariaDb) -> None:
     site("db", "init")
     site("user", "add", "ann", "bob", "--permission", "user")
