@@ -122,7 +122,7 @@ def test_awkward_names_are_what_is_read_back(site: Site, mariadb: MariaDb) -> No
     assert mariadb.sent() == before
 
 
-ODD = "o'n \"x\" $y `w` #1;[?] 100%s ü \\"
+ODD = 'o\'n "x" $y `w` #1;[?] 100%s ü \\'
 
 
 def test_an_account_a_group_and_its_part_of_any_name(site: Site, mariadb: MariaDb) -> None:
