@@ -60,9 +60,10 @@ def test_a_relative_path_is_an_error(text: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("text", [*TYPED, *FREE[2:]])  # of mountpoints: test_storage.py
-def test_a_line_break_would_begin_another_setting(text: str) -> None:
-    line = text.replace(CODE, json.dumps("/a\nb"))
-    assert_problem(line, "'/a\\nb' has a character that no file of settings can hold")
+@pytest.mark.parametrize("path", ["/a\nb", "/a "])
+def test_what_settings_would_take_for_another_path_is_refused(text: str, path: str) -> None:
+    line = text.replace(CODE, json.dumps(path))
+    assert_problem(line, f"{path!r} has a character that no file of settings can hold")
 
 
 @pytest.mark.parametrize("text", SETTINGS)
