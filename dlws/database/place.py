@@ -80,6 +80,8 @@ def way(where: Place, path: str = "") -> Iterator[Any]:
     if where.node is None:
         yield None
         return
+    from dlws.ssh.handshake import NothingBehind
+
     connection = _ssh(where.node)
 
     def dial() -> Any:
@@ -90,8 +92,10 @@ def way(where: Place, path: str = "") -> Iterator[Any]:
     with ExitStack() as stack:
         try:
             found = stack.enter_context(piped(dial))
-        except DeployError as error:
+        except NothingBehind as error:
             raise problems.unreachable(where, error.message, bool(where.node)) from error
+        except DeployError as error:
+            raise problems.no_way(where, error) from error
         yield found
 
 

@@ -16,6 +16,7 @@ from dlws.database.users import SIGN_INS
 from tests.support import canaries
 from tests.support.deploy import Deploy
 from tests.support.mariadb import PASSWORD, MariaDb
+from tests.support.sshd import free_port
 from tests.support.watch import watch
 
 NAMES = (
@@ -271,7 +272,12 @@ def test_each_trouble_is_a_clear_error(site: Site, mariadb: MariaDb) -> None:
     configure(site, mysql_node="infra1", mysql_port=mariadb.port + 1)
     away = site("db", "init", code=1).stderr
     assert "no database answers at infra1" in away and "--wait" in away
-    configure(site, mysql_port=mariadb.port, datasource="AzureSQL")
+    ssh = yaml.safe_load((site.directory / "config.yaml").read_text())["ssh"]
+    configure(site, mysql_port=mariadb.port, ssh={**ssh, "port": free_port()})
+    off = site("db", "init", code=1).stderr
+    assert "infra1" in off and "refuses connections on port" in off
+    assert "cure: is sshd running there?" in off and "kubernetes start mysql" not in off
+    configure(site, ssh=ssh, datasource="AzureSQL")
     assert "datasource" in site("user", "list", code=2).stderr
     configure(site, datasource="MySQL")
     (site.directory / "deploy/clusterID.yml").write_text("clusterId: new\ncluster_name: test\n")
