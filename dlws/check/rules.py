@@ -102,7 +102,7 @@ def hostname(facts: Facts, config: Config) -> list[Finding]:
     machine = _machine(facts, config)
     if facts.hostname.lower() in ("", machine.name.lower(), machine.fqdn.lower()):
         return []
-    cure = f"sudo hostnamectl set-hostname {machine.name}"
+    cure = f"{PROGRAM} --nodes {machine.name} runscriptonall scripts/hostname.sh"
     return warning(facts, f"it calls itself {facts.hostname}", cure)
 
 

@@ -110,6 +110,19 @@ def list_(session: Session, output: str) -> None:
 
 @kubernetes.command()
 @_SERVICES
+@_OUTPUT
+@click.pass_obj
+def images(session: Session, services: tuple[str, ...], output: str) -> None:
+    """List the images of SERVICEs (default: all that the cluster has machines for): where each is
+    had from, and whether its registry has it. Says what to do where nothing brings one.
+    """
+    from dlws.services import images as needed
+
+    needed.show(session.cluster, services, output)
+
+
+@kubernetes.command()
+@_SERVICES
 @click.pass_obj
 def render(session: Session, services: tuple[str, ...]) -> None:
     """Print the objects of SERVICEs (default: all) as YAML, without secrets. Asks no cluster."""

@@ -37,6 +37,7 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
     environment.filters["sh"] = lambda value: shlex.quote(str(value))
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.filters["yaml"] = _yaml
+    environment.filters["unit"] = _unit
     return environment
 
 
@@ -51,6 +52,12 @@ def _yaml(value: Any) -> str:
         [value], Dumper=dumper, default_flow_style=True, default_style=style, width=1 << 24
     )
     return made.removesuffix("\n")[1:-1]
+
+
+def _unit(value: Any) -> str:
+    """A value as one item of a list in a systemd unit, such as ReadWritePaths=."""
+    quoted = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{quoted}"'
 
 
 @cache

@@ -79,6 +79,8 @@ def way(where: Place, path: str = "") -> Iterator[Any]:
     if where.node is None:
         yield None
         return
+    from dlws.ssh.handshake import NothingBehind
+
     connection = where.node.ssh
 
     def dial() -> Any:
@@ -89,6 +91,8 @@ def way(where: Place, path: str = "") -> Iterator[Any]:
     with ExitStack() as stack:
         try:
             found = stack.enter_context(piped(dial))
-        except DeployError as error:
+        except NothingBehind as error:
             raise problems.unreachable(where, error.message, bool(where.node)) from error
+        except DeployError as error:
+            raise problems.no_way(where, error) from error
         yield found

@@ -48,6 +48,11 @@ def unreachable(where: object, why: str, on_node: bool) -> Unreachable:
     )
 
 
+def no_way(where: object, error: DeployError) -> Unreachable:
+    """The node of the database is not reached itself, which has a cure of its own."""
+    return Unreachable(f"the database is at {where}: {error.message}", error.cure)
+
+
 def explained(code: int, says: str, where: object, user: str) -> DeployError:
     """An error of the server's, by its number."""
     if code in _DENIED:

@@ -53,6 +53,16 @@ def listed(cluster: Cluster, words: Sequence[str], archtype: str | None) -> list
     return sorted(found, key=lambda row: (row["name"].lower(), row["architecture"]))
 
 
+def pushed(cluster: Cluster, references: Sequence[str]) -> dict[str, str]:
+    """Whether registries have images, by reference: yes, no, or unknown where none says."""
+    with engine.private(cluster) as docker, ThreadPoolExecutor(AT_ONCE) as pool:
+        if not _runs(docker):
+            return dict.fromkeys(references, UNKNOWN)
+        _log_in(cluster, docker, references)
+        found = pool.map(lambda one: _pushed(docker, one, ""), references)
+        return dict(zip(references, found, strict=True))
+
+
 def _log_in(cluster: Cluster, docker: Engine, references: Sequence[str]) -> None:
     """Log in where that works; what cannot be asked then is unknown."""
     for registry, known in engine.needed(cluster, references).items():

@@ -44,7 +44,7 @@ def there_are(directory: Path, output: str) -> str:
     ]
     if output == "json":
         return json.dumps(rows, indent=2, ensure_ascii=False)
-    return _table(rows, ("service", "needs", "nodes", "aliases", "description"))
+    return table(rows, ("service", "needs", "nodes", "aliases", "description"))
 
 
 def _nodes(service: Service) -> list[str]:
@@ -79,7 +79,7 @@ def check(cluster: Cluster, words: Sequence[str], output: str) -> None:
         cluster.run.console.data(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         shown = ("service", "state", "pods", "answers", "problems")
-        cluster.run.console.data(_table(rows, shown))
+        cluster.run.console.data(table(rows, shown))
     ill = [row["service"] for row in rows if row["problems"] or (words and row["state"] != "up")]
     if ill:
         raise CheckFailed(f"not all is well: {', '.join(ill)}")
@@ -199,7 +199,8 @@ def _node_ports(work: Work, name: str) -> list[str]:
     ]
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:
+def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Rows of services as lines, with a head."""
     if not rows:
         return "there are no services"
     lines = [tuple(name.upper() for name in columns)]

@@ -104,12 +104,27 @@ def is_ours(config: Config, images: Mapping[str, str], name: str, contexts: Iter
     return name.lower() in contexts and not others and not names.given(config, name)
 
 
+CONTEXT, CONFIG, SERVICE, NOWHERE = "docker push", "config.yaml", "service.yaml", "nowhere"
+
+
+def source(config: Config, images: Mapping[str, str], name: str, contexts: Iterable[str]) -> str:
+    """Where an image is had from: we build it, config.yaml or service.yaml names it, or none of
+    these: it is called as one that we would build, and somebody else has to bring it."""
+    if is_ours(config, images, name, contexts):
+        return CONTEXT
+    return CONFIG if names.given(config, name) else SERVICE if name in images else NOWHERE
+
+
 def image(
-    config: Config, images: Mapping[str, str], name: str, contexts: Iterable[str] = ()
+    config: Config,
+    images: Mapping[str, str],
+    name: str,
+    contexts: Iterable[str] = (),
+    called: Callable[[Config, str], str] = names.pulled,
 ) -> str:
     """The reference of an image: as config.yaml gives it, else as service.yaml does, else it is
     one of those that `docker push` makes; those with a context come first where we build them."""
     ours = is_ours(config, images, name, contexts)
     if name in images and not ours and not names.given(config, name):
         return images[name]
-    return names.pulled(config, name)
+    return called(config, name)

@@ -38,15 +38,15 @@ def start(cluster: Cluster, words: Sequence[str], timeout: float) -> None:
 
 
 def _fits(work: Work, service: Service) -> bool:
+    if work.templates.fits(service):
+        return True
     if service.says.architectures and not work.templates.architectures(service):
         machines = " or ".join(service.says.architectures)
         work.console.say(f"{service.name}: left out, no machine is {machines}")
-        return False
-    if service.says.labels and not work.templates.machines(service):
+    else:
         labels = " or ".join(service.says.labels)
         work.console.say(f"{service.name}: left out, no node of the cluster carries {labels}")
-        return False
-    return True
+    return False
 
 
 def _look(work: Work, group: Sequence[Service]) -> None:

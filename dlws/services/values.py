@@ -9,6 +9,7 @@ from dlws.core import templates
 from dlws.core.errors import UsageError
 from dlws.core.templates import CannotRender
 from dlws.images import folder as contexts
+from dlws.images import names
 from dlws.roles.values import common
 from dlws.secrets.redaction import revealed
 from dlws.services import manifests, seen
@@ -48,12 +49,29 @@ class Templates:
         config, nodes = self._common["config"], self._common["nodes"]
         return [one for label in service.says.labels for one in seen.carriers(config, nodes, label)]
 
+    def fits(self, service: Service) -> bool:
+        """Whether the cluster has machines that a service is for."""
+        says = service.says
+        return not (says.architectures and not self.architectures(service)) and not (
+            says.labels and not self.machines(service)
+        )
+
     def built(self, service: Service) -> set[str]:
         """The names of the images that the templates of a service ask for, and that we build."""
+        return {name for name, source in self.images(service).items() if source == seen.CONTEXT}
+
+    def images(self, service: Service) -> dict[str, str]:
+        """Where each image that the templates of a service ask for is had from, by its name."""
         self._asked = set()
         self.objects(service)
         config, given = self._common["config"], service.says.images
-        return {one for one in self._asked if seen.is_ours(config, given, one, self._contexts)}
+        return {one: seen.source(config, given, one, self._contexts) for one in sorted(self._asked)}
+
+    def reference(self, service: Service, name: str) -> str:
+        """What an image is called at the registry that has it, which may give it to nodes by
+        another address, too."""
+        config, given = self._common["config"], service.says.images
+        return seen.image(config, given, name, self._contexts, names.reference)
 
     def objects(self, service: Service) -> list[Object]:
         """What a service wants in the cluster. UsageError names the file and line at fault."""

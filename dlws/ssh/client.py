@@ -20,7 +20,15 @@ from dlws.core.limits import ANSWER, Bounds, Unanswered
 from dlws.core.program import PROGRAM
 from dlws.secrets.redaction import revealed
 from dlws.ssh.agent import agent_at
-from dlws.ssh.handshake import ConnectionFailed, LeftAtLogin, Target, key_of, shown, translated
+from dlws.ssh.handshake import (
+    ConnectionFailed,
+    LeftAtLogin,
+    NothingBehind,
+    Target,
+    key_of,
+    shown,
+    translated,
+)
 from dlws.ssh.hostkeys import HostKeys
 from dlws.ssh.keepalive import Liveness
 from dlws.ssh.keys import KeyLocked, Keys, both, public
@@ -196,7 +204,7 @@ class Ssh:
         except ConnectionFailed as error:
             if not isinstance(error.__cause__, paramiko.ChannelException):
                 raise
-            raise ConnectionFailed(
+            raise NothingBehind(
                 f"{self.target.address} cannot reach {address} port {port}: {error.__cause__.text}",
                 "is it switched on, and does sshd on the jump host allow forwarding?",
             ) from error
@@ -208,7 +216,7 @@ class Ssh:
         except ConnectionFailed as error:
             if not isinstance(error.__cause__, paramiko.ChannelException):
                 raise
-            raise ConnectionFailed(
+            raise NothingBehind(
                 f"{self.target.address} has no socket {path} for {self.target.user}",
                 "does it exist, and does sshd there allow forwarding to sockets?",
             ) from error

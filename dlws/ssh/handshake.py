@@ -33,6 +33,10 @@ class ConnectionFailed(DeployError):
         self.lost = lost
 
 
+class NothingBehind(ConnectionFailed):
+    """A machine let us in, and what was to be reached through it did not answer."""
+
+
 class LoginRefused(ConnectionFailed):
     """A machine answered, and accepts none of our keys and passwords."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import re
 import shutil
 import ssl
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +71,27 @@ def test_servers_of_the_registry_and_its_mirrors(started: Start) -> None:
     assert found.units == tuple(f"dlws-registry@{name}.service" for name in names)
     assert found.listens == ((5443, "tcp"), (5444, "tcp"), (5445, "tcp"))
     assert found.links == {"/etc/systemd/system/docker-registry.service": "/dev/null"}
+
+
+ODD_PATH = "/srv/my 'images' \"x\" $y; [?] 100% \\ ü #1"
+AS_SYSTEMD_HAS_IT = r"""/srv/my 'images' \"x\" $y; [?] 100%% \\ ü #1"""
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_images_lie_on_a_path_with_anything_in_it(started: Start, tmp_path: Path) -> None:
+    """systemd took it for several, and the registry could not write where it should."""
+    text = OPEN.replace("enabled: true", f"enabled: true, path: {json.dumps(ODD_PATH)}")
+    found = files(of(started(text), "registry"))
+    main = yaml.safe_load(found["/etc/dlws/registry/main.yml"])
+    assert main["storage"]["filesystem"] == {"rootdirectory": f"{ODD_PATH}/main"}
+    unit = found["/etc/systemd/system/dlws-registry@.service"]
+    path = tmp_path / "dlws-registry@main.service"
+    path.write_text(re.sub("ExecStart=.*", "ExecStart=/bin/true", unit))
+    line = ["systemd-analyze", "verify", "--man=no", str(path)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    told = done.stdout + done.stderr
+    assert [row for row in told.splitlines() if "ReadWritePaths" in row] == [], told
+    assert f'\nReadWritePaths="{AS_SYSTEMD_HAS_IT}"\n' in unit
 
 
 def test_keys_and_passwords_are_for_the_registry_alone(started: Start) -> None:

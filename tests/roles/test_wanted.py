@@ -233,13 +233,16 @@ OTHERS = "10.1.0.0/16(rw,sync,no_subtree_check,root_squash)"
     ("", f'"/data" {OTHERS}', "vers3=n", "mask"),
     ("nfs_root_access: infrastructure", f'"/data" {ROOTS}{OTHERS}', "vers3=n", "mask"),
     ("mountconfig: {nfs: {options: vers=3}}", f'"/data" {OTHERS}', "vers3=y", "unmask"),
+    # exports(5): in quotes, and what would end or change it by its octal number.
+    (r"""mountpoints: {s: {server: infra01, filesharename: '/a "b" \c #d'}}""",
+     rf'"/a \042b\042 \134c #d" {OTHERS}', "vers3=n", "mask"),
 ])  # fmt: skip
 def test_an_nfs_server_trusts_no_root_and_needs_no_rpcbind(
     make: Callable[..., World], more: str, line: str, version: str, does: str
 ) -> None:
     carriers = Carriers(make(f"{CONFIG}{SERVES}{more}\n").cluster)
     found = wanted(carriers.role("nfs-server"), carriers.values(carriers.cluster.nodes[0]))
-    texts = {file.path: file.content for file in found.files}
-    assert str(texts["/etc/exports.d/dlws.exports"]).count(line) == 1
-    assert version in str(texts["/etc/nfs.conf.d/dlws.conf"])
+    texts = {file.path: bytes(file.content).decode() for file in found.files}
+    assert texts["/etc/exports.d/dlws.exports"].count(line) == 1
+    assert version in texts["/etc/nfs.conf.d/dlws.conf"]
     assert [due for due in found.due if due.kind == "run" and f" {does} " in due.what]

@@ -16,6 +16,7 @@ from dlws.database.users import SIGN_INS
 from tests.support import canaries
 from tests.support.deploy import Deploy
 from tests.support.mariadb import PASSWORD, MariaDb
+from tests.support.sshd import free_port
 from tests.support.statuses import told_statuses
 from tests.support.watch import watch
 
@@ -121,6 +122,25 @@ def test_awkward_names_are_what_is_read_back(site: Site, mariadb: MariaDb) -> No
         "changed": []
     }
     assert mariadb.sent() == before
+
+
+ODD = 'o\'n "x" $y `w` #1;[?] 100%s ü \\'
+
+
+def test_an_account_a_group_and_its_part_of_any_name(site: Site, mariadb: MariaDb) -> None:
+    group = {"Allowed": [NAMES[0], NAMES[2]], "uid": "20000-20009", "gid": "20001"}
+    configure(site, mysql_username=ODD, mysql_password=f"pw{ODD}", default_virtual_cluster_name=ODD,
+              UserGroups={ODD: group}, WebUIadminGroups=[ODD])  # fmt: skip
+    site("db", "init")
+    assert "nothing to do" in site("db", "init").stderr
+    assert (ODD, "%") in mariadb.ask("SELECT user, host FROM mysql.user")
+    site("acl", "set", "user", ODD, "--vc", ODD)
+    rows = [(row["name"], row["resource"]) for row in answer(site, "acl", "list")]
+    assert rows == [
+        *((name, "Cluster") for name in ("Administrator", NAMES[0], NAMES[2])),
+        (ODD, f"Cluster/VC:{ODD}"),
+    ]
+    assert [row["name"] for row in answer(site, "vc", "list")] == [ODD]
 
 
 def test_ids_are_a_users_for_ever_and_running_jobs_keep_him(site: Site, mariadb: MariaDb) -> None:
@@ -258,7 +278,12 @@ def test_each_trouble_is_a_clear_error(site: Site, mariadb: MariaDb) -> None:
     configure(site, mysql_node="infra1", mysql_port=mariadb.port + 1)
     away = site("db", "init", code=1).stderr
     assert "no database answers at infra1" in away and "--wait" in away
-    configure(site, mysql_port=mariadb.port, datasource="AzureSQL")
+    ssh = yaml.safe_load((site.directory / "config.yaml").read_text())["ssh"]
+    configure(site, mysql_port=mariadb.port, ssh={**ssh, "port": free_port()})
+    off = site("db", "init", code=1).stderr
+    assert "infra1" in off and "refuses connections on port" in off
+    assert "cure: is sshd running there?" in off and "kubernetes start mysql" not in off
+    configure(site, ssh=ssh, datasource="AzureSQL")
     assert "datasource" in site("user", "list", code=2).stderr
     configure(site, datasource="MySQL")
     (site.directory / "deploy/clusterID.yml").write_text("clusterId: new\ncluster_name: test\n")

@@ -1,6 +1,6 @@
 """The guide for machines of one's own, line by line, twice: a rehearsal of its sample, with Docker.
 
-tests/support/seed001.txt has its command lines as they stand there.
+tests/support/seed001.txt has its command lines as they stand there (test_guide_lines.py compares).
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ NODE_SCRIPTS = [
     "disable_mlocate.sh",
     "dns.sh",
     "docker_network_gc_setup.sh",
+    "hostname.sh",
     "install_nfs.sh",
     "prepare_ubuntu.sh",
     "prepare_ubuntu_dev.sh",

@@ -157,6 +157,8 @@ def network_cure(value: str) -> str:
 def _absolute(value: str) -> str:
     if value and not value.startswith("/"):
         raise wrong(*relative(value))
+    if not writable(value):
+        raise wrong(*unwritable(value))
     return value
 
 
@@ -165,6 +167,16 @@ def relative(value: str) -> tuple[str, str]:
     rest = value.lstrip("~./")
     cure = f"Write the path from the root, such as /{rest}." if rest else "Write one like /mnt."
     return f'"{value}" is a relative path, and nodes need an absolute one', cure
+
+
+def writable(value: str) -> bool:
+    """Whether files of settings on nodes can hold a path: no line break, no blank at its end."""
+    return value.isprintable() and value == value.strip()
+
+
+def unwritable(value: str) -> tuple[str, str]:
+    """What is wrong with a path that is not writable(), and its cure."""
+    return f"{value!r} has a character that no file of settings can hold", "Write it without that."
 
 
 def _domain(value: str) -> str:

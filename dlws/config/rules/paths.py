@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dlws.config.model.config import Config
-from dlws.config.model.types import relative
+from dlws.config.model.types import relative, unwritable, writable
 from dlws.config.reading.sources import Sources
 from dlws.config.rules.walk import at
 
@@ -34,6 +34,8 @@ def absolute(config: Config, sources: Sources) -> None:
         for path, text in at(config, patterns):
             if text and not text.startswith("/"):
                 report(path, *relative(text))
+            elif not writable(text):
+                report(path, *unwritable(text))
 
 
 def shares(config: Config, sources: Sources) -> None:

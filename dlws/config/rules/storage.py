@@ -96,6 +96,9 @@ def _awkward(config: Config, name: str, share: Mountpoint) -> Found:
             yield key, words, "Write it without them."
     if share.type == "sshfs" and share.filesharename and not share.filesharename.startswith("/"):
         yield "filesharename", "sshfs needs an absolute path", "Write it from the root: /..."
+    if "/" in share.vc or share.vc in (".", ".."):
+        words = f"{share.vc!r} is no directory for the links of a virtual cluster"
+        yield "vc", words, "Write a name without /."
     for folder in mounts.folders(config, name):
         if folder.startswith("/") or ".." in folder.split("/") or not folder.isprintable():
             yield "mountpoints", f"{folder!r} is not a folder in the share", "Write its name."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from dlws.config.model.config import Config
@@ -55,6 +57,13 @@ def test_a_relative_path_is_an_error(text: str, path: str) -> None:
     )
     assert problem.column == text.index(CODE) + 1
     assert problem.cure == "Write the path from the root, such as /mnt/x."
+
+
+@pytest.mark.parametrize("text", [*TYPED, *FREE[2:]])  # of mountpoints: test_storage.py
+@pytest.mark.parametrize("path", ["/a\nb", "/a "])
+def test_what_settings_would_take_for_another_path_is_refused(text: str, path: str) -> None:
+    line = text.replace(CODE, json.dumps(path))
+    assert_problem(line, f"{path!r} has a character that no file of settings can hold")
 
 
 @pytest.mark.parametrize("text", SETTINGS)

@@ -8,18 +8,21 @@ from tests.support.configs import assert_problem, look, minimal
 
 E = "type: emptyDir"
 SPACES = "cannot be mounted"
+NO_PATH = "no file of settings can hold"
 
 
 @pytest.mark.parametrize(("shares", "words"), [
     ("{s: {type: emptyDir, curphysicalmountpoint: /}}", "would hide the system's own files"),
     ("{s: {type: emptyDir, curphysicalmountpoint: /usr/share}}", "would hide the system's"),
     ("{s: {type: emptyDir, curphysicalmountpoint: /a/../etc/x}}", "would hide the system's"),
-    ('{s: {type: emptyDir, curphysicalmountpoint: "/a\\nWhat=/b"}}', SPACES),
-    ('{s: {type: emptyDir, curphysicalmountpoint: "/a "}}', SPACES),
+    ('{s: {type: emptyDir, curphysicalmountpoint: "/a\\nWhat=/b"}}', NO_PATH),
+    ('{s: {type: emptyDir, curphysicalmountpoint: "/a "}}', NO_PATH),
     ('{s: {type: emptyDir, curphysicalmountpoint: "/a\\\\"}}', SPACES),
     ('{s: {type: emptyDir, options: "a\\nb"}}', SPACES),
     ("{s: {type: emptyDir, mountpoints: [/x]}}", "is not a folder in the share"),
     ("{s: {type: emptyDir, mountpoints: [../x]}}", "is not a folder in the share"),
+    ("{s: {type: emptyDir, mountpoints: [a], vc: ../x}}", "is no directory for the links"),
+    ("{s: {type: emptyDir, vc: ..}}", "is no directory for the links"),
     ("{s: {type: emptyDir, curphysicalmountpoint: /m}, "
      "t: {type: emptyDir, curphysicalmountpoint: /m}}", "s is mounted on /m, too"),
     ("{s: {type: emptyDir, mountpoints: [x]}, t: {type: emptyDir, mountpoints: [y, x]}}",
