@@ -116,9 +116,9 @@ def images(session: Session, services: tuple[str, ...], output: str) -> None:
     """List the images of SERVICEs (default: all that the cluster has machines for): where each is
     had from, and whether its registry has it. Says what to do where nothing brings one.
     """
-    from dlws.services import images as needed
+    from dlws.services import listing
 
-    needed.show(session.cluster, services, output)
+    listing.images(session.cluster, services, output)
 
 
 @kubernetes.command()

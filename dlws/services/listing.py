@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from dlws.config.addresses import address_of, hosts_file
 from dlws.core.errors import CheckFailed, DeployError, UsageError
+from dlws.core.program import PROGRAM
+from dlws.images.listing import pushed
 from dlws.kubernetes import objects
-from dlws.services import folder, reasons
+from dlws.services import folder, reasons, seen
 from dlws.services.compare import as_wanted
 from dlws.services.kinds import KEPT
 from dlws.services.manifests import ANSWERS, masked
@@ -219,3 +221,52 @@ def _cell(row: Row, name: str) -> str:
     if isinstance(value, list):
         return ("; " if name == "problems" else " ").join(" ".join(v.split()) for v in value) or "-"
     return str(value) or "-"
+
+
+def images(cluster: Cluster, words: Sequence[str], output: str) -> None:
+    """The images of services (of all that the cluster has machines for, where none is named).
+
+    What nobody here brings is told with the ways to have it. No cluster is asked.
+    """
+    rows, console = _image_rows(cluster, words), cluster.run.console
+    if output == "json":
+        console.data(json.dumps(rows, indent=2, ensure_ascii=False))
+    else:
+        console.data(table(rows, ("image", "services", "from", "pushed", "reference")))
+    if lacking := [row["image"] for row in rows if _lacks(row)]:
+        console.warn(
+            f"nothing here brings {', '.join(lacking)}: name a directory with its context "
+            "(docker_sources) or its reference (dockers.container.NAME) in config.yaml, or make "
+            f"templates/images/NAME/Dockerfile in {cluster.directory}"
+        )
+    if unpushed := [row["image"] for row in rows if (row["from"], row["pushed"]) == _UNPUSHED]:
+        console.say(f"not pushed yet: {PROGRAM} docker push {' '.join(unpushed)}")
+
+
+_UNPUSHED = (seen.CONTEXT, "no")
+
+
+def _lacks(row: Row) -> bool:
+    return bool(row["from"] == seen.NOWHERE and row["pushed"] != "yes")
+
+
+def _image_rows(cluster: Cluster, words: Sequence[str]) -> list[Row]:
+    services, templates = folder.load_all(cluster.directory), Templates(cluster)
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for service in folder.named(services, words):
+        if not words and not templates.fits(service):
+            continue
+        try:
+            sources = templates.images(service)
+        except UsageError as error:
+            cluster.run.console.warn(f"{service.name}: {error.message}; cure: {error.cure}")
+            continue
+        for name, source in sources.items():
+            reference = templates.reference(service, name)
+            found.setdefault((name, source, reference), []).append(service.name)
+    there = pushed(cluster, sorted({reference for _, _, reference in found}))
+    return [
+        {"image": name, "services": users, "from": source, "pushed": there[reference],
+         "reference": reference}
+        for (name, source, reference), users in sorted(found.items())
+    ]  # fmt: skip

@@ -119,7 +119,7 @@ def test_no_server_gets_the_password_under_a_key_that_anybody_may_have(
     make: Make, packets: tuple[bytes, ...]
 ) -> None:
     heard: list[bytes] = []
-    with pytest.raises(DeployError, match="does not prove who it is") as error:
+    with pytest.raises(DeployError, match="does not prove that it is the database") as error:
         _logs_in(make, packets, heard)
     assert "mysql_ca" in error.value.cure and "mysql_node" in error.value.cure
     # 0x02 and 0x01 ask for the server's RSA key, under which the password would go next.

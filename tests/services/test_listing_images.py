@@ -10,7 +10,7 @@ import pytest
 from dlws.core.errors import DeployError
 from dlws.images import listing
 from dlws.images.engine import Engine
-from dlws.services import images
+from dlws.services.listing import images
 from tests.support.examples import cluster_of, filled_in
 from tests.support.fakes import CONFIG
 from tests.support.sites import MAP, Site
@@ -54,7 +54,7 @@ def shown(
     site: Site, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[dict[str, dict[str, object]], str]:
     capsys.readouterr()
-    images.show(site.make(f"{CONFIG}{REGISTRY}").cluster, words, "json")
+    images(site.make(f"{CONFIG}{REGISTRY}").cluster, words, "json")
     told = capsys.readouterr()
     return {row["image"]: row for row in json.loads(told.out)}, told.err
 
@@ -99,11 +99,12 @@ def test_of_ours_these_need_an_image_from_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(listing, "_runs", lambda engine: False)
-    images.show(cluster_of(tmp_path, filled_in()), (), "text")
+    images(cluster_of(tmp_path, filled_in()), (), "text")
     told = capsys.readouterr()
-    missing = "gpu-reporter, job-exporter, openresty, reaper, repairmanager2, watchdog"
+    missing = "gpu-reporter, openresty, reaper, repairmanager2"
     assert f"nothing here brings {missing}: " in told.err
     (line,) = [line for line in told.out.splitlines() if line.startswith("platform ")]
     assert line.split()[1:-1] == [
-        "jobmanager2", "restfulapi2", "user-synchronizer", "webui3", "docker", "push", "unknown",
+        "jobmanager2", "monitor", "restfulapi2", "user-synchronizer", "webui3",
+        "docker", "push", "unknown",
     ]  # fmt: skip
