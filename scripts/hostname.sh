@@ -18,7 +18,7 @@ case ${now,,} in
     *)
         [ ! -e "$DLWS_ROOT/etc/kubernetes/kubelet.conf" ] ||
             die "it is a member of Kubernetes as $now, and not as $DLWS_NODE" \
-                "deploy.py kubeadm reset $DLWS_NODE, then run this and kubeadm join"
+                "on the devbox: the command 'kubeadm reset $DLWS_NODE', then this script, then 'kubeadm join $DLWS_NODE'"
         write_file "$DLWS_ROOT/etc/hostname" 0644 <<<"$DLWS_NODE"
         if ! differs name "$DLWS_NODE" "calls itself $now"; then
             hostname "$DLWS_NODE"
