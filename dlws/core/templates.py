@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlws.core import resources
-from dlws.core.errors import DeployError
+from dlws.core.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Environment, Template
@@ -38,6 +38,7 @@ def _environment(places: tuple[Path, ...] = ()) -> Environment:
     environment.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.filters["yaml"] = _yaml
     environment.filters["unit"] = _unit
+    environment.filters["line"] = _on_one_line
     return environment
 
 
@@ -58,6 +59,15 @@ def _unit(value: Any) -> str:
     """A value as one item of a list in a systemd unit, such as ReadWritePaths=."""
     quoted = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{quoted}"'
+
+
+def _on_one_line(value: Any, key: str) -> str:
+    """A value for a file whose format quotes nothing: what follows a line break would be a setting
+    of its own. The value may be secret, and the error names its key alone."""
+    if {"\n", "\r", "\0"} & set(str(value)):
+        raise UsageError(f"{key} has a line break, which its file on nodes cannot hold",
+                         f"take it out of {key} in config.yaml")  # fmt: skip
+    return str(value)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -46,6 +47,16 @@ def role(make: Make, name: str, text: str = EVERY, node: str = "w1") -> Wanted:
     carriers = Carriers(make(text).cluster)
     found = next(one for one in carriers.cluster.nodes if one.name == node)
     return wanted(carriers.role(name), carriers.values(found))
+
+
+def test_a_password_of_two_lines_is_refused(make: Make) -> None:
+    """The second was a setting of its own: a domain, or another password."""
+    share = {"type": "cifs", "server": "nas", "filesharename": "c", "accountname": "joe",
+             "accesskey": "k4\ndomain=x"}  # fmt: skip
+    text = f"{MACHINES}{json.dumps({'mountpoints': {'c': share}})[1:-1]}\n"
+    with pytest.raises(UsageError, match=r"^mountpoints\.c\.accesskey has a line break") as error:
+        role(make, "mounts", text)
+    assert "k4" not in str(error.value)
 
 
 def test_units_credentials_and_folders(make: Make) -> None:
