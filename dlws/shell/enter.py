@@ -27,7 +27,8 @@ enter() { # DIRECTORY [make]
       rest=$to/$rest
       continue
     fi
-    [ -d "./$part" ] || { [ "$2" ] && (umask 022; mkdir "./$part"); } || return 1
+    # -p: another may make it at this moment, where nodes share a file system.
+    [ -d "./$part" ] || { [ "$2" ] && (umask 022; mkdir -p "./$part"); } || return 1
     want=${PWD%/}/$part
     cd -P "./$part" || return 1
     [ "$PWD" = "$want" ] || { echo "$want became a link meanwhile" >&2; return 2; }
