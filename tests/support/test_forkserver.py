@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.support import ROOT, forkserver
-from tests.support.waiting import wait_until
 
 CONFIG = "cluster_name: c\nmachines: {infra1: {role: infrastructure, private-ip: 127.77.0.9}}\n"
 
@@ -93,16 +94,18 @@ def test_it_makes_files_as_a_program_would(place: Path, open_to_all: None) -> No
     assert kept[0] == kept[1]
 
 
-def test_one_that_does_not_end_is_killed(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "config.yaml")  # whoever reads it waits for a writer
-    with pytest.raises(subprocess.TimeoutExpired):
-        forkserver.run(["--dir", str(tmp_path), "checkconfig"], "", os.environ, seconds=1)
-    wait_until(lambda: not _readers(tmp_path / "config.yaml"))
-
-
-def _readers(path: Path) -> bool:
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-    except OSError:  # a pipe that nobody reads is not opened for writing
-        return False
-    return True
+def test_one_that_does_not_end_is_killed(place: Path) -> None:
+    """It waits for an SSH server that says nothing."""
+    forked("--help")  # the process that forks is there
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        settings = f"ssh: {{port: {server.getsockname()[1]}, connect_timeout: 300}}\n"
+        (place / "config.yaml").write_text(CONFIG.replace("127.77.0.9", "127.0.0.1") + settings)
+        line = ["--dir", str(place), "execonall", "true"]
+        with pytest.raises(subprocess.TimeoutExpired):
+            forkserver.run(line, "", os.environ, seconds=10)
+        server.settimeout(1)
+        connection, _ = server.accept()
+        with connection, suppress(ConnectionResetError):
+            connection.settimeout(30)
+            while connection.recv(999):  # until it has gone
+                pass
