@@ -26,6 +26,7 @@ Rule = Callable[[Config, Sources], None]
 
 _RULES: tuple[Rule, ...] = (
     addresses.each_has_its_own,
+    addresses.in_one_word,
     networks.are_networks,
     networks.container_range,
     networks.pods_and_services,

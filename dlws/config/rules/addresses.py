@@ -20,6 +20,10 @@ _SERVERS = (
     "kubernetes/image_repository",
 )
 _OURS = ("ssh/jump_host/host", "kubernetes/network_manifest")
+_WHOLE = (
+    *("mysql_host", "apt_mirror_url", "dockerregistry", "dockers/hub", "kubernetes/endpoint"),
+    *("kubernetes/image_repository", "repair-manager/alert/smtp_url"),
+)
 _INNER = ("private-ip", "ib_ip")
 _OUTER = ("public-ip", "jump_host/host")
 
@@ -94,6 +98,13 @@ def each_has_its_own(config: Config, sources: Sources) -> None:
             other = seen.setdefault(where, name)
             if other != name:  # only --public goes there
                 _twice(sources.warn, name, "public-ip", machine.public_ip, other)
+
+
+def in_one_word(config: Config, sources: Sources) -> None:
+    """An address with a blank in it would fail late, as a host or a name of an image."""
+    for path, text in at(config, _WHOLE):
+        if text.split() != [text] and text:
+            sources.error(path, f"{text!r} has a blank, which no address has", "Write it without.")
 
 
 def _twice(report: Callable[..., None], name: str, key: str, address: str, other: str) -> None:
