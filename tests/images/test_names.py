@@ -83,7 +83,7 @@ def test_a_suffix_goes_to_the_tag_and_takes_a_digest_away(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["dockerprefix: A_\n", "dockertag: 'a b'\n", "dockerregistry: 'r.example/ x'\n"]
+    "text", ["dockerprefix: A_\n", "dockertag: 'a b'\n", "dockerregistry: 'r.example/:x'\n"]
 )
 def test_parts_that_make_no_reference_are_a_usage_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="cannot be the name of an image") as caught:

@@ -21,7 +21,7 @@ _SERVERS = (
 )
 _OURS = ("ssh/jump_host/host", "kubernetes/network_manifest")
 _WHOLE = (
-    *("mysql_host", "apt_mirror_url", "dockerregistry", "dockers/hub", "kubernetes/endpoint"),
+    *("mysql_host", "dockerregistry", "dockers/hub", "kubernetes/endpoint"),
     *("kubernetes/image_repository", "repair-manager/alert/smtp_url"),
 )
 _INNER = ("private-ip", "ib_ip")

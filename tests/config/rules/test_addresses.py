@@ -9,7 +9,7 @@ from tests.support.configs import assert_problem
 TEXTS = [
     "mysql_host: VALUE", "dockerregistry: VALUE", "dockers: {hub: VALUE}",
     "kubernetes: {endpoint: VALUE}", "kubernetes: {image_repository: VALUE}",
-    "apt_mirror_url: VALUE", "repair-manager: {alert: {smtp_url: VALUE}}",
+    "repair-manager: {alert: {smtp_url: VALUE}}",
 ]  # fmt: skip
 
 
