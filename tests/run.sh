@@ -21,7 +21,7 @@ for argument in "$@"; do
 done
 failed=()
 started=$SECONDS
-# The tests start deploy.py some thousand times: what is compiled once need not be compiled each time.
+# The tests start deploy.py hundreds of times: what is compiled once need not be compiled each time.
 unset PYTHONDONTWRITEBYTECODE
 
 stage() {

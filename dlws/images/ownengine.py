@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PLACE = Path("/var/lib/dlws")
 """On a disk: /tmp may be memory, and images are large."""
-_PREFIX, _LOCK = "engine-", "lock"
+_NEW, _PREFIX, _LOCK = "new-", "engine-", "lock"
 _SYSTEM = "/usr/sbin:/sbin"
 """Where dockerd and what it runs may be, too."""
 _PATIENCE = 60
@@ -92,10 +92,13 @@ def running(trust: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
     """
     _PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
     _sweep()
-    place = Path(tempfile.mkdtemp(prefix="new-", dir=_PLACE))  # of mode 0700
+    # It has another name until its lock is held: who sweeps then would take it for left behind.
+    place = Path(tempfile.mkdtemp(prefix=_NEW, dir=_PLACE))  # of mode 0700
     with (place / _LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield from _within(place.rename(place.with_name(f"{_PREFIX}{place.name[4:]}")), trust)
+        yield from _within(
+            place.rename(place.with_name(place.name.replace(_NEW, _PREFIX, 1))), trust
+        )
 
 
 def _sweep() -> None:

@@ -320,14 +320,14 @@ def _tunnel(cluster: Cluster) -> reach.Tunnel:
 
 def label_patch(live: Mapping[str, str], wanted: Mapping[str, str | None]) -> Patch:
     """The JSON patch from the labels a node has to those wanted (None: not there)."""
-    patch: Patch = [] if live else _first_labels()
+    patch: Patch = []
     for name, value in sorted(wanted.items()):
         path = "/metadata/labels/" + name.replace("~", "~0").replace("/", "~1")
         if value is None and name in live:
             patch.append({"op": "remove", "path": path})
         elif value is not None and live.get(name) != value:
             patch.append({"op": "add", "path": path, "value": value})
-    return patch if live or len(patch) > len(_first_labels()) else []
+    return [*_first_labels(), *patch] if patch and not live else patch
 
 
 def _first_labels() -> Patch:

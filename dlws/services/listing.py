@@ -11,6 +11,7 @@ from dlws.core.errors import CheckFailed, DeployError, UsageError
 from dlws.core.program import PROGRAM
 from dlws.images.listing import pushed
 from dlws.kubernetes import objects
+from dlws.runs.tables import plain
 from dlws.services import folder, reasons, seen
 from dlws.services.compare import as_wanted
 from dlws.services.kinds import KEPT
@@ -46,7 +47,7 @@ def there_are(directory: Path, output: str) -> str:
     ]
     if output == "json":
         return json.dumps(rows, indent=2, ensure_ascii=False)
-    return table(rows, ("service", "needs", "nodes", "aliases", "description"))
+    return _table(rows, ("service", "needs", "nodes", "aliases", "description"))
 
 
 def _nodes(service: Service) -> list[str]:
@@ -81,7 +82,7 @@ def check(cluster: Cluster, words: Sequence[str], output: str) -> None:
         cluster.run.console.data(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
         shown = ("service", "state", "pods", "answers", "problems")
-        cluster.run.console.data(table(rows, shown))
+        cluster.run.console.data(_table(rows, shown))
     ill = [row["service"] for row in rows if row["problems"] or (words and row["state"] != "up")]
     if ill:
         raise CheckFailed(f"not all is well: {', '.join(ill)}")
@@ -201,17 +202,11 @@ def _node_ports(work: Work, name: str) -> list[str]:
     ]
 
 
-def table(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Rows of services as lines, with a head."""
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Rows as lines, with a head; the first column says what they are of."""
     if not rows:
-        return "there are no services"
-    lines = [tuple(name.upper() for name in columns)]
-    lines += [tuple(_cell(row, name) for name in columns) for row in rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+        return f"there are no {columns[0]}s"
+    return plain(columns, [[_cell(row, name) for name in columns] for row in rows])
 
 
 def _cell(row: Row, name: str) -> str:
@@ -232,7 +227,7 @@ def images(cluster: Cluster, words: Sequence[str], output: str) -> None:
     if output == "json":
         console.data(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
-        console.data(table(rows, ("image", "services", "from", "pushed", "reference")))
+        console.data(_table(rows, ("image", "services", "from", "pushed", "reference")))
     if lacking := [row["image"] for row in rows if _lacks(row)]:
         console.warn(
             f"nothing here brings {', '.join(lacking)}: name a directory with its context "

@@ -66,9 +66,9 @@ NAMED = {
     *("custom-user-dashboard", "user-synchronizer", "storagemanager", "logging"),
 }
 BY_TAG = {
-    "a910-device-plugin/plugin": "no public record has its digest",
-    "custommetrics/prometheus-adapter": "the same; Kubernetes' registry lets no tag move",
-    "flexvolume/flexvolume": "the same; Microsoft's registry has it alone",
+    "a910-device-plugin/plugin": "no public record of its digest was found",
+    "custommetrics/prometheus-adapter": "the same",
+    "flexvolume/flexvolume": "the same",
 }
 Container = dict[str, Any]
 Found = list[tuple[str, dict[str, Any], Container]]

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
+import paramiko
 import pytest
 from paramiko.packet import Packetizer
 
@@ -119,7 +120,11 @@ def test_a_limit_of_the_kernel_ends_waiting_as_one_of_pythons_does() -> None:
 
 
 def test_what_is_no_socket_keeps_its_own_limit() -> None:
-    limit_in_kernel(Pieces(), 1)
+    """The channel through a jump host, which has no options of the kernel's."""
+    channel = paramiko.Channel(1)
+    channel.settimeout(5)
+    limit_in_kernel(channel, 1)
+    assert channel.gettimeout() == 5
 
 
 @pytest.mark.parametrize("etm, aead", [(False, False), (True, False), (False, True)])

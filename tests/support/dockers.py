@@ -6,7 +6,6 @@ import base64
 import gzip
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -24,6 +23,7 @@ import bcrypt
 import pytest
 
 from tests.support.guards import with_us
+from tests.support.program import daemon
 from tests.support.sshd import free_port
 
 USER, PASSWORD = "pusher", 'it\'s "#1"; $x [a]? 100% \\ü'
@@ -34,9 +34,7 @@ _KINDS = (
 
 
 def program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    assert found, f"install docker.io and docker-registry: {name} is missing"
-    return found
+    return daemon(name, "docker.io and docker-registry")
 
 
 @dataclass

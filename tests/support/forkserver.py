@@ -1,6 +1,6 @@
 """A process that has imported all of dlws and becomes deploy.py, in a fork, for each command line.
 
-Imports are most of what a start of deploy.py costs, and the tests start it some thousand times.
+Imports are most of what a start of deploy.py costs, and the tests start it hundreds of times.
 What belongs to a program's own start (imports, closed streams, its interpreter's environment) is
 for tests that start it themselves, such as tests/stories/test_ending.py.
 """
@@ -193,7 +193,6 @@ def _be(order: Mapping[str, object], streams: Sequence[int]) -> None:
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[:] = [str(ROOT / "deploy.py"), *words]
-    gc.unfreeze()
     program = sys.modules["__main__"] = importlib.import_module("deploy")
     program.start("deploy.py", "dlws.cli")
 

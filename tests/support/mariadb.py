@@ -18,17 +18,11 @@ import pymysql
 import pytest
 
 from tests.support.guards import with_us
+from tests.support.program import daemon
 from tests.support.sshd import free_port
 
 PASSWORD = 'it\'s "#1"; $x [a]? 100% \\ü 🔑'
 ACCOUNT = "nobody"
-
-
-def program() -> str:
-    """mariadbd, wherever Debian or Ubuntu has it."""
-    found = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    assert found, "install mariadb-server-core: these tests speak with a real database"
-    return found
 
 
 @dataclass
@@ -106,7 +100,7 @@ class MariaDb:
 
 
 def base(place: Path) -> list[str]:
-    found = program()
+    found = daemon("mariadbd", "mariadb-server-core")
     share = Path(found).parent.parent / "share/mysql"
     return [found, "--no-defaults", f"--datadir={place}/data", f"--tmpdir={place}/tmp",
             f"--lc-messages-dir={share}", f"--character-sets-dir={share}/charsets",
@@ -128,7 +122,7 @@ def install(place: Path) -> None:
     (place / "data/mysql").mkdir()
     if os.geteuid() == 0:
         shutil.chown(place / "data/mysql", ACCOUNT)
-    share = Path(program()).parent.parent / "share/mysql"
+    share = Path(daemon("mariadbd", "mariadb-server-core")).parent.parent / "share/mysql"
     names = ("mysql_system_tables.sql", "mysql_performance_tables.sql",
              "mysql_system_tables_data.sql")  # fmt: skip
     sql = "USE mysql;\nSET @auth_root_socket=NULL;\n"

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,13 +20,6 @@ COMPLETION = {"_DEPLOY_PY_COMPLETE": "bash_complete"}
 def place(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(CONFIG)
     return tmp_path
-
-
-@pytest.fixture
-def open_to_all() -> Iterator[None]:
-    before = os.umask(0)
-    yield
-    os.umask(before)
 
 
 def started(*words: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +71,7 @@ def test_it_reads_standard_input_and_knows_where_it_is(
     assert said[0] == said[1]
 
 
-def test_it_makes_files_as_a_program_would(place: Path, open_to_all: None) -> None:
+def test_it_makes_files_as_a_program_would(place: Path, open_umask: None) -> None:
     for number, run in enumerate((started, forked)):
         directory = place / str(number)
         directory.mkdir()

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 30, log: Path | None = None) -> None:
+    """Fails with the log, where there is one, if it does not come true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
+        if time.monotonic() > deadline:
+            said = log.read_text() if log and log.exists() else ""
+            raise AssertionError(f"it did not happen\n{said}")
         threading.Event().wait(0.05)
 
 

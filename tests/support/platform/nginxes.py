@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
 import signal
 import ssl
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +17,10 @@ from dlws.services.folder import load_all
 from dlws.services.values import Templates
 from tests.support.examples import cluster_of, filled_in
 from tests.support.guards import with_us
+from tests.support.program import daemon
+from tests.support.waiting import wait_until
 
 HOST = "localhost"
-
-
-def program() -> str:
-    """nginx, wherever Debian or Ubuntu has it."""
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    assert found, "install nginx-light: these tests speak through a real one"
-    return found
 
 
 @dataclass
@@ -88,7 +80,9 @@ class Nginx:
         """As it does after a minute: those on which nobody asks are ended, others go on."""
         self.process.send_signal(signal.SIGHUP)
         said = self.log.read_bytes().count(b"exited with code 0")
-        _until(lambda: self.log.read_bytes().count(b"exited with code 0") >= said + 2, self.log)
+        wait_until(
+            lambda: self.log.read_bytes().count(b"exited with code 0") >= said + 2, log=self.log
+        )
 
 
 @contextmanager
@@ -112,10 +106,10 @@ def serving(
         assert old in settings, old
         settings = settings.replace(old, new)
     (place / "nginx.conf").write_text(settings)
-    line = [program(), "-e", str(log), "-c", str(place / "nginx.conf")]
+    line = [daemon("nginx", "nginx-light"), "-e", str(log), "-c", str(place / "nginx.conf")]
     process = subprocess.Popen(with_us(line), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _until(lambda: _serves(process, log), log)
+        wait_until(lambda: _serves(process, log), log=log)
         trust = ssl.create_default_context(cafile=str(made.ca))
         yield Nginx(ports[1], trust, made.ca, log, process)
     finally:
@@ -127,10 +121,3 @@ def _serves(process: subprocess.Popen[bytes], log: Path) -> bool:
     said = log.read_text() if log.exists() else ""
     assert process.poll() is None, said
     return "start worker process " in said
-
-
-def _until(done: Callable[[], bool], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < deadline, log.read_text() if log.exists() else "it wrote no log"
-        time.sleep(0.02)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import faulthandler
 import os
 import shutil
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections import Counter
@@ -190,7 +188,6 @@ _CRASHED = 70
 
 def _be(argv: list[str], directory: Path, output: Path, limit: float) -> NoReturn:
     """Be the program, from its first line to the end of its last thread."""
-    code: object = _CRASHED
     try:
         os.chdir(directory)
         handle = os.open(output, os.O_WRONLY | os.O_CREAT, 0o600)
@@ -199,16 +196,10 @@ def _be(argv: list[str], directory: Path, output: Path, limit: float) -> NoRetur
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.argv[:] = argv
         faulthandler.dump_traceback_later(limit, exit=True)  # says where it hangs
-        try:
-            main()
-        except SystemExit as ending:
-            code = ending.code or 0
-        sys.stderr.flush()
-        threading._shutdown()  # type: ignore[attr-defined]  # as at the end of any program
-        atexit._run_exitfuncs()
+        sys.warnoptions.clear()  # then it ends by itself, and does not come back here
+        main()
     except BaseException:
         traceback.print_exc()
-        code = _CRASHED
     finally:
         sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else _CRASHED)
+        os._exit(_CRASHED)
