@@ -152,6 +152,24 @@ class Service(Thing):
     spec: _Ports | None = None
 
 
+class _Taint(_Shape):
+    key: str
+    effect: str
+
+
+class _NodeSpec(_Shape):
+    taints: list[_Taint] | None = None
+
+
+class _NodeStatus(_Conditioned):
+    allocatable: Words = None
+
+
+class Node(Thing):
+    spec: _NodeSpec | None = None
+    status: _NodeStatus | None = None
+
+
 class _Workload(_Shape):
     replicas: int = 0
     volumeClaimTemplates: list[Thing] | None = None
@@ -196,6 +214,7 @@ class Kinds(_Shape):
 
 _BY_PLACE: Mapping[tuple[str, str], type[Thing]] = {
     ("", "pods"): Pod,
+    ("", "nodes"): Node,
     ("", "services"): Service,
     ("", "configmaps"): Map,
     ("", "events"): Event,

@@ -92,6 +92,9 @@ def defined(bodies: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Kind]:
     return found
 
 
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
+
+
 class Kinds:
     """Finds kinds: built in, defined by manifests, else asked for once per group."""
 

@@ -23,6 +23,11 @@ class ServiceFile(BaseModel):
         default={},
         description="KIND/NAME: the condition that start waits for (Available), or none.",
     )
+    offers: Texts = Field(
+        default=[],
+        description="Extended resources (nvidia.com/gpu) that the nodes of its DaemonSets offer "
+        "once its pods run there: start waits for them.",
+    )
     images: dict[str, Text] = Field(
         default={}, description="Name of an image in its templates: where it comes from."
     )

@@ -69,7 +69,10 @@ def _start(work: Work, groups: Sequence[Sequence[Service]], timeout: float) -> d
         waited = [goal for goal in waited if goal.service not in needs]
         for service in group:
             waited += _brought(work, service, failures, timeout)
-    return failures | work.reach(waited, timeout)
+    failures |= work.reach(waited, timeout)
+    for service in (one for group in groups for one in group if one.name not in failures):
+        failures |= work.offered(service, timeout)
+    return failures
 
 
 def _brought(

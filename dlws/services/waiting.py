@@ -6,14 +6,16 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError
+from dlws.core.program import PROGRAM
 from dlws.core.text import since
 from dlws.kubernetes.objects import Event
 from dlws.services import reasons
+from dlws.services.kinds import NODE
 from dlws.services.manifests import Key
 from dlws.services.survey import labels, owner
 
@@ -39,13 +41,13 @@ class Told:
 class Watches:
     """Several watches at once, each in a thread of its own, until their time is over."""
 
-    def __init__(self, api: Objects, paths: Iterable[str], selector: str, deadline: float) -> None:
-        self._api, self._selector, self._deadline = api, selector, deadline
+    def __init__(self, api: Objects, selectors: Mapping[str, str], deadline: float) -> None:
+        self._api, self._deadline = api, deadline
         self._queue: queue.Queue[Told] = queue.Queue()
         self._over = threading.Event()
         self._open: dict[str, Watch] = {}
-        for path in dict.fromkeys(paths):
-            threading.Thread(target=self._follow, args=(path,), daemon=True).start()
+        for place in selectors.items():
+            threading.Thread(target=self._follow, args=place, daemon=True).start()
 
     def next(self) -> Told | None:
         """The next thing that is told; None when the time is over."""
@@ -59,11 +61,11 @@ class Watches:
         for watch in list(self._open.values()):
             watch.close()
 
-    def _follow(self, path: str) -> None:
+    def _follow(self, path: str, selector: str) -> None:
         while not self._over.is_set() and (left := self._deadline - time.monotonic()) > 0:
             # An API server that is away, or ended the watch, is asked again.
             with contextlib.suppress(DeployError):
-                watch = self._open[path] = self._api.watch(path, self._selector, left)
+                watch = self._open[path] = self._api.watch(path, selector, left)
                 if self._over.is_set():
                     watch.close()
                 self._queue.put(Told(path, None))
@@ -85,9 +87,7 @@ class Waiting:
     def until(self, timeout: float) -> dict[Goal, str]:
         """Wait for all goals; those that were not reached in time, each with the reason."""
         start = time.monotonic()
-        services = {goal.service for goal in self._states}
-        paths = [*(goal.kind.all for goal in self._states), PODS]
-        watches = Watches(self._api, paths, labels(services), start + timeout)
+        watches = Watches(self._api, self._selectors(), start + timeout)
         try:
             with self._console.status(lambda: f"{self.progress()} ({since(start)})"):
                 while self._pending() and (told := watches.next()):
@@ -95,6 +95,12 @@ class Waiting:
         finally:
             watches.close()
         return {goal: self._why(goal) for goal in self._states if not self._states[goal].done}
+
+    def _selectors(self) -> dict[str, str]:
+        """The paths that are watched, and which objects there: nodes carry no service's label."""
+        ours = labels(goal.service for goal in self._states)
+        kinds = {goal.kind for goal in self._states}
+        return {PODS: ours} | {kind.all: "" if kind == NODE else ours for kind in kinds}
 
     def progress(self) -> str:
         """The line that is shown meanwhile."""
@@ -151,6 +157,9 @@ class Waiting:
     def _why(self, goal: Goal) -> str:
         """Why a goal was not reached: how far it came, and what a pod of it says."""
         words = f"{goal.key}: {self._states[goal].words}"
+        if goal.kind == NODE:
+            there = f"kubectl get pods -A -o wide --field-selector spec.nodeName={goal.key.name}"
+            return f"{words}\ncure: see whether the pods there are well: {PROGRAM} {there}"
         pods = [pod for pod in self._pods.values() if belongs(pod, goal.key)]
         pods.sort(key=_age, reverse=True)  # the newest says most: older ones are to go
         for pod in pods:
@@ -190,7 +199,7 @@ def gone(api: Objects, console: Console, owners: Mapping[str, str], timeout: flo
     pods |= left()
     if not pods:
         return []
-    watches = Watches(api, [PODS], selector, start + timeout)
+    watches = Watches(api, {PODS: selector}, start + timeout)
     try:
         with console.status(lambda: f"{len(pods)} pods are ending ({since(start)})"):
             while pods and (told := watches.next()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from dlws.core.errors import DeployError, UsageError
@@ -13,7 +13,8 @@ from dlws.kubernetes.versions import feature
 from dlws.runs import plan
 from dlws.services import folder
 from dlws.services.compare import UNRECORDED, content, is_ours
-from dlws.services.kinds import Kinds
+from dlws.services.kinds import NODE, Kinds
+from dlws.services.rollout import offers
 from dlws.services.survey import Survey, inventory, inventory_path
 from dlws.services.values import Templates
 from dlws.services.waiting import Waiting
@@ -123,6 +124,14 @@ class Work:
         """Wait for what is not reached yet; by service, what was not reached in time, and why."""
         live: Mapping[Any, Any] = self.survey.live
         pending = [goal for goal in goals if not goal.state(live.get(goal.key)).done]
+        return self._reach(pending, timeout)
+
+    def offered(self, service: Service, timeout: float) -> dict[str, list[str]]:
+        """Wait until the nodes of a service offer what its pods give them to offer, likewise."""
+        live = offers(service, self.wanted(service), partial(self.api.list, NODE.all))
+        return self._reach([goal for goal in live if not goal.state(live[goal]).done], timeout)
+
+    def _reach(self, pending: Sequence[Goal], timeout: float) -> dict[str, list[str]]:
         if not pending or self.run.dry_run:
             return {}
         failures: dict[str, list[str]] = {}

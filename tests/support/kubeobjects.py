@@ -177,7 +177,10 @@ def rolled_out(body: Json) -> Json:
 
 def _selected(item: Json, query: Json) -> bool:
     labels = item["metadata"].get("labels") or {}
-    key, _, names = query.get("labelSelector", "").partition(" in ")
+    selector = query.get("labelSelector", "")
+    if "=" in selector:
+        return all(labels.get(k) == v for k, v in (p.split("=") for p in selector.split(",")))
+    key, _, names = selector.partition(" in ")
     return not key or (key in labels and (not names or labels[key] in names.strip("()").split(",")))
 
 
