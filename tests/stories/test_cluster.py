@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ from dlws.runs.options import Options
 from dlws.sandbox import lifecycle
 from dlws.session import Session
 from dlws.shell.quoting import sh
-from tests.support import ROOT, registries, toyservice
+from tests.support import ROOT, forkserver, registries, toyservice
 from tests.support.sandboxes import Made, without_share
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
@@ -59,9 +60,9 @@ class Real:
     directory: Path
 
     def __call__(self, *words: str, code: int | None = 0, stdin: str = "") -> Result:
-        line = sh(sys.executable, ROOT / "deploy.py", "--dir", self.directory, *words)
-        result = Local().run(line, stdin.encode())
-        told = (result.out + result.err).decode(errors="replace")
+        done = forkserver.run(["--dir", str(self.directory), *words], stdin, os.environ)
+        told = done.stdout + done.stderr
+        result = Result(done.returncode, done.stdout.encode(), done.stderr.encode())
         assert code is None or result.code == code, f"{words}: exit {result.code}\n{told}"
         assert "Traceback" not in told and "defect of dlws" not in told, told
         return result

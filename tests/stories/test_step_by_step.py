@@ -21,7 +21,7 @@ import yaml
 
 from dlws.install.people import PASSWORD
 from dlws.sandbox import lifecycle
-from tests.support import ROOT
+from tests.support import ROOT, forkserver
 from tests.support.platform import story, trouble
 from tests.support.sandboxes import Made
 from tests.support.sent import count, sent
@@ -49,13 +49,7 @@ spec: {type: NodePort, selector: {app: hello}, ports: [{port: 8080, nodePort: 40
 
 
 def deploy(directory: Path, *words: str, stdin: str = "", code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, ROOT / "deploy.py", "--dir", directory, *words],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forkserver.run(["--dir", str(directory), *words], stdin, os.environ)
     told = f"{words}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert done.returncode == code, told
     return done.stdout + done.stderr

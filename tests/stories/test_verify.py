@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from dlws.core import resources
-from dlws.core.connection import Local, Result
+from dlws.core.connection import Result
 from dlws.nodes.questions import parse
 from dlws.runs.options import Options
 from dlws.session import Session
-from dlws.shell.quoting import script, sh
+from dlws.shell.quoting import script
 from dlws.verify import collect
 from dlws.verify.compare import compare, expected
 from dlws.verify.run import knowledge
 from dlws.verify.things import Comparison, Question
-from tests.support import ROOT, toyrole
+from tests.support import forkserver, toyrole
 from tests.support.sandboxes import Made, MakeSandbox
 from tests.support.trees import TREE
 
@@ -67,9 +67,9 @@ class Box:
     made: Made
 
     def __call__(self, *words: str, code: int | None = 0) -> Result:
-        line = sh(sys.executable, ROOT / "deploy.py", "--dir", self.made.directory, *words)
-        result = Local().run(line)
-        told = (result.out + result.err).decode(errors="replace")
+        done = forkserver.run(["--dir", str(self.made.directory), *words], "", os.environ)
+        told = done.stdout + done.stderr
+        result = Result(done.returncode, done.stdout.encode(), done.stderr.encode())
         assert code is None or result.code == code, f"{words}: exit {result.code}\n{told}"
         assert "Traceback" not in told and "defect of dlws" not in told, told
         return result

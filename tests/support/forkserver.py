@@ -34,7 +34,7 @@ _AT_START = ("PYTHON", "LC_", "LANG")
 
 
 def run(
-    words: Sequence[str], stdin: str, environment: Mapping[str, str], seconds: float
+    words: Sequence[str], stdin: str, environment: Mapping[str, str], seconds: float = 2400
 ) -> subprocess.CompletedProcess[str]:
     """Like `subprocess.run` of deploy.py with these words, its streams as text.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +16,7 @@ from dlws.config import load
 from dlws.images.names import reference
 from dlws.install.people import IMAGE, PASSWORD
 from dlws.sandbox import lifecycle
-from tests.support import ROOT
+from tests.support import forkserver
 from tests.support.browser import Browser, browsing
 from tests.support.sandboxes import Made
 from tests.support.waiting import wait_until
@@ -50,11 +48,8 @@ class Site:
     def deploy(self, *words: str, stdin: str = "", home: Path | None = None, code: int = 0) -> str:
         """What deploy.py prints; with `home`, for somebody who has that directory of settings."""
         place = home or self.directory
-        done = subprocess.run(
-            [sys.executable, ROOT / "deploy.py", "--dir", place, *words],
-            input=stdin, capture_output=True, text=True, check=False,
-            env={**os.environ, "XDG_CONFIG_HOME": str(home or self.directory / "settings")},
-        )  # fmt: skip
+        settings = {"XDG_CONFIG_HOME": str(home or self.directory / "settings")}
+        done = forkserver.run(["--dir", str(place), *words], stdin, {**os.environ, **settings})
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
