@@ -124,18 +124,22 @@ choose() {
     fi
 }
 
-# Real nodes are waited for much of the time: their tests run beside everything else, in three
-# processes that take about as long as each other.
+# Real nodes are waited for much of the time: their tests run in four processes at once, which take
+# about as long as each other, and before all others: an idle cluster takes one tenth to one third
+# of a processor for as long as its tests last.
 begin_real_nodes() {
-    local large=(tests/stories/test_cluster.py) stories=tests/stories guides others
-    guides=("$stories/test_guide.py" "$stories/test_azure_story.py" "$stories/test_resume_real.py"
-        "$stories/test_storage.py" "$stories/test_role.py" "$stories/test_sandbox.py" tests/node_scripts)
-    others=("${large[@]}" "${guides[@]}")
+    local stories=tests/stories large guide struck others
+    large=("$stories/test_cluster.py")
+    guide=("$stories/test_guide.py" "$stories/test_azure_story.py")
+    struck=("$stories/test_resume_real.py" "$stories/test_storage.py" "$stories/test_role.py"
+        "$stories/test_sandbox.py" tests/node_scripts)
+    others=("${large[@]}" "${guide[@]}" "${struck[@]}")
     real_logs=$(mktemp -d)
     trap end_real_nodes_early EXIT
     begin_real "a large cluster" "${large[@]}"
-    begin_real "nodes of the guides" "${guides[@]}"
-    begin_real "real nodes" tests "${others[@]/#/--ignore=}"
+    begin_real "machines of the guides" "${guide[@]}"
+    begin_real "nodes that are struck" "${struck[@]}"
+    begin_real "other real nodes" tests "${others[@]/#/--ignore=}"
     chosen=(-m "not sandbox and not cluster")
 }
 
@@ -149,24 +153,29 @@ begin_real() {
     real[$!]=$name
 }
 
+# Waits until one of them has ended, and leaves its exit status for end_real.
+wait_for_one() {
+    local process code=0
+    wait -n -p process "${!real[@]}" || code=$?
+    ended[process]=$code
+}
+
 end_real_nodes_early() {
     local process
-    for process in "${!real[@]}"; do kill -INT "$process" || true; done
+    for process in "${!real[@]}"; do [ -n "${ended[$process]-}" ] || kill -INT "$process" || true; done
     for process in "${!real[@]}"; do wait "$process" || true; done
     rm -rf "$real_logs"
 }
 
 end_real() {
-    local process=$1 code=0
+    local process=$1 code=${ended[$1]-}
     tail -n +1 -f --pid="$process" "$real_logs/${real[$process]}"
-    wait "$process" || code=$?
+    if [ -z "$code" ]; then code=0 && wait "$process" || code=$?; fi
     unset "real[$process]"
     return "$code"
 }
 
 # Whole files go to as many processes as there are processors, in the order of tests/conftest.py.
-# Real nodes go first where both want a processor: an idle cluster takes one tenth to one third of
-# it, for as long as its tests last.
 run_all() {
     nice -n 5 .venv/bin/python -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder --durations=20 \
         "${chosen[@]}"
@@ -174,7 +183,7 @@ run_all() {
 
 run_some() { .venv/bin/python -m pytest "${chosen[@]}" "${arguments[@]}"; }
 
-not_run='' chosen=() real=()
+not_run='' chosen=() real=() ended=()
 stage prepare prepare
 if [ ${#failed[@]} -gt 0 ]; then exit 1; fi
 choose
@@ -186,6 +195,7 @@ stage "lint-imports" .venv/bin/lint-imports --no-cache --no-logo
 stage "lint-imports of the platform" env --chdir templates/images/platform \
     "$PWD/.venv/bin/lint-imports" --no-cache --no-logo
 stage shellcheck check_shell
+if [ ${#real[@]} -gt 0 ]; then stage "real nodes first" wait_for_one; fi
 if [ ${#arguments[@]} = 0 ]; then stage pytest run_all; else stage pytest run_some; fi
 for process in "${!real[@]}"; do stage "pytest on ${real[$process]}" end_real "$process"; done
 
