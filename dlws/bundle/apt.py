@@ -16,6 +16,8 @@ TARGETS = sh(
     "$(REPO_URI) $(RELEASE) $(COMPONENT)",
     "Created-By: Packages",
 )
+INDEX = "Packages"
+"""The name that apt wants of the index of an archive."""
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 # What a node that can be reached at all has: packages for it need no copy in the bundle.
@@ -90,6 +92,12 @@ def simulated(output: str) -> list[str]:
 def beyond(full: Iterable[str], base: Iterable[str]) -> list[str]:
     """The packages to bundle: what the wanted ones need and a reachable node does not have."""
     return sorted(set(full) - set(base))
+
+
+def stanza(control: str, name: str, size: int, sha256: str) -> str:
+    """What an index says of a package: its control fields, and the file (bytes, digest) for it."""
+    fields = control.rstrip("\n")
+    return f"{fields}\nFilename: ./{name}\nSize: {size}\nSHA256: {sha256}\n\n"
 
 
 def pool_name(file: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from dlws.bundle import apt
 from dlws.bundle.build import Artifact, Workspace, remove
 from dlws.bundle.image import Image, file_name, write
+from dlws.bundle.manifest import digest
 from dlws.core import resources
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError, UsageError
@@ -131,8 +132,18 @@ class Debian:
             self._download(out, self._beyond(codename), codename)
             for deb in list(out.iterdir()):
                 deb.rename(out / apt.pool_name(deb.name))
+            self._index(out)
 
-        return Artifact(f"packages/{codename}", recipe(codename, *PACKAGES, *apt.BASE), make)
+        words = ("index 1", codename, *PACKAGES, *apt.BASE)
+        return Artifact(f"packages/{codename}", recipe(*words), make)
+
+    def _index(self, folder: Path) -> None:
+        """Write what apt has to know of the packages: each node would ask each of them itself."""
+        stanzas = []
+        for deb in sorted(folder.glob("*.deb")):
+            control = self.workspace.run(sh("dpkg-deb", "-f", deb))
+            stanzas.append(apt.stanza(control, deb.name, deb.stat().st_size, digest(deb)))
+        (folder / apt.INDEX).write_text("".join(stanzas))
 
     def _beyond(self, codename: str) -> list[str]:
         def simulate(*names: str) -> list[str]:

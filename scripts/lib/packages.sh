@@ -62,29 +62,39 @@ apt_update_once() {
         "check the node's /etc/apt/sources.list* and its network, or use kubernetes.source: bundle"
 }
 
-# bundle_source: makes an apt repository of the bundle's packages (links and an index, in a directory of
-# its own, so that the verified bundle is not touched) and prints that directory. Fails if there are none.
-# The index has the hashes of the bundle's list, so that apt compares with those what it installs.
+# bundle_source: makes an apt repository of the bundle's packages (a link to them where they have an
+# index, else links and an index of our own: the verified bundle is not touched) and prints its
+# directory. Fails if there are none.
 bundle_source() {
-    local bundle=${DLWS_BUNDLE:-/var/lib/dlws/bundle} debs deb repository sum path
-    local -A sums=()
-    [ ! -e "$bundle/SHA256SUMS" ] ||
-        while read -r sum path; do sums[$path]=$sum; done <"$bundle/SHA256SUMS"
-    path=packages/$(codename)
-    debs=$bundle/$path
+    local bundle=${DLWS_BUNDLE:-/var/lib/dlws/bundle} debs repository
+    debs=$bundle/packages/$(codename)
     compgen -G "$debs/*.deb" >/dev/null || return 1
     repository=$(mktemp -d)
     chmod 755 "$repository"
-    mkdir -p "$repository/lists/partial" "$repository/pool"
-    for deb in "$debs"/*.deb; do
-        ln -s "$(readlink -f "$deb")" "$repository/pool/"
-        dpkg-deb -f "$deb" || return 1
-        sum=${sums[$path/${deb##*/}]-}
-        printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" \
-            "$(stat -L -c %s "$deb")" "${sum:-$(sha256sum "$deb" | cut -d ' ' -f 1)}"
-    done >"$repository/pool/Packages"
+    mkdir -p "$repository/lists/partial"
+    if [ -f "$debs/Packages" ]; then
+        ln -s "$(readlink -f "$debs")" "$repository/pool"
+    else
+        mkdir "$repository/pool" && bundle_index "$bundle" "$debs" "$repository/pool" || return 1
+    fi
     printf 'deb [trusted=yes] file:%s ./\n' "$repository/pool" >"$repository/sources.list"
     printf '%s\n' "$repository"
+}
+
+# bundle_index BUNDLE DEBS POOL: links and an index, for bundles that were made without one.
+# It has the hashes of the bundle's list, so that apt compares with those what it installs.
+bundle_index() {
+    local deb sum path
+    local -A sums=()
+    [ ! -e "$1/SHA256SUMS" ] ||
+        while read -r sum path; do sums[$path]=$sum; done <"$1/SHA256SUMS"
+    for deb in "$2"/*.deb; do
+        ln -s "$(readlink -f "$deb")" "$3/"
+        dpkg-deb -f "$deb" || return 1
+        sum=${sums[packages/${2##*/}/${deb##*/}]-}
+        printf 'Filename: ./%s\nSize: %s\nSHA256: %s\n\n' "${deb##*/}" \
+            "$(stat -L -c %s "$deb")" "${sum:-$(sha256sum "$deb" | cut -d ' ' -f 1)}"
+    done >"$3/Packages"
 }
 
 # bundle_apt REPOSITORY ARGS...: apt-get that knows nothing but the bundle.

@@ -57,3 +57,11 @@ def test_what_a_reachable_node_has_is_not_bundled() -> None:
 )
 def test_epochs_leave_file_names(name: str, expected: str) -> None:
     assert apt.pool_name(name) == expected
+
+
+def test_an_index_says_the_control_fields_and_the_file_of_a_package() -> None:
+    text = apt.stanza("Package: a\nDescription: b\n more\n", "a_1.0_all.deb", 12, "f" * 64)
+    assert text == (
+        "Package: a\nDescription: b\n more\n"
+        f"Filename: ./a_1.0_all.deb\nSize: 12\nSHA256: {'f' * 64}\n\n"
+    )

@@ -77,3 +77,10 @@ if install_from_bundle "$@"; then echo installed; else echo fell back; fi
     sums = [line for line in index.splitlines() if line.startswith("SHA256: ")]
     own = hashlib.sha256((debs / "dlws-test-b_1.0_all.deb").read_bytes()).hexdigest()
     assert sums == [f"SHA256: {'0' * 64}", f"SHA256: {own}"]
+
+    (debs / "Packages").write_text(index)  # as a bundle brings it
+    nobody = "dpkg-deb() { echo asked >&2; }"
+    done = bash(f"{nobody}\n{text}", root, "dlws-test-a", **facts)
+    assert (done.stdout, done.stderr) == ("installed\n", "")
+    pool = bash('readlink "$(bundle_source)/pool"', root, **facts).stdout
+    assert pool == f"{debs}\n"
