@@ -74,7 +74,11 @@ def objects() -> dict[str, Any]:
     found = json.loads(json.dumps(GOOD))  # they share parts
     del found["/apis/apps/v1/deployments"]["metadata"]["ownerReferences"]
     found["/api/v1/pods"]["metadata"]["ownerReferences"] = [{"name": "web", "uid": "u"}]
-    return {**found, NODES: node("node001", ready=False), SYSTEM: found["/api/v1/pods"]}
+    return {
+        **found,
+        NODES: node("node001", ready=False, grafana="other"),
+        SYSTEM: found["/api/v1/pods"],
+    }
 
 
 @pytest.fixture
@@ -98,6 +102,9 @@ STATUS = (("status",), ("status", "--output", "json"))
 SERVICES = (("kubernetes", "status", "shop"), ("kubernetes", "status", "shop", "--output", "json"))
 
 
+COMMANDS = {NODES: (*STATUS, ("--dry-run", "kubernetes", "labelservice")), SYSTEM: STATUS}
+
+
 def test_each_text_of_an_api_servers_objects(api: tuple[Path, Server]) -> None:
     place, server = api
     assert "failing" in show(place, *SERVICES[0]) and "NotReady" in show(place, *STATUS[0])
@@ -105,11 +112,12 @@ def test_each_text_of_an_api_servers_objects(api: tuple[Path, Server]) -> None:
     for path, item in objects().items():
         for way in texts(item):
             server.lists[path] = [replaced(item, way, ODD)]
-            for words in STATUS if path in (NODES, SYSTEM) else SERVICES:
+            for words in COMMANDS.get(path, SERVICES):
                 if SHOWN in show(place, *words):
                     seen.add((path.rpartition("/")[2], way[-1]))
         server.lists[path] = [item]
-    assert seen >= {("nodes", "message"), ("nodes", "kubeletVersion"), ("pods", "name")}
+    assert seen >= {("nodes", "message"), ("nodes", "kubeletVersion"), ("nodes", "grafana")}
+    assert seen >= {("pods", "name"), ("pods", "message"), ("pods", "nodeName")}
     server.lists[NODES] = [replaced(objects()[NODES], ("status", "conditions", 1, "message"), ALL)]
     assert "NotReady" in told(deploy_on_a_terminal(place, *STATUS[0], code=5))
 
