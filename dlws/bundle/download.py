@@ -10,7 +10,7 @@ from pathlib import Path
 from dlws.bundle.manifest import digest
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from dlws.shell.quoting import sh
 
 PROTOCOLS = "=https"

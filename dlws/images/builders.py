@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dlws.core.errors import DeployError
 from dlws.core.limits import Bounds
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from dlws.images import archive, commands, stage
 from dlws.images.commands import Job
 from dlws.images.engine import Engine, formats, quoted, room

@@ -15,8 +15,8 @@ from dlws.core import localfiles, person
 from dlws.core.architecture import architecture
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
+from dlws.core.localfiles import scratch
 from dlws.core.program import PROGRAM
-from dlws.core.scratch import scratch
 from dlws.images import commands, names
 from dlws.nodes.credentials import USER, credentials
 from dlws.shell.quoting import sh

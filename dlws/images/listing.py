@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import DeployError
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from dlws.images import commands, engine, folder, names
 from dlws.images.folder import PREBUILD
 from dlws.images.survey import Survey, Wanted

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from dlws.shell.quoting import script, sh
 
 if TYPE_CHECKING:

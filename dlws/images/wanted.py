@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from dlws.images import folder, names
 from dlws.images.survey import Survey
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import Echo, end_local
 from dlws.core.errors import DeployError, Refused, UsageError
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from dlws.core.text import since
 from dlws.images import builders, commands, engine, folder, names, stage
 from dlws.images.builders import Builder

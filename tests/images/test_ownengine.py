@@ -9,7 +9,7 @@ import pytest
 
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from dlws.images import ownengine
 from dlws.images.engine import Engine
 from dlws.shell.quoting import sh

@@ -17,18 +17,18 @@ import yaml
 
 from dlws.cli.az import az
 from dlws.cli.root import cli
-from tests.kubernetes.test_api import node
-from tests.stories.test_hostile_objects import GOOD, places, replaced
 from tests.support import ROOT
 from tests.support.arm.arm import Answer, Asked
 from tests.support.arm.cluster import Site
 from tests.support.arm.configs import PLAIN
 from tests.support.arm.fixtures import local, site
+from tests.support.bentobjects import GOOD, places, replaced
 from tests.support.deploy import Deploy
 from tests.support.farm.cluster import directory
 from tests.support.farm.faults import ESCAPES
 from tests.support.farm.fixtures import StartFarm
 from tests.support.kubehttps import Server, response, serving
+from tests.support.kubeobjects import node
 from tests.support.mariadb import PASSWORD, MariaDb
 from tests.support.sites import WEB
 from tests.support.terminals import command_on_a_terminal, deploy_on_a_terminal, on_a_terminal, told

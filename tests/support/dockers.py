@@ -20,7 +20,7 @@ from typing import Any
 import bcrypt
 import pytest
 
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 from tests.support.guards import with_us
 from tests.support.program import daemon
 from tests.support.sshd import free_port

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from dlws.core.scratch import scratch
+from dlws.core.localfiles import scratch
 with scratch("dlws-toy-", Path(sys.argv[1])) as place:
     (place / "deeper").mkdir()
     (place / "deeper/login").write_text("secret")
