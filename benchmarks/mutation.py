@@ -138,26 +138,31 @@ def score_of_scripts(module: str, place: Path, source: str) -> Score | None:
     if _tests(module, place, None) != "survived":
         sys.exit(f"{path}: its tests fail as it stands")
     limit = 2 * (time.monotonic() - started) + 5
-    places: Queue[Path] = Queue()  # a tree each: most of the time goes by in waiting
-    for number in range(AT_ONCE):
-        places.put(shutil.copytree(place, place / f"copy{number}", ignore=_no_copies))
-
-    def outcome(mutant: shell_mutants.Mutant) -> str:
-        mine = places.get()
-        (mine / path).write_text(mutant.source)
-        try:
-            return _tests(module, mine, limit)
-        finally:
-            places.put(mine)
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        outcomes = list(pool.map(outcome, mutants))
+    outcomes = _outcomes(module, place, [mutant.source for mutant in mutants], limit)
     ends: dict[str, list[Survivor]] = {"survived": [], "killed": [], "hung": []}
     for mutant, end in zip(mutants, outcomes, strict=True):
         ends[end].append(Survivor(path, mutant.line, mutant.change))
     left, took = ends["survived"], time.monotonic() - began
     name = f"{path}, scripts"
     return Score(name, len(mutants), len(mutants) - len(left), ends["hung"], left, took)
+
+
+def _outcomes(module: str, place: Path, sources: Sequence[str], limit: float) -> list[str]:
+    """How the module's tests end with each of these sources in its place."""
+    places: Queue[Path] = Queue()  # a tree each: most of the time goes by in waiting
+    for number in range(AT_ONCE):
+        places.put(shutil.copytree(place, place / f"copy{number}", ignore=_no_copies))
+
+    def outcome(source: str) -> str:
+        mine = places.get()
+        (mine / f"dlws/{module}.py").write_text(source)
+        try:
+            return _tests(module, mine, limit)
+        finally:
+            places.put(mine)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(outcome, sources))
 
 
 def _no_copies(place: str, names: list[str]) -> list[str]:

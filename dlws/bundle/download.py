@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from dlws.bundle.manifest import digest
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError
+from dlws.core.localfiles import scratch
 from dlws.shell.quoting import sh
 
 PROTOCOLS = "=https"
@@ -54,8 +54,8 @@ def fetch_published(url: str) -> str:
 @lru_cache(maxsize=2)
 def content(url: str, sha256: str) -> bytes:
     """What is at an address, with the hash that it must have."""
-    with tempfile.TemporaryDirectory(prefix="dlws-") as folder:
-        out = Path(folder, "content")
+    with scratch("dlws-download-") as folder:
+        out = folder / "content"
         fetch_checked(url, out, sha256)
         return out.read_bytes()
 

@@ -115,10 +115,13 @@ def list_(session: Session, output: str) -> None:
 def images(session: Session, services: tuple[str, ...], output: str) -> None:
     """List the images of SERVICEs (default: all that the cluster has machines for): where each is
     had from, and whether its registry has it. Says what to do where nothing brings one.
+
+    The cluster's own registry is asked on its node, others through this machine's Docker.
     """
+    from dlws.install.pushed import pushed
     from dlws.services import listing
 
-    listing.images(session.cluster, services, output)
+    listing.images(session.cluster, services, output, pushed)
 
 
 @kubernetes.command()

@@ -28,18 +28,24 @@ def schema() -> dict[str, Any]:
         **root["machines"],
         "description": "Machines to add; nodes like the others.",
     }
-    for key, target in MOVED.items():
-        root[key] = {"description": f"Another spelling of {'.'.join(target)}."}
-    for key, group in OLD.items():
-        root[key] = {"description": f"Of older configurations ({group}); not used."}
-    for key, right in MISSPELLED.items():
-        root[key] = {"description": f"A misspelling of {right}.", "deprecated": True}
+    root |= _other_spellings()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **made,
         "title": "config.yaml of dlws",
         "description": "One cluster: its machines, and how it is set up.",
         "additionalProperties": False,
+    }
+
+
+def _other_spellings() -> dict[str, Any]:
+    """Keys that are read beside those of the model."""
+    moved = {key: f"Another spelling of {'.'.join(target)}." for key, target in MOVED.items()}
+    old = {key: f"Of older configurations ({group}); not used." for key, group in OLD.items()}
+    wrong = {key: f"A misspelling of {right}." for key, right in MISSPELLED.items()}
+    return {
+        **{key: {"description": text} for key, text in (moved | old).items()},
+        **{key: {"description": text, "deprecated": True} for key, text in wrong.items()},
     }
 
 

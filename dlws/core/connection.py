@@ -154,11 +154,9 @@ class Local:
     ) -> Result:
         process = _started(command)
         out, err, lock = Tail(keep), Tail(keep), threading.Lock()
-        threads = [
-            threading.Thread(target=_feed, args=(process.stdin, stdin)),
-            threading.Thread(target=_drain, args=("out", process.stdout, out, echo, lock)),
-            threading.Thread(target=_drain, args=("err", process.stderr, err, echo, lock)),
-        ]
+        threads = [threading.Thread(target=_feed, args=(process.stdin, stdin))]
+        for name, pipe, tail in (("out", process.stdout, out), ("err", process.stderr, err)):
+            threads.append(threading.Thread(target=_drain, args=(name, pipe, tail, echo, lock)))
         _RUNNING.add(process.pid)
         try:
             for thread in threads:

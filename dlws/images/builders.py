@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from dlws.core.errors import DeployError
 from dlws.core.limits import Bounds
+from dlws.core.localfiles import scratch
 from dlws.images import archive, commands, stage
 from dlws.images.commands import Job
 from dlws.images.engine import Engine, formats, quoted, room
@@ -66,10 +66,10 @@ class OnNode:
     def build(self, job: Job, place: Path, bases: Sequence[str], echo: Echo, fresh: bool) -> None:
         before = self._there([job.reference, *bases])
         try:
-            with tempfile.TemporaryDirectory(prefix="dlws-node-") as name:
-                self._send(bases, Path(name) / "bases.tar")
-                self._build(job, place, Path(name) / "context.tar", echo, fresh)
-                self._fetch(job.reference, Path(name) / "image.tar")
+            with scratch("dlws-node-") as files:
+                self._send(bases, files / "bases.tar")
+                self._build(job, place, files / "context.tar", echo, fresh)
+                self._fetch(job.reference, files / "image.tar")
         finally:  # what the node had not had before is gone again: nothing of it has changed
             if surplus := self._there([job.reference, *bases]) - before:
                 line = sh("docker", "image", "rm", *sorted(surplus))

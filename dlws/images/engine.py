@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -16,6 +15,7 @@ from dlws.core import localfiles, person
 from dlws.core.architecture import architecture
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
+from dlws.core.localfiles import scratch
 from dlws.core.program import PROGRAM
 from dlws.images import commands, names
 from dlws.nodes.credentials import USER, credentials
@@ -160,8 +160,7 @@ def private(
     `entry` leads to another engine than the machine's (ownengine). The settings begin with what the
     person has logged in to. Everything is gone when the block ends.
     """
-    with tempfile.TemporaryDirectory(prefix="dlws-docker-") as name:
-        place = Path(name)  # of mode 0700
+    with scratch("dlws-login-") as place:
         wanted = needed(cluster, references)
         _begin(place, bool(wanted))
         engine = Engine(place, entry)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlws.core.errors import DeployError
+from dlws.core.localfiles import scratch
 from dlws.images import commands, engine, folder, names
 from dlws.images.folder import PREBUILD
 from dlws.images.survey import Survey, Wanted
@@ -41,12 +40,12 @@ def listed(cluster: Cluster, words: Sequence[str], archtype: str | None) -> list
     targets = names.chosen(cluster.config, archtype)
     references = [names.reference(cluster.config, one.name) for one in chosen]
     with (
-        tempfile.TemporaryDirectory(prefix="dlws-images-") as place,
+        scratch("dlws-contexts-") as place,
         engine.private(cluster) as docker,
         ThreadPoolExecutor(AT_ONCE) as pool,
     ):
         _log_in(cluster, docker, references)
-        survey = Survey(cluster, Path(place), targets)
+        survey = Survey(cluster, place, targets)
         wanted = [one for one in survey.of(chosen, ready=False) if one.named]
         running = _runs(docker)
         found = list(pool.map(lambda one: _row(docker if running else None, survey, one), wanted))

@@ -6,10 +6,8 @@ a mount namespace of its own, where /etc/docker says which registries to trust. 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import Local, Result
 from dlws.core.errors import DeployError
+from dlws.core.localfiles import scratch
 from dlws.shell.quoting import script, sh
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 _PLACE = Path("/var/lib/dlws")
 """On a disk: /tmp may be memory, and images are large."""
-_NEW, _PREFIX, _LOCK = "new-", "engine-", "lock"
+_PREFIX = "own-"
 _SYSTEM = "/usr/sbin:/sbin"
 """Where dockerd and what it runs may be, too."""
 _PATIENCE = 60
@@ -91,26 +90,7 @@ def running(trust: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
     `trust`: the CA certificate of a registry, by its HOST:PORT.
     """
     _PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
-    _sweep()
-    # It has another name until its lock is held: who sweeps then would take it for left behind.
-    place = Path(tempfile.mkdtemp(prefix=_NEW, dir=_PLACE))  # of mode 0700
-    with (place / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield from _within(
-            place.rename(place.with_name(place.name.replace(_NEW, _PREFIX, 1))), trust
-        )
-
-
-def _sweep() -> None:
-    """Remove what engines left whose program was killed: nobody holds their lock."""
-    for place in _PLACE.glob(f"{_PREFIX}*"):
-        with suppress(OSError), (place / _LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _within(place: Path, trust: Mapping[str, bytes]) -> Iterator[tuple[str, ...]]:
-    try:
+    with scratch(_PREFIX, _PLACE) as place:
         for registry, certificate in trust.items():
             folder = place / "trust/certs.d" / registry
             folder.mkdir(parents=True)
@@ -118,8 +98,6 @@ def _within(place: Path, trust: Mapping[str, bytes]) -> Iterator[tuple[str, ...]
         (place / "trust").mkdir(exist_ok=True)
         with _engine(place) as pid:
             yield _entry(place, pid, list(trust))
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _entry(place: Path, pid: int, registries: list[str]) -> tuple[str, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlws.core.localfiles import scratch
 from dlws.images import folder, names
 from dlws.images.survey import Survey
 
@@ -27,8 +26,8 @@ def keys(cluster: Cluster, words: Sequence[str]) -> dict[str, dict[str, str]]:
     config, kind = cluster.config, archtype(cluster)
     chosen = folder.named(config, cluster.directory, words)
     found: dict[str, dict[str, str]] = {one.name: {} for one in chosen}
-    with tempfile.TemporaryDirectory(prefix="dlws-images-") as place:
-        survey = Survey(cluster, Path(place), names.chosen(config, kind))
+    with scratch("dlws-contexts-") as place:
+        survey = Survey(cluster, place, names.chosen(config, kind))
         for one in survey.of(chosen, ready=False):
             if one.named:
                 job = survey.job(one)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from dlws.core.connection import Echo, end_local
 from dlws.core.errors import DeployError, Refused, UsageError
+from dlws.core.localfiles import scratch
 from dlws.core.text import since
 from dlws.images import builders, commands, engine, folder, names, stage
 from dlws.images.builders import Builder
@@ -172,14 +172,14 @@ def ending() -> Iterator[None]:
 def _scratch() -> Iterator[Path]:
     """A directory for copies of contexts, gone afterwards. Where its disk is full, the error says
     so: the system's names the file that was copied."""
-    with tempfile.TemporaryDirectory(prefix="dlws-images-") as place:
+    with scratch("dlws-contexts-") as place:
         try:
-            yield Path(place)
+            yield place
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
             raise DeployError(
-                f"contexts of images do not fit into {Path(place).parent}: {error.strerror}",
+                f"contexts of images do not fit into {place.parent}: {error.strerror}",
                 "make room there, or set TMPDIR to a directory on another disk",
             ) from error
 

@@ -109,16 +109,21 @@ def missing(directory: Path, wish: Request) -> list[str]:
     return [n.name for n in wanted_nodes if not (before and nodes.alive(before, n))]
 
 
+def _check_release(wish: Request, before: Sandbox) -> None:
+    """Raise Refused where nodes with another release are wished for than there are."""
+    if wish.os not in (None, before.os):
+        raise Refused(
+            f"this sandbox has nodes with {before.os}",
+            f"{PROGRAM} sandbox down, then: {PROGRAM} sandbox up --os {wish.os}",
+        )
+
+
 def _planned(
     directory: Path, wish: Request, theirs: dict[str, Any], before: Sandbox | None
 ) -> Sandbox:
     """The sandbox as it shall be, its network reserved in the registry."""
     if before:
-        if wish.os not in (None, before.os):
-            raise Refused(
-                f"this sandbox has nodes with {before.os}",
-                f"{PROGRAM} sandbox down, then: {PROGRAM} sandbox up --os {wish.os}",
-            )
+        _check_release(wish, before)
         return replace(before, nodes=plan.extended(before.nodes, _wanted(wish, theirs, before)))
     id, release = naming.sandbox_id(directory), rootfs.known(wish.os or rootfs.RELEASES[0])
     left, wanted_subnet = directory / "config.yaml", None

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dlws.config.addresses import address_of, hosts_file
 from dlws.core.errors import CheckFailed, DeployError, UsageError
 from dlws.core.program import PROGRAM
-from dlws.images.listing import pushed
 from dlws.kubernetes import objects
 from dlws.runs.tables import plain
 from dlws.services import folder, reasons, seen
@@ -218,12 +217,16 @@ def _cell(row: Row, name: str) -> str:
     return str(value) or "-"
 
 
-def images(cluster: Cluster, words: Sequence[str], output: str) -> None:
+Pushed = Callable[["Cluster", Sequence[str]], Mapping[str, str]]
+"""Says whether registries have images, by reference: yes, no or unknown."""
+
+
+def images(cluster: Cluster, words: Sequence[str], output: str, pushed: Pushed) -> None:
     """The images of services (of all that the cluster has machines for, where none is named).
 
-    What nobody here brings is told with the ways to have it. No cluster is asked.
+    What nobody here brings is told with the ways to have it. Kubernetes is not asked.
     """
-    rows, console = _image_rows(cluster, words), cluster.run.console
+    rows, console = _image_rows(cluster, words, pushed), cluster.run.console
     if output == "json":
         console.data(json.dumps(rows, indent=2, ensure_ascii=False))
     else:
@@ -245,7 +248,7 @@ def _lacks(row: Row) -> bool:
     return bool(row["from"] == seen.NOWHERE and row["pushed"] != "yes")
 
 
-def _image_rows(cluster: Cluster, words: Sequence[str]) -> list[Row]:
+def _image_rows(cluster: Cluster, words: Sequence[str], pushed: Pushed) -> list[Row]:
     services, templates = folder.load_all(cluster.directory), Templates(cluster)
     found: dict[tuple[str, str, str], list[str]] = {}
     for service in folder.named(services, words):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dlws.core.errors import DeployError, Refused
+from dlws.core.errors import DeployError, Refused, UsageError
 from dlws.core.program import PROGRAM
 from dlws.kubernetes import objects
 from dlws.services import folder
@@ -24,16 +24,21 @@ _DEFINITION = "CustomResourceDefinition"
 
 
 def start(cluster: Cluster, words: Sequence[str], timeout: float) -> None:
-    """Bring services (all, where none is named) and what they need to what their manifests say."""
+    """Bring services (all, where none is named) and what they need to what their manifests say.
+
+    Of all, those that lack something are told in the end, and keep no other from being started;
+    where services are named, UsageError says it before anything is changed.
+    """
     services = folder.load_all(cluster.directory)
     groups = folder.levels(folder.named(services, words), services)
     with objects.connect(cluster) as api:
         work = Work(cluster, api)
         fitting = [[one for one in group if _fits(work, one)] for group in groups]
+        failures = {} if words else _lacking(work, fitting)
         for group in fitting:
-            _look(work, group)
+            _look(work, [one for one in group if one.name not in failures])
         before = len(cluster.run.console.changes)
-        failures = _start(work, fitting, timeout)
+        _start(work, fitting, timeout, failures)
     _end(cluster, [one.name for group in fitting for one in group], failures, before)
 
 
@@ -49,19 +54,38 @@ def _fits(work: Work, service: Service) -> bool:
     return False
 
 
+def _lacking(work: Work, groups: Sequence[Sequence[Service]]) -> dict[str, list[str]]:
+    """The services whose manifests cannot be made, and why: something was not configured yet."""
+    failures: dict[str, list[str]] = {}
+    for service in (one for group in groups for one in group):
+        try:
+            work.wanted(service)
+        except UsageError as error:
+            failures[service.name] = [f"not started: {_told(error)}"]
+    return failures
+
+
+def _told(error: DeployError) -> str:
+    return f"{error.message}\n    cure: {error.cure}" if error.cure else error.message
+
+
 def _look(work: Work, group: Sequence[Service]) -> None:
     """Render the services, and see what of theirs is in the cluster; nothing is changed yet."""
     work.survey.read(one.kind for service in group for one in work.wanted(service))
     work.survey.read_services(service.name for service in group)
 
 
-def _start(work: Work, groups: Sequence[Sequence[Service]], timeout: float) -> dict[str, list[str]]:
-    """Start groups one after the other; what failed, by service, and why.
+def _start(
+    work: Work,
+    groups: Sequence[Sequence[Service]],
+    timeout: float,
+    failures: dict[str, list[str]],
+) -> None:
+    """Start groups one after the other but for what has failed before; adds what fails now.
 
     Before a group it waits for what that needs, and for the rest at the end: nodes pull images
     meanwhile.
     """
-    failures: dict[str, list[str]] = {}
     waited: list[Goal] = []
     for group in groups:
         needs = {need for service in group for need in service.says.needs}
@@ -72,13 +96,14 @@ def _start(work: Work, groups: Sequence[Sequence[Service]], timeout: float) -> d
     failures |= work.reach(waited, timeout)
     for service in (one for group in groups for one in group if one.name not in failures):
         failures |= work.offered(service, timeout)
-    return failures
 
 
 def _brought(
     work: Work, service: Service, failures: dict[str, list[str]], timeout: float
 ) -> list[Goal]:
-    """Apply a service unless what it needs has failed; what is to be reached of it."""
+    """Apply a service unless it or what it needs has failed; what is to be reached of it."""
+    if service.name in failures:
+        return []
     if lacking := [need for need in service.says.needs if need in failures]:
         failures[service.name] = [f"not started: it needs {', '.join(lacking)}"]
         return []
@@ -87,8 +112,7 @@ def _brought(
     except Refused:
         raise  # the run may change nothing more
     except DeployError as error:
-        cure = f"\n    cure: {error.cure}" if error.cure else ""
-        failures[service.name] = [f"{error.message}{cure}"]
+        failures[service.name] = [_told(error)]
         return []
     return goals(service, work.wanted(service))
 

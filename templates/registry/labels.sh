@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# What images in the registry's directory PATH were built from: labels.sh PATH REPOSITORY:TAG...
+# What images in the registry's directory PATH were built from: labels.sh PATH IMAGE..., each of which
+# is REPOSITORY:TAG or REPOSITORY@DIGEST.
 # Prints, for each that is there, its name and its label dlws.context (none: a list of images).
 store=$1/main/docker/registry/v2
 shift
@@ -10,7 +11,11 @@ blob() { # DIGEST: JSON, without blanks
 }
 
 for image; do
-    link=$store/repositories/${image%:*}/_manifests/tags/${image##*:}/current/link
+    manifests=$store/repositories/${image%%[:@]*}/_manifests
+    case $image in
+    *@*) link=$manifests/revisions/sha256/${image##*:}/link ;;
+    *) link=$manifests/tags/${image##*:}/current/link ;;
+    esac
     [ -r "$link" ] || continue
     config=$(blob "$(cat -- "$link")" | grep -o '"config":{[^}]*}' | grep -o 'sha256:[0-9a-f]*')
     label=

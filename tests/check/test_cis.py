@@ -88,11 +88,14 @@ def test_json_has_all(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert ("infra01", "1.2.15") in met and ("worker01", "4.2.1") in met
 
 
-def test_what_is_met_by_all_ends_well(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_met_by_all_ends_well(
+    make: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(cis, "judged", lambda facts: iter(()))
     world = make()
     answering(world)
-    cis.check(world.cluster, world.cluster.nodes)
+    cis.check(world.cluster, world.cluster.nodes, as_data=True)
+    assert json.loads(capsys.readouterr().out)["met"] is True
 
 
 @pytest.mark.parametrize(

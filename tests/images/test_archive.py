@@ -37,6 +37,8 @@ def test_the_image_that_was_asked_for_is_let_in(
     tmp_path: Path, content: bytes, reference: str
 ) -> None:
     check(tmp_path, content, reference)
+    with pytest.raises(DeployError):  # and no other
+        check(tmp_path, content, "r:5000/another:1")
 
 
 @pytest.mark.parametrize(

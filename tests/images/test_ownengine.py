@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError
+from dlws.core.localfiles import scratch
 from dlws.images import ownengine
 from dlws.images.engine import Engine
 from dlws.shell.quoting import sh
@@ -84,14 +84,9 @@ def test_what_a_killed_program_left_goes_and_what_another_uses_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ownengine, "_PLACE", tmp_path)
-    for name in ("engine-left", "engine-used", "engine-of-before"):
-        (tmp_path / name / "data").mkdir(parents=True)
-    (tmp_path / "engine-left/lock").touch()
     monkeypatch.setattr(ownengine, "_start", lambda place: "exit 3")
-    with (tmp_path / "engine-used/lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with scratch(ownengine._PREFIX, tmp_path) as used:
+        (tmp_path / "own-killed/data").mkdir(parents=True)
         with pytest.raises(DeployError), ownengine.running({}):
             raise AssertionError("it runs")
-        assert sorted(path.name for path in tmp_path.iterdir()) == [
-            "engine-of-before", "engine-used",
-        ]  # fmt: skip
+        assert list(tmp_path.iterdir()) == [used]

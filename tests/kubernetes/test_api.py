@@ -18,24 +18,7 @@ from dlws.core.errors import DeployError
 from dlws.kubernetes.api import Api, KubeNode
 from dlws.kubernetes.kubeconfig import client_settings
 from dlws.kubernetes.status import wait_ready
-
-
-def node(name: str, ready: bool = True, **labels: str) -> dict[str, Any]:
-    conditions = [
-        {"type": "MemoryPressure", "status": "False"},
-        {"type": "Ready", "status": "True" if ready else "False", "message": "why"},
-    ]
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "resourceVersion": "1"},
-        "spec": {"podCIDR": "10.244.0.0/24", "taints": [{"key": "k", "effect": "NoSchedule"}]},
-        "status": {
-            "conditions": conditions,
-            "addresses": [{"type": "InternalIP", "address": "10.1.0.1"}],
-            "nodeInfo": {"kubeletVersion": "v1.20.2"},
-        },
-    }
+from tests.support.kubeobjects import node
 
 
 class Server(ThreadingHTTPServer):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 
 import pytest
 from hypothesis import given
@@ -55,5 +54,9 @@ def test_a_manifest_without_a_command(manifest: dict[str, object]) -> None:
 
 @given(st.text(max_size=60))
 def test_nothing_but_an_error_leaves_it(text: str) -> None:
-    with contextlib.suppress(DeployError):
-        started.flags("etcd", started.read("etcd", text))
+    try:
+        found = started.flags("etcd", started.read("etcd", text))
+    except DeployError as error:
+        assert "etcd" in error.message
+    else:
+        assert all(isinstance(value, str) for value in found.values())

@@ -180,6 +180,60 @@ def test_a_pod_that_a_kubelet_did_not_take_is_tried_again_and_is_not_the_users_f
     assert "all 2 attempts are used" in found.sentence
 
 
+PRESSURE = (
+    "The node was low on resource: memory. Threshold quantity: 100Mi, available: 90300Ki. "
+    "Container c was using 5Gi, which exceeds its request of 4Gi. "
+)
+
+
+def test_a_pod_that_its_node_evicted_is_tried_again_and_is_not_the_users_failure(
+    site: Site,
+) -> None:
+    """Told as such, with the kubelet's words, whatever the rest of the gang ended with."""
+    number = site.submit(**GANG, retries=1)
+    site.turns()
+    site.cluster.end(f"job-{number}-1-worker-0", 1)  # it missed the other one
+    site.cluster.evict(f"job-{number}-1-worker-1", PRESSURE)
+    site.manager.turn()
+    assert (site.job(number).jobStatus, site.job(number).retries) == ("queued", 1)
+    assert jobs_sentence(site, number) == (
+        f"Node n2 evicted job-{number}-1-worker-1 ({PRESSURE.strip()}); it is tried again in a "
+        "minute."
+    )
+    site.turns(4)
+    assert site.job(number).attempt == 1  # a node that is short of something is left alone a while
+    stored = json.loads(site.job(number).placement)
+    site.long_ago(number, placement=json.dumps({**stored, "not_before": 0}))
+    site.turns()
+    assert len(site.cluster.running(number)) == 2
+    site.cluster.reject(f"job-{number}-2-worker-0", "Evicted", "The node had condition: [x]. ")
+    site.turns()
+    found = reasons.read(site.job(number).reason)
+    assert found and (found.code, found.cause) == ("nodes-evicted", "node")
+    assert f"evicted job-{number}-2-worker-0 (The node had condition: [x].), and all 2" in (
+        found.sentence
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    ['Usage of EmptyDir volume "shm" exceeds the limit "64Mi". ',
+     "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+     'Container c exceeded its local ephemeral storage limit "1Gi". '],
+)  # fmt: skip
+def test_a_pod_that_is_evicted_by_its_own_limit_is_the_users_failure(
+    site: Site, words: str
+) -> None:
+    number = site.submit(retries=1)
+    site.turns()
+    site.cluster.evict(f"job-{number}-1-worker-0", words)
+    site.turns()
+    found = reasons.read(site.job(number).reason)
+    assert found and (found.code, found.cause) == ("over-limit", "user")
+    assert found.sentence.endswith(f"was ended: {words.strip()}")
+    assert (site.job(number).jobStatus, site.job(number).retries) == ("failed", 0)
+
+
 def test_a_node_that_runs_as_many_pods_as_it_may_is_given_no_job(site: Site) -> None:
     """Also where most are somebody else's, such as those of the cluster itself."""
     site.cluster.nodes = {"n1": node("n1")}

@@ -56,6 +56,18 @@ def test_the_label_of_each_image_that_is_there(tmp_path: Path) -> None:
     assert said == [f"{names[0]}\tab12", f"{names[1]}\tcd34", f"{names[2]}\t", f"{names[3]}\t"]
 
 
+def test_an_image_by_its_digest(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.image("deep/er/web", "1", **{"dlws.context": "ab12"})
+    manifests = store.root / "repositories/deep/er/web/_manifests"
+    digest = (manifests / "tags/1/current/link").read_text()
+    link = manifests / "revisions" / digest.replace(":", "/") / "link"
+    link.parent.mkdir(parents=True)
+    link.write_text(digest)
+    name = f"deep/er/web@{digest}"
+    assert store.said(name, f"deep/er/web@sha256:{'0' * 64}") == f"{name}\tab12\n"
+
+
 def test_without_any_image_nothing_is_said(tmp_path: Path) -> None:
     assert Store(tmp_path).said("atlas_web:1") == ""
 

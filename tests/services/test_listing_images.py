@@ -54,7 +54,7 @@ def shown(
     site: Site, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[dict[str, dict[str, object]], str]:
     capsys.readouterr()
-    images(site.make(f"{CONFIG}{REGISTRY}").cluster, words, "json")
+    images(site.make(f"{CONFIG}{REGISTRY}").cluster, words, "json", listing.pushed)
     told = capsys.readouterr()
     return {row["image"]: row for row in json.loads(told.out)}, told.err
 
@@ -99,7 +99,7 @@ def test_of_ours_these_need_an_image_from_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(listing, "_runs", lambda engine: False)
-    images(cluster_of(tmp_path, filled_in()), (), "text")
+    images(cluster_of(tmp_path, filled_in()), (), "text", listing.pushed)
     told = capsys.readouterr()
     missing = "gpu-reporter, openresty, reaper, repairmanager2"
     assert f"nothing here brings {missing}: " in told.err

@@ -82,10 +82,12 @@ def test_nodes_that_its_pods_are_not_for_are_not_waited_for(site: Site) -> None:
         node("away", ready="Unknown"),
         node("closed", taints=kept_off),
     )
+    assert site.kube.mutations and ("GET", NODES) in site.kube.asked
 
 
 def test_a_dry_run_waits_for_none(site: Site) -> None:
     started(site, node(), dry_run=True)
+    assert not site.kube.mutations
 
 
 @pytest.mark.parametrize(

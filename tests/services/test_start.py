@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dlws.core.errors import DeployError, Refused
+from dlws.core.errors import DeployError, Refused, UsageError
+from dlws.core.program import PROGRAM
 from dlws.kubernetes import objects
 from dlws.runs.plan import Plan
 from dlws.services.manifests import SERVICE
@@ -229,6 +230,44 @@ def test_one_service_that_fails_does_not_keep_another_from_starting(site: Site) 
     with pytest.raises(DeployError, match=r"1 service not up(.*\n)*.*kubernetes stop bad"):
         start(site.cluster(), [], 5)
     assert SETTINGS in site.kube.objects
+
+
+LACKS = """
+apiVersion: v1
+kind: Secret
+metadata: {name: access}
+stringData: {password: {{ kept("dashboard/admin.password", "webui") | yaml }}}
+"""
+
+
+def test_of_all_what_lacks_a_secret_is_told_with_its_command_and_the_rest_is_started(
+    site: Site,
+) -> None:
+    """As Grafana before the command webui has made its password."""
+    site.write("boards", a__yaml__j2=LACKS)
+    site.write("more", a__yaml=MAP.replace("settings", "more"), service__yaml="needs: [boards]")
+    site.write("shop", a__yaml=MAP)
+    with pytest.raises(DeployError, match="2 services not up") as caught:
+        start(site.cluster(), [], 5)
+    assert caught.value.code == 1
+    told = caught.value.message
+    assert "boards:\n    not started: " in told and "admin.password\n        cure: run: " in told
+    assert f"{PROGRAM} webui\n" in told
+    assert "more:\n    not started: it needs boards" in told
+    assert [path for _, path in site.kube.mutations] == [INVENTORY, SETTINGS]
+    place = site.directory / "deploy/dashboard/admin.password"
+    place.parent.mkdir(parents=True)
+    place.write_text("secret")
+    start(site.cluster(), [], 5)
+    assert any("secrets/access" in path for _, path in site.kube.mutations)
+
+
+def test_a_service_that_is_named_and_lacks_a_secret_changes_nothing(site: Site) -> None:
+    site.write("boards", a__yaml__j2=LACKS)
+    site.write("shop", a__yaml=MAP)
+    with pytest.raises(UsageError, match=r"there is no .*admin\.password"):
+        start(site.cluster(), ["shop", "boards"], 5)
+    assert site.kube.mutations == []
 
 
 def test_a_dry_run_notes_each_object_and_sends_nothing(site: Site) -> None:

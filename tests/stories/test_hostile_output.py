@@ -14,20 +14,14 @@ from tests.support.farm.cluster import directory
 from tests.support.farm.faults import ESCAPES
 from tests.support.farm.fixtures import StartFarm
 from tests.support.program import DEPLOY
-from tests.support.terminals import deploy_on_a_terminal, is_safe
+from tests.support.terminals import REDRAWN, deploy_on_a_terminal, told
 
-REDRAWN = "\r\x1b[K"
-"""What the program itself writes to redraw its status line; ESCAPES does not hold it."""
 WORDS = ESCAPES.decode(errors="surrogateescape")
 
 
 def screen(place: Path, *words: str, code: int | None = None, **more: object) -> str:
-    seen = deploy_on_a_terminal(place, *words, code=code, **more)
     assert REDRAWN not in WORDS
-    said = seen.replace(REDRAWN, "")
-    wrong = [line for line in said.split("\n") if not is_safe(line)]
-    assert not wrong, wrong[:3]
-    return said
+    return told(deploy_on_a_terminal(place, *words, code=code, **more))
 
 
 @pytest.fixture
@@ -89,8 +83,8 @@ def test_the_page_of_a_run_holds_no_control_characters(hostile: Path) -> None:
 def test_the_lock_that_a_node_tells_of(start_farm: StartFarm, tmp_path: Path) -> None:
     who = {"token": "1", "pid": 1, "command": WORDS, "host": WORDS, "user": WORDS, "run": WORDS}
     table = tmp_path / "answers.json"
-    told = f"held\n1000 1000\n{json.dumps(who)}\n900"
-    table.write_text(json.dumps([{"match": "lock=/var/lib/dlws/lock", "out": told}]))
+    held = f"held\n1000 1000\n{json.dumps(who)}\n900"
+    table.write_text(json.dumps([{"match": "lock=/var/lib/dlws/lock", "out": held}]))
     place = directory(start_farm(1, "fake", answers=table))
     for words, code in (
         (("lock", "status"), 0),

@@ -6,10 +6,8 @@ import base64
 import gzip
 import io
 import json
-import shutil
 import subprocess
 import tarfile
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -22,6 +20,7 @@ from typing import Any
 import bcrypt
 import pytest
 
+from dlws.core.localfiles import scratch
 from tests.support.guards import with_us
 from tests.support.program import daemon
 from tests.support.sshd import free_port
@@ -132,18 +131,16 @@ def engine(*options: str, size: str = "") -> Iterator[str]:
     """A new engine without networks of its own, by its address; no trace of it is left.
 
     `size` is that of the disk on which it keeps its images."""
-    # Short, for the path of its socket.
-    place = Path(tempfile.mkdtemp(prefix="dlws-docker-", dir="/tmp"))
-    room = disk(place / "data", size) if size else nullcontext()
-    line = [program("dockerd"), f"--data-root={place}/data", f"--exec-root={place}/exec",
-            f"--host=unix://{place}/sock", f"--pidfile={place}/pid", "--bridge=none",
-            "--iptables=false", "--ip6tables=false", *options]  # fmt: skip
-    try:
-        with room, running(line, place / "engine.log", (place / "sock").exists):
-            yield f"unix://{place}/sock"
-    finally:
-        _unmount(place)
-        shutil.rmtree(place)
+    with scratch("dlws-test-engine-", Path("/tmp")) as place:  # short, for its socket's path
+        room = disk(place / "data", size) if size else nullcontext()
+        line = [program("dockerd"), f"--data-root={place}/data", f"--exec-root={place}/exec",
+                f"--host=unix://{place}/sock", f"--pidfile={place}/pid", "--bridge=none",
+                "--iptables=false", "--ip6tables=false", *options]  # fmt: skip
+        try:
+            with room, running(line, place / "engine.log", (place / "sock").exists):
+                yield f"unix://{place}/sock"
+        finally:
+            _unmount(place)
 
 
 @contextmanager
@@ -168,12 +165,12 @@ def registry(place: Path) -> Iterator[str]:
 def serving() -> Iterator[Docker]:
     """A new engine, and a new registry that lets USER in."""
     program("dockerd")
-    place = Path(tempfile.mkdtemp(prefix="dlws-registry-"))
-    try:
-        with registry(place) as name, engine() as host:
-            yield Docker(host, name, place / "log")
-    finally:
-        shutil.rmtree(place)
+    with (
+        scratch("dlws-test-registry-") as place,
+        registry(place) as name,
+        engine() as host,
+    ):
+        yield Docker(host, name, place / "log")
 
 
 def _unmount(place: Path) -> None:

@@ -32,6 +32,25 @@ def field_set(value: Any) -> Json:
     return {}
 
 
+def node(name: str, ready: bool = True, **labels: str) -> Json:
+    """A node as an API server has it."""
+    conditions = [
+        {"type": "MemoryPressure", "status": "False"},
+        {"type": "Ready", "status": "True" if ready else "False", "message": "why"},
+    ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": labels, "resourceVersion": "1"},
+        "spec": {"podCIDR": "10.244.0.0/24", "taints": [{"key": "k", "effect": "NoSchedule"}]},
+        "status": {
+            "conditions": conditions,
+            "addresses": [{"type": "InternalIP", "address": "10.1.0.1"}],
+            "nodeInfo": {"kubeletVersion": "v1.20.2"},
+        },
+    }
+
+
 class Answer:
     def __init__(self, data: bytes = b"", lines: queue.Queue[bytes | None] | None = None) -> None:
         self.data, self._lines = data, lines

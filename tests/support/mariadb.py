@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 import pymysql
 import pytest
 
+from dlws.core.localfiles import scratch
 from tests.support.guards import with_us
 from tests.support.program import daemon
 from tests.support.sshd import free_port
@@ -138,18 +138,19 @@ def install(place: Path) -> None:
 @contextmanager
 def serving(*options: str) -> Iterator[MariaDb]:
     """A new server. Its directory is short, for the socket's path, and open to its account."""
-    place = Path(tempfile.mkdtemp(prefix="dlws-mariadb-"))
-    place.chmod(0o755)
-    if os.geteuid() == 0:
-        shutil.chown(place, ACCOUNT)
-    server = MariaDb(place, free_port(), place / "log")
-    try:
-        install(place)
-        server.start(*options)
-        yield server
-    finally:
-        server.stop("kill")
-        shutil.rmtree(place)
+    with scratch("dlws-test-mariadb-") as above:  # it stays ours, for the next one to clear away
+        above.chmod(0o755)
+        place = above / "server"
+        place.mkdir()
+        if os.geteuid() == 0:
+            shutil.chown(place, ACCOUNT)
+        server = MariaDb(place, free_port(), place / "log")
+        try:
+            install(place)
+            server.start(*options)
+            yield server
+        finally:
+            server.stop("kill")
 
 
 @pytest.fixture(scope="session")

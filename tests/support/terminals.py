@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import re
@@ -12,9 +11,14 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from fcntl import ioctl
 from pathlib import Path
 
+import click
+
+from dlws.core import terminal_text
 from tests.support import ROOT
 
 SAFE = re.compile(r"(?:\x1b\[[0-9;:]*m|[^\x00-\x08\x0b-\x1f\x7f-\x9f])*\Z")
@@ -24,6 +28,18 @@ SAFE = re.compile(r"(?:\x1b\[[0-9;:]*m|[^\x00-\x08\x0b-\x1f\x7f-\x9f])*\Z")
 def is_safe(text: str) -> bool:
     without = re.sub(r"\x1b\[[0-9;:]*m|[\n\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]", "", text)
     return bool(SAFE.match(text)) and without.isprintable()
+
+
+REDRAWN = "\r\x1b[K"
+"""What the program itself writes to redraw its status line."""
+
+
+def told(seen: str) -> str:
+    """What was shown, but for the status line; it has to be nothing but text and colours."""
+    said = seen.replace(REDRAWN, "")
+    wrong = [line for line in said.split("\n") if not is_safe(line)]
+    assert not wrong, wrong[:3]
+    return said
 
 
 def on_a_terminal(
@@ -57,8 +73,33 @@ def on_a_terminal(
     return seen
 
 
+def command_on_a_terminal(root: click.Group, *words: str | Path) -> str:
+    """What a command line writes to a terminal, run in this process, whatever its exit status:
+    for hundreds of them, of which each would be a process that imports all of dlws."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    with ThreadPoolExecutor(1) as pool:
+        seen = pool.submit(lambda: b"".join(_all(ours)))
+        with (
+            open(theirs, "w", encoding="utf-8") as out,
+            open(os.dup(theirs), "w", encoding="utf-8") as err,
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            terminal_text.guard()
+            try:
+                root.main([str(word) for word in words], standalone_mode=False)
+            except click.ClickException as error:
+                error.show()
+            except SystemExit:
+                pass
+        found = seen.result()
+    os.close(ours)
+    return found.decode()
+
+
 def _all(terminal: int) -> Iterator[bytes]:
-    with contextlib.suppress(OSError):  # the terminal's end
+    with suppress(OSError):  # the terminal's end
         while data := os.read(terminal, 65536):
             yield data
 

@@ -117,6 +117,11 @@ class FakeKubernetes:
         pod["spec"]["nodeName"] = target(pod)
         pod["status"] = {"phase": "Failed", "reason": reason, "message": message}
 
+    def evict(self, name: str, message: str) -> None:
+        """A kubelet ends a pod of its node, and says why."""
+        self.end(name, 137)
+        self.pods()[name]["status"] |= {"reason": "Evicted", "message": message}
+
     def stop_deleted(self) -> None:
         """Kubelets end the containers of pods that are being deleted."""
         for name, pod in self.pods().items():

@@ -35,7 +35,7 @@ LEASE, LEASE_MS = "manager", 8_000
 """A manager that died is followed within 10 seconds."""
 BACK_OFF_MS = 60_000
 _ACTOR = "manager"
-_PATIENT = {"gang-timeout", "rejected"}
+_PATIENT = {"evicted", "gang-timeout", "rejected"}
 _LEFT = {status.KILLED, status.PAUSED}
 _LOG = logging.getLogger("jobplatform")
 

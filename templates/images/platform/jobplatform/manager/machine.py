@@ -14,6 +14,8 @@ GANG_TIMEOUT = 5 * 60 * 1000
 _LATE = 30 * 1000
 """Beyond its time of grace, for a pod that is being deleted."""
 _AGAIN = {"evicted", "node-lost", "rejected"}
+_TOLD = {"evicted": "nodes-evicted", "rejected": "nodes-rejected"}
+"""What a kubelet says it did to a pod, and the reason once all attempts are used."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ def _silent(pods: Sequence[Seen], now: int) -> Reason | None:
 
 def _ended(job: View, pods: Sequence[Seen]) -> Step | None:
     """The end by success, by a failure of the user's, or by that of a node."""
-    lost = max((pod for pod in pods if _is_lost(pod)), key=_rejected, default=None)
-    if lost is not None and _rejected(lost):
+    lost = max((pod for pod in pods if _is_lost(pod)), key=_told, default=None)
+    if lost is not None and _told(lost):
         return _again(job, _why_lost(job, lost))  # a worker that fails may have missed it
     failed = next((pod for pod in pods if pod.phase == "Failed" and not _is_lost(pod)), None)
     if lost is None and job.status == status.RUNNING and len(pods) < job.request.workers:
@@ -91,26 +93,28 @@ def _is_lost(pod: Seen) -> bool:
 
 def _again(job: View, reason: Reason) -> Step:
     if job.retries >= job.request.retries:
-        code = {"rejected": "nodes-rejected"}.get(reason.code, "nodes-lost")
+        code = _TOLD.get(reason.code, "nodes-lost")
         values = {**reason.values, "attempts": job.attempt}
         return Step(status.FAILED, Reason(code, values), delete=True)
     return Step(status.QUEUED, reason, delete=True, retry=True)
 
 
-def _rejected(pod: Seen) -> bool:
-    return pod.why == "rejected"
+def _told(pod: Seen) -> bool:
+    return pod.why in _TOLD
 
 
 def _why_lost(job: View, pod: Seen) -> Reason:
     node = pod.node or "?"
-    if _rejected(pod):
-        return Reason("rejected", {"node": node, "pod": pod.name, "words": pod.words})
+    if _told(pod):
+        return Reason(pod.why, {"node": node, "pod": pod.name, "words": pod.words})
     return Reason("node-lost", {"node": node, "attempt": job.attempt})
 
 
 def _why_failed(pod: Seen) -> Reason:
     if pod.why == "memory":
         return Reason("memory", {"pod": pod.name})
+    if pod.why == "over-limit":
+        return Reason("over-limit", {"pod": pod.name, "words": pod.words})
     code = pod.code if pod.code is not None else 1
     if code > 128:
         return Reason("signal", {"pod": pod.name, "signal": code - 128})

@@ -17,6 +17,8 @@ from jobplatform.model import names
 Object = Mapping[str, Any]
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_OWN_LIMIT = re.compile(r"exceed(?:s|ed) (?:the|the total|its local ephemeral storage) limit")
+"""Kubelets evict pods of what they use beyond their own limit of a disk or an emptyDir, too."""
 _NO_START = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
 
@@ -75,6 +77,9 @@ def seen(pod: Object, alive: Set[str]) -> Seen:
 
 def _why(status: Object, containers: list[Any]) -> tuple[str, str]:
     """Kubernetes' own word for what is wrong with a pod, and the sentence beside it."""
+    if status.get("reason") == "Evicted":  # whatever its containers say: a kubelet ended them
+        words = str(status.get("message") or "no reason was given").strip()[:500]
+        return ("over-limit" if _OWN_LIMIT.search(words) else "evicted"), words
     for one in containers:
         waiting = one["state"].get("waiting", {})
         if waiting.get("reason") in _NO_IMAGE:
@@ -88,8 +93,6 @@ def _why(status: Object, containers: list[Any]) -> tuple[str, str]:
 
 def _why_whole(status: Object, containers: list[Any]) -> tuple[str, str]:
     """What is wrong with the pod as a whole, none of whose containers says anything."""
-    if status.get("reason") == "Evicted":
-        return "evicted", str(status.get("message", ""))
     if status.get("reason") in {"NodeLost", "NodeShutdown", "Terminated", "Shutdown"}:
         return "node-lost", ""
     if status.get("phase") == "Failed" and not containers:

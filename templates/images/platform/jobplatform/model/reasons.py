@@ -30,6 +30,7 @@ WAITING: Final[Mapping[str, str]] = {
     "gang-timeout": "Only {running} of {workers} pods ran within {seconds} s; it is tried again.",
     "node-lost": "Node {node} was lost during attempt {attempt}; it is tried again.",
     "rejected": "Node {node} did not take {pod} ({words}); it is tried again in a minute.",
+    "evicted": "Node {node} evicted {pod} ({words}); it is tried again in a minute.",
     "silent": "Node {node} does not say whether {pod} still runs there; it is tried again once the "
     "node is back, or an administrator has taken it out of the cluster.",
     "preempted": "A job that may not be preempted took its place; it is tried again.",
@@ -43,11 +44,13 @@ ENDED: Final[Mapping[str, tuple[str, str]]] = {
     "exit": ("user", "The command of {pod} ended with {exit}."),
     "signal": ("user", "The command of {pod} was ended by signal {signal}."),
     "memory": ("user", "{pod} used more memory than it asked for and was ended."),
+    "over-limit": ("user", "{pod} used more than it may have and was ended: {words}"),
     "image": ("user", "Image {image} cannot be pulled: {words}"),
     "config": ("user", "{pod} cannot be started: {words}"),
     "time-limit": ("platform", "It reached its time limit of {seconds} s."),
-    "evicted": ("node", "Node {node} evicted {pod}: {words}"),
     "nodes-lost": ("node", "Node {node} was lost, and all {attempts} attempts are used."),
+    "nodes-evicted": ("node", "Node {node} evicted {pod} ({words}), and all {attempts} attempts "
+    "are used."),
     "nodes-rejected": ("node", "Node {node} did not take {pod} ({words}), and all {attempts} "
     "attempts are used."),
     "refused": ("platform", "Kubernetes refused its pods: {words}"),
