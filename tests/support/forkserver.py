@@ -136,8 +136,7 @@ def _feed(stream: IO[bytes], content: bytes) -> None:
 
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
-    _import_all()
-    gc.freeze()  # so that no fork copies what it only passes over
+    import_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     with selectors.DefaultSelector() as ready:
         ready.register(listener, selectors.EVENT_READ)
@@ -151,13 +150,17 @@ def main() -> None:
             connection.close()
 
 
-def _import_all() -> None:
+def import_all() -> None:
+    """Have all of dlws here, and as it is: no fork imports it, or copies what it passes over."""
     import dlws
+    from dlws.config import Config
 
     for module in pkgutil.walk_packages(dlws.__path__, "dlws."):
         importlib.import_module(module.name)
     for name in _LAZY:
         importlib.import_module(name)
+    Config.model_rebuild()  # what its first use does
+    gc.freeze()
 
 
 def _keep(connection: socket.socket) -> None:
