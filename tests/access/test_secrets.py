@@ -251,8 +251,8 @@ COST = 2
 def killer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Killer]:
     monkeypatch.setattr("dlws.secrets.vault._COST", COST)
     words = [sys.executable, "-c", KILL, PASSPHRASE, str(COST)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(words, cwd=ROOT, text=True, **pipes) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) as process:
         yield Killer(process)
 
 
