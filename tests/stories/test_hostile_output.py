@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ REDRAWN = "\r\x1b[K"
 WORDS = ESCAPES.decode(errors="surrogateescape")
 
 
-def screen(place: Path, *words: str, code: int | None = None, **more: object) -> str:
+def screen(place: Path, *words: str, code: int | None = None, **more: Any) -> str:
     seen = deploy_on_a_terminal(place, *words, code=code, **more)
     assert REDRAWN not in WORDS
     said = seen.replace(REDRAWN, "")
