@@ -29,7 +29,7 @@ def test_runs_a_command_and_gives_its_streams_and_status(sshd: Server) -> None:
 
 
 def test_what_paramiko_runs_programs_with_is_not_imported() -> None:
-    ask = "import sys, dlws.ssh.client; print(sum(name.startswith('invoke.') for name in sys.modules))"
+    ask = "import sys, dlws.ssh.client; print(sum(m.startswith('invoke.') for m in sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", ask], text=True) == "0\n"
 
 

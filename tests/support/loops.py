@@ -40,7 +40,7 @@ def loops_work() -> bool:
 
 @pytest.fixture
 def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
-    """Makes disks of 100 MiB; they are gone afterwards."""
+    """Makes disks of 64 MiB; they are gone afterwards."""
     if not loops_work():
         pytest.skip("needs root and loop devices")
     made: list[str] = []
@@ -48,7 +48,7 @@ def make_disk(tmp_path: Path) -> Iterator[MakeDisk]:
     def make() -> str:
         image = tmp_path / f"disk{len(made)}.img"
         with image.open("wb") as file:
-            file.truncate(100 << 20)
+            file.truncate(64 << 20)
         made.append(run("losetup", "-f", "--show", str(image)))
         assert made[-1]
         return made[-1]
