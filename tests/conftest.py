@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import subprocess
@@ -61,6 +62,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(MARKS[fixture])
     if hasattr(config, "workerinput"):  # many files at once: those that take longest come first
         items.sort(key=lambda item: LONG not in item.path.parents)
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over thousands of tests no more: they stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

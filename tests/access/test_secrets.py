@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -179,47 +180,87 @@ def test_a_key_with_a_passphrase_of_its_own_is_left(cluster: Deploy) -> None:
 
 KILL = """
 import os, pathlib, sys
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.ciphers import aead  # once for all forks
+from cryptography.hazmat.primitives.kdf import scrypt
 from dlws.access import secrets
 from dlws.runs.gate import Gate
 from dlws.runs.console import Console
+from dlws.secrets import vault
 from dlws.secrets.vault import Vault
-directory, verb, when = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[4]
-left = [int(sys.argv[3])]
-def dies(function):
-    def call(*words):
-        left[0] -= 1
-        if left[0] == 0 and when == "before":
-            os.kill(os.getpid(), 9)
-        result = function(*words)
-        if left[0] == 0:
-            os.kill(os.getpid(), 9)
-        return result
-    return call
-pathlib.Path.replace = dies(pathlib.Path.replace)
-plain_unlink = pathlib.Path.unlink
-deadly = dies(plain_unlink)
-def unlink(path, missing_ok=False):
-    return deadly(path) if path.name == "encrypted" else plain_unlink(path, missing_ok)
-pathlib.Path.unlink = unlink
-paths = [directory / "deploy/sshkey" / name for name in secrets.NAMES]
-paths = [path for path in paths if path.exists()]
-console = Console()
-getattr(secrets, verb)(Vault(directory, lambda: sys.argv[5]), paths, console, Gate(console))
+vault._COST = int(sys.argv[2])
+lock = serialization.PrivateFormat.OpenSSH.encryption_builder().kdf_rounds(1).build
+key_bytes = vault._key_bytes
+def cheap(key, encryption):
+    best = isinstance(encryption, serialization.BestAvailableEncryption)
+    return key_bytes(key, lock(encryption.password) if best else encryption)
+vault._key_bytes = cheap
+def work(directory, verb, number, when):
+    left = [int(number)]
+    def dies(function):
+        def call(*words):
+            left[0] -= 1
+            if left[0] == 0 and when == "before":
+                os.kill(os.getpid(), 9)
+            result = function(*words)
+            if left[0] == 0:
+                os.kill(os.getpid(), 9)
+            return result
+        return call
+    pathlib.Path.replace = dies(pathlib.Path.replace)
+    plain_unlink = pathlib.Path.unlink
+    deadly = dies(plain_unlink)
+    def unlink(path, missing_ok=False):
+        return deadly(path) if path.name == "encrypted" else plain_unlink(path, missing_ok)
+    pathlib.Path.unlink = unlink
+    directory = pathlib.Path(directory)
+    paths = [directory / "deploy/sshkey" / name for name in secrets.NAMES]
+    paths = [path for path in paths if path.exists()]
+    console = Console()
+    getattr(secrets, verb)(Vault(directory, lambda: sys.argv[1]), paths, console, Gate(console))
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        work(*line.split())
+        break
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=sys.__stdout__, flush=True)
 """
 
 
-def killed(directory: Path, verb: str, number: int, when: str) -> bool:
-    """Whether encrypting or decrypting was killed around its numberth change of a file."""
-    words = [sys.executable, "-c", KILL, str(directory), verb, str(number), when, PASSPHRASE]
-    root = ROOT
-    done = subprocess.run(words, cwd=root, capture_output=True, check=False)
-    assert done.returncode in (0, -9), done.stderr
-    return done.returncode == -9
+class Killer:
+    """Encrypts and decrypts, each time in a process of its own, a fork of one that has imported."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def killed(self, directory: Path, verb: str, number: int, when: str) -> bool:
+        """Whether it was killed around its numberth change of a file; 0 is none."""
+        assert self._process.stdin and self._process.stdout
+        self._process.stdin.write(f"{directory} {verb} {number} {when}\n")
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        assert code in (0, -9)
+        return code == -9
+
+
+COST = 2
+"""scrypt's, and bcrypt's is 1: what a guess costs has no part in what a kill leaves."""
+
+
+@pytest.fixture
+def killer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Killer]:
+    monkeypatch.setattr("dlws.secrets.vault._COST", COST)
+    words = [sys.executable, "-c", KILL, PASSPHRASE, str(COST)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, cwd=ROOT, text=True, stdin=pipe, stdout=pipe) as process:
+        yield Killer(process)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("verb", ["encrypt", "decrypt"])
-def test_a_kill_at_any_file_loses_nothing(verb: str, when: str, tmp_path: Path) -> None:
+def test_a_kill_at_any_file_loses_nothing(
+    verb: str, when: str, killer: Killer, tmp_path: Path
+) -> None:
     kills = 0
     for number in range(1, 20):
         directory = tmp_path / str(number)
@@ -230,15 +271,16 @@ def test_a_kill_at_any_file_loses_nothing(verb: str, when: str, tmp_path: Path) 
         for name, content in wanted.items():
             (place / name).write_bytes(content)
         if verb == "decrypt":
-            assert not killed(directory, "encrypt", 0, when)
+            assert not killer.killed(directory, "encrypt", 0, when)
             assert plain(directory) == []
-        alive = not killed(directory, verb, number, when)
+        alive = not killer.killed(directory, verb, number, when)
         kills += not alive
+        found = vault(directory)
         for name, content in SECRETS.items():
-            assert vault(directory).read(place / name) == content
-        key = vault(directory).read(place / "id_ed25519")
+            assert found.read(place / name) == content
+        key = found.read(place / "id_ed25519")
         assert _public(key, tmp_path) == public.split()[1]
-        assert not killed(directory, verb, 0, when)
+        assert not killer.killed(directory, verb, 0, when)
         assert set(plain(directory)) == (set() if verb == "encrypt" else set(wanted))
         assert {path.name for path in place.iterdir()} == set(wanted)
         if alive:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from jobplatform.model import passwords
 from tests.support.platform.clients import api
 from tests.support.platform.databases import database, empty, real
 from tests.support.platform.portals import portal
@@ -24,3 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(_LEFT)
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a guess costs is a number that no test looks at, and each sign-in would pay it."""
+    monkeypatch.setitem(passwords._COST, "n", 2)

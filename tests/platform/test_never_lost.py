@@ -18,10 +18,10 @@ from jobplatform.manager import loop
 from jobplatform.model import status
 from jobplatform.model.request import Request
 from jobplatform.store import jobs, people, vcs
-from jobplatform.store.database import changing, engine, reading
-from jobplatform.store.tables import METADATA
+from jobplatform.store.database import changing, reading
 from tests.support.platform.chaos import Chaos
 from tests.support.platform.clients import JOB
+from tests.support.platform.databases import fresh
 from tests.support.platform.managers import GANG, POINTS
 
 _BLOCK = 10
@@ -38,8 +38,7 @@ SHAPES: list[dict[str, Any]] = [
 
 def play(seed: int) -> Chaos:
     chance = Random(seed)
-    made = engine("sqlite://")
-    METADATA.create_all(made)
+    made = fresh()
     site = Chaos(made, chance)
     with changing(made) as connection:
         vcs.add(connection, "a", {"V100": 32}, {})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,11 @@ from tests.support.sshd import Server
 def test_runs_a_command_and_gives_its_streams_and_status(sshd: Server) -> None:
     result = sshd.connect().run("echo out; echo err >&2; exit 7")
     assert (result.code, result.out, result.err) == (7, b"out\n", b"err\n")
+
+
+def test_what_paramiko_runs_programs_with_is_not_imported() -> None:
+    ask = "import sys, dlws.ssh.client; print(sum(m.startswith('invoke.') for m in sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", ask], text=True) == "0\n"
 
 
 def test_one_connection_serves_many_commands(sshd: Server) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.support.terminals import REDRAWN, deploy_on_a_terminal, told
 WORDS = ESCAPES.decode(errors="surrogateescape")
 
 
-def screen(place: Path, *words: str, code: int | None = None, **more: object) -> str:
+def screen(place: Path, *words: str, code: int | None = None, **more: Any) -> str:
     assert REDRAWN not in WORDS
     return told(deploy_on_a_terminal(place, *words, code=code, **more))
 

@@ -181,7 +181,7 @@ def test_each_text_of_azures_answers(site: Site) -> None:
     wanted = ("name", "vmSize", "privateIPAddress", "ipAddress", "fqdn")
     assert seen >= {(key, "list") for key in wanted}
     line = [sys.executable, str(ROOT / "az_tools.py"), "--dir", str(site.directory), "list"]
-    assert told(on_a_terminal(line).decode())
+    assert told(on_a_terminal(line))
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])

@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO
@@ -78,13 +79,10 @@ class _Server:
     def run(
         self, words: Sequence[str], stdin: str, environment: Mapping[str, str], seconds: float
     ) -> subprocess.CompletedProcess[str]:
-        order = {
-            "words": [*map(str, words)],
-            "environment": {**environment},
-            "place": os.getcwd(),
-            "umask": _umask(),
-        }
-        with _asked(self._path, order) as (line, (given, out, err)), ThreadPoolExecutor(3) as pool:
+        with (
+            _asked(self._path, _order(words, environment)) as (line, (given, out, err)),
+            ThreadPoolExecutor(3) as pool,
+        ):
             fed = pool.submit(_feed, given, stdin.encode())
             texts = [pool.submit(stream.read) for stream in (out, err)]
             line.settimeout(seconds)
@@ -97,6 +95,43 @@ class _Server:
             fed.result()
             output, errors = (text.result().decode(errors="backslashreplace") for text in texts)
         return subprocess.CompletedProcess([*words], code, output, errors)
+
+    def on(self, terminal: int, words: Sequence[str], environment: Mapping[str, str]) -> Program:
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        line.connect(self._path)
+        order = json.dumps({**_order(words, environment), "leads": True}).encode()
+        socket.send_fds(line, [order], [terminal] * 3)
+        return Program(line)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One that runs by itself, until it ends or is killed."""
+
+    _line: socket.socket
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        return int(self._line.recv(16))
+
+    def kill(self) -> None:
+        """End it if it has not ended."""
+        self._line.close()
+
+
+def on_a_terminal(terminal: int, words: Sequence[str], environment: Mapping[str, str]) -> Program:
+    """A deploy.py with these words that leads a session of its own; all its streams are this."""
+    assert _at_start(environment) == _at_start(_BEGUN)
+    return _server().on(terminal, words, environment)
+
+
+def _order(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "words": [*map(str, words)],
+        "environment": {**environment},
+        "place": os.getcwd(),
+        "umask": _umask(),
+    }
 
 
 @cache
@@ -136,8 +171,7 @@ def _feed(stream: IO[bytes], content: bytes) -> None:
 
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
-    _import_all()
-    gc.freeze()  # so that no fork copies what it only passes over
+    import_all()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     with selectors.DefaultSelector() as ready:
         ready.register(listener, selectors.EVENT_READ)
@@ -151,13 +185,17 @@ def main() -> None:
             connection.close()
 
 
-def _import_all() -> None:
+def import_all() -> None:
+    """Have all of dlws here, and as it is: no fork imports it, or copies what it passes over."""
     import dlws
+    from dlws.config import Config
 
     for module in pkgutil.walk_packages(dlws.__path__, "dlws."):
         importlib.import_module(module.name)
     for name in _LAZY:
         importlib.import_module(name)
+    Config.model_rebuild()  # what its first use does
+    gc.freeze()
 
 
 def _keep(connection: socket.socket) -> None:
@@ -184,6 +222,8 @@ def _keep(connection: socket.socket) -> None:
 def _be(order: Mapping[str, object], streams: Sequence[int]) -> None:
     words, environment, umask = order["words"], order["environment"], order["umask"]
     assert isinstance(words, list) and isinstance(environment, dict) and isinstance(umask, int)
+    if order.get("leads"):
+        os.setsid()
     for number, handle in enumerate(streams):
         os.dup2(handle, number)
         os.close(handle)

@@ -10,7 +10,6 @@ from pathlib import Path
 from dlws.core.connection import KEEP, Echo, Local, Result, Stdin
 from dlws.core.limits import Bounds
 from dlws.shell.quoting import sh
-from dlws.ssh.handshake import ConnectionFailed
 from tests.support.commands import plain
 
 _BIND = 'mkdir -p /var/lib/dlws && mount --bind "$1" /var/lib/dlws && shift && exec "$@"'
@@ -56,6 +55,8 @@ class Inside(Local):
         keep: int = KEEP,
         bounds: Bounds | None = None,
     ) -> Result:
+        from dlws.ssh.handshake import ConnectionFailed  # a farm starts without Paramiko
+
         self.asked.append(command)
         if self.gone:
             raise ConnectionFailed("no answer")

@@ -56,6 +56,12 @@ def free_port() -> int:
 ADDRESSES = tuple(f"127.0.0.{number}" for number in range(1, 6))
 
 
+_NO_BASHRC = "SetEnv SHLVL=1\n"
+"""A bash that sshd starts reads ~/.bashrc, unless another shell seems to have started it. Nothing
+that a developer has in there may count, and it may take longer than a test. An earlier SetEnv
+counts instead: one with a HOME has the .bashrc in that home read."""
+
+
 @contextmanager
 def serving(
     place: Path, max_sessions: int = 200, more: str = "", addresses: Sequence[str] = ADDRESSES
@@ -112,7 +118,7 @@ def start_sshd(
         "".join(f"HostKey {key}\n" for key in keys or [host_key(place, address)])
         + f"ListenAddress {address}:{port}\n"
         f"PidFile none\nUsePAM no\nAuthorizedKeysFile {place}/authorized\nStrictModes no\n"
-        f"MaxStartups 200\nMaxSessions {max_sessions}\nPermitRootLogin yes\n{more}"
+        f"MaxStartups 200\nMaxSessions {max_sessions}\nPermitRootLogin yes\n{more}{_NO_BASHRC}"
     )
     with log.open("ab") as errors:
         line, _ = with_state(place / "state", program, "-D", "-e", "-f", config)

@@ -7,19 +7,19 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 import tty
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from fcntl import ioctl
 from pathlib import Path
+from typing import Protocol
 
 import click
 
 from dlws.core import terminal_text
-from tests.support import ROOT
+from tests.support import forkserver
 
 SAFE = re.compile(r"(?:\x1b\[[0-9;:]*m|[^\x00-\x08\x0b-\x1f\x7f-\x9f])*\Z")
 """Text, tabs, ends of lines and colours."""
@@ -42,35 +42,62 @@ def told(seen: str) -> str:
     return said
 
 
-def on_a_terminal(
-    words: Sequence[str | Path],
-    code: int | None = None,
+class Program(Protocol):
+    """One that was started on a terminal."""
+
+    def wait(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+
+def deploy_on_a_terminal(
+    directory: Path,
+    *words: str,
+    code: int | None = 0,
     typed: bytes = b"",
-    columns: int = 120,
     environment: Mapping[str, str] | None = None,
-) -> bytes:
-    """Run a program on a terminal of its own that changes nothing of what it is sent."""
+) -> str:
+    """What deploy.py writes, which has to be UTF-8, on a terminal of its own."""
+    given, line = _environment(environment or {}), ["--dir", str(directory), *words]
+    return _seen(lambda theirs: forkserver.on_a_terminal(theirs, line, given), code, typed)
+
+
+def on_a_terminal(words: Sequence[str | Path]) -> str:
+    """The same of any program, whatever its exit status."""
+
+    def start(theirs: int) -> Program:
+        return subprocess.Popen(
+            words,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=_environment({}),
+            start_new_session=True,
+        )
+
+    return _seen(start, None, b"")
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    return {**os.environ, "TERM": "xterm-256color", **more}
+
+
+def _seen(start: Callable[[int], Program], code: int | None, typed: bytes) -> str:
+    """What a program writes to a terminal that changes nothing of what it is sent."""
     ours, theirs = pty.openpty()
     tty.setraw(theirs)
-    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    with subprocess.Popen(
-        words,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "TERM": "xterm-256color", **(environment or {})},
-        start_new_session=True,
-    ) as process:
-        os.close(theirs)
-        os.write(ours, typed)
-        try:
-            seen = b"".join(_all(ours))
-            process.wait()
-        finally:
-            process.kill()  # where the test gave up waiting
-            os.close(ours)
-    assert code is None or process.returncode == code, (process.returncode, seen)
-    return seen
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    program = start(theirs)
+    os.close(theirs)
+    os.write(ours, typed)
+    try:
+        seen = b"".join(_all(ours))
+        status = program.wait()
+    finally:
+        program.kill()  # where the test gave up waiting
+        os.close(ours)
+    assert code is None or status == code, (status, seen)
+    return seen.decode()
 
 
 def command_on_a_terminal(root: click.Group, *words: str | Path) -> str:
@@ -102,9 +129,3 @@ def _all(terminal: int) -> Iterator[bytes]:
     with suppress(OSError):  # the terminal's end
         while data := os.read(terminal, 65536):
             yield data
-
-
-def deploy_on_a_terminal(directory: Path, *words: str, code: int | None = 0, **more: object) -> str:
-    """What deploy.py writes to a terminal; it has to be UTF-8."""
-    line = [sys.executable, ROOT / "deploy.py", "--dir", directory, *words]
-    return on_a_terminal(line, code, **more).decode()  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import socket
 import subprocess
 import sys
@@ -101,3 +102,16 @@ def test_one_that_does_not_end_is_killed(place: Path) -> None:
             connection.settimeout(30)
             while connection.recv(999):  # until it has gone
                 pass
+
+
+def test_on_a_terminal_it_asks_and_ends_with_who_asked(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    words = ["--dir", str(tmp_path), "init"]
+    program = forkserver.on_a_terminal(theirs, words, {**os.environ, "TERM": "dumb"})
+    os.close(theirs)
+    assert b"cluster" in os.read(ours, 4096)  # it asks, as on a terminal alone, and waits
+    program.kill()
+    with pytest.raises(OSError, match="Input/output"):  # nobody has the terminal any more
+        while os.read(ours, 4096):
+            pass
+    os.close(ours)

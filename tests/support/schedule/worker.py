@@ -5,7 +5,6 @@ Usage: python -m tests.support.schedule.worker DIR.
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
 import sys
@@ -13,18 +12,10 @@ import tempfile
 import traceback
 from pathlib import Path
 
+from tests.support import forkserver
 from tests.support.farm import Farm
 from tests.support.schedule.play import Play
 from tests.support.schedule.scenario import schedule
-
-_LAZY = (
-    "paramiko",
-    "dlws.config",
-    "dlws.nodes.inventory",
-    "dlws.ssh.client",
-    "dlws.nodes.commands",
-    "dlws.scripts.run",
-)
 
 
 def _play(seed: int, farm: Farm, directory: Path) -> list[str]:
@@ -44,8 +35,7 @@ def _play(seed: int, farm: Farm, directory: Path) -> list[str]:
 
 def main() -> None:
     directory = Path(sys.argv[1])
-    for name in _LAZY:  # once, and not in each program that is forked from here
-        importlib.import_module(name)
+    forkserver.import_all()
     with Farm(directory / "farm", 8) as farm:
         for line in sys.stdin:
             print(json.dumps(_play(int(line), farm, directory)), flush=True)
