@@ -66,7 +66,7 @@ apt-get() {
 }
 if install_from_bundle "$@"; then echo installed; else echo fell back; fi
 """
-    facts: dict[str, Any] = {"DLWS_BUNDLE": str(tmp_path / "bundle")}
+    facts: dict[str, Any] = {"DLWS_BUNDLE": str(tmp_path / "bundle"), "TMPDIR": str(tmp_path)}
     done = bash(text, root, "dlws-test-a", **facts)
     assert (done.stdout, done.stderr) == ("installed\n", "")
     assert bash(text, root, "dlws-test-a", "not-there", **facts).stdout == "fell back\n"
