@@ -51,6 +51,8 @@ hypothesis.settings.register_profile("dlws", deadline=None)  # no test is timed
 hypothesis.settings.load_profile("dlws")
 
 LONG = ROOT / "tests/stories"
+WAITS = ROOT / "tests/platform/test_outages_minute.py"
+"""Minutes of outages, in which it does nothing: all others can be done meanwhile."""
 MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm", "mariadb": "mariadb",
          "docker": "docker"}  # fmt: skip
 """The mark of each test that uses a fixture; what starts the like by itself is marked there."""
@@ -61,7 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for fixture in set(getattr(item, "fixturenames", ())) & set(MARKS):
             item.add_marker(MARKS[fixture])
     if hasattr(config, "workerinput"):  # many files at once: those that take longest come first
-        items.sort(key=lambda item: LONG not in item.path.parents)
+        items.sort(key=lambda item: (item.path != WAITS, LONG not in item.path.parents))
 
 
 def pytest_collection_finish() -> None:

@@ -175,10 +175,11 @@ end_real() {
     return "$code"
 }
 
-# Whole files go to as many processes as there are processors, in the order of tests/conftest.py.
+# Whole files go to twice as many processes as there are processors, since about every other one
+# waits for something, in the order of tests/conftest.py.
 run_all() {
-    nice -n 5 .venv/bin/python -m pytest -n "$(nproc)" --dist loadfile --no-loadscope-reorder --durations=20 \
-        "${chosen[@]}"
+    nice -n 5 .venv/bin/python -m pytest -n $((2 * $(nproc))) --dist loadfile --no-loadscope-reorder \
+        --durations=20 "${chosen[@]}"
 }
 
 run_some() { .venv/bin/python -m pytest "${chosen[@]}" "${arguments[@]}"; }

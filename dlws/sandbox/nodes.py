@@ -36,7 +36,10 @@ _APT, _DPKG = 'Acquire::Languages "none";\n', "force-unsafe-io\n"
 _SHELL_IN_NODE = """
 set -e
 rm -f "$1"/etc/ssh/ssh_host_*
-chroot "$1" ssh-keygen -q -A
+# An RSA key would take longer than all else here.
+for kind in ecdsa ed25519; do
+    chroot "$1" ssh-keygen -q -N "" -t "$kind" -f "/etc/ssh/ssh_host_${kind}_key"
+done
 chroot "$1" chpasswd
 chroot "$1" systemctl --quiet enable dlws-node-setup.service ssh.service
 chroot "$1" systemctl --quiet mask systemd-networkd.service systemd-networkd.socket \
