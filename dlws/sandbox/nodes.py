@@ -122,11 +122,7 @@ def files(sandbox: Sandbox, node: SandboxNode) -> dict[str, tuple[str, int]]:
         "usr/local/sbin/dlws-stand-in-devices": (standins, 0o755),
         RUNC.lstrip("/"): ((shipped / "runc.sh").read_text(), 0o755),
         "etc/ssh/sshd_config.d/10-sandbox.conf": ("PermitRootLogin yes\nUseDNS no\n", 0o644),
-        # A user's own systemd costs a third of a second of processor at each first login.
-        "etc/systemd/logind.conf.d/10-sandbox.conf": (
-            "[Login]\nUserStopDelaySec=infinity\n",
-            0o644,
-        ),
+        "etc/systemd/logind.conf.d/10-sandbox.conf": (_LOGIN, 0o644),
         "etc/apt/sources.list": (mirrors, 0o644),
         "etc/apt/apt.conf.d/90machine": (apt + _APT, 0o644),
         "etc/dpkg/dpkg.cfg.d/10-sandbox": (_DPKG, 0o644),
