@@ -124,9 +124,8 @@ choose() {
     fi
 }
 
-# Real nodes are waited for much of the time: their tests run in four processes at once, which take
-# about as long as each other, and before all others: an idle cluster takes one tenth to one third
-# of a processor for as long as its tests last.
+# Real nodes are waited for much of the time: their tests run in four processes at once, and before
+# all others: an idle cluster takes one tenth to one third of a processor for as long as it is there.
 begin_real_nodes() {
     local stories=tests/stories large guide struck others
     large=("$stories/test_cluster.py")

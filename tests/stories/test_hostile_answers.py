@@ -181,9 +181,9 @@ def test_any_line_and_word_may_be_another(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(PARSERS))
 def test_good_answers_are_understood(name: str) -> None:
+    """None raises, so that the refusals above say something."""
     good, read = PARSERS[name]
-    for text in good[:1]:
-        read(text)
+    read(good[0])
 
 
 @pytest.mark.parametrize("runtime", ["docker", "containerd"])

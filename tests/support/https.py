@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.support.serving import in_background
 
 
 class Site:
@@ -53,14 +54,8 @@ def serving(tls: ssl.SSLContext | None) -> Iterator[Site]:
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     site.address = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with in_background(server):
         yield site
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +15,7 @@ import yaml
 
 from dlws.access.certificates import Pair, new_ca, new_certificate
 from dlws.kubernetes.credentials import Credentials
+from tests.support.serving import in_background
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -77,11 +77,5 @@ def serving(address: str, place: Path) -> Iterator[Server]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(both)
     server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with in_background(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

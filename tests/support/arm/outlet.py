@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import select
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.serving import in_background
 
 SEALED = """
 import errno, os, socket, sys
@@ -85,11 +86,5 @@ def _relay(one: socket.socket, other: socket.socket) -> None:
 def outlet(hosts: Mapping[str, int]) -> Iterator[Outlet]:
     """A proxy that leads to ports of this machine, by the names of hosts."""
     server = Outlet(hosts)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with in_background(server):
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ from typing import Any
 
 from tests.support.arm.arm import Answer, Arm
 from tests.support.arm.routes import ROUTES
+from tests.support.serving import in_background
 
 TENANT = "99999999-8888-7777-6666-555555555555"
 TOKEN = "token.of.the-local-azure"
@@ -131,11 +131,5 @@ def serving(place: Path) -> Iterator[Local]:
     server = Server(Arm(ROUTES))
     server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.arm.base = f"https://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with in_background(server):
         yield Local(server, crt)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
