@@ -85,10 +85,13 @@ need_venv() {
     fi
 }
 
+# What tests do not import of the development set, most of it, is never compiled.
 install_packages() {
+    local options=()
+    [ "$set_of_packages" = requirements.txt ] || options=(--no-compile)
     echo "Installing the Python packages of $set_of_packages into $PWD/.venv"
     quietly .venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
-        --require-hashes -r "$set_of_packages" ||
+        --require-hashes "${options[@]}" -r "$set_of_packages" ||
         fail "pip could not install $set_of_packages" "its own words are above"
     fingerprint "$set_of_packages" >"$stamp"
 }

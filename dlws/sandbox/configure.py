@@ -60,6 +60,7 @@ kubernetes:
     cgroupDriver: cgroupfs
     failSwapOn: false # swap is the machine's, and a node cannot switch it off
     imageGCHighThresholdPercent: 100 # all nodes see the one disk, however full
+    volumeStatsAggPeriod: 10m # each time it starts three programs for each volume of each pod
     evictionHard:
       memory.available: 100Mi
       nodefs.available: 0%
@@ -68,6 +69,8 @@ kubernetes:
   kube_proxy:
     conntrack:
       maxPerCore: 0 # the limit is the machine's: a node may not set it
+    iptables:
+      syncPeriod: 5m # what others did to its rules; its own changes do not wait for it
   skip_phases: [addon/coredns] # no image of it can be made from Debian's packages
   ignore_preflight_errors: # what a node cannot show of the machine's kernel
     - SystemVerification

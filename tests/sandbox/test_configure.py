@@ -66,7 +66,7 @@ def test_generated_configuration_loads_strictly(tmp_path: Path) -> None:
     }
     assert config.kubernetes.source == "bundle"
     assert config.kubernetes.kubelet["failSwapOn"] is False
-    assert config.kubernetes.kube_proxy == {"conntrack": {"maxPerCore": 0}}
+    assert config.kubernetes.kube_proxy["conntrack"] == {"maxPerCore": 0}
     assert "all" not in config.kubernetes.ignore_preflight_errors
     plugins = config.containerd["plugins"]["io.containerd.grpc.v1.cri"]
     assert plugins["restrict_oom_score_adj"] is True and plugins["disable_apparmor"] is True
