@@ -23,6 +23,8 @@ def queued(database: Database) -> list[str]:
 
 
 def words(ids: list[str]) -> str:
-    """Jobs in words."""
-    some = ", ".join(ids[:3]) + (", ..." if len(ids) > 3 else "")
+    """Jobs in words, on one line whatever their ids are."""
+    some = ", ".join(one.replace("\n", r"\n") for one in ids[:3]) + (
+        ", ..." if len(ids) > 3 else ""
+    )
     return f"{len(ids)} job{'s' if len(ids) > 1 else ''} that did not end: {some}"

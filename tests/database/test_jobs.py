@@ -25,3 +25,7 @@ def test_queued_jobs_are_those_of_the_schema() -> None:
     assert jobs.queued(database) == ["{}"]
     names = set(re.findall(r"job[A-Z]\w+", database.sql))
     assert names == {"jobParams", "jobStatus"} and names <= set(TABLES["jobs"].columns)
+
+
+def test_jobs_are_told_on_one_line_whatever_their_ids_are() -> None:
+    assert jobs.words(["a\nb", "c"]) == r"2 jobs that did not end: a\nb, c"

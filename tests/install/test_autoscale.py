@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dlws.cli.az import az
 from dlws.database import client as database
 from dlws.install import autoscale, elastic
 from dlws.kubernetes import objects, scheduling
@@ -17,6 +18,8 @@ from tests.support.arm.cluster import Site
 from tests.support.arm.world import VM
 from tests.support.clusters import names_of
 from tests.support.kubeobjects import FakeKube
+from tests.support.oddtexts import ODD, SHOWN, bent
+from tests.support.terminals import command_on_a_terminal, told
 
 PODS, NODES, DEPLOYMENTS = "/api/v1/pods", "/api/v1/nodes", "/apis/apps/v1/deployments"
 WORKERS = ["atlas-worker01", "atlas-worker02"]
@@ -212,3 +215,18 @@ def test_without_its_section_it_says_what_to_write(site: Site) -> None:
 def test_what_it_remembers_may_be_lost(made: Site) -> None:
     (made.directory / "deploy/autoscale.json").write_text("{}")
     assert "delete it: idle workers count anew" in made("autoscale", "status", code=2).stderr
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "--output", "json"), ("run",)])
+def test_names_of_the_api_server_and_of_azure_reach_a_terminal_as_text(
+    made: Site, kube: FakeKube, words: tuple[str, ...]
+) -> None:
+    def fault(asked: Asked) -> Answer:
+        answer = made.arm._answer(asked)
+        return Answer(answer.status, bent(answer.body, "name"), answer.headers)
+
+    kube.lists |= {NODES: [node(ODD)], PODS: [pod(ODD, ODD), pod(ODD)]}
+    show = ("--dir", str(made.directory), "autoscale", *words)
+    assert told(command_on_a_terminal(az, *show))
+    made.arm.faults = [fault]
+    assert (SHOWN in told(command_on_a_terminal(az, *show))) == (words == ("status",))

@@ -20,30 +20,19 @@ from dlws.cli.root import cli
 from tests.support import ROOT
 from tests.support.arm.arm import Answer, Asked
 from tests.support.arm.cluster import Site
-from tests.support.arm.configs import PLAIN
+from tests.support.arm.configs import PLAIN, SCALE_SET
 from tests.support.arm.fixtures import local, site
 from tests.support.bentobjects import GOOD, places, replaced
 from tests.support.deploy import Deploy
 from tests.support.farm.cluster import directory
-from tests.support.farm.faults import ESCAPES
 from tests.support.farm.fixtures import StartFarm
 from tests.support.kubehttps import Server, response, serving
 from tests.support.kubeobjects import node
 from tests.support.mariadb import PASSWORD, MariaDb
+from tests.support.oddtexts import ALL, ODD, SHOWN, bent
 from tests.support.sites import WEB
 from tests.support.terminals import command_on_a_terminal, deploy_on_a_terminal, on_a_terminal, told
 
-CLASSES = (
-    "\x07", "\x08", "\x0e", "\x7f", "\x85", "\x9b2J", "\x1b[2J", "\x1b[?1049h", "\x1bc", "\x1b(0",
-    "\x1b]52;c;aGk=\x07", "\x1b]0;t\x1b\\", "\x9d0;t\x9c", "\x1bPq\x1b\\", "\x90q\x9c",
-    "\x1b_x\x1b\\", "\x1b^x\x1b\\", "\x1bXx\x1b\\", "\u202e", "\u2028", "\udcc2", "\udcff",
-)  # fmt: skip
-"""One of each: C0, DEL, C1, CSI, ESC, charsets, OSC, DCS, APC, PM, SOS, directions, bytes that are
-no UTF-8."""
-ODD = "".join(f"<{one}>" for one in CLASSES)
-ALL = ESCAPES.decode(errors="surrogateescape")
-SHOWN = "<^[]52;c;aGk=^G>"
-"""How a sequence of it looks that would have set the clipboard."""
 __all__ = ["local", "site"]
 NODES = "/api/v1/nodes"
 SYSTEM = "/api/v1/namespaces/kube-system/pods"
@@ -149,26 +138,12 @@ AZURE = (("list",), ("list", "--output", "json"), ("check",), ("start", "all"), 
          ("whitelist", "list"))  # fmt: skip
 
 
-def bent(value: Any, key: str) -> Any:
-    """An answer all of whose texts of one name are odd."""
-    if isinstance(value, dict):
-        return {name: odd(one) if name == key else bent(one, key) for name, one in value.items()}
-    return [bent(one, key) for one in value] if isinstance(value, list) else value
-
-
-def odd(value: Any) -> Any:
-    if isinstance(value, list):
-        return list(map(odd, value)) if all(isinstance(one, str) for one in value) else value
-    return ODD if isinstance(value, str) else value
-
-
 def azure(site: Site, *words: str) -> str:
     return told(command_on_a_terminal(az, "--dir", site.directory, *words))
 
 
-def test_each_text_of_azures_answers(site: Site) -> None:
-    site.configure(PLAIN.replace("azure_cluster: {", "azure_cluster: {tags: {owner: lab}, "))
-    site("create")
+def faulty(site: Site, lines: tuple[tuple[str, ...], ...]) -> set[tuple[str, str]]:
+    """Which texts of Azure's answers were shown by which commands, each text odd once."""
     seen = set()
     for key in KEYS:
 
@@ -177,11 +152,26 @@ def test_each_text_of_azures_answers(site: Site) -> None:
             return Answer(answer.status, bent(answer.body, key), answer.headers)
 
         site.arm.faults = [fault]
-        seen |= {(key, words[0]) for words in AZURE if SHOWN in azure(site, *words)}
+        seen |= {(key, " ".join(words)) for words in lines if SHOWN in azure(site, *words)}
+    return seen
+
+
+def test_each_text_of_azures_answers(site: Site) -> None:
+    site.configure(PLAIN.replace("azure_cluster: {", "azure_cluster: {tags: {owner: lab}, "))
+    site("create")
     wanted = ("name", "vmSize", "privateIPAddress", "ipAddress", "fqdn")
-    assert seen >= {(key, "list") for key in wanted}
+    assert faulty(site, AZURE) >= {(key, "list") for key in wanted}
     line = [sys.executable, str(ROOT / "az_tools.py"), "--dir", str(site.directory), "list"]
     assert told(on_a_terminal(line))
+
+
+SCALE_SETS = (("vmss", "list"), ("vmss", "start", "all"), ("vmss", "scale", "3"))
+
+
+def test_each_text_of_azures_answers_about_a_scale_set(site: Site) -> None:
+    site.configure(SCALE_SET)
+    site("create")
+    assert ("privateIPAddress", "vmss list") in faulty(site, SCALE_SETS)
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])
