@@ -76,6 +76,59 @@ def test_sysctls_are_kept_and_applied(root: Path) -> None:
     assert bash(text, root, lines).stdout.endswith("nothing to do\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('NAME=x\nID="a b"\n', "a b"),
+        ("ID=debian", "debian"),
+        ("ID='d=1'\nID=other\n", "d=1"),
+        ("VERSION_ID=1\nXID=2\n#ID=3\n", None),
+        ("", None),
+    ],
+)
+def test_a_field_of_the_system_release(root: Path, text: str, value: str | None) -> None:
+    (root / "etc/os-release").write_text(text)
+    done = bash("os_field ID; echo end", root)
+    said = [] if value is None else [value]
+    assert (done.stdout.splitlines(), done.stderr) == ([*said, "end"], "")
+    (root / "etc/os-release").unlink()
+    assert bash("os_field ID; echo end", root).stdout == "end\n"
+
+
+UNITS = """
+systemd_runs() { :; }
+systemctl() {
+    case $1-${@: -1} in
+        is-enabled-on.* | is-enabled-off.* | is-enabled-runs.*) echo "${STATES[${@: -1}]}" ;;
+        is-enabled-new.timer) echo not-found; return 4 ;;
+        is-enabled-*) echo "Failed to get unit file state" >&2; return 1 ;;
+        is-active-runs.timer | is-active-on.timer) [ "$2" = --quiet ] || echo active ;;
+        is-active-*) [ "$2" = --quiet ] || echo inactive; return 3 ;;
+        disable-*) [ "$2" = --now ] && echo "stopped ${@: -1}" >>"$DLWS_ROOT/log" ;;
+        *) exit 9 ;;
+    esac
+}
+declare -A STATES=([on.timer]=enabled [off.timer]=disabled [runs.timer]=masked)
+disable_units old.timer new.timer on.timer off.timer runs.timer
+finish
+"""
+
+
+def test_units_are_disabled_where_they_are_installed(root: Path) -> None:
+    """An old systemd says nothing of a unit that is not there, a new one `not-found`."""
+    found = bash(UNITS, root, DLWS_CHECK="1").stdout.splitlines()
+    assert found == [
+        "differs: unit\ton.timer\tis enabled, active, not disabled",
+        "differs: unit\truns.timer\tis masked, active, not disabled",
+    ]
+    done = bash(UNITS, root)
+    assert done.stdout.splitlines() == [
+        "changed: disabled on.timer",
+        "changed: disabled runs.timer",
+    ]
+    assert (root / "log").read_text() == "stopped on.timer\nstopped runs.timer\n"
+
+
 def test_root_is_asked_of_sudo_with_the_facts(root: Path, tmp_path: Path) -> None:
     bin_ = tmp_path / "bin"
     bin_.mkdir()
