@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import base64
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from dlws.session import Session
 
 
-_SECONDS = re.compile(r"[0-9]{1,11}")
 SERVING = "of the kubelet's server"
 WARN_DAYS = 30
 """Certificates that end within so many days are told."""
@@ -64,15 +63,29 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
         "on that node: kubeadm certs renew all (1.19: kubeadm alpha certs renew all), then reboot"
     )
     for row in seen.lines("kubernetes", "certificate"):
-        end, _, path = row.partition(" ")
-        if not _SECONDS.fullmatch(end):
+        shown, _, path = row.partition(" ")
+        end = _end(shown)
+        if end is None:
             yield Difference("certificate", path, "cannot be read", thing.origin)
             continue
-        days = int((int(end) - seen.known.now) // 86400)
-        day = time.strftime("%Y-%m-%d", time.gmtime(int(end)))
+        days = int((end - seen.known.now) // 86400)
+        day = time.strftime("%Y-%m-%d", time.gmtime(end))
         if days < int(thing.wanted):
             words = f"ends in {days} days, on {day}" if days >= 0 else f"ended on {day}"
             yield Difference("certificate", path, words, thing.origin, "", cure)
+
+
+def _end(shown: str) -> int | None:
+    """The second since 1970 at which a certificate (DER or PEM, in base64) ends; None for no such."""
+    from cryptography import x509
+
+    try:
+        data = base64.b64decode(shown, validate=True)
+        pem = b"-----BEGIN" in data
+        read = x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate
+        return int(read(data).not_valid_after_utc.timestamp())
+    except ValueError:
+        return None
 
 
 def _fix(session: Session, nodes: list[Node], _: str) -> None:
