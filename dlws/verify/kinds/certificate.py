@@ -76,7 +76,7 @@ def _compare(thing: Expectation, seen: Comparison) -> Found:
 
 
 def _end(shown: str) -> int | None:
-    """The second since 1970 at which a certificate (DER or PEM, in base64) ends; None for no such."""
+    """The second since 1970 at which a certificate (DER or PEM, in base64) ends, if it is one."""
     from cryptography import x509
 
     try:
