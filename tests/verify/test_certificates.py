@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
+import time
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dlws.core import resources
 from dlws.core.connection import Result
+from dlws.verify.kinds.certificate import _end
 from tests.support.fakes import World
 from tests.support.judge import NOW, UNITS, Judge, certificate, known_of
 
@@ -91,3 +98,49 @@ def test_keys_stay_on_the_node(told: str) -> None:
 
 def test_a_node_without_kubernetes_has_no_certificates(tmp_path: Path) -> None:
     assert tell(tmp_path) == ""
+
+
+MOMENTS = ["1961-01-01", "1999-12-31", "2029-01-01", "2049-12-31", "2050-01-01", "9999-12-31"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_the_end_is_that_which_openssl_reads(moment: str) -> None:
+    end = int(datetime.fromisoformat(f"{moment}T23:59:59+00:00").timestamp())
+    shown = certificate(end)
+    assert _end(shown) == end
+    words = ["openssl", "x509", "-inform", "DER", "-noout", "-enddate"]
+    said = subprocess.run(words, input=base64.b64decode(shown), capture_output=True, check=True)
+    assert (
+        _end(shown)
+        == parsedate_to_datetime(
+            re.sub(rb".*=(\w+) +(\d+) (\S+) (\d+) GMT\n", rb"\2 \1 \4 \3 GMT", said.stdout).decode()
+        ).timestamp()
+    )
+
+
+# By openssl: the certificate of a CA of kubeadm's, whose serial number is 0.
+KUBEADM = """
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null \
+    -subj /CN=kubernetes -days 2 -set_serial 0 -outform DER 2>/dev/null
+"""
+
+
+def test_the_serial_number_of_a_ca_of_kubeadm_may_be_0() -> None:
+    made = subprocess.run(["sh", "-c", KUBEADM], capture_output=True, check=True).stdout
+    end = _end(base64.b64encode(made).decode())
+    assert end is not None and 1.9 < (end - time.time()) / DAY < 2.1
+
+
+@given(st.data())
+def test_what_is_bent_is_a_certificate_or_none(data: st.DataObject) -> None:
+    good = base64.b64decode(certificate(NOW))
+    at = data.draw(st.integers(0, len(good) - 1))
+    bent = good[:at] + data.draw(st.binary(max_size=4)) + good[at + data.draw(st.integers(0, 9)) :]
+    assert isinstance(_end(base64.b64encode(bent).decode()), int | None)
+
+
+def test_what_is_cut_off_is_none() -> None:
+    good = base64.b64decode(certificate(NOW))
+    assert [_end(base64.b64encode(good[:at]).decode()) for at in range(len(good))] == [None] * len(
+        good
+    )
