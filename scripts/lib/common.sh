@@ -211,16 +211,15 @@ unit_state() {
 
 # disable_units NAME...: stops and disables those of the units that are installed here.
 disable_units() {
-    local unit
+    local unit state
     systemd_runs || return 0
-    for unit in "$@"; do
-        case $(systemctl is-enabled "$unit" 2>/dev/null) in
-            '' | not-found) continue ;; # not installed
+    while read -r unit state _; do
+        case $state in
             disabled | masked) systemctl is-active --quiet "$unit" || continue ;;
         esac
         if differs unit "$unit" "is $(unit_state "$unit"), not disabled"; then continue; fi
         systemctl disable --now "$unit" >/dev/null 2>&1 ||
             die "$unit cannot be disabled" "look at 'systemctl status $unit' on this node"
         changed "disabled $unit"
-    done
+    done < <(systemctl list-unit-files --no-legend "$@" 2>/dev/null)
 }
