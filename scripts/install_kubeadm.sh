@@ -189,7 +189,7 @@ check_bundle() {
 hash_bundle() {
     local out state
     state=$(bundle_state "$BUNDLE")
-    out=$(cd "$BUNDLE" && sha256sum --check --strict --quiet SHA256SUMS 2>&1) ||
+    bundle_is_whole "$BUNDLE" || out=$(cd "$BUNDLE" && sha256sum --check --strict --quiet SHA256SUMS 2>&1) ||
         die "the bundle in $BUNDLE is damaged: $out" "$cure"
     out=$(comm -13 <(bundle_names) <(cd "$BUNDLE" && find . ! -type d -printf '%P\n' | sort))
     [ -z "$out" ] || die "the bundle in $BUNDLE holds what does not belong there: $out" "$cure"
@@ -200,9 +200,18 @@ bundle_names() {
     { cut -c 67- "$BUNDLE/SHA256SUMS" && printf '%s\n' SHA256SUMS manifest.json; } | sort
 }
 
+# ask_modes PATH...: the modes of those that are there, in MODES.
+declare -A MODES=()
+ask_modes() {
+    local mode path
+    while read -r mode path; do
+        MODES[$path]=$mode
+    done < <(stat -c '%a %n' "$@" 2>/dev/null)
+}
+
 # install_program SOURCE TARGET: fails (1) where the target is the same already.
 install_program() {
-    if cmp -s "$1" "$2" && [ "$(stat -c %a "$2")" = 755 ]; then return 1; fi
+    if [ "${MODES[$2]-}" = 755 ] && cmp -s "$1" "$2"; then return 1; fi
     if checking; then
         check_file "$2" 755 <"$1"
         return 1
@@ -213,14 +222,15 @@ install_program() {
 }
 
 install_from_bundle_files() {
-    local file restart=''
+    local file restart='' programs=("$BUNDLE"/bin/*) plugins=("$BUNDLE"/cni/*)
     check_bundle
-    for file in "$BUNDLE"/bin/*; do
+    ask_modes "${programs[@]/#*\//$DLWS_ROOT/usr/bin/}" "${plugins[@]/#*\//$DLWS_ROOT$CNI/}"
+    for file in "${programs[@]}"; do
         if install_program "$file" "$DLWS_ROOT/usr/bin/${file##*/}" && [ "${file##*/}" = kubelet ]; then
             restart=yes
         fi
     done
-    for file in "$BUNDLE"/cni/*; do
+    for file in "${plugins[@]}"; do
         install_program "$file" "$DLWS_ROOT$CNI/${file##*/}" || true
         link_cni "${file##*/}"
     done
@@ -267,9 +277,14 @@ ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELE
 UNIT
 }
 
-# archive_field NAME ARCHIVE: what a list of `docker save` says of its one image: Config, or RepoTags.
-archive_field() {
-    tar -xOf "$2" manifest.json | sed -nE "s/.*\"$1\": *\[?\"([^]\"]*)\".*/\1/p"
+# read_archive ARCHIVE: what the list of `docker save` says of its one image, in IMAGE_NAME and IMAGE_ID. An
+# image is known by the hash of its configuration: a name may stay when the content changes.
+read_archive() {
+    local list name='"RepoTags": *\["([^"]*)"' config='"Config": *"([^"]*)"'
+    list=$(tar -xOf "$1" manifest.json)
+    IMAGE_NAME='' IMAGE_ID=''
+    [[ ! $list =~ $name ]] || IMAGE_NAME=${BASH_REMATCH[1]}
+    [[ ! $list =~ $config ]] || IMAGE_ID=sha256:${BASH_REMATCH[1]%.json}
 }
 
 runtime_answers() {
@@ -279,15 +294,27 @@ runtime_answers() {
     esac >/dev/null 2>&1
 }
 
-# An image is known by the hash of its configuration: a name may stay when the content changes.
-image_is_there() {
-    local name config
-    name=$(archive_field RepoTags "$1")
-    config=$(archive_field Config "$1")
+describe_images() {
     case ${DLWS_RUNTIME:-containerd} in
-        docker) docker image inspect "$name" ;;
-        *) crictl -r unix:///run/containerd/containerd.sock inspecti "$name" ;;
-    esac 2>/dev/null | grep -F "sha256:${config%.json}" >/dev/null # -q would cut the runtime short
+        docker) docker image inspect "$@" ;;
+        *) crictl -r unix:///run/containerd/containerd.sock inspecti "$@" ;;
+    esac 2>/dev/null
+}
+
+# images_are_there: whether the runtime has all of the bundle, by one question for the ids of all names. No is
+# no answer: the runtime may describe images in other words.
+images_are_there() {
+    local archive names=() ids=()
+    for archive in "$BUNDLE"/images/*.tar; do
+        read_archive "$archive"
+        names+=("$IMAGE_NAME") ids+=("$IMAGE_ID")
+    done
+    [ "$(describe_images "${names[@]}" | sed -nE 's/^ *"[Ii]d": *"([^"]*)".*/\1/p')" = "$(printf '%s\n' "${ids[@]}")" ]
+}
+
+image_is_there() {
+    read_archive "$1"
+    describe_images "$IMAGE_NAME" | grep -F "$IMAGE_ID" >/dev/null # -q would cut the runtime short
 }
 
 import_image() {
@@ -299,6 +326,7 @@ import_image() {
 
 import_images() {
     local archive out
+    ! images_are_there || return 0
     runtime_answers || ! differs unit "${DLWS_RUNTIME:-containerd}" "does not answer" || return 0
     runtime_answers || die "${DLWS_RUNTIME:-containerd} does not answer on this node" \
         "run prepare_ubuntu.sh first; then see 'systemctl status ${DLWS_RUNTIME:-containerd}'"

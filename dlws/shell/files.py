@@ -42,11 +42,14 @@ done"""
 
 
 # For each path given, on standard input or as a word: its sha256, mode and owner; of what is no
-# file, dashes and whether it is a directory, a link, or behind a link that is not root's.
+# file, dashes and whether it is a directory, a link, or behind a link that is not root's. openssl
+# hashes four times as fast as sha256sum, and takes 20 ms to start.
 _STATE = (
     """state() {
-  [ -f "$FILE" ] && sum=$(sha256sum <&8) &&
-    printf '%s %s\\n' "${sum%% *}" "$(stat -L -c '%a %U:%G' "$FILE")"
+  [ -f "$FILE" ] && is=$(stat -L -c '%s %a %U:%G' "$FILE") || return 1
+  { [ "${is%% *}" -ge 16777216 ] && sum=$(openssl dgst -sha256 -r <"$FILE" 2>/dev/null); } ||
+    sum=$(sha256sum <&8) || return 1
+  printf '%s %s\\n' "${sum%% *}" "${is#* }"
 }
 { [ $# = 0 ] && cat || printf '%s\\n' "$@"; } | {
 """
@@ -108,7 +111,7 @@ PLACE = script(
     f"set -e; umask 077; {WORK}{ENTER}last="
     """
 trap 'rm -rf "$work"' EXIT
-tar -xf - -C "$work" --no-same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
+tar -xpf - -C "$work" --same-owner || { echo "cannot unpack in $work: disk full?" >&2; exit 1; }
 # Another may be at work still, for a run that was killed: one at a time from here on.
 exec 9>/run/dlws-files.lock; flock 9
 while IFS=' ' read -r mode owner name path; do
@@ -117,7 +120,8 @@ while IFS=' ' read -r mode owner name path; do
     { echo "$path cannot be placed" >&2; exit 1; }
   last=${path%/*}/
   [ ! -d "$file" ] || { echo "$path is a directory" >&2; exit 1; }
-  chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"
+  # The tar has modes, and root as the owner; another owner takes setuid bits away.
+  if [ "$owner" != root:root ]; then chown "$owner" "$work/$name"; chmod "$mode" "$work/$name"; fi
   { mv -fT "$work/$name" "$new" && mv -fT "$new" "$file"; } || {
     rm -f "$new"
     ! mountpoint -q "$file" 2>/dev/null ||
@@ -260,7 +264,7 @@ def stream(files: list[File]) -> Iterator[bytes]:
     """The tar that PLACE reads."""
     # The dot at the end keeps spaces there: read strips those of the last word.
     rows = [f"{f.mode:o} {_owner(f)} {name} {f.path}.\n" for name, f in enumerate(files)]
-    yield from tar([(str(name), f.content, 0o600) for name, f in enumerate(files)])
+    yield from tar([(str(name), f.content, f.mode) for name, f in enumerate(files)])
     # The list is last: of an archive that was cut off no file is placed.
     yield from tar([("list", os.fsencode("".join(rows)), 0o600)])
     yield bytes(2 * tarfile.BLOCKSIZE)

@@ -33,7 +33,7 @@ finish() { [ "$DLWS_CHANGES" -gt 0 ] || say "nothing to do"; }
 
 # die MESSAGE CURE
 die() {
-    ! differs state "$(basename "$0")" "$1${2:+; cure: $2}" || exit 5
+    ! differs state "${0##*/}" "$1${2:+; cure: $2}" || exit 5
     printf 'error: %s\n' "$1" >&2
     [ -z "${2:-}" ] || printf 'cure: %s\n' "$2" >&2
     exit 1
@@ -62,10 +62,13 @@ need_root() {
 # os_field NAME: a field of os-release, such as ID or VERSION_CODENAME.
 os_field() {
     local line
-    line=$(grep -m1 "^$1=" "$DLWS_ROOT/etc/os-release") || return 0
-    line=${line#*=}
-    line=${line%[\"\']}
-    printf '%s\n' "${line#[\"\']}"
+    while IFS= read -r line || [ -n "$line" ]; do
+        [[ $line == "$1="* ]] || continue
+        line=${line#*=}
+        line=${line%[\"\']}
+        printf '%s\n' "${line#[\"\']}"
+        return 0
+    done <"$DLWS_ROOT/etc/os-release" || return 0
 }
 
 # In a container the kernel belongs to the machine around it: its modules, swap and devices too.
@@ -144,7 +147,7 @@ write_file() {
         check_file "$1" "$2"
         return 0
     fi
-    mkdir -p "$(dirname "$1")"
+    mkdir -p "${1%/*}"
     new=$(mktemp "$1.dlws-XXXXXX")
     cat >"$new"
     place "$new" "$1" "$2"
@@ -171,8 +174,9 @@ edit_file() {
 # kernel_setting NAME VALUE: sets a sysctl that differs. One that this kernel or container does not let
 # us have is left alone with a word: the file in sysctl.d still says what is wanted.
 kernel_setting() {
-    local path=$DLWS_ROOT/proc/sys/${1//.//} now
-    if ! now=$(cat "$path" 2>/dev/null); then
+    local path=$DLWS_ROOT/proc/sys/${1//.//} now=
+    IFS= read -r now 2>/dev/null <"$path" || true
+    if [ -z "$now" ]; then
         say "$1 does not exist here; left to the machine's own kernel"
     elif [ "$now" != "$2" ]; then
         if checking && { [ -w "$path" ] || ! in_container; }; then
@@ -207,16 +211,15 @@ unit_state() {
 
 # disable_units NAME...: stops and disables those of the units that are installed here.
 disable_units() {
-    local unit
+    local unit state
     systemd_runs || return 0
-    for unit in "$@"; do
-        systemctl cat "$unit" >/dev/null 2>&1 || continue
-        case $(systemctl is-enabled "$unit" 2>/dev/null) in
+    while read -r unit state _; do
+        case $state in
             disabled | masked) systemctl is-active --quiet "$unit" || continue ;;
         esac
         if differs unit "$unit" "is $(unit_state "$unit"), not disabled"; then continue; fi
         systemctl disable --now "$unit" >/dev/null 2>&1 ||
             die "$unit cannot be disabled" "look at 'systemctl status $unit' on this node"
         changed "disabled $unit"
-    done
+    done < <(systemctl list-unit-files --no-legend "$@" 2>/dev/null)
 }

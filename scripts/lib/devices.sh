@@ -43,12 +43,15 @@ version_at_least() {
 # pci_devices VENDOR CLASS-PREFIX...: the addresses of the PCI devices of a maker, of these classes.
 # A maker's network cards and sound devices are not what is looked for.
 pci_devices() {
-    local vendor=$1 device class
+    local vendor=$1 device class has
     shift
     for device in "$DLWS_ROOT"/sys/bus/pci/devices/*; do
-        [ "$(cat "$device/vendor" 2>/dev/null)" = "$vendor" ] || continue
+        has=
+        read -r has 2>/dev/null <"$device/vendor" || true
+        [ "$has" = "$vendor" ] || continue
+        read -r has <"$device/class" || true
         for class in "$@"; do
-            if [[ $(cat "$device/class") == "$class"* ]]; then basename "$device"; fi
+            if [[ $has == "$class"* ]]; then printf '%s\n' "${device##*/}"; fi
         done
     done
 }
@@ -62,7 +65,7 @@ stand_ins() {
     local device
     [ -e "$DLWS_ROOT/etc/dlws/stand-in-devices" ] || return 0
     for device in "$DLWS_ROOT/dev/$1"[0-9]*; do
-        [ ! -e "$device" ] || basename "$device"
+        [ ! -e "$device" ] || printf '%s\n' "${device##*/}"
     done
 }
 

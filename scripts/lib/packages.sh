@@ -7,24 +7,35 @@
 DLWS_APT_UPDATED=
 DLWS_FAMILY=
 DLWS_APT_DEADLINE=${DLWS_APT_DEADLINE:-300}
+declare -A PACKAGES_THERE=() # those that dpkg said are installed
 
 codename() { os_field VERSION_CODENAME; }
 
-# os_family: redhat for what has RPM packages (openEuler, Rocky, ...), else debian.
+# os_family: sets DLWS_FAMILY: redhat for what has RPM packages (openEuler, Rocky, ...), else debian.
 os_family() {
+    [ -z "$DLWS_FAMILY" ] || return 0
     case " $(os_field ID) $(os_field ID_LIKE) " in
-        *" rhel "* | *" fedora "* | *" centos "* | *" openEuler "* | *" openeuler "* | *" kylin "*) echo redhat ;;
-        *) echo debian ;;
+        *" rhel "* | *" fedora "* | *" centos "* | *" openEuler "* | *" openeuler "* | *" kylin "*) DLWS_FAMILY=redhat ;;
+        *) DLWS_FAMILY=debian ;;
     esac
 }
 
-has_rpms() {
-    [ -n "$DLWS_FAMILY" ] || DLWS_FAMILY=$(os_family)
-    [ "$DLWS_FAMILY" = redhat ]
+has_rpms() { os_family && [ "$DLWS_FAMILY" = redhat ]; }
+
+# ask_dpkg NAME|NAME...: which of them are installed, in one question; package_installed knows these then.
+ask_dpkg() {
+    local status name names IFS='|'
+    PACKAGES_THERE=()
+    ! has_rpms || return 0
+    read -ra names <<<"$*"
+    while IFS=' ' read -r status name; do
+        [ "$status" != installed ] || [ -z "$name" ] || PACKAGES_THERE[$name]=yes
+    done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${names[@]}" 2>/dev/null)
 }
 
 package_installed() {
     local status
+    [ -z "${PACKAGES_THERE[$1]-}" ] || return 0
     if has_rpms; then
         rpm -q --quiet "$1" 2>/dev/null
         return
@@ -157,6 +168,7 @@ pick() {
 # install_packages NAME...
 install_packages() {
     local choice missing=()
+    ask_dpkg "$@"
     for choice in "$@"; do
         any_installed "$choice" || differs package "$choice" "is not installed" ||
             missing+=("$(pick "$choice")")
@@ -176,6 +188,7 @@ install_packages() {
 
 # uninstall_packages NAME...: their configuration stays.
 uninstall_packages() {
+    PACKAGES_THERE=()
     if has_rpms; then
         dnf -q -y remove "$@" </dev/null
     else

@@ -39,15 +39,15 @@ is_among() {
 
 # role_family FAMILY...: those that the role has packages for.
 role_family() {
-    local family
-    family=$(os_family)
-    is_among "$family" "$@" || die "the role $ROLE names no packages for a system of the family $family" \
+    os_family
+    is_among "$DLWS_FAMILY" "$@" || die "the role $ROLE names no packages for a system of the family $DLWS_FAMILY" \
         "add them to packages in its role.yaml"
 }
 
 # role_packages FAMILY NAME...
 role_packages() {
-    [ "$(os_family)" = "$1" ] || return 0
+    os_family
+    [ "$DLWS_FAMILY" = "$1" ] || return 0
     shift
     install_packages "$@"
 }
@@ -55,7 +55,8 @@ role_packages() {
 # role_group NAME GID
 role_group() {
     local has
-    if has=$(getent group "$1" | cut -d : -f 3) && [ -n "$has" ]; then
+    IFS=: read -r _ _ has _ < <(getent group "$1") || has=
+    if [ -n "$has" ]; then
         [ -z "$2" ] || [ "$has" = "$2" ] ||
             die "the group $1 has the number $has on this node, not $2" "change it there, or in the role"
         return 0
@@ -116,7 +117,11 @@ replace() { mv -fT "$1" "./$2.dlws-new" && mv -fT "./$2.dlws-new" "./$2"; }
 own() { chown "$2" . && chmod "$1" .; }
 
 # is_like PATH MODE OWNER: the owner by names or by numbers.
-is_like() { is_among "$2 $3" "$(stat -L -c '%a %U:%G' "$1")" "$(stat -L -c '%a %u:%g' "$1")"; }
+is_like() {
+    local has
+    mapfile -t has < <(stat -L --printf '%a %U:%G\n%a %u:%g\n' "$1")
+    is_among "$2 $3" "${has[@]}"
+}
 
 # role_directory PATH MODE OWNER: what lies in it stays as it is.
 role_directory() {
@@ -147,7 +152,7 @@ role_file() {
         has="is missing"
     elif [ ! -f "$path" ]; then
         has="is no file"
-    elif [ "$(sha256sum <"$path" | cut -d ' ' -f 1)" != "$5" ]; then
+    elif [ "$(sha256sum <"$path")" != "$5  -" ]; then
         has="has other content"
     elif is_like "$path" "$3" "$4"; then
         ROLE_SAME+=("$2")
@@ -181,7 +186,7 @@ role_place() {
 
 # stage_file STAGE MEMBER PATH MODE OWNER: the file as it will be, with its name and mode.
 stage_file() {
-    mkdir -p "$(dirname "$1$3")"
+    mkdir -p "$1${3%/*}"
     mv -fT "$2" "$1$3"
     chown "$5" "$1$3" || die "$3 cannot be given to $5" "is there such a user?"
     chmod "$4" "$1$3"
@@ -191,7 +196,7 @@ stage_file() {
 check_staged() {
     local path said
     for path in "${ROLE_SAME[@]}"; do
-        [ -e "$1$path" ] || { mkdir -p "$(dirname "$1$path")" && cp -p "$DLWS_ROOT$path" "$1$path"; }
+        [ -e "$1$path" ] || { mkdir -p "$1${path%/*}" && cp -p "$DLWS_ROOT$path" "$1$path"; }
     done
     said=$(bash "$3" "$1$2" 2>&1 </dev/null 8>&-) || {
         printf '%s\n' "${said//$1/}" >&2
@@ -208,7 +213,7 @@ place_staged() {
     for key in $3; do : >"$ROLE_PLACE/due/$key"; done
     make_way "$2"
     if [ -e "$path" ] && [ ! -e "$foreign" ] && ! is_among "file $2" "${ROLE_HAD[@]}"; then
-        (umask 077 && mkdir -p "$(dirname "$foreign")")
+        (umask 077 && mkdir -p "${foreign%/*}")
         in_dir "${path%/*}" cp -a "./$name" "$foreign"
     fi
     in_dir "${path%/*}" replace "$1$2" "$name" || die "$2 cannot be placed" "read the lines above"
@@ -282,13 +287,17 @@ drop_unit() {
     changed "stopped and disabled $1"
 }
 
+# on_record: whether the record says what the role wants here.
+on_record() {
+    local IFS=$'\n'
+    [ "${ROLE_HAD[*]}" = "${ROLE_WANTED[*]}" ]
+}
+
 # end_role: from now on the record says what the role has here.
 end_role() {
-    local has=
-    [ ! -f "$ROLE_PLACE/record" ] || has=$(cat "$ROLE_PLACE/record")
     if checking; then
         # What has to change will be on record with it.
-        if [ "$DLWS_CHANGES" -gt 0 ] || [ "$has" = "$(printf '%s\n' "${ROLE_WANTED[@]}")" ]; then return 0; fi
+        if [ "$DLWS_CHANGES" -gt 0 ] || on_record; then return 0; fi
         ! differs role "$ROLE" "is not on record on this node" || return 0
     fi
     keep_record "${ROLE_WANTED[@]}"
@@ -321,7 +330,8 @@ remove_kinds() {
 # remove_packages FAMILY NAME...
 remove_packages() {
     local choice name choices=() there=()
-    if ! has_role || [ "$(os_family)" != "$1" ]; then return 0; fi
+    os_family
+    if ! has_role || [ "$DLWS_FAMILY" != "$1" ]; then return 0; fi
     for choice in "${@:2}"; do
         IFS='|' read -ra choices <<<"$choice"
         for name in "${choices[@]}"; do

@@ -172,7 +172,7 @@ may_work() { [ -z "$ROLE_LACKS" ] && { ! checking || [ "$DLWS_CHANGES" -eq 0 ]; 
 # listening PORT tcp|udp
 listening() {
     local port state=0A
-    port=$(printf ':%04X' "$1")
+    printf -v port ':%04X' "$1"
     [ "$2" = tcp ] || state=07
     # Without IPv6 there is no second file.
     { cat "$DLWS_ROOT/proc/net/$2" "$DLWS_ROOT/proc/net/${2}6" 2>/dev/null || true; } |

@@ -33,10 +33,9 @@ mask_swap_units() {
     while read -r unit; do
         mask_unit "$unit"
     done < <(systemctl list-units --all --type=swap --plain --no-legend | awk '{ print $1 }')
-    for unit in "${SWAP_SERVICES[@]}"; do
-        systemctl cat "$unit" >/dev/null 2>&1 || continue
+    while read -r unit _; do
         mask_unit "$unit"
-    done
+    done < <(systemctl list-unit-files --no-legend "${SWAP_SERVICES[@]}" 2>/dev/null)
 }
 
 swap_in_use() { [ "$(wc -l <"$DLWS_ROOT/proc/swaps")" -gt 1 ]; }

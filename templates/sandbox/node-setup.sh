@@ -8,9 +8,12 @@ for key in kernel/panic kernel/panic_on_oops kernel/keys/root_maxbytes kernel/ke
     mount --bind "/proc/sys/$key" "/proc/sys/$key"
     mount -o remount,bind,rw "/proc/sys/$key"
 done
-for hierarchy in /sys/fs/cgroup/*; do
-    if mountpoint -q "$hierarchy"; then mount -o remount,bind,rw "$hierarchy"; fi
-done
+while read -r _ _ _ _ at _; do
+    case $at in
+        /sys/fs/cgroup/*/*) ;;
+        /sys/fs/cgroup/*) mount -o remount,bind,rw "$at" ;;
+    esac
+done </proc/self/mountinfo
 mount --make-rshared / # kubelet shares its volumes with containers
 /usr/local/sbin/dlws-stand-in-devices
 ip link set lo up

@@ -13,14 +13,24 @@ export TMPDIR="$work" PATH="$PATH:/usr/sbin:/sbin"
 cat >ask <<'ASK'
 # This directory stays as it is, also where it lies on a disk.
 if [ $# -gt 0 ] && mount --bind "$TMPDIR" "$TMPDIR" 2>/dev/null && cd "$TMPDIR"; then
+    mounts=" "
+    while read -r _ _ _ _ at _; do mounts="$mounts$at "; done </proc/self/mountinfo
     for at in "$@"; do
-        ! mountpoint -q "$at" || mount -o remount,bind,ro "$at" 2>/dev/null
+        # A process costs more than all that is read: only what a link leads to is looked for by one.
+        case $mounts in
+            *" $at "*) ;;
+            *) [ -L "$at" ] && mountpoint -q "$at" || continue ;;
+        esac
+        mount -o remount,bind,ro "$at" 2>/dev/null
     done
 fi
 number=0
 while [ -e "$number.sh" ]; do
     timeout 120 sh "./$number.sh" <"$number.in" >out 2>err
-    printf '%s %s %s %s\n' "$number" "$?" "$(base64 -w0 <out)" "$(base64 -w0 <err)"
+    code=$? out='' err=''
+    [ ! -s out ] || out=$(base64 -w0 <out)
+    [ ! -s err ] || err=$(base64 -w0 <err)
+    printf '%s %s %s %s\n' "$number" "$code" "$out" "$err"
     number=$((number + 1))
 done
 ASK

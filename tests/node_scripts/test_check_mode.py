@@ -16,7 +16,13 @@ from tests.support.bash import LIBRARY, NODE_SCRIPTS, SCRIPTS, bash
 CHECK: dict[str, Any] = {"DLWS_CHECK": "1"}
 
 UNITS = """systemd_runs() { :; }
-systemctl() { case $1 in is-enabled) echo enabled ;; is-active) echo active ;; esac; }
+systemctl() {
+    case $1 in
+        is-enabled) echo enabled ;;
+        is-active) echo active ;;
+        list-unit-files) printf '%s enabled enabled\\n' "${@:3}" ;;
+    esac
+}
 """
 
 
@@ -82,11 +88,12 @@ def test_a_sysctl(root: Path) -> None:
 
 
 def test_units(root: Path) -> None:
-    assert differences(f"{UNITS}disable_units a.timer 'b c'", root) == [
+    assert differences(f"{UNITS}disable_units a.timer 'b\\x20c.timer'", root) == [
         "unit\ta.timer\tis enabled, active, not disabled",
-        "unit\tb c\tis enabled, active, not disabled",
+        "unit\tb\\x20c.timer\tis enabled, active, not disabled",
     ]
     off = UNITS.replace("echo enabled", "echo disabled").replace("echo active", "false")
+    off = off.replace("%s enabled", "%s disabled")
     assert differences(f"{off}disable_units a.timer", root) == []
 
 

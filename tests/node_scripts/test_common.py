@@ -76,6 +76,57 @@ def test_sysctls_are_kept_and_applied(root: Path) -> None:
     assert bash(text, root, lines).stdout.endswith("nothing to do\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('NAME=x\nID="a b"\n', "a b"),
+        ("ID=debian", "debian"),
+        ("ID='d=1'\nID=other\n", "d=1"),
+        ("VERSION_ID=1\nXID=2\n#ID=3\n", None),
+        ("", None),
+    ],
+)
+def test_a_field_of_the_system_release(root: Path, text: str, value: str | None) -> None:
+    (root / "etc/os-release").write_text(text)
+    done = bash("os_field ID; echo end", root)
+    said = [] if value is None else [value]
+    assert (done.stdout.splitlines(), done.stderr) == ([*said, "end"], "")
+    (root / "etc/os-release").unlink()
+    assert bash("os_field ID; echo end", root).stdout == "end\n"
+
+
+UNITS = """
+systemd_runs() { :; }
+systemctl() {
+    local unit=${@: -1}
+    case $1 in
+        list-unit-files)
+            printf '%s enabled\\n' 'off.timer disabled' 'on.timer enabled' 'runs.timer masked' ;;
+        is-enabled) case $unit in on*) echo enabled ;; *) echo masked ;; esac ;;
+        is-active) [ "$2" = --quiet ] || echo active; [ "$unit" != off.timer ] ;;
+        disable) [ "$2" = --now ] && echo "stopped $unit" >>"$DLWS_ROOT/log" ;;
+        *) exit 9 ;;
+    esac
+}
+disable_units runs.timer on.timer off.timer old.timer
+finish
+"""
+
+
+def test_units_are_disabled_where_they_are_installed(root: Path) -> None:
+    found = bash(UNITS, root, DLWS_CHECK="1").stdout.splitlines()
+    assert found == [
+        "differs: unit\ton.timer\tis enabled, active, not disabled",
+        "differs: unit\truns.timer\tis masked, active, not disabled",
+    ]
+    done = bash(UNITS, root)
+    assert done.stdout.splitlines() == [
+        "changed: disabled on.timer",
+        "changed: disabled runs.timer",
+    ]
+    assert (root / "log").read_text() == "stopped on.timer\nstopped runs.timer\n"
+
+
 def test_root_is_asked_of_sudo_with_the_facts(root: Path, tmp_path: Path) -> None:
     bin_ = tmp_path / "bin"
     bin_.mkdir()

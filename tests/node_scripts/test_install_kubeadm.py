@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -68,16 +68,17 @@ def install(tmp_path: Path) -> Install:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A bundle as it lies on a node, with one real image archive."""
+    return bundle(tmp_path, ["k8s.gcr.io/pause:3.2"])
+
+
+def bundle(tmp_path: Path, images: Sequence[str]) -> Path:
+    """A bundle for a node of a kubelet, a plugin and these images."""
     (tmp_path / "layer").mkdir()
-    archive = tmp_path / "pause.tar"
-    image.write(
-        archive, image.Image("k8s.gcr.io/pause:3.2", "amd64", ["/pause"]), tmp_path / "layer"
-    )
-    content = {
-        "bin/kubelet": b"the kubelet",
-        "cni/bridge": b"the bridge",
-        "images/pause_3.2.tar": archive.read_bytes(),
-    }
+    content = {"bin/kubelet": b"the kubelet", "cni/bridge": b"the bridge"}
+    for name in images:
+        archive = tmp_path / "image.tar"
+        image.write(archive, image.Image(name, "amd64", [f"/{name}"]), tmp_path / "layer")
+        content[f"images/{name.split('/')[-1].replace(':', '_')}.tar"] = archive.read_bytes()
     whole = write_bundle(tmp_path / "bundle", content)
     part = manifest.load(whole).for_node("amd64", "bookworm")
     (whole / "amd64/manifest.json").write_text(part.dump())
@@ -116,6 +117,69 @@ def test_an_image_with_the_same_name_and_other_content_is_imported(
     assert "imported pause_3.2.tar" in install().stdout
 
 
+# A runtime that has images by their names: $STATE/images has a line "NAME ID" for each.
+RUNTIME = {
+    "ctr": """for archive; do :; done
+list=$(tar -xOf "$archive" manifest.json)
+id=$(echo "$list" | sed 's/.*"Config": *"\\([^".]*\\).*/\\1/')
+name=$(echo "$list" | sed 's/.*"RepoTags": *\\["\\([^"]*\\).*/\\1/')
+echo "$name sha256:$id" >>"$STATE/images" """,
+    "crictl": """shift 2; echo "$*" >>"$STATE/asked"
+[ "$1" != info ] || exit 0
+shift
+for name; do
+    id=$(sed -n "s|^$name ||p" "$STATE/images" 2>/dev/null)
+    [ -n "$id" ] || { echo no such image >&2; exit 1; }
+    printf '{\\n  "status": {\\n    "id": "%s",\\n    "size": "7"\\n  }\\n}\\n' "$id"
+done""",
+}
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, install: Install) -> Path:
+    """The file of what the runtime has, a line NAME ID for each image."""
+    for name, text in RUNTIME.items():
+        (tmp_path / "programs" / name).write_text(f"#!/bin/sh\n{text}\n")
+    bundle(tmp_path, ["k8s.gcr.io/pause:3.2", "k8s.gcr.io/etcd:3.4"])
+    assert install().stdout.count("changed: imported ") == 2
+    return tmp_path / "state/images"
+
+
+def test_a_runtime_that_has_all_images_is_asked_once(install: Install, runtime: Path) -> None:
+    asked = runtime.with_name("asked")
+    asked.unlink()
+    assert install().stdout == "nothing to do\n"
+    assert asked.read_text() == "inspecti k8s.gcr.io/etcd:3.4 k8s.gcr.io/pause:3.2\n"
+
+
+@pytest.mark.parametrize("left", ["etcd", "pause"])
+def test_an_image_that_is_gone_is_imported(install: Install, runtime: Path, left: str) -> None:
+    lines = runtime.read_text().splitlines(keepends=True)
+    runtime.write_text("".join(line for line in lines if f"/{left}:" in line))
+    gone = {"etcd": "pause_3.2", "pause": "etcd_3.4"}[left]
+    assert install().stdout == f"changed: imported {gone}.tar\n"
+
+
+def test_each_image_has_its_own_name(install: Install, runtime: Path) -> None:
+    """All ids are in the runtime, and none is where it should be."""
+    (one, its), (other, other_id) = (line.split() for line in runtime.read_text().splitlines())
+    runtime.write_text(f"{one} {other_id}\n{other} {its}\n")
+    assert install(DLWS_CHECK="1").stdout.count("differs: image") == 2
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o700])
+def test_a_program_of_another_mode_is_installed(
+    install: Install, place: Path, tmp_path: Path, mode: int
+) -> None:
+    install()
+    programs = [tmp_path / "root/usr/bin/kubelet", tmp_path / "root/opt/cni/bin/bridge"]
+    for program in programs:
+        program.chmod(mode)
+    assert install().stdout.count("changed: ") == 2
+    assert {program.stat().st_mode & 0o777 for program in programs} == {0o755}
+    assert install().stdout == "nothing to do\n"
+
+
 @pytest.mark.parametrize("name", ["bin/kubelet", "cni/bridge", "images/pause_3.2.tar"])
 def test_a_damaged_bundle_installs_nothing(
     install: Install, place: Path, tmp_path: Path, name: str
@@ -124,6 +188,46 @@ def test_a_damaged_bundle_installs_nothing(
     done = install()
     assert done.returncode == 1 and f"{name}: FAILED" in done.stderr and "cure: " in done.stderr
     assert not (tmp_path / "root/usr/bin").exists()
+
+
+def without(tmp_path: Path, program: str) -> None:
+    """Takes a program off the node."""
+    (tmp_path / "programs" / program).write_text("#!/bin/sh\nexit 127\n")
+    (tmp_path / "programs" / program).chmod(0o755)
+
+
+def no_lists(tmp_path: Path) -> Path:
+    """A sha256sum that hashes what it is given, and refuses lists."""
+    program = tmp_path / "programs/sha256sum"
+    program.write_text('#!/bin/sh\n[ "$1" != --check ] || exit 1\nexec /usr/bin/sha256sum "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+def test_openssl_hashes_a_bundle_and_sha256sum_has_the_word_where_it_cannot(
+    install: Install, place: Path, tmp_path: Path
+) -> None:
+    sums = no_lists(tmp_path)
+    assert install().returncode == 0
+    (tmp_path / "bundle/amd64.checked").unlink()
+    without(tmp_path, "openssl")
+    done = install()
+    assert done.returncode == 1 and "the bundle in " in done.stderr
+    sums.unlink()
+    assert install().returncode == 0
+
+
+@pytest.mark.parametrize("with_openssl", [True, False])
+@pytest.mark.parametrize("line", ["0 *x", f"{'0' * 64}  bin/nowhere", f"{'0' * 64} *bin/kubelet"])
+def test_a_list_of_hashes_that_is_not_right_is_refused(
+    install: Install, place: Path, tmp_path: Path, line: str, with_openssl: bool
+) -> None:
+    if not with_openssl:
+        without(tmp_path, "openssl")
+    sums = place / "SHA256SUMS"
+    sums.write_text(f"{sums.read_text()}{line}\n")
+    done = install()
+    assert done.returncode == 1 and f"the bundle in {place} is damaged: " in done.stderr
 
 
 def test_a_bundle_is_hashed_once_and_again_when_it_has_changed(
@@ -135,9 +239,8 @@ def test_a_bundle_is_hashed_once_and_again_when_it_has_changed(
     assert install().returncode == 0
     after = (tmp_path / "bundle/amd64.checked").read_text()
     assert before != after
-    sums = tmp_path / "programs/sha256sum"  # hashes what it is given, and refuses lists
-    sums.write_text('#!/bin/sh\n[ "$1" != --check ] || exit 1\nexec /usr/bin/sha256sum "$@"\n')
-    sums.chmod(0o755)
+    sums = no_lists(tmp_path)
+    without(tmp_path, "openssl")
     assert install().returncode == 0
     sums.unlink()
     (place / "bin/kubelet").write_bytes(b"tampered")

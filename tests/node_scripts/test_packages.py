@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,6 +46,64 @@ install_packages bash 'docker.io|docker-ce' socat
         "apt install --no-install-recommends docker-ce socat",
         "changed: installed docker-ce socat",
     ]
+
+
+DPKG = """#!/bin/bash
+echo "${@:4}" >>"$DLWS_ROOT/asked"
+for name in "${@:4}"; do
+    case $name in
+        bash | socat | containerd.io) status=installed ;;
+        gone) status=config-files ;;
+        *) missing=1 && continue ;;
+    esac
+    line=${3//'${db:Status-Status}'/$status}
+    printf "${line//'${Package}'/$name}"
+done
+exit "${missing:-0}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "missing"),
+    [
+        (["bash", "socat"], ["bash socat"], ""),
+        (["bash", "containerd|containerd.io"], ["bash containerd containerd.io", "containerd"], ""),
+        (["gone", "bash"], ["gone bash", "gone"], "gone"),
+        (["bash", "nope|gone"], ["bash nope gone", "nope", "gone"], "nope"),
+    ],
+)
+def test_dpkg_is_asked_of_all_packages_at_once(
+    root: Path, tmp_path: Path, names: list[str], asked: list[str], missing: str
+) -> None:
+    """What it does not say that it is installed is asked for by itself, as a person would."""
+    program = tmp_path / "dpkg-query"
+    program.write_text(DPKG)
+    program.chmod(0o755)
+    text = """
+pick() { echo "${1%%|*}"; }
+install_from_bundle() { echo "missing $*"; }
+install_packages "$@"
+"""
+    env: dict[str, Any] = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = bash(text, root, *names, **env)
+    says = f"missing {missing}\nchanged: installed {missing}\n" if missing else ""
+    assert (done.stdout, done.stderr) == (says, "")
+    assert (root / "asked").read_text().splitlines() == asked
+
+
+def test_what_was_removed_is_not_remembered_as_there(root: Path, tmp_path: Path) -> None:
+    program = tmp_path / "dpkg-query"
+    program.write_text(DPKG)
+    program.chmod(0o755)
+    text = """
+apt_get() { rm -f "$(command -v dpkg-query)"; }
+install_packages bash
+package_installed bash && echo there
+uninstall_packages bash
+PATH=/nowhere package_installed bash || echo gone
+"""
+    env: dict[str, Any] = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    assert bash(text, root, **env).stdout == "there\ngone\n"
 
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs a Debian or Ubuntu machine")

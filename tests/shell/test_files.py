@@ -23,6 +23,9 @@ from dlws.shell.quoting import script, sh
 from tests.support.commands import STATES
 from tests.support.recorded import waits
 
+OTHER = 65534
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+SHELLS = [shell for shell in ("dash", "bash") if which(shell)]
 NAMES = ["a b", " lead", "trail ", "-n", "'", '"', "$(x)", "`x`", "\\", "ü €", "*", "%s", "a\tb"]
 
 
@@ -102,6 +105,51 @@ def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
     source.write_bytes(os.urandom(3_000_001))
     assert place([File(f"{tmp_path}/copy", source, 0o600)]).ok
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize("openssl", ["there", "none", "broken", "silent"])
+def test_openssl_hashes_large_files_where_it_can(tmp_path: Path, openssl: str) -> None:
+    """And sha256sum all others."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "cat", "stat", "sha256sum", "openssl"):
+        (programs / name).symlink_to(str(which(name)))
+    (programs / "sha256sum").unlink()
+    (programs / "sha256sum").write_text(
+        f'#!/bin/sh\necho x >>"{tmp_path}/log"; {which("sha256sum")}\n'
+    )
+    if openssl != "there":
+        (programs / "openssl").unlink()
+    if openssl in ("broken", "silent"):
+        text = {"broken": "read line; echo 0; exit 1", "silent": "exit 3"}[openssl]
+        (programs / "openssl").write_text(f"#!/bin/sh\n{text}\n")
+    for program in ("sha256sum", "openssl"):
+        if (programs / program).exists():
+            (programs / program).chmod(0o755)
+    large, small = os.urandom(16 << 20), os.urandom((16 << 20) - 1)
+    wanted = [File(f"{tmp_path}/{name}", text) for name, text in (("l", large), ("s", small))]
+    assert place(wanted).ok
+    command, _ = files.question(wanted)
+    said = Local().run(f"PATH={sh(programs)}; export PATH; {command}").text.splitlines()
+    assert said == [file.state for file in wanted]
+    assert (tmp_path / "log").read_text() == "x\n" * (1 if openssl == "there" else 2)
+
+
+@AS_ROOT
+def test_owners_and_modes_whatever_the_directory_to_unpack_in(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    os.chown(work, 0, OTHER)
+    work.chmod(0o2700)
+    modes = (0o400, 0o644, 0o2755, 0o4755)
+    owners = ("root:root", "daemon:root", "root:daemon", f"{OTHER}:{OTHER}")
+    wanted = [File(f"{tmp_path}/{m:o}-{o}", b"x", m, o) for m in modes for o in owners]
+    assert place(wanted, f"TMPDIR={sh(work)}; export TMPDIR; ").ok
+    for file in wanted:
+        made = os.stat(file.path)
+        user, group = (int(name) if name.isdigit() else {"root": 0, "daemon": 1}[name]
+                       for name in file.owner.split(":"))  # fmt: skip
+        assert (made.st_uid, made.st_gid, made.st_mode & 0o7777) == (user, group, file.mode)
 
 
 def test_the_size_of_a_file_is_that_of_its_content(tmp_path: Path) -> None:
@@ -303,11 +351,6 @@ def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path) -> None:
     assert place(wanted).ok
     assert not (tmp_path / "link").is_symlink() and (tmp_path / "target").read_text() == "mine"
     assert state(wanted) == []
-
-
-OTHER = 65534
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
-SHELLS = [shell for shell in ("dash", "bash") if which(shell)]
 
 
 def link(at: Path, to: str | Path, owner: int = 0) -> Path:

@@ -17,7 +17,7 @@ WORDS = (
     *("held", "taken", "died", "never", "runs", "ended", "changed: ", "differs: a\tb\tc\n"),
     *("=" * 40, "QQ==", "!!!!", "é", "\x00", "\x1b[2J", "\ufffd", "a" * 3000),
     *("background=a|b|1||/x", "unit=kubelet.service", "certificate="),
-    "certificate=99999999999999 x",
+    "certificate=QQ== x",
     *("gpu=", "end=1", "disk=/|1|0", "address=::ffff:1.2.3.4%eth0", "listens=0100007F:0016"),
     *("host_key=ssh-rsa ====", "# dlws: begin\n", "# dlws api server: begin\n", "version = 9\n"),
     *("[plugins]\n", "plugins = 3\n", "a.b.c.d.e = 1\n", '{"exec-opts": {}}', '{"runtimes": 3}'),

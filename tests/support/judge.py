@@ -3,8 +3,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dlws.config import Config
 from dlws.core.connection import Result
@@ -22,11 +28,23 @@ NOW = 1_700_000_000.0
 
 MASTER = {"key": "node-role.kubernetes.io/master", "effect": "NoSchedule"}
 
+
+@cache
+def certificate(end: float) -> str:
+    """A certificate that ends then (seconds since 1970), as a node shows it: DER in base64."""
+    key = Ed25519PrivateKey.generate()
+    day, name = timedelta(days=1), x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "x")])
+    until = datetime.fromtimestamp(end, timezone.utc)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, until - day, until)
+    der = made.sign(key, None).public_bytes(serialization.Encoding.DER)
+    return base64.b64encode(der).decode()
+
+
 UNITS = (
     "unit=kubelet.service enabled active\n"
     "unit=dlws-pod-network.service enabled active\n"
     "gpu=nvidia0\ngpu=nvidia1\n"
-    f"certificate={int(NOW) + 90 * 86400} /etc/kubernetes/pki/apiserver.crt\n"
+    f"certificate={certificate(NOW + 90 * 86400)} /etc/kubernetes/pki/apiserver.crt\n"
 )
 
 LABELS = {"worker01": {"archType": "amd64", "gpu": "active", "nvidia": "active"}}

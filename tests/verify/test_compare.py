@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from dlws.shell.quoting import script
 from dlws.verify.kinds import others
 from dlws.verify.things import Difference
 from tests.support.fakes import World
-from tests.support.judge import NOW, UNITS, Judge, known_of, states
+from tests.support.judge import NOW, UNITS, Judge, certificate, known_of, states
 
 Make = Callable[..., Judge]
 
@@ -134,15 +135,18 @@ def test_a_unit(judge: Make, unit: str, state: str) -> None:
     ],
 )
 def test_a_certificate(judge: Make, seconds: int, says: str) -> None:
-    text = f"{UNITS}certificate={int(NOW) + seconds} /etc/kubernetes/a b.crt\n"
+    text = f"{UNITS}certificate={certificate(NOW + seconds)} /etc/kubernetes/a b.crt\n"
     found = judge()(kubernetes=Result(0, text.encode()))
     assert words(found) == ([f"certificate /etc/kubernetes/a b.crt {says}"] if says else [])
     assert all("kubeadm certs renew" in one.cure and not one.fix for one in found)
 
 
-@pytest.mark.parametrize("end", ["soon", "-1", "9" * 30, "\u0663", "1e9"])
-def test_a_certificate_that_ends_at_no_time(judge: Make, end: str) -> None:
-    found = judge()(kubernetes=Result(0, f"{UNITS}certificate={end} /etc/x.crt\n".encode()))
+@pytest.mark.parametrize(
+    "shown", ["soon", "-1", "\u0663", "QQ==", certificate(NOW)[:-8], f"A{certificate(NOW)}===",
+              base64.b64encode(b"-----BEGIN CERTIFICATE-----\nQQ==\n").decode()]
+)  # fmt: skip
+def test_a_certificate_that_ends_at_no_time(judge: Make, shown: str) -> None:
+    found = judge()(kubernetes=Result(0, f"{UNITS}certificate={shown} /etc/x.crt\n".encode()))
     assert words(found) == ["certificate /etc/x.crt cannot be read"]
 
 
