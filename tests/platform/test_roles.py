@@ -15,12 +15,15 @@ import pytest
 from sqlalchemy import Engine
 
 from jobplatform import __main__ as roles
+from jobplatform.manager.loop import LEASE_MS, Manager
+from jobplatform.manager.wake import LEADING, LONGEST
 from jobplatform.settings import Missing, settings
 from jobplatform.store import people
 from jobplatform.store.database import changing, reading
 from tests.support import ROOT
 from tests.support.mariadb import MariaDb
 from tests.support.platform.databases import NAME
+from tests.support.platform.managers import Site
 
 GIVEN = {"PLATFORM_DATABASE_NAME": "DLWSCluster-1"}
 TOKEN = "t" * 40
@@ -124,3 +127,35 @@ def test_a_manager_that_can_do_nothing_lives_on_and_ends_when_it_is_told_to(
     finally:
         running.kill()
         running.wait()
+
+
+class Waits:
+    """Whoever waits between two passes: `told` has for how long at most. It ends after some."""
+
+    def __init__(self, count: int) -> None:
+        self.told: list[float] = []
+        self.count = count
+
+    def wait(self, took: float, longest: float) -> None:
+        self.told.append(longest)
+        if len(self.told) == self.count:
+            raise SystemExit
+
+
+def test_who_leads_looks_less_often_than_who_waits_to_lead(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease lasts for several passes of the leader, and its end is found soon."""
+    monkeypatch.setattr(roles, "ALIVE", tmp_path / "alive")
+    monkeypatch.setattr(roles, "PASSED", tmp_path / "passed")
+    site, waits = Site(database), Waits(2)
+    other = Manager(database, site.cluster, "two")
+    with pytest.raises(SystemExit):
+        roles._lead(site.manager, waits)  # type: ignore[arg-type]
+    site.cluster.away = True
+    follows, fails = Waits(1), Waits(1)
+    for one, waiting in ((other, follows), (site.manager, fails)):
+        with pytest.raises(SystemExit):
+            roles._lead(one, waiting)  # type: ignore[arg-type]
+    assert (waits.told, follows.told, fails.told) == ([LEADING] * 2, [LONGEST], [LONGEST])
+    assert LEADING * 1000 * 3 < LEASE_MS and LEASE_MS + LONGEST * 1000 < 10_000

@@ -208,15 +208,17 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import Cluster
     from jobplatform.manager.homes import Share
     from jobplatform.manager.loop import Manager
+    from jobplatform.manager.picture import Picture
     from jobplatform.manager.wake import Wake
 
     signal.signal(signal.SIGTERM, _leave)
     share = Share(told.share, told.claim, told.on_nodes) if told.share else None
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-    one = Manager(made, Cluster(told.kubernetes), holder, share)
-    wake = Wake(made, Cluster(told.kubernetes))
+    picture = Picture(Cluster(told.kubernetes))
+    one = Manager(made, Cluster(told.kubernetes), holder, share, picture=picture.seen)
+    wake = Wake(made, picture.changed)
     _tell(one.meters.registry)
-    wake.watch()
+    picture.watch()
     try:
         _lead(one, wake)
     finally:
@@ -225,17 +227,19 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
 
 
 def _lead(one: Manager, wake: Wake) -> None:
+    from jobplatform.manager.wake import LEADING, LONGEST
+
     while True:
         ALIVE.touch()
-        began = time.monotonic()
+        began, longest = time.monotonic(), LONGEST
         try:
             with one.meters.passes.time():
-                one.turn()
+                longest = LEADING if one.turn() else LONGEST
             PASSED.touch()
         except Exception as error:  # the next pass begins anew; nothing is kept in memory
             one.meters.failures.labels(type(error).__name__).inc()
             _LOG.warning("this pass ended early: %s: %s", type(error).__name__, error)
-        wake.wait(time.monotonic() - began)
+        wake.wait(time.monotonic() - began, longest)
 
 
 def _leave(number: int, frame: object) -> None:
