@@ -47,6 +47,8 @@ PODS = Path("/var/log/pods")
 _PLACE = Path(tempfile.gettempdir())
 ALIVE, PASSED = _PLACE / "alive", _PLACE / "passed"
 """Touched by the manager before each pass, and after each that came to its end: for probes."""
+_ALIVE_FOR, _READY_FOR = 300.0, 120.0
+"""Seconds after such a touch."""
 SERVING: Final[Mapping[str, Any]] = {
     "host": "", "port": PORT, "access_log": False, "server_header": False,
     "http": "h11",
@@ -123,9 +125,18 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     uvicorn.run(app, **SERVING)
 
 
-def _tell(registry: CollectorRegistry) -> None:
+def _tell(
+    registry: CollectorRegistry, probes: Mapping[str, Callable[[], bool]] | None = None
+) -> None:
     if port := metrics_port():
-        metrics.serve(registry, port)
+        metrics.serve(registry, port, probes)
+
+
+def _touched(path: Path, seconds: float) -> bool:
+    """Whether it was, so many seconds ago at most."""
+    with suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime < seconds
+    return False
 
 
 def synchronize(told: Settings, made: Engine, given: argparse.Namespace) -> None:
@@ -217,7 +228,8 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     picture = Picture(Cluster(told.kubernetes))
     one = Manager(made, Cluster(told.kubernetes), holder, share, picture=picture.seen)
     wake = Wake(made, picture.changed)
-    _tell(one.meters.registry)
+    _tell(one.meters.registry, {"/alive": lambda: _touched(ALIVE, _ALIVE_FOR),
+                                "/ready": lambda: _touched(PASSED, _READY_FOR)})  # fmt: skip
     picture.watch()
     try:
         _lead(one, wake)
