@@ -1,8 +1,9 @@
 """A pass of the job platform's manager: python -m benchmarks.platform_queue [--docs].
 
 10,000 jobs are queued and 500 nodes are full; the database is a real MariaDB server, and
-Kubernetes a stand-in that gives its lists without delay. The worst pass is one after a change that
-gives each job another reason to wait. Beside it stands the bare reading of the same rows.
+Kubernetes a stand-in that gives its lists without delay. The worst passes are one after a change
+that gives each job another reason to wait, and one that looks twice: it finds something to do in
+the picture of the cluster, and does it by lists. Beside them stands the bare reading of the rows.
 """
 
 from __future__ import annotations
@@ -48,10 +49,16 @@ class Lists(FakeKubernetes):
     def __init__(self, count: int) -> None:
         super().__init__()
         self.nodes = {name(i): node(name(i), 8, RESOURCE, DEVICES[i % 3]) for i in range(count)}
-        self.there = [running(i) for i in range(count)]
+        self.placed = [running(i) for i in range(count)]
 
-    def all(self, kind: str, selector: str = "") -> list[Object]:
-        return {"nodes": list(self.nodes.values()), "pods": self.there}.get(kind, [])
+    def there(self, kind: str, selector: str = "") -> list[Object]:
+        return {"nodes": list(self.nodes.values()), "pods": self.placed}.get(kind, [])
+
+    def end_one(self) -> None:
+        """The last pod that runs has done its work."""
+        one = next(pod for pod in reversed(self.placed) if pod["status"]["phase"] == "Running")
+        ended = {"state": {"terminated": {"exitCode": 0}}}
+        one["status"] = {"phase": "Succeeded", "containerStatuses": [ended]}
 
 
 def name(number: int) -> str:
@@ -129,7 +136,8 @@ def find(server: MariaDb, count: int, nodes: int, passes: int) -> dict[str, list
     made = engine(URL.create("mysql+pymysql", "root", database=NAME, query=socket))
     upgrade(made)
     seed(made, count, nodes)
-    watch, manager = Watch(made), Manager(made, Lists(nodes), "bench")
+    watch, lists = Watch(made), Lists(nodes)
+    manager = Manager(made, lists, "bench", picture=lists.shown)
 
     def rows() -> None:
         with reading(made) as connection:
@@ -140,11 +148,17 @@ def find(server: MariaDb, count: int, nodes: int, passes: int) -> dict[str, list
             connection.execute(update(table).values(reason=None))
         return watch.take(manager.turn)
 
+    def ended() -> Taken:
+        manager.turn()  # after one that did something, which asks for lists at once
+        lists.end_one()
+        return watch.take(manager.turn)
+
     try:
         manager.turn()
         return {
             "a pass in which nothing changed": [watch.take(manager.turn) for _ in range(passes)],
             "one in which all reasons change": [wiped() for _ in range(passes)],
+            "one that finds that a job has ended": [ended() for _ in range(passes)],
             "reading the rows once, without us": [watch.take(rows) for _ in range(passes)],
         }
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,10 +12,12 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from urllib3.connection import HTTPConnection
 
-from jobplatform.kubernetes import Away, Cluster, Refused
+from jobplatform.kubernetes import Away, Cluster, Gone, Refused
 from jobplatform.manager import walls
 from jobplatform.manager.loop import OTHERS
+from jobplatform.manager.picture import KINDS
 from jobplatform.manager.pods import Attempt, Person, objects
 from jobplatform.model.request import Request
 from tests.support.examples import cluster_of, filled_in, objects_of
@@ -126,17 +129,53 @@ def test_a_log_comes_line_by_line(server: Server, cluster: Cluster) -> None:
     assert cluster.log("vc-a", "gone", "") is None
 
 
-def test_changes_are_heard_of_from_now_on(server: Server, cluster: Cluster) -> None:
-    """One list says where now is; what was there before is no change."""
-    server.answers["GET /api/v1/pods"] = 200, b'{"metadata": {"resourceVersion": "7"}}\n'
-    assert len([one for one in cluster.changes("pods", "dlws.io/job") if one]) == 1
-    (_, listed, _, _), (_, watched, _, _) = server.asked
-    assert listed == {"limit": ["1"], "labelSelector": ["dlws.io/job"]}
-    assert watched["watch"] == ["true"] and watched["resourceVersion"] == ["7"]
-    assert int(watched["timeoutSeconds"][0]) < 20  # a silent connection is given up then
-    server.answers["GET /api/v1/pods"] = 500, b"{}"
-    with pytest.raises(Away):
-        list(cluster.changes("pods", ""))
+def test_a_list_says_as_of_which_version_it_is(server: Server, cluster: Cluster) -> None:
+    """The first page's: a watch from there on misses nothing."""
+    for words, version, following in (("", "7", "x"), ("x", "9", "")):
+        page = {"items": [{"a": version}],
+                "metadata": {"resourceVersion": version, "continue": following}}  # fmt: skip
+        server.answers[f"GET /api/v1/pods{words}"] = 200, json.dumps(page).encode()
+    assert cluster.listed("pods", "dlws.io/job") == ([{"a": "7"}, {"a": "9"}], "7")
+    assert server.asked[0][1] == {"limit": ["500"], "labelSelector": ["dlws.io/job"]}
+
+
+def test_changes_are_heard_of_since_a_version(server: Server, cluster: Cluster) -> None:
+    lines = [{"type": "ADDED", "object": {"a": 1}}, {"type": "BOOKMARK", "object": {"b": 2}}]
+    server.answers["GET /api/v1/pods"] = 200, b"\n".join(json.dumps(one).encode() for one in lines)
+    assert list(cluster.changes("pods", "dlws.io/job", "7")) == lines
+    ((_, watched, _, _),) = server.asked
+    assert int(watched.pop("timeoutSeconds")[0]) < 70  # a silent connection is given up then
+    assert watched == {"watch": ["true"], "resourceVersion": ["7"], "allowWatchBookmarks": ["true"],
+                       "labelSelector": ["dlws.io/job"]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "data", "kind"),
+    [(500, b"{}", Away), (410, b'{"message": "too old"}', Gone), (403, b"{}", Refused),
+     (200, b'{"type": "ERROR", "object": {"code": 410, "message": "too old"}}', Gone),
+     (200, b'{"type": "ERROR", "object": {"code": 500}}', Away), (200, b"[1]", Away),
+     (200, b'{"type": "ADDED", "obj', Away)],
+)  # fmt: skip
+def test_changes_that_are_not_told(
+    server: Server, cluster: Cluster, code: int, data: bytes, kind: type[Exception]
+) -> None:
+    server.answers["GET /api/v1/pods"] = code, data
+    with pytest.raises(kind) as told:
+        list(cluster.changes("pods", "", "7"))
+    assert isinstance(told.value, Gone) == (kind is Gone)
+
+
+def test_a_machine_that_is_gone_is_found_while_a_watch_waits(
+    cluster: Cluster, server: Server
+) -> None:
+    link = cluster.pool.connection_from_url(cluster.address)._new_conn()
+    link.connect()
+    assert isinstance(link, HTTPConnection) and link.sock
+    try:
+        assert link.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert link.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 20
+    finally:
+        link.close()
 
 
 def rules(place: Path, service: str) -> set[tuple[str, str]]:
@@ -155,7 +194,7 @@ def test_the_manager_may_do_what_it_does_and_the_api_reads_logs_alone(tmp_path: 
     }
     needed = {("create", kind) for kind in made}
     needed |= {(verb, kind) for kind in ("pods", *OTHERS) for verb in ("list", "delete")}
-    needed |= {("list", "nodes"), ("patch", "pods"), ("watch", "pods")}
+    needed |= {("list", "nodes"), ("patch", "pods")} | {("watch", kind) for kind in KINDS}
     extra = rules(tmp_path, "jobmanager2") - needed
     assert needed <= rules(tmp_path, "jobmanager2")
     assert {verb for verb, _ in extra} == {"get"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,18 @@ def test_they_are_served_at_a_port_of_their_own_where_one_is_given() -> None:
     assert metrics_port({"PLATFORM_METRICS_PORT": "9190"}) == 9190
     with pytest.raises(Missing, match="is no number"):
         metrics_port({"PLATFORM_METRICS_PORT": "x"})
+
+
+def test_probes_are_answered_at_the_same_port() -> None:
+    alive, port = [False], free_port()
+    with metrics.serve(CollectorRegistry(), port, {"/alive": lambda: alive[0]}) as server:
+        with pytest.raises(urllib.error.HTTPError, match="503") as told:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/alive")
+        told.value.close()
+        alive[0] = True
+        for path in ("/alive", "/metrics"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{path}").close()
+        server.shutdown()
 
 
 def test_the_page_of_the_monitor_asks_for_what_is_told() -> None:

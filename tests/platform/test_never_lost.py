@@ -1,4 +1,5 @@
-"""Never lost, never doubled: managers die at random points, two lead at once, answers get lost.
+"""Never lost, never doubled: managers die at random points, two lead at once, answers get lost, and
+what is shown of the cluster is as it was long ago.
 
 DLWS_SEEDS=1000 plays so many; DLWS_SEED=N and this file play one alone. The stand-in for the
 cluster fails the test by itself when a worker of a job runs twice.
@@ -83,7 +84,7 @@ def test_seeds(seeds: range) -> None:
 
 def test_seeds_meet_deaths_rivals_and_silence() -> None:
     sites = [play(seed) for seed in range(3)]
-    for counter in ("deaths", "rivals", "aways"):
+    for counter in ("deaths", "rivals", "aways", "glances"):
         assert sum(getattr(site, counter) for site in sites) > 0
     for site in sites:
         site.engine.dispose()

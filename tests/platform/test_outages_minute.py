@@ -43,7 +43,7 @@ class Site:
     def __init__(self, engine: Engine, address: str, cluster: FakeKubernetes, token: str) -> None:
         self.engine, self.cluster, self.token = engine, cluster, token
         self.host, self.port = urlsplit(address).hostname, urlsplit(address).port
-        self.manager = Manager(engine, cluster, "one")
+        self.manager = Manager(engine, cluster, "one", picture=cluster.shown)
         self.answers: list[Answer] = []
         self.ended = threading.Event()
 

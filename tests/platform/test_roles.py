@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +17,17 @@ import pytest
 from sqlalchemy import Engine
 
 from jobplatform import __main__ as roles
+from jobplatform.manager.loop import LEASE_MS, Manager
+from jobplatform.manager.wake import LEADING, LONGEST
 from jobplatform.settings import Missing, settings
 from jobplatform.store import people
 from jobplatform.store.database import changing, reading
 from tests.support import ROOT
+from tests.support.examples import cluster_of, filled_in, objects_of
 from tests.support.mariadb import MariaDb
 from tests.support.platform.databases import NAME
+from tests.support.platform.managers import Site
+from tests.support.sshd import free_port
 
 GIVEN = {"PLATFORM_DATABASE_NAME": "DLWSCluster-1"}
 TOKEN = "t" * 40
@@ -100,10 +107,31 @@ def test_an_account_gets_its_password_from_standard_input(
         assert people.sign_in(connection, "ann", "a good long password") == "ok"
 
 
+def probes(place: Path) -> dict[str, str]:
+    """The paths that a kubelet asks the manager for, by the probe."""
+    (made,) = (one.body for one in objects_of(cluster_of(place, filled_in()))["jobmanager2"]
+               if one.body["kind"] == "Deployment")  # fmt: skip
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    return {name: container[name]["httpGet"]["path"]
+            for name in ("startupProbe", "livenessProbe", "readinessProbe")}  # fmt: skip
+
+
+def code(port: int, path: str) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
 def test_a_manager_that_can_do_nothing_lives_on_and_ends_when_it_is_told_to(
     told: dict[str, str], tmp_path: Path
 ) -> None:
     """There are no tables and no Kubernetes: no pass comes to its end."""
+    (tmp_path / "site").mkdir()
+    asked, port = probes(tmp_path / "site"), free_port()
+    told["PLATFORM_METRICS_PORT"] = str(port)
     place = ROOT / "templates/images/platform"
     with (tmp_path / "said").open("wb") as said:
         running = subprocess.Popen(
@@ -115,6 +143,13 @@ def test_a_manager_that_can_do_nothing_lives_on_and_ends_when_it_is_told_to(
             assert running.poll() is None, (tmp_path / "said").read_text()
             time.sleep(0.05)
         assert (tmp_path / "alive").exists() and not (tmp_path / "passed").exists()
+        found = {name: code(port, path) for name, path in asked.items()}
+        assert found == {"startupProbe": 200, "livenessProbe": 200, "readinessProbe": 503}
+        (tmp_path / "passed").touch()
+        assert code(port, asked["readinessProbe"]) == 200
+        long_ago = time.time() - 125
+        os.utime(tmp_path / "passed", (long_ago, long_ago))
+        assert code(port, asked["readinessProbe"]) == 503
         for name in ("environ", "cmdline"):  # which others see, and children get
             shown = Path(f"/proc/{running.pid}/{name}").read_bytes()
             assert b"jobplatform" in shown or b"PLATFORM_DATABASE_PASSWORD_FILE" in shown
@@ -124,3 +159,35 @@ def test_a_manager_that_can_do_nothing_lives_on_and_ends_when_it_is_told_to(
     finally:
         running.kill()
         running.wait()
+
+
+class Waits:
+    """Whoever waits between two passes: `told` has for how long at most. It ends after some."""
+
+    def __init__(self, count: int) -> None:
+        self.told: list[float] = []
+        self.count = count
+
+    def wait(self, took: float, longest: float) -> None:
+        self.told.append(longest)
+        if len(self.told) == self.count:
+            raise SystemExit
+
+
+def test_who_leads_looks_less_often_than_who_waits_to_lead(
+    database: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease lasts for several passes of the leader, and its end is found soon."""
+    monkeypatch.setattr(roles, "ALIVE", tmp_path / "alive")
+    monkeypatch.setattr(roles, "PASSED", tmp_path / "passed")
+    site, waits = Site(database), Waits(2)
+    other = Manager(database, site.cluster, "two")
+    with pytest.raises(SystemExit):
+        roles._lead(site.manager, waits)  # type: ignore[arg-type]
+    site.cluster.away = True
+    follows, fails = Waits(1), Waits(1)
+    for one, waiting in ((other, follows), (site.manager, fails)):
+        with pytest.raises(SystemExit):
+            roles._lead(one, waiting)  # type: ignore[arg-type]
+    assert (waits.told, follows.told, fails.told) == ([LEADING] * 2, [LONGEST], [LONGEST])
+    assert LEADING * 1000 * 3 < LEASE_MS and LEASE_MS + LONGEST * 1000 < 10_000

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.engine import create_engine
 
-from jobplatform.kubernetes import Away
 from jobplatform.manager import wake
-from jobplatform.manager.pods import JOB as JOB_LABEL
 from jobplatform.manager.wake import Wake
+from jobplatform.store import jobs
 from tests.support.platform.managers import Site
-
-
-class Kubernetes:
-    """So many changes of pods, then no answer."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def changes(self, kind: str, selector: str) -> Iterator[bytes]:
-        assert (kind, selector) == ("pods", JOB_LABEL)
-        yield from [b"{}"] * self.count
-        raise Away("no answer")
 
 
 class Time:
@@ -61,10 +46,8 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     return made
 
 
-def waiting(engine: Engine, time: Time, count: int = 0) -> Wake:
-    made = Wake(engine, Kubernetes(count))
-    made.changed = time  # type: ignore[assignment]
-    return made
+def waiting(engine: Engine, time: Time) -> Wake:
+    return Wake(engine, time)  # type: ignore[arg-type]
 
 
 def test_without_a_change_it_waits_for_its_second(database: Engine, time: Time) -> None:
@@ -73,6 +56,8 @@ def test_without_a_change_it_waits_for_its_second(database: Engine, time: Time) 
     assert time.now == pytest.approx(1)
     one.wait(0)
     assert time.now == pytest.approx(2)
+    one.wait(0, 2.0)
+    assert time.now == pytest.approx(4)
 
 
 def test_a_change_of_a_job_ends_the_wait_and_counts_once(database: Engine, time: Time) -> None:
@@ -87,14 +72,34 @@ def test_a_change_of_a_job_ends_the_wait_and_counts_once(database: Engine, time:
     assert time.now == pytest.approx(1)
 
 
-def test_a_change_of_a_pod_ends_the_wait_and_silence_does_not(database: Engine, time: Time) -> None:
-    heard, silent = waiting(database, time, 2), waiting(database, time)
-    heard.hear()
-    heard.wait(0)
+def test_a_change_of_a_pod_ends_the_wait_and_counts_once(database: Engine, time: Time) -> None:
+    one = waiting(database, time)
+    time.set()
+    one.wait(0)
     assert time.now == 0
-    silent.hear()
-    silent.wait(0)
+    one.wait(0)
     assert time.now == pytest.approx(1)
+
+
+def test_the_database_is_asked_less_often_where_nothing_has_changed_for_long(
+    database: Engine, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def latest(connection: object) -> int:
+        asked.append(time.now)
+        return 0
+
+    monkeypatch.setattr(jobs, "latest", latest)
+    one = waiting(database, time)
+    one.wait(0, 100.0)
+    quick, calm = (sum(begin <= at < begin + 10 for at in asked) for begin in (10, 50))
+    assert quick in {99, 100} and calm == 40
+    time.set()
+    one.wait(0)
+    asked.clear()
+    one.wait(0)
+    assert len(asked) > 10  # as at the beginning: a change comes seldom alone
 
 
 def test_after_a_long_pass_it_rests_whatever_changes_and_not_for_more_than_a_second(

@@ -1,14 +1,19 @@
 """A site on which everything goes wrong by a seed: managers die at any point, two lead at once, the
-API server is away or answers after it did what was asked, nodes are lost; and people ask."""
+API server is away or answers after it did what was asked, nodes are lost; and people ask. What
+managers are shown of the cluster may be as it was long ago, and nothing may be done by that."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from sqlalchemy import event
+
 from jobplatform.kubernetes import Away, Object
 from jobplatform.manager.loop import LostLease, Manager
+from jobplatform.manager.picture import Shown
 from jobplatform.model import status
 from jobplatform.store import jobs
 from jobplatform.store.database import changing, reading
@@ -18,6 +23,10 @@ from tests.support.platform.managers import an_hour_passes
 
 ASKED = {"killing": status.VERBS["stop"][1], "pausing": status.VERBS["pause"][1],
          "unapproved": status.VERBS["resume"][1]}  # fmt: skip
+
+
+_TELLS = "UPDATE jobs SET reason="
+"""Why a job waits: that alone may be written by what a picture shows."""
 
 
 class Dies(Exception):
@@ -30,18 +39,22 @@ class Flaky(FakeKubernetes):
     def __init__(self, chance: Random, *nodes: str) -> None:
         super().__init__(*nodes)
         self.chance, self.odds = chance, 0.0
+        self.told: Callable[[], None] = lambda: None
 
     def all(self, kind: str, selector: str = "") -> list[Object]:
         found: list[Object] = self._maybe(lambda: super(Flaky, self).all(kind, selector))
         return found
 
     def create(self, kind: str, space: str, made: Object) -> bool:
+        self.told()
         return bool(self._maybe(lambda: super(Flaky, self).create(kind, space, made)))
 
     def delete(self, kind: str, space: str, name: str) -> None:
+        self.told()
         self._maybe(lambda: super(Flaky, self).delete(kind, space, name))
 
     def release(self, space: str, pod: str) -> None:
+        self.told()
         self._maybe(lambda: super(Flaky, self).release(space, pod))
 
     def _maybe(self, do: Callable[[], Any]) -> Any:
@@ -63,11 +76,35 @@ class Chaos:
         self.deaths = self.rivals = self.aways = self.count = 0
         self.odds = 0.0
         self.nested = False
+        self.before: list[Shown] = []
+        self.glances = 0
+        self.managers: list[Manager] = []
+        self.cluster.told = self.not_by_a_glance
+        event.listen(engine, "before_cursor_execute", self._not_by_a_glance)
         self.manager = self.another()
 
     def another(self) -> Manager:
         self.count += 1
-        return Manager(self.engine, self.cluster, f"m{self.count}", point=self.point)
+        made = Manager(self.engine, self.cluster, f"m{self.count}", point=self.point,
+                       picture=self.glance)  # fmt: skip
+        self.managers.append(made)
+        return made
+
+    def glance(self) -> Shown | None:
+        """The cluster as it is or, while something goes wrong, as it was at any time."""
+        if self.chance.random() < self.odds:
+            return None
+        self.glances += 1
+        behind = self.before and self.odds and self.chance.random() < 0.5
+        return copy.deepcopy(self.chance.choice(self.before)) if behind else self.cluster.shown()
+
+    def not_by_a_glance(self) -> None:
+        """Something is done: by nobody who was only shown the cluster."""
+        assert all(one.seen is None for one in self.managers), "done by what a picture shows"
+
+    def _not_by_a_glance(self, connection: Any, cursor: Any, text: str, *rest: object) -> None:
+        if text.startswith(("INSERT", "UPDATE", "DELETE")) and not text.startswith(_TELLS):
+            self.not_by_a_glance()
 
     def point(self, name: str) -> None:
         """Where a manager may die; or sleep, while another one leads and pods come to run."""
@@ -118,6 +155,7 @@ class Chaos:
             connection.execute(leases.delete())
 
     def kubelets(self) -> None:
+        self.before.append(self.cluster.shown())
         self.cluster.start()
         self.cluster.stop_deleted()
 

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from jobplatform.kubernetes import Away, Object, Refused
+from jobplatform.manager.picture import KINDS, Shown
 from jobplatform.manager.pods import ATTEMPT, JOB, WORKER
 
 LONG_AGO = "2020-01-01T00:00:00Z"
@@ -28,12 +29,19 @@ class FakeKubernetes:
 
     def all(self, kind: str, selector: str = "") -> list[Object]:
         self._answer()
+        return self.there(kind, selector)
+
+    def there(self, kind: str, selector: str = "") -> list[Object]:
         if kind == "nodes":
             return copy.deepcopy(list(self.nodes.values()))
-        found = [one for (of, _, _), one in self.objects.items() if of == kind]
+        found = [one for (of, _, _), one in list(self.objects.items()) if of == kind]
         return copy.deepcopy(
             [one for one in found if not selector or selector in one["metadata"].get("labels", {})]
         )
+
+    def shown(self) -> Shown:
+        """What somebody who watches knows, once all was told."""
+        return {kind: self.there(kind, label) for kind, label in KINDS.items()}
 
     def create(self, kind: str, space: str, made: Object) -> bool:
         self._answer()

@@ -47,6 +47,8 @@ PODS = Path("/var/log/pods")
 _PLACE = Path(tempfile.gettempdir())
 ALIVE, PASSED = _PLACE / "alive", _PLACE / "passed"
 """Touched by the manager before each pass, and after each that came to its end: for probes."""
+_ALIVE_FOR, _READY_FOR = 300.0, 120.0
+"""Seconds after such a touch."""
 SERVING: Final[Mapping[str, Any]] = {
     "host": "", "port": PORT, "access_log": False, "server_header": False,
     "http": "h11",
@@ -123,9 +125,18 @@ def api(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     uvicorn.run(app, **SERVING)
 
 
-def _tell(registry: CollectorRegistry) -> None:
+def _tell(
+    registry: CollectorRegistry, probes: Mapping[str, Callable[[], bool]] | None = None
+) -> None:
     if port := metrics_port():
-        metrics.serve(registry, port)
+        metrics.serve(registry, port, probes)
+
+
+def _touched(path: Path, seconds: float) -> bool:
+    """Whether it was, so many seconds ago at most."""
+    with suppress(FileNotFoundError):
+        return time.time() - path.stat().st_mtime < seconds
+    return False
 
 
 def synchronize(told: Settings, made: Engine, given: argparse.Namespace) -> None:
@@ -208,15 +219,18 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
     from jobplatform.kubernetes import Cluster
     from jobplatform.manager.homes import Share
     from jobplatform.manager.loop import Manager
+    from jobplatform.manager.picture import Picture
     from jobplatform.manager.wake import Wake
 
     signal.signal(signal.SIGTERM, _leave)
     share = Share(told.share, told.claim, told.on_nodes) if told.share else None
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-    one = Manager(made, Cluster(told.kubernetes), holder, share)
-    wake = Wake(made, Cluster(told.kubernetes))
-    _tell(one.meters.registry)
-    wake.watch()
+    picture = Picture(Cluster(told.kubernetes))
+    one = Manager(made, Cluster(told.kubernetes), holder, share, picture=picture.seen)
+    wake = Wake(made, picture.changed)
+    _tell(one.meters.registry, {"/alive": lambda: _touched(ALIVE, _ALIVE_FOR),
+                                "/ready": lambda: _touched(PASSED, _READY_FOR)})  # fmt: skip
+    picture.watch()
     try:
         _lead(one, wake)
     finally:
@@ -225,17 +239,19 @@ def manager(told: Settings, made: Engine, given: argparse.Namespace) -> None:
 
 
 def _lead(one: Manager, wake: Wake) -> None:
+    from jobplatform.manager.wake import LEADING, LONGEST
+
     while True:
         ALIVE.touch()
-        began = time.monotonic()
+        began, longest = time.monotonic(), LONGEST
         try:
             with one.meters.passes.time():
-                one.turn()
+                longest = LEADING if one.turn() else LONGEST
             PASSED.touch()
         except Exception as error:  # the next pass begins anew; nothing is kept in memory
             one.meters.failures.labels(type(error).__name__).inc()
             _LOG.warning("this pass ended early: %s: %s", type(error).__name__, error)
-        wake.wait(time.monotonic() - began)
+        wake.wait(time.monotonic() - began, longest)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -1,5 +1,8 @@
 """One pass after the other: look, decide, write, then act.
 
+Where a picture of Kubernetes shows nothing to do, a pass asks it for nothing. Whatever is done was
+decided by lists that were asked for in the same pass: a picture may be behind what was done.
+
 What was decided is written before it is done, so a manager that dies at any point leaves either
 nothing or something that the next one finds and finishes. Before each object is made, the lease is
 looked at: a manager that slept too long makes nothing.
@@ -8,6 +11,7 @@ looked at: a manager that slept too long makes nothing.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +26,7 @@ from jobplatform.manager.homes import Share
 from jobplatform.manager.machine import Step
 from jobplatform.manager.meters import Meters
 from jobplatform.manager.observed import Seen
+from jobplatform.manager.picture import KINDS, Shown
 from jobplatform.manager.pods import ATTEMPT, JOB, Attempt, objects, rank_table, tombstone
 from jobplatform.manager.tombstones import Tombstones
 from jobplatform.manager.world import Live, Placement, World, build, person
@@ -34,6 +39,8 @@ OTHERS = ("services", "configmaps")
 LEASE, LEASE_MS = "manager", 8_000
 """A manager that died is followed within 10 seconds."""
 BACK_OFF_MS = 60_000
+LISTED = 60.0
+"""Seconds after which lists are asked for, whatever the picture shows: a watch may be silent."""
 _ACTOR = "manager"
 _PATIENT = {"evicted", "gang-timeout", "rejected"}
 _LEFT = {status.KILLED, status.PAUSED}
@@ -42,6 +49,10 @@ _LOG = logging.getLogger("jobplatform")
 
 class LostLease(Exception):
     """Another manager leads now: this one stops where it is."""
+
+
+class Due(Exception):
+    """There is something to do, which has to be decided by lists."""
 
 
 @contextmanager
@@ -55,14 +66,19 @@ def _alone(job: str) -> Iterator[None]:
 
 
 class Manager:
-    """A manager. `point(name)` is called where the process might die, for tests that let it."""
+    """A manager. `point(name)` is called where the process might die, for tests that let it;
+    `picture` tells what Kubernetes has, or had a while ago. While `seen` is there, a pass looks at
+    that alone, and Due ends it where it would do something."""
 
     def __init__(
         self, engine: Engine, kubernetes: Kubernetes, holder: str, share: Share | None = None,
         point: Callable[[str], None] = lambda name: None,
+        picture: Callable[[], Shown | None] = lambda: None,
     ) -> None:  # fmt: skip
         self.engine, self.kubernetes, self.holder = engine, kubernetes, holder
-        self.share, self.point = share, point
+        self.share, self.point, self.picture = share, point, picture
+        self.seen: Shown | None = None
+        self.listed, self.acted = -LISTED, False
         self.walled: set[str] = set()
         self.meters, self.tombstones = Meters(), Tombstones()
 
@@ -73,10 +89,30 @@ class Manager:
             if not lease.take(connection, LEASE, self.holder, LEASE_MS):
                 self.meters.follows()
                 return False
+        if self.acted or not self._nothing_due():  # what was done is seldom done alone
+            self.acted = False
+            self._pass()
+        return True
+
+    def _nothing_due(self) -> bool:
+        """Whether a picture that is not behind by its own account shows nothing to do."""
+        listed_lately = time.monotonic() - self.listed < LISTED
+        self.seen = self.picture() if listed_lately else None
+        if self.seen is None:
+            return False
+        try:
+            self._pass()
+        except Due:
+            return False
+        finally:
+            self.seen = None
+        return True
+
+    def _pass(self) -> None:
         world = self._look()
         for row, words in world.broken:
             self._move_row(row, status.ERROR, Reason("refused", {"words": words}))
-        if self._advance_all(world) or world.broken:
+        if (self._advance_all(world) or world.broken) and self.seen is None:
             world = self._look()
         snapshot = world.snapshot()
         decisions = decide(snapshot)
@@ -88,7 +124,13 @@ class Manager:
         self._sweep(world)
         with reading(self.engine) as connection:
             self.meters.saw(snapshot, jobs.counts(connection))
-        return True
+
+    def _act(self) -> None:
+        """Goes before all that is done, except telling why a job waits: what that says may be
+        behind, and is told anew."""
+        if self.seen is not None:
+            raise Due
+        self.acted = True
 
     def resign(self) -> None:
         """Lead no more. What was begun is finished by the next one, as after a death."""
@@ -97,19 +139,25 @@ class Manager:
 
     def _look(self) -> World:
         """Objects before rows: a job's row may then be newer than its objects, never older."""
-        pods, nodes = self.kubernetes.all("pods"), self.kubernetes.all("nodes")
-        others = [(kind, one) for kind in OTHERS for one in self.kubernetes.all(kind, JOB)]
+        found = self.seen if self.seen is not None else self._lists()
+        others = [(kind, one) for kind in OTHERS for one in found[kind]]
         with reading(self.engine) as connection:
             rows = jobs.live(connection)
             known = {row.vcName: vcs.read(row) for row in vcs.rows(connection)}
-            return build(now(connection), rows, known, pods, nodes, others)
+            return build(now(connection), rows, known, found["pods"], found["nodes"], others)
+
+    def _lists(self) -> Shown:
+        """What Kubernetes has now: whatever was done before is in it."""
+        found = {kind: self.kubernetes.all(kind, selector) for kind, selector in KINDS.items()}
+        self.listed = time.monotonic()
+        return found
 
     def _advance_all(self, world: World) -> bool:
-        """Whether anything was to be done: what was seen may then be no longer so."""
+        """Whether anything was done: what was seen may then be no longer so."""
         busy = False
         for one in [one for one in world.live.values() if not one.idle]:
             step = machine.step(one.view(), one.pods, world.now)
-            busy = busy or step != Step()
+            busy = busy or replace(step, explain=None) != Step()
             with _alone(one.row.jobId):
                 self._advance(one, step, world)
         return busy
@@ -157,6 +205,7 @@ class Manager:
         return True
 
     def _move(self, one: Live, step: Step, at: int) -> bool:
+        self._act()
         to, values = str(step.to), dict[str, object]()
         if to == status.RUNNING:
             values["startedAt"] = at
@@ -179,12 +228,14 @@ class Manager:
         return moved
 
     def _move_row(self, row: jobs.Job, to: str, reason: Reason) -> None:
+        self._act()
         with changing(self.engine) as connection:
             jobs.move(connection, row, to, _ACTOR, reason, endedAt=Clock())
         self.meters.moved(row, to, 0, 0, reason)
 
     def _place(self, one: Live, where: Placement) -> None:
         """Write another placement; the state stays."""
+        self._act()
         with changing(self.engine) as connection:
             jobs.move(connection, one.row, one.row.jobStatus, _ACTOR, _kept(one, ""),
                       placement=where.stored())  # fmt: skip
@@ -204,6 +255,7 @@ class Manager:
                 jobs.explain_all(connection, told)
 
     def _carry_out(self, decision: Decision, world: World) -> None:
+        self._act()
         one = world.live[decision.job]
         if decision.verb == "approve":
             with changing(self.engine) as connection:
@@ -236,6 +288,7 @@ class Manager:
     def _make(self, one: Live) -> bool:
         """Make what is missing, and whether it could be. A name that is taken is this attempt's
         own, from before."""
+        self._act()
         try:
             attempt = self._attempt(one)
             if not self._housed(one, attempt):
@@ -286,6 +339,7 @@ class Manager:
             self.walled.add(vc)
 
     def _check_lease(self) -> None:
+        self._act()
         with changing(self.engine) as connection:
             if not lease.keep(connection, LEASE, self.holder, LEASE_MS):
                 self.meters.follows()
@@ -298,6 +352,7 @@ class Manager:
     def _delete(self, pods: list[Seen]) -> None:
         for pod in pods:
             if not pod.gone and not pod.deleting:
+                self._act()
                 self.point("before-delete")
                 self.kubernetes.delete("pods", pod.namespace, pod.name)
                 self.point("after-delete")
@@ -308,6 +363,7 @@ class Manager:
         old = [pod for pod in pods if not _current(world, pod)]
         self._delete([pod for pod in old if not pod.gone])
         for pod in self.tombstones.over([pod for pod in old if pod.gone], world.now):
+            self._act()
             self.point("before-release")
             self.kubernetes.release(pod.namespace, pod.name)
             self.point("after-release")

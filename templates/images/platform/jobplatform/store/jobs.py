@@ -49,6 +49,7 @@ _MANAGED = _columns(
 )  # fmt: skip
 _ONE = select(*_ALL).where(jobs.c.jobId == bindparam("number"))
 _LIVE = select(*_MANAGED).where(jobs.c.jobStatus.in_(status.LIVE)).order_by(jobs.c.id)
+_LATEST = select(func.max(job_events.c.id))
 _ADD = insert(jobs).values(queuedAt=Clock()).inline()
 _ADD_EVENT = insert(job_events).values(at=Clock()).inline()
 
@@ -165,7 +166,7 @@ def events(connection: Connection, number: str) -> Sequence[Row[Any]]:
 
 def latest(connection: Connection) -> int:
     """The number of the newest event: another one, where a job has changed."""
-    return connection.execute(select(func.max(job_events.c.id))).scalar_one() or 0
+    return connection.execute(_LATEST).scalar_one() or 0
 
 
 def _event(connection: Connection, number: str, actor: str, to: str, text: str | None) -> None:
