@@ -5,6 +5,7 @@ A cluster's directory may have templates/ of its own, which lie over ours file b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -56,6 +57,13 @@ def files(layers: Sequence[Path]) -> dict[str, Path]:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for path in sorted(folder.rglob("*")):
-        if not path.is_dir() and not path.name.endswith(_LEFT_BEHIND):
-            yield path.relative_to(folder).as_posix(), path
+    # rglob takes twice as long, and whole commands look at each folder again and again.
+    skip = len(str(folder)) + 1
+    names = [
+        os.path.join(place, name)[skip:]
+        for place, _, there in os.walk(folder)
+        for name in there
+        if not name.endswith(_LEFT_BEHIND)
+    ]
+    for name in sorted(names, key=lambda name: name.split("/")):
+        yield name, folder / name

@@ -295,16 +295,18 @@ def references(spec: Any) -> set[tuple[str, str]]:
 
 
 def _inputs(read: Sequence[Object]) -> str:
-    """A hash of contents, in a place where more people read than may read Secrets.
-
-    It is made slow, so that a password cannot be guessed from it.
-    """
+    """A hash of contents, in a place where more people read than may read Secrets."""
     data = canonical([[str(one.key), one.body.get("data"), one.body.get("binaryData")]
                       for one in read])  # fmt: skip
     if all(one.kind.name == "ConfigMap" for one in read):
         return hashlib.sha256(data).hexdigest()[:16]
-    salt = str(read[0].key).encode()
-    return hashlib.scrypt(data, salt=salt, n=1 << 14, r=8, p=1, dklen=8).hex()
+    return _slow_hash(data, str(read[0].key))
+
+
+@cache
+def _slow_hash(data: bytes, salt: str) -> str:
+    """One by which a password cannot be guessed, made once for all workloads that read the same."""
+    return hashlib.scrypt(data, salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=8).hex()
 
 
 def _hashed(one: Object) -> Object:

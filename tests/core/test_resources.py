@@ -32,3 +32,12 @@ def test_folders_of_both_and_their_files(tmp_path: Path) -> None:
 def test_a_directory_without_templates_or_our_own(tmp_path: Path) -> None:
     assert resources.places(tmp_path) == (resources.templates(),)
     assert resources.places(resources.root()) == (resources.templates(),)
+
+
+def test_files_are_in_the_order_of_their_folders_and_links_to_folders_are_none(
+    tmp_path: Path,
+) -> None:
+    lay(tmp_path / "one", "a.b", "a/b", "a/c.pyc", "z")
+    (tmp_path / "one/link").symlink_to(tmp_path / "one/a")
+    (tmp_path / "one/file").symlink_to("z")
+    assert list(resources.files([tmp_path / "one"])) == ["a/b", "a.b", "file", "z"]

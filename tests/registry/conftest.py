@@ -22,3 +22,9 @@ def started(make: Callable[..., World]) -> Start:
         return make(text, **options) if options else world
 
     return build
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a guess costs is a number that no test looks at, and each registry would pay it."""
+    monkeypatch.setattr(kept, "_ROUNDS", 4)

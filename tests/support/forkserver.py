@@ -1,6 +1,7 @@
-"""A process that has imported all of dlws and becomes deploy.py, in a fork, for each command line.
+"""A process that has imported all of dlws and becomes deploy.py, in a fork, for each command line,
+and others that do the like for programs of the tests' own.
 
-Imports are most of what a start of deploy.py costs, and the tests start it hundreds of times.
+Imports are most of what their starts cost, and the tests start deploy.py hundreds of times.
 What belongs to a program's own start (imports, closed streams, its interpreter's environment) is
 for tests that start it themselves, such as tests/stories/test_ending.py.
 """
@@ -27,9 +28,13 @@ from pathlib import Path
 from typing import IO
 
 from tests.support import ROOT
+from tests.support.private import have_state
 
+DLWS = "dlws"
+"""All of dlws, and what it imports late."""
 _LAZY = ("jinja2", "paramiko", "pydantic", "pymysql", "rich.console", "rich.progress", "yaml")
 _LONGEST = 1 << 20  # of an order, bytes: words and environment
+_GRACE = 10  # seconds in which a program whose standard input has ended has to end
 _AT_START = ("PYTHON", "LC_", "LANG")
 """Variables that an interpreter reads at its start alone."""
 
@@ -42,7 +47,7 @@ def run(
     Raises TimeoutExpired; the program is killed then.
     """
     if _at_start(environment) == _at_start(_BEGUN):
-        return _server().run(words, stdin, environment, seconds)
+        return _server(DLWS).run(words, stdin, environment, seconds)
     return subprocess.run(
         [sys.executable, ROOT / "deploy.py", *words],
         input=stdin,
@@ -65,13 +70,19 @@ _BEGUN = dict(os.environ)
 class _Server:
     """The process that forks. It ends when its standard input does: with the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, imports: str) -> None:
         self._place = tempfile.TemporaryDirectory(prefix="dlws-fork-")
         self._path = str(Path(self._place.name) / "socket")
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
             listener.bind(self._path)
             listener.listen(64)
-            words = [sys.executable, "-m", __name__, str(listener.fileno())]
+            words = [
+                sys.executable,
+                "-m",
+                "tests.support.forkserver",
+                str(listener.fileno()),
+                imports,
+            ]
             self._process = subprocess.Popen(
                 words, cwd=ROOT, env=_BEGUN, stdin=subprocess.PIPE, pass_fds=[listener.fileno()]
             )
@@ -97,11 +108,54 @@ class _Server:
         return subprocess.CompletedProcess([*words], code, output, errors)
 
     def on(self, terminal: int, words: Sequence[str], environment: Mapping[str, str]) -> Program:
+        return Program(self._told({**_order(words, environment), "leads": True}, [terminal] * 3))
+
+    def piped(self, program: str, words: Sequence[str], state: Path | None) -> Piped:
+        order = {
+            **_order(words, os.environ),
+            "program": program,
+            "state": str(state or ""),
+            "grace": _GRACE,
+        }
+        (stdin, feed), (read_out, out) = os.pipe(), os.pipe()
+        try:
+            line = self._told(order, [stdin, out, 2])
+        finally:
+            os.close(stdin)
+            os.close(out)
+        return Piped(line, os.fdopen(feed, "wb"), os.fdopen(read_out, "rb"))
+
+    def _told(self, order: Mapping[str, object], streams: Sequence[int]) -> socket.socket:
         line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         line.connect(self._path)
-        order = json.dumps({**_order(words, environment), "leads": True}).encode()
-        socket.send_fds(line, [order], [terminal] * 3)
-        return Program(line)
+        socket.send_fds(line, [json.dumps(order).encode()], streams)
+        return line
+
+
+@dataclass(frozen=True)
+class Piped:
+    """A program that ends when its standard input does."""
+
+    _line: socket.socket
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+
+    def end(self) -> None:
+        """Close its standard input; once this returns, it has ended or was killed."""
+        if self.stdout.closed:
+            return
+        self.stdin.close()
+        with self._line, self.stdout:
+            self._line.shutdown(socket.SHUT_WR)
+            self._line.recv(16)
+
+
+def start(
+    program: str, words: Sequence[object], imports: str = "", state: Path | None = None
+) -> Piped:
+    """Like `python -m program words` with pipes, in a fork of what has imported the program
+    (`imports`: has imported that); `state`: with this as its /var/lib/dlws (private.py)."""
+    return _server(imports or program).piped(program, [*map(str, words)], state)
 
 
 @dataclass(frozen=True)
@@ -122,7 +176,7 @@ class Program:
 def on_a_terminal(terminal: int, words: Sequence[str], environment: Mapping[str, str]) -> Program:
     """A deploy.py with these words that leads a session of its own; all its streams are this."""
     assert _at_start(environment) == _at_start(_BEGUN)
-    return _server().on(terminal, words, environment)
+    return _server(DLWS).on(terminal, words, environment)
 
 
 def _order(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, object]:
@@ -135,8 +189,8 @@ def _order(words: Sequence[str], environment: Mapping[str, str]) -> dict[str, ob
 
 
 @cache
-def _server() -> _Server:
-    return _Server()
+def _server(imports: str) -> _Server:
+    return _Server(imports)
 
 
 @contextmanager
@@ -171,7 +225,7 @@ def _feed(stream: IO[bytes], content: bytes) -> None:
 
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
-    import_all()
+    _import(sys.argv[2])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for keepers
     with selectors.DefaultSelector() as ready:
         ready.register(listener, selectors.EVENT_READ)
@@ -185,8 +239,16 @@ def main() -> None:
             connection.close()
 
 
-def import_all() -> None:
-    """Have all of dlws here, and as it is: no fork imports it, or copies what it passes over."""
+def _import(what: str) -> None:
+    """Have it here, and as it is: no fork imports it, or copies what its collector passes over."""
+    if what == DLWS:
+        _import_all()
+    else:
+        importlib.import_module(what)
+    gc.freeze()
+
+
+def _import_all() -> None:
     import dlws
     from dlws.config import Config
 
@@ -195,23 +257,25 @@ def import_all() -> None:
     for name in _LAZY:
         importlib.import_module(name)
     Config.model_rebuild()  # what its first use does
-    gc.freeze()
 
 
 def _keep(connection: socket.socket) -> None:
     """Fork a program, say its exit status, and end; in the fork, be the program."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     content, streams, _, _ = socket.recv_fds(connection, _LONGEST, 3)
+    order = json.loads(content)
     child = os.fork()
     if child == 0:
         connection.close()
-        return _be(json.loads(content), streams)
+        return _be(order, streams)
     for handle in streams:
         os.close(handle)
     with selectors.DefaultSelector() as either:
         either.register(connection, selectors.EVENT_READ)
         either.register(os.pidfd_open(child), selectors.EVENT_READ)
         if any(key.fileobj is connection for key, _ in either.select()):  # who asked has gone
+            either.unregister(connection)
+            either.select(order.get("grace", 0))
             os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     with suppress(OSError):
@@ -232,6 +296,16 @@ def _be(order: Mapping[str, object], streams: Sequence[int]) -> None:
     os.umask(umask)
     os.environ.clear()
     os.environ.update(environment)
+    if order.get("state"):
+        have_state(Path(str(order["state"])))
+    if program := order.get("program"):
+        sys.argv[:] = [str(program), *words]
+        importlib.import_module(str(program)).main()
+    else:
+        _be_deploy(words)
+
+
+def _be_deploy(words: Sequence[str]) -> None:
     sys.argv[:] = [str(ROOT / "deploy.py"), *words]
     program = sys.modules["__main__"] = importlib.import_module("deploy")
     program.start("deploy.py", "dlws.cli")

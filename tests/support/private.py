@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 from functools import cache
@@ -13,6 +14,9 @@ from dlws.shell.quoting import sh
 from tests.support.commands import plain
 
 _BIND = 'mkdir -p /var/lib/dlws && mount --bind "$1" /var/lib/dlws && shift && exec "$@"'
+
+
+_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 1 << 18
 
 
 @cache
@@ -34,6 +38,20 @@ def with_state(directory: Path, *command: object) -> tuple[list[str], Path]:
     directory.mkdir(exist_ok=True)
     place = directory.resolve()
     return ["unshare", "-m", "sh", "-c", _BIND, "dlws", str(place), *words], place
+
+
+def have_state(directory: Path) -> None:
+    """The same for this process: what it starts has it, too. OSError where that cannot be."""
+    Path("/var/lib/dlws").mkdir(exist_ok=True)
+    library = ctypes.CDLL(None, use_errno=True)
+    private = _MS_REC | _MS_PRIVATE
+    place = os.fsencode(directory)
+    if (
+        library.unshare(_CLONE_NEWNS)
+        or library.mount(None, b"/", None, private, None)
+        or library.mount(place, b"/var/lib/dlws", None, _MS_BIND, None)
+    ):
+        raise OSError(ctypes.get_errno(), "no /var/lib/dlws of its own", str(directory))
 
 
 class Inside(Local):

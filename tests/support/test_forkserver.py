@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import pty
 import socket
@@ -115,3 +116,15 @@ def test_on_a_terminal_it_asks_and_ends_with_who_asked(tmp_path: Path) -> None:
         while os.read(ours, 4096):
             pass
     os.close(ours)
+
+
+@pytest.mark.farm
+def test_a_program_of_ours_ends_with_its_input(tmp_path: Path) -> None:
+    words = ["--hosts", 1, "--mode", "fake", "--directory", tmp_path]
+    program = forkserver.start("tests.support.farm.__main__", words)
+    assert program.stdout.readline() == b"ready\n"
+    port = json.loads((tmp_path / "farm.json").read_text())["hosts"][0]["port"]
+    socket.create_connection(("127.77.0.1", port)).close()
+    program.end()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.77.0.1", port))

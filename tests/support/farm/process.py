@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.support import ROOT, starts
+from tests.support import forkserver, starts
 from tests.support.farm.faults import Wrong
-from tests.support.private import with_state
+from tests.support.private import possible, with_state
+
+_PROGRAM = "tests.support.farm.__main__"
 
 
 @dataclass(frozen=True)
@@ -60,29 +60,18 @@ class Farm:
     ) -> None:
         starts("farm")
         self.directory = directory
-        command = [
-            sys.executable,
-            "-m",
-            "tests.support.farm",
-            "--hosts",
-            str(hosts),
-            "--mode",
-            mode,
-        ]
-        command += ["--directory", str(directory.resolve())]
+        words = ["--hosts", hosts, "--mode", mode, "--directory", directory.resolve()]
         for number, fault in (faults or {}).items():
-            command += ["--fault", f"{number}={fault}"]
+            words += ["--fault", f"{number}={fault}"]
         if answers:
-            command += ["--answers", str(answers.resolve())]
+            words += ["--answers", answers.resolve()]
         directory.mkdir(parents=True, exist_ok=True)
-        line, self.state = with_state(directory / "state", *command)
-        self._process = subprocess.Popen(
-            line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        assert self._process.stdout
-        if self._process.stdout.readline() != b"ready\n":
+        _, self.state = with_state(directory / "state")
+        own = self.state if possible() else None
+        self._program = forkserver.start(_PROGRAM, words, state=own)
+        if self._program.stdout.readline() != b"ready\n":
             self.stop()
-            raise RuntimeError(f"the farm did not start: {command}")
+            raise RuntimeError(f"the farm did not start: {words}")
         about = json.loads((directory / "farm.json").read_text())
         self.hosts = [Host(**host) for host in about["hosts"]]
         self.key = Path(about["key"])
@@ -134,18 +123,10 @@ class Farm:
         return seen
 
     def _tell(self, **order: Any) -> Any:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        self._program.stdin.write(json.dumps(order).encode() + b"\n")
+        self._program.stdin.flush()
+        return json.loads(self._program.stdout.readline())
 
     def stop(self) -> None:
         """Ends the farm; once it returns, nothing of it runs."""
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
+        self._program.end()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import queue
-import subprocess
-import sys
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.support import ROOT
+from tests.support import forkserver
 
 
 class Crew:
@@ -19,7 +17,7 @@ class Crew:
     def __init__(self, directory: Path, size: int) -> None:
         self._size = size
         self._workers = [_start(directory / f"worker{n}") for n in range(size)]
-        self._idle: queue.Queue[subprocess.Popen[str]] = queue.Queue()
+        self._idle: queue.Queue[forkserver.Piped] = queue.Queue()
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -30,11 +28,10 @@ class Crew:
 
     def _one(self, seed: int) -> tuple[int, str]:
         worker = self._idle.get()
-        assert worker.stdin and worker.stdout
         try:
-            worker.stdin.write(f"{seed}\n")
+            worker.stdin.write(b"%d\n" % seed)
             worker.stdin.flush()
-            answer = worker.stdout.readline()
+            answer = worker.stdout.readline().decode()
         except OSError as error:
             answer = json.dumps([f"its worker has died: {error}"])
         self._idle.put(worker)
@@ -43,17 +40,11 @@ class Crew:
     def stop(self) -> None:
         """End the workers, and their farms with them."""
         for worker in self._workers:
-            assert worker.stdin and worker.stdout
             worker.stdin.close()
         for worker in self._workers:
-            assert worker.stdout
-            worker.wait(30)
-            worker.stdout.close()
+            worker.end()
 
 
-def _start(directory: Path) -> subprocess.Popen[str]:
+def _start(directory: Path) -> forkserver.Piped:
     directory.mkdir()
-    words = [sys.executable, "-m", "tests.support.schedule.worker", str(directory)]
-    return subprocess.Popen(
-        words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    return forkserver.start("tests.support.schedule.worker", [directory], forkserver.DLWS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import select
 import shutil
 import signal
 import sys
-import time
 import traceback
 from collections import Counter
 from pathlib import Path
@@ -101,16 +101,12 @@ class Play:
         child = os.fork()
         if child == 0:
             _be(["deploy.py", *self.words(round)], self.directory, output, self.scenario.limit())
-        deadline = time.monotonic() + self.scenario.limit() + 5
-        while time.monotonic() < deadline:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                hangs = "Timeout (" in output.read_text(errors="replace")
-                return None if hangs else os.waitstatus_to_exitcode(status)
-            time.sleep(0.01)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return None
+        ended = _ends(child, self.scenario.limit() + 5)
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        hangs = not ended or "Timeout (" in output.read_text(errors="replace")
+        return None if hangs else os.waitstatus_to_exitcode(status)
 
     def _struck(self, received: list[Received]) -> dict[str, list[Strike]]:
         struck: dict[str, list[Strike]] = {}
@@ -184,6 +180,15 @@ class Play:
 
 
 _CRASHED = 70
+
+
+def _ends(process: int, seconds: float) -> bool:
+    """Whether it ends in time."""
+    handle = os.pidfd_open(process)
+    try:
+        return bool(select.select([handle], [], [], seconds)[0])
+    finally:
+        os.close(handle)
 
 
 def _be(argv: list[str], directory: Path, output: Path, limit: float) -> NoReturn:

@@ -1,6 +1,6 @@
 """Plays the seeds that come on standard input, a line each; a line of JSON tells what was wrong.
 
-Usage: python -m tests.support.schedule.worker DIR.
+Its only word is a directory; it is a fork of what has imported dlws (crew.py).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from tests.support import forkserver
 from tests.support.farm import Farm
 from tests.support.schedule.play import Play
 from tests.support.schedule.scenario import schedule
@@ -35,11 +34,6 @@ def _play(seed: int, farm: Farm, directory: Path) -> list[str]:
 
 def main() -> None:
     directory = Path(sys.argv[1])
-    forkserver.import_all()
     with Farm(directory / "farm", 8) as farm:
         for line in sys.stdin:
             print(json.dumps(_play(int(line), farm, directory)), flush=True)
-
-
-if __name__ == "__main__":
-    main()
