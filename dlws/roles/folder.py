@@ -40,7 +40,8 @@ class Role:
 def names(directory: Path) -> list[str]:
     """The roles that there are."""
     found = resources.folders(NODE_ROLES, directory)
-    return [name for name, layers in found.items() if YAML in resources.files(layers)]
+    # Each role that is read asks for all names: only that file is looked for.
+    return [name for name, layers in found.items() if any((at / YAML).is_file() for at in layers)]
 
 
 def load(directory: Path, name: str) -> Role:

@@ -32,7 +32,10 @@ from tests.support.private import have_state
 
 DLWS = "dlws"
 """All of dlws, and what it imports late."""
-_LAZY = ("jinja2", "paramiko", "pydantic", "pymysql", "rich.console", "rich.progress", "yaml")
+_LAZY = (
+    "jinja2", "kubernetes.client", "kubernetes.config", "paramiko", "pydantic", "pymysql",
+    "rich.console", "rich.progress", "yaml",
+)  # fmt: skip
 _LONGEST = 1 << 20  # of an order, bytes: words and environment
 _GRACE = 10  # seconds in which a program whose standard input has ended has to end
 _AT_START = ("PYTHON", "LC_", "LANG")
