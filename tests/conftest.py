@@ -66,6 +66,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(MARKS[fixture])
     if hasattr(config, "workerinput"):  # many files at once: those that take longest come first
         items.sort(key=lambda item: (item.path != WAITS, LONG not in item.path.parents))
+    else:  # clusters first: they cost something for as long as they are there
+        items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
 
 
 def pytest_collection_finish() -> None:

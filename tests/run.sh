@@ -125,19 +125,18 @@ choose() {
 }
 
 # Real nodes are waited for much of the time: their tests run in four processes at once, and before
-# all others. A cluster costs one tenth to one third of a processor for as long as it is there, also
-# where nothing is asked of it: two are there at once at most.
+# all others: an idle cluster takes one tenth to one third of a processor for as long as it is there.
 begin_real_nodes() {
-    local stories=tests/stories large whole struck others
+    local stories=tests/stories large guide struck others
     large=("$stories/test_cluster.py")
-    whole=("$stories/test_guide.py" "$stories/test_step_by_step.py" "$stories/test_azure_story.py")
+    guide=("$stories/test_guide.py" "$stories/test_azure_story.py")
     struck=("$stories/test_resume_real.py" "$stories/test_storage.py" "$stories/test_role.py"
         "$stories/test_sandbox.py" tests/node_scripts)
-    others=("${large[@]}" "${whole[@]}" "${struck[@]}")
+    others=("${large[@]}" "${guide[@]}" "${struck[@]}")
     real_logs=$(mktemp -d)
     trap end_real_nodes_early EXIT
     begin_real "a large cluster" "${large[@]}"
-    begin_real "whole installations" "${whole[@]}"
+    begin_real "machines of the guides" "${guide[@]}"
     begin_real "nodes that are struck" "${struck[@]}"
     begin_real "other real nodes" tests "${others[@]/#/--ignore=}"
     chosen=(-m "not sandbox and not cluster")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dlws.core import templates
 from dlws.core.connection import Local
 from dlws.core.errors import DeployError, UsageError
+from dlws.core.localfiles import scratch
 from dlws.core.templates import CannotRender
 from dlws.images import ancestor
 from dlws.images.folder import PREBUILD, Context
@@ -72,11 +73,18 @@ def give_usual_mode(source: Path, out: Path) -> None:
 
 
 def prebuild(place: Path, architecture: str, echo: Echo | None = None) -> None:
-    """Run the context's prebuild.sh in it, if there is one: it adds to the copy."""
+    """Run the context's prebuild.sh in it, if there is one: it adds to the copy.
+
+    What it leaves in its TMPDIR is removed: mmdebstrap always leaves something, and where it was
+    killed a whole file system.
+    """
     if not (place / PREBUILD).is_file():
         return
-    line = script('cd "$1" && DLWS_ARCH=$2 exec bash "./$3"', place, architecture, PREBUILD)
-    result = Local().run(line, echo=echo)
+    with scratch("dlws-prebuild-") as work:
+        work.chmod(0o711)  # apt's own user passes through it
+        words = (place, architecture, PREBUILD, work)
+        line = script('cd "$1" && TMPDIR=$4 DLWS_ARCH=$2 exec bash "./$3"', *words)
+        result = Local().run(line, echo=echo)
     if not result.ok:
         last = "\n".join(f"    {line}" for line in result.complaint.splitlines()[-_LINES:])
         raise DeployError(

@@ -88,6 +88,14 @@ def test_the_hash_is_of_names_content_programs_links_and_words(tmp_path: Path) -
     assert stage.digest(place, ["x", ""]) not in seen
 
 
+def test_nothing_that_a_prebuild_leaves_in_its_temporary_directory_stays(tmp_path: Path) -> None:
+    tells = 'mktemp -d >made && stat -c %a "$TMPDIR" >>made'
+    write(tmp_path / "web", "prebuild.sh", tells)
+    stage.prebuild(tmp_path / "web", "amd64")
+    made, mode = (tmp_path / "web/made").read_text().split()
+    assert mode == "711" and not Path(made).parent.exists()
+
+
 def test_a_prebuild_that_fails_says_why(tmp_path: Path) -> None:
     write(tmp_path / "web", "prebuild.sh", "echo no such mirror >&2; exit 7")
     with pytest.raises(DeployError, match=r"exit status 7\):\n    no such mirror"):
