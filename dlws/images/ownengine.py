@@ -47,6 +47,7 @@ _START = """
 mkdir -p /etc/docker && mount --bind "$1/trust" /etc/docker || exit
 PATH=$PATH:/usr/sbin:/sbin
 unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
+export TMPDIR="$1" # containerd that is slow to end leaves a list of its goroutines
 exec setpriv --pdeathsig TERM dockerd --data-root="$1/data" --exec-root="$1/exec" \\
     --host="unix://$1/socket" --pidfile="$1/pid" \\
     --bridge=none --iptables=false --ip6tables=false --userland-proxy=false

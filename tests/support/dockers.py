@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import json
+import os
 import subprocess
 import tarfile
 import time
@@ -87,7 +88,10 @@ class Docker:
 @contextmanager
 def running(line: list[str], place: Path, ready: Callable[[], bool]) -> Iterator[None]:
     with place.open("wb") as log:
-        process = subprocess.Popen(with_us(line), stdout=log, stderr=log, start_new_session=True)
+        own = {**os.environ, "TMPDIR": str(place.parent)}  # where containerd leaves what it did
+        process = subprocess.Popen(
+            with_us(line), env=own, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 60
         while not ready():
