@@ -19,6 +19,7 @@ from dlws.core.connection import Local
 from dlws.nodes.cluster import Cluster
 from dlws.nodes.node import Login, Node
 from dlws.shell.quoting import chain, script
+from tests import support
 from tests.support import ROOT
 from tests.support.deploy import Deploy, deploying
 from tests.support.dockers import docker
@@ -52,9 +53,9 @@ __all__ = ["docker", "farm", "make_disk", "make_sandbox", "mariadb", "start_farm
 hypothesis.settings.register_profile("dlws", deadline=None)  # no test is timed
 hypothesis.settings.load_profile("dlws")
 
-LONG = ROOT / "tests/stories"
-WAITS = ROOT / "tests/platform/test_outages_minute.py"
-"""Minutes of outages, in which it does nothing: all others can be done meanwhile."""
+STORIES = ROOT / "tests/stories"
+WAIT = {ROOT / "tests/platform/test_outages_minute.py", ROOT / "tests/support/test_forkserver.py"}
+"""They wait for most of their time, up to minutes: all others can be done meanwhile."""
 MARKS = {"sshd": "sshd", "noisy": "sshd", "start_farm": "farm", "mariadb": "mariadb",
          "docker": "docker"}  # fmt: skip
 """The mark of each test that uses a fixture; what starts the like by itself is marked there."""
@@ -64,10 +65,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         for fixture in set(getattr(item, "fixturenames", ())) & set(MARKS):
             item.add_marker(MARKS[fixture])
+        if STORIES in item.path.parents:
+            item.add_marker("story")
     if hasattr(config, "workerinput"):  # many files at once: those that take longest come first
-        items.sort(key=lambda item: (item.path != WAITS, LONG not in item.path.parents))
+        items.sort(key=lambda item: (item.path not in WAIT, STORIES not in item.path.parents))
     else:  # clusters first: they cost something for as long as they are there
         items.sort(key=lambda item: item.get_closest_marker("cluster") is None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a test may start depends on its marks (support.starts), in every run."""
+    support.marks = {"test", *(mark.name for mark in item.iter_markers())}
 
 
 def pytest_collection_finish() -> None:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks everything: formatting, lint, types, shell scripts, and the tests, on real nodes too.
 #   tests/run.sh [--fast | --local | --whole] [PYTEST ARGUMENT...]
-#     --fast               minutes: no SSH server, no farm of them, no MariaDB, no Docker, no real nodes
+#     --fast               minutes: no stories, SSH server, farm of them, MariaDB, Docker, real nodes
 #     --local              all but the real nodes, clusters and Docker engine, which need root
 #     --whole              with the tests marked long, too, which CI has no time for
 #     tests/run.sh -k ssh  runs the tests whose names match, one at a time
@@ -113,8 +113,7 @@ choose() {
     local reason marks="sandbox cluster docker"
     reason=$(obstacle)
     if [ "$speed" = fast ]; then
-        marks+=" sshd farm mariadb"
-        export DLWS_TESTS=fast
+        marks+=" sshd farm mariadb story"
     fi
     [ "$speed" != whole ] || export DLWS_TESTS=whole # the guide's story has all its machines
     if [ -n "$reason" ]; then

@@ -54,7 +54,7 @@ exec 9<"$base/.lock"
 # tees would read on until it ends. Such a process began after us. Where its fds cannot be seen, as
 # after sudo, its session counts. After a while a cat reads what it prints, for nobody: a pipe that
 # nobody reads would end it.
-_HELD = """mine() { [ "$1" -ef "/proc/$me/fd/1" ] || [ "$1" -ef "/proc/$me/fd/4" ]; }
+HELD = """mine() { [ "$1" -ef "/proc/$me/fd/1" ] || [ "$1" -ef "/proc/$me/fd/4" ]; }
 holds() {
   if [ -r "/proc/$1/fd" ]; then
     ! mine "/proc/$1/fd/0" || { tees="$tees $1"; return 1; }
@@ -82,7 +82,9 @@ held() {
 let_go() { # $1: seconds it may take
   read -r me a b mother c session d </proc/self/stat; turn=0
   while held; do
-    if [ "$((turn += 1))" -gt "$(($1 * 5))" ]; then
+    # A tee that has not its stream yet, on a busy machine, would be left to read on.
+    case $tees in *" "*" "*) most=$(($1 * 5)) ;; *) most=$(($1 * 5 + 50)) ;; esac
+    if [ "$((turn += 1))" -gt "$most" ]; then
       exec 8<"/proc/$me/fd/1" 9<"/proc/$me/fd/4"
       kill $tees; sleep 0.2
       for fd in 8 9; do setsid cat <&$fd >/dev/null 4>&- 5>&- 6>&- 7>&- 8<&- 9<&- & done
@@ -101,7 +103,7 @@ let_go() { # $1: seconds it may take
 # pipes of which tee -p goes on reading when the connection is gone: a broken pipe must not stop it
 # half-way. Of each stream 64 KiB stay on the node. The exit status has its place on the disk from
 # the beginning, so that a disk which is full by then cannot lose it.
-_RECORD = f"""{_KEPT}{_HELD}
+_RECORD = f"""{_KEPT}{HELD}
 op=$1 size=$2 patience=$3; shift 3
 # Once a day, and after each start of the machine: its uptime in seconds was kept the last time.
 read -r up rest </proc/uptime; up=${{up%.*}}; last=

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from dlws.core.connection import Local, Result
+from dlws.shell import recorder
 from dlws.shell.quoting import sh
 from dlws.shell.recorder import (
     OperationOutcome,
@@ -69,6 +70,13 @@ def test_what_a_command_leaves_behind_is_named_and_not_waited_for(node: Path) ->
     (node / "go").touch()
     wait_for(node / "end")  # what it prints then does not end it
     assert Local().run(line) == result
+
+
+def test_output_is_thrown_away_once_both_that_keep_it_have_begun() -> None:
+    """One that began later, on a busy machine, read on as long as what was left behind lived."""
+    late = "held() { looks=$((looks + 1)) tees=' 1'; [ $looks -lt 3 ] || tees=' 1 2'; }"
+    tell = 'exec 4>&1; kill() { echo "$looks: $*"; exit; }; sleep() { :; }; looks=0'
+    assert Local().run(f"{recorder.HELD}\n{late}\n{tell}\nlet_go 0").text == "3: 1 2"
 
 
 def test_what_ends_soon_after_its_command_is_waited_for(node: Path) -> None:

@@ -17,6 +17,8 @@ from tests.support.farm.faults import Fault, Wrong
 from tests.support.farm.fixtures import StartFarm
 from tests.support.sshd import ADDRESSES, Server, serving, write_key
 
+pytestmark = pytest.mark.sshd
+
 
 def test_an_unknown_host_key_is_learned_and_a_changed_one_refused(
     sshd: Server, tmp_path: Path

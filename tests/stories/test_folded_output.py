@@ -14,6 +14,7 @@ from tests.support.farm.cluster import directory
 from tests.support.farm.shell import OWN
 from tests.support.terminals import deploy_on_a_terminal
 
+pytestmark = pytest.mark.farm
 NODES = 100
 SCREEN = 24
 SCRIPT = """#!/bin/sh
