@@ -24,7 +24,5 @@ def queued(database: Database) -> list[str]:
 
 def words(ids: list[str]) -> str:
     """Jobs in words, on one line whatever their ids are."""
-    some = ", ".join(one.replace("\n", r"\n") for one in ids[:3]) + (
-        ", ..." if len(ids) > 3 else ""
-    )
-    return f"{len(ids)} job{'s' if len(ids) > 1 else ''} that did not end: {some}"
+    some = [one.replace("\n", r"\n") for one in ids[:3]] + ["..."] * (len(ids) > 3)
+    return f"{len(ids)} job{'s' if len(ids) > 1 else ''} that did not end: {', '.join(some)}"

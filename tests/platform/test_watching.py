@@ -21,6 +21,8 @@ from tests.support.platform.managers import GANG, Site
 from tests.support.platform.watching import Server, key, serving
 from tests.support.waiting import wait_until
 
+ONCE = dict.fromkeys(KINDS, 1)
+
 
 @pytest.fixture
 def site(database: Engine) -> Site:
@@ -71,6 +73,18 @@ def shows(picture: Picture, site: Site) -> bool:
     )
 
 
+def asked(server: Server, verb: str) -> dict[str, int]:
+    """How often it was asked for each kind."""
+    return {kind: server.asked[f"{verb} {kind}"] for kind in KINDS}
+
+
+def let_watches_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on each ends after 50 ms, and that is no failure."""
+    monkeypatch.setattr("jobplatform.manager.picture._SHORT", 0)
+    server.longest = 0.05
+    server.cuts += 1
+
+
 def test_what_is_made_changed_and_taken_away_is_heard_of(
     made: Picture, server: Server, site: Site
 ) -> None:
@@ -87,8 +101,8 @@ def test_what_is_made_changed_and_taken_away_is_heard_of(
     site.cluster.end(f"job-{number}-1-worker-0")
     site.cluster.objects.clear()
     wait_until(lambda: shows(made, site))
-    assert {kind: server.asked[f"list {kind}"] for kind in KINDS} == dict.fromkeys(KINDS, 1)
-    assert {kind: server.asked[f"watch {kind}"] for kind in KINDS} == dict.fromkeys(KINDS, 1)
+    assert asked(server, "list") == ONCE
+    assert asked(server, "watch") == ONCE
 
 
 def test_a_job_comes_and_goes_and_nothing_is_asked_for_afterwards(
@@ -132,25 +146,21 @@ def test_a_version_that_is_forgotten_needs_one_more_list(
 def test_a_watch_that_ends_in_time_or_is_cut_goes_on_without_a_list(
     made: Picture, server: Server, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobplatform.manager.picture._SHORT", 0)
     wait_until(lambda: shows(made, site))
-    server.longest = 0.05
-    server.cuts += 1
+    let_watches_end(server, monkeypatch)
     for number in range(5):
         site.cluster.nodes[f"more{number}"] = node(f"more{number}")
         wait_until(lambda: shows(made, site))
     wait_until(lambda: all(server.asked[f"watch {kind}"] > 5 for kind in KINDS))
-    assert {kind: server.asked[f"list {kind}"] for kind in KINDS} == dict.fromkeys(KINDS, 1)
+    assert asked(server, "list") == ONCE
 
 
 def test_bookmarks_keep_the_version_of_a_kind_that_never_changes(
     made: Picture, server: Server, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else it is forgotten while other kinds change, and all of it would be listed again."""
-    monkeypatch.setattr("jobplatform.manager.picture._SHORT", 0)
     wait_until(lambda: shows(made, site))
-    server.longest = 0.05
-    server.cuts += 1
+    let_watches_end(server, monkeypatch)
     for number in range(3):
         site.cluster.nodes[f"more{number}"] = node(f"more{number}")
         server.look()
@@ -158,7 +168,7 @@ def test_bookmarks_keep_the_version_of_a_kind_that_never_changes(
         with server.lock:
             server.oldest, server.events = server.version, []
     wait_until(lambda: shows(made, site))
-    assert {kind: server.asked[f"list {kind}"] for kind in KINDS} == dict.fromkeys(KINDS, 1)
+    assert asked(server, "list") == ONCE
 
 
 def test_a_connection_that_says_nothing_is_given_up(
