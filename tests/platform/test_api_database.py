@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 
-from jobplatform.store import jobs, people
-from jobplatform.store.database import changing
+from jobplatform.store import database, jobs, people
+from jobplatform.store.database import Unavailable, changing, reading
 from tests.support.mariadb import MariaDb
 from tests.support.platform.clients import JOB, PASSWORD, Api, serving, settle
 
@@ -33,6 +35,41 @@ def test_a_database_that_is_away_is_told_and_not_a_defect(real: Engine, mariadb:
         assert api("ann", "GET", "/readyz").status_code == 200
     real.dispose()
     gc.collect()  # here, where the warnings are ignored, and not in whichever test comes next
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("use", [changing, reading])
+def test_a_silent_database_is_waited_for_once(
+    real: Engine, mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch,
+    use: Callable[[Engine], AbstractContextManager[Connection]],
+) -> None:  # fmt: skip
+    """And not by a connection that was idle, and by a new one after it."""
+    monkeypatch.setattr(database, "_SILENT", 2)
+    made = database.engine(real.url)
+    monkeypatch.setattr(database, "_IDLE", 0)
+    connects: list[object] = []
+    for engine in (made, database._READS[made]):
+        event.listen(engine, "do_connect", lambda *about: connects.append(about))
+    with use(made) as connection:
+        one = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+    with mariadb.silent(), pytest.raises(Unavailable), use(made):
+        raise AssertionError("it answered")
+    assert len(connects) == 1
+    with use(made) as connection:  # the server has one for us again
+        assert connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one() != one
+    made.dispose()
+    gc.collect()
+
+
+def test_a_connection_that_was_ended_is_made_anew_at_once(
+    real: Engine, mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_IDLE", 0)
+    with reading(real) as connection:
+        one = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+    mariadb.ask(f"KILL {one}")
+    with reading(real) as connection:
+        assert connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one() != one
 
 
 def test_of_two_changes_of_one_state_one_happens(real: Engine) -> None:

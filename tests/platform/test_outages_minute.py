@@ -6,12 +6,11 @@ from __future__ import annotations
 import gc
 import http.client
 import json
-import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -108,24 +107,16 @@ def going(site: Site, number: str) -> Iterator[None]:
 
 @contextmanager
 def away(site: Site, mariadb: MariaDb, what: str) -> Iterator[None]:
-    if "frozen" in what:
-        freeze(mariadb, signal.SIGSTOP)
-    elif "database" in what:
+    if "database" in what:
         mariadb.stop()
     site.cluster.away = "kubernetes" in what
     try:
-        yield
+        with mariadb.silent() if what == "frozen" else nullcontext():
+            yield
     finally:
         site.cluster.away = False
-        if "frozen" in what:
-            freeze(mariadb, signal.SIGCONT)
-        elif "database" in what:
+        if "database" in what:
             mariadb.start()
-
-
-def freeze(mariadb: MariaDb, number: signal.Signals) -> None:
-    assert mariadb.process
-    mariadb.process.send_signal(number)
 
 
 @pytest.mark.parametrize("what", ["database", "kubernetes", "database and kubernetes", "frozen"])

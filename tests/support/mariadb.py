@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -20,6 +21,7 @@ from dlws.core.localfiles import scratch
 from tests.support.guards import with_us
 from tests.support.program import daemon
 from tests.support.sshd import free_port
+from tests.support.waiting import wait_until
 
 PASSWORD = 'it\'s "#1"; $x [a]? 100% \\ü 🔑'
 ACCOUNT = "nobody"
@@ -63,11 +65,23 @@ class MariaDb:
     def complaint(self) -> str:
         return (self.place / "errors").read_text(errors="replace")[-2000:]
 
-    def stop(self, signal: str = "terminate") -> None:
+    def stop(self, how: str = "terminate") -> None:
         if self.process:
-            getattr(self.process, signal)()
+            getattr(self.process, how)()
             self.process.wait()
             self.process = None
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Who connects is let wait: it says nothing until the block ends."""
+        assert self.process
+        threads = Path(f"/proc/{self.process.pid}/task")
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: all(") T " in one.read_text() for one in threads.glob("*/stat")))
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def root(self, password: str = "") -> pymysql.connections.Connection[Any]:
         """A connection as root@localhost, through the socket."""

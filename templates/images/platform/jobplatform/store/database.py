@@ -25,6 +25,8 @@ _AWAY = {1040, 1053, 1205, 1213, 1290, 2002, 2003, 2006, 2013}
 
 _IDLE = 1.0
 """Seconds after which a connection is tried before it is used again."""
+_SILENT = 20
+"""Seconds for which a server that says nothing is waited for."""
 
 
 class Unavailable(Exception):
@@ -69,7 +71,8 @@ def _pool(url: str | URL, connections: int, **options: Any) -> Engine:
     made = create_engine(
         url, pool_size=connections, max_overflow=0, pool_timeout=5, pool_recycle=1800,
         pool_reset_on_return=None, **options, connect_args={
-            "connect_timeout": 3, "read_timeout": 20, "write_timeout": 20, "charset": "utf8mb4",
+            "connect_timeout": 3, "read_timeout": _SILENT, "write_timeout": _SILENT,
+            "charset": "utf8mb4",
             "init_command": "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES'",
         },
     )  # fmt: skip
@@ -84,6 +87,8 @@ def _pool(url: str | URL, connections: int, **options: Any) -> Engine:
             try:
                 connection.ping(reconnect=False)
             except Error as error:
+                if isinstance(error.__context__, TimeoutError):  # a new one would wait as long
+                    raise Unavailable("the database does not answer") from error
                 raise DisconnectionError from error
 
     return made
