@@ -79,12 +79,19 @@ held() {
   done
   [ "$who" ]
 }
-let_go() { # $1: seconds it may take
+busy() { # A tee has not begun, and would be left to read on; or is not waiting for more to read.
+  case $tees in *" "*" "*) ;; *) return 0 ;; esac
+  for tee in $tees; do
+    read -r stat <"/proc/$tee/stat"; set -- ${stat##*) }; [ "$1" = S ] || return 0
+    read -r at <"/proc/$tee/wchan"; case $at in *pipe_read|pipe_wait|0|"") ;; *) return 0 ;; esac
+  done
+  return 1
+}
+let_go() { # $1: seconds it may take, and ten more for what was printed before
   read -r me a b mother c session d </proc/self/stat; turn=0
   while held; do
-    # A tee that has not its stream yet, on a busy machine, would be left to read on.
-    case $tees in *" "*" "*) most=$(($1 * 5)) ;; *) most=$(($1 * 5 + 50)) ;; esac
-    if [ "$((turn += 1))" -gt "$most" ]; then
+    if [ "$((turn += 1))" -gt "$(($1 * 5))" ] && { ! busy || [ "$turn" -gt "$(($1 * 5 + 50))" ]; }
+    then
       exec 8<"/proc/$me/fd/1" 9<"/proc/$me/fd/4"
       kill $tees; sleep 0.2
       for fd in 8 9; do setsid cat <&$fd >/dev/null 4>&- 5>&- 6>&- 7>&- 8<&- 9<&- & done

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,11 +73,29 @@ def test_what_a_command_leaves_behind_is_named_and_not_waited_for(node: Path) ->
     assert Local().run(line) == result
 
 
-def test_output_is_thrown_away_once_both_that_keep_it_have_begun() -> None:
+def test_output_is_thrown_away_once_those_that_keep_it_wait_for_more() -> None:
     """One that began later, on a busy machine, read on as long as what was left behind lived."""
-    late = "held() { looks=$((looks + 1)) tees=' 1'; [ $looks -lt 3 ] || tees=' 1 2'; }"
+    fakes = "held() { looks=$((looks + 1)); tees=' 1 2'; }; busy() { [ $looks -lt 3 ]; }"
     tell = 'exec 4>&1; kill() { echo "$looks: $*"; exit; }; sleep() { :; }; looks=0'
-    assert Local().run(f"{recorder.HELD}\n{late}\n{tell}\nlet_go 0").text == "3: 1 2"
+    assert Local().run(f"{recorder.HELD}\n{fakes}\n{tell}\nlet_go 0").text == "3: 1 2"
+    fakes = fakes.replace("[ $looks -lt 3 ]", "true")
+    told = Local().run(f"{recorder.HELD}\n{fakes}\n{tell}\nlet_go 0").text
+    assert told.splitlines()[-1] == "51: 1 2"
+    assert Local().run(f"{recorder.HELD}\ntees=' 1'; busy && echo one has not begun").ok
+
+
+def test_what_was_printed_before_is_kept_where_it_is_read_slowly(node: Path) -> None:
+    """Of three pipes' worth, what the last of them held was thrown away with the rest."""
+    wait = f"while [ ! -e {sh(node / 'go')} ]; do sleep 0.05; done"
+    command = f"head -c 120000 /dev/zero; ({wait}; : >{sh(node / 'end')}) & exit 3"
+    line = at(node, recorded("a", command, 0, False, patience=0))
+    with subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, text=False) as reading:
+        wait_for(node / ".dlws/ops/a/exit")
+        time.sleep(1)
+        assert reading.stdout and len(reading.stdout.read()) == 120000
+    (node / "go").touch()
+    wait_for(node / "end")
+    assert reading.returncode == 3
 
 
 def test_what_ends_soon_after_its_command_is_waited_for(node: Path) -> None:
