@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 _PAUSE = 2
 _GOOD = ("served", "heals")
-_STARTING = "Self-heal daemon is not running"
+_STARTING = ("Self-heal daemon is not running", "brick op 'Heal' failed")
+"""What gluster says while a healing daemon is not there, or has not found all bricks yet (the
+latter: github.com/gluster/glusterfs/issues/1954)."""
+_PATIENCE = 120
+"""Seconds for it to be there: it may say the same of what will never be."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def heal(cluster: Cluster, timeout: float) -> None:
     end, volumes = time.monotonic() + timeout, wanted(cluster)
     _check([row for row in rows(cluster) if row.state != "split brain"])
     for volume in volumes:
-        _begin(_answering(cluster, volume), volume, end)
+        _begin(_answering(cluster, volume), volume, min(end, time.monotonic() + _PATIENCE))
     if cluster.run.dry_run:
         return
     found = rows(cluster)
@@ -152,7 +156,8 @@ def _begin(node: Node, volume: Volume, end: float) -> None:
             node.run(command, sudo=True, title=f"heal {volume.name}")
             return
         except CommandFailed as error:
-            if _STARTING not in error.result.complaint or time.monotonic() >= end:
+            starts = any(words in error.result.complaint for words in _STARTING)
+            if not starts or time.monotonic() >= end:
                 raise
         time.sleep(_PAUSE)
 

@@ -42,7 +42,7 @@ class Gluster:
         self.served = dict.fromkeys(BRICKS, 1)
         self.behind: list[tuple[int, int]] = []
         self.done: list[str] = []
-        self.starting = 0
+        self.starting, self.words = 0, ""
         for name in ("w1", "w2"):
             world.fakes[name].rules.append(self.answers(name))
 
@@ -56,7 +56,7 @@ class Gluster:
             words = [word.strip("'\"") for word in shlex.split(text, posix=False)]
             if words[:2] == ["volume", "heal"] and "--xml" not in words and self.starting:
                 self.starting -= 1
-                return Result(1, b"", f"Staging failed. Error: {glusterstatus._STARTING}.".encode())
+                return Result(1, b"", self.words.encode())
             inner = self.asked(words) if "--xml" in words else self.do(words)
             return Result(0, f"<cliOutput><opRet>0</opRet>{inner}</cliOutput>".encode())
 
@@ -194,14 +194,32 @@ def test_heal_waits_until_all_copies_are_the_same(
         glusterstatus.heal(world.cluster, 0)
 
 
-def test_heal_waits_for_the_healing_daemon_of_a_node_that_is_back(world: World) -> None:
+@pytest.mark.parametrize("words", [
+    "Staging failed on 10.1.0.11. Error: Self-heal daemon is not running. Check the log.",
+    "Launching heal operation to perform index self heal on volume gv has been unsuccessful:\n"
+    "Glusterd Syncop Mgmt brick op 'Heal' failed. Please check glustershd log file for details.",
+])  # fmt: skip
+def test_heal_waits_for_the_healing_daemon_of_a_node_that_is_back(
+    world: World, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there = ready(world)
-    there.starting = 2
+    there.starting, there.words = 2, words
     glusterstatus.heal(world.cluster, 60)
     assert there.done[-1] == "volume heal gv" and not there.starting
     there.starting = 1
-    with pytest.raises(CommandFailed, match="daemon is not running"):
+    with pytest.raises(CommandFailed, match=words[-20:]):
         glusterstatus.heal(world.cluster, 0)
+    monkeypatch.setattr(glusterstatus, "_PATIENCE", 0)
+    there.starting = 1
+    with pytest.raises(CommandFailed, match=words[-20:]):
+        glusterstatus.heal(world.cluster, 60)
+
+
+def test_heal_waits_for_nothing_else(world: World) -> None:
+    there = ready(world)
+    there.starting, there.words = 1, "volume gv does not exist"
+    with pytest.raises(CommandFailed, match="does not exist"):
+        glusterstatus.heal(world.cluster, 60)
 
 
 def test_without_a_volume_the_error_says_how_to_name_one(make: Make) -> None:
