@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from dlws.install.steps import platform_steps
-from tests.support import ROOT
+from tests.support import LEFT_OUT, ROOT
 
 ELSEWHERE = {"stories", "node_scripts", "benchmarks", "support", "platform", "image_programs"}
 """Folders of tests that mirror no package of dlws: stories use all of it, and so on."""
@@ -164,3 +165,9 @@ def test_the_pictures_of_the_readme_show_the_steps_of_today(picture: str, as_sho
     steps = [step.name for step in platform_steps("sandbox")]
     assert [name for name in steps if as_shown.format(name) not in drawn] == []
     assert f"(docs/{picture})" in (ROOT / "README.md").read_text()
+
+
+def test_the_fast_set_leaves_out_the_marks_that_let_a_test_start_something() -> None:
+    chooses = (ROOT / "tests/run.sh").read_text().partition("\nchoose() {")[2].partition("\n}")[0]
+    found = re.findall(r'marks\+?="([a-z ]+)"', chooses)
+    assert len(found) == 2 and set(" ".join(found).split()) == LEFT_OUT

@@ -27,7 +27,7 @@ from dlws.shell.recorder import (
 )
 from tests.support.private import possible, with_state
 from tests.support.recorded import at, begun, locked, run, waits
-from tests.support.waiting import wait_for
+from tests.support.waiting import wait_for, wait_until
 
 
 @pytest.fixture
@@ -82,20 +82,39 @@ def test_output_is_thrown_away_once_those_that_keep_it_wait_for_more() -> None:
     fakes = fakes.replace("[ $looks -lt 3 ]", "true")
     told = Local().run(f"{recorder.HELD}\n{fakes}\n{tell}\nlet_go 0").text
     assert told.splitlines()[-1] == "51: 1 2"
-    assert Local().run(f"{recorder.HELD}\ntees=' 1'; busy && echo one has not begun").ok
+
+
+def busy(*tees: subprocess.Popen[bytes]) -> bool:
+    pids = "".join(f" {one.pid}" for one in tees)
+    return Local().run(f"{recorder.HELD}\ntees='{pids}'; busy").ok
+
+
+def test_only_who_waits_for_more_to_read_is_not_busy() -> None:
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(["cat"], stdin=pipe) as one,
+        subprocess.Popen(["cat"], stdin=pipe) as other,
+        subprocess.Popen(["cat", "/dev/zero"], stdout=pipe) as writes,
+    ):
+        wait_until(lambda: not busy(one, other))
+        assert busy(one) and busy()  # there are two, and one has not begun
+        wchan = Path(f"/proc/{writes.pid}/wchan")
+        wait_until(lambda: wchan.read_text().endswith("pipe_write"))
+        assert busy(one, writes)
+        other.send_signal(signal.SIGSTOP)
+        wait_until(lambda: busy(one, other))
+        other.send_signal(signal.SIGCONT)
+        writes.kill()
 
 
 def test_what_was_printed_before_is_kept_where_it_is_read_slowly(node: Path) -> None:
-    """Of three pipes' worth, what the last of them held was thrown away with the rest."""
+    """What had not passed its tee was thrown away with what came later."""
     wait = f"while [ ! -e {sh(node / 'go')} ]; do sleep 0.05; done"
-    command = f"head -c 120000 /dev/zero; ({wait}; : >{sh(node / 'end')}) & exit 3"
-    line = at(node, recorded("a", command, 0, False, patience=0))
-    with subprocess.Popen(["sh", "-c", line], stdout=subprocess.PIPE, text=False) as reading:
-        wait_for(node / ".dlws/ops/a/exit")
-        time.sleep(1)
-        assert reading.stdout and len(reading.stdout.read()) == 120000
-    (node / "go").touch()
-    wait_for(node / "end")
+    command = f"head -c 120000 /dev/zero; (: >{sh(node / 'left')}; {wait}) & exit 3"
+    with begun(node, recorded("a", command, 0, False, patience=0)) as reading:
+        wait_for(node / "left")
+        time.sleep(1)  # several looks at what holds the output; a pipe has room for the half
+        assert len(reading.communicate()[0]) == 120000
     assert reading.returncode == 3
 
 
